@@ -1,0 +1,134 @@
+package topology
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/geoshard/geoshard/internal/spelling"
+)
+
+// Validate checks a topology that was made in Go by the rules of Parse. The error is an *Errors without files and lines.
+func (t *Topology) Validate() error { return asError(check(t, flaws{})) }
+
+// flaws holds the path of each error and every path above it.
+type flaws map[string]bool
+
+func (f flaws) mark(path string) {
+	for ; path != "" && !f[path]; path = parent(path) {
+		f[path] = true
+	}
+}
+
+// A checker runs the rules over a topology.
+type checker struct {
+	*Topology
+	problems []Problem
+	flaws    flaws
+}
+
+// check returns what the rules find. The decoder's flaws keep rules away from what could not be read, and rules that look at how
+// parts fit together wait until the parts themselves are sound, so that one slip is not told five times.
+func check(t *Topology, decoded flaws) []Problem {
+	c := &checker{Topology: t, flaws: decoded}
+	c.version()
+	c.datacenters()
+	c.links()
+	c.shards()
+	c.zones()
+	c.namespaces()
+	if c.sound("datacenters") && c.sound("shards") {
+		c.placement()
+		c.residency()
+		c.survival()
+	}
+	return c.problems
+}
+
+// sound says whether no error was found so far at a path or below it.
+func (c *checker) sound(path string) bool { return !c.flaws[path] }
+
+// errorf reports an error at a path.
+func (c *checker) errorf(path, suggestion, format string, args ...any) {
+	c.flaws.mark(path)
+	c.problems = append(c.problems, Problem{Severity: SeverityError, Path: path, Msg: fmt.Sprintf(format, args...), Suggestion: suggestion})
+}
+
+// warnf reports a warning at a path.
+func (c *checker) warnf(path, suggestion, format string, args ...any) {
+	c.problems = append(c.problems, Problem{Severity: SeverityWarning, Path: path, Msg: fmt.Sprintf(format, args...), Suggestion: suggestion})
+}
+
+func (c *checker) version() {
+	if c.Version != CurrentVersion && c.sound("version") {
+		c.errorf("version", fmt.Sprintf("write version: %d", CurrentVersion), "version %d is not known", c.Version)
+	}
+}
+
+// IDs become replica-set names, tags, directories, parts of member names ("nyc/LON.2") and words of faults ("cut NYC->LON").
+var idShape = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$`)
+
+// maxID keeps names far below the 255 bytes of a file name and readable in a table.
+const maxID = 63
+
+// id checks a name of a datacenter or a shard, and that no other one of its kind differs in case alone: on some machines their
+// directories would be the same, and everywhere their documents would be mistaken for each other's.
+func (c *checker) id(path, id string, seen map[string]string) {
+	if !idShape.MatchString(id) || len(id) > maxID {
+		c.errorf(path, "", "name %q: want 1 to %d letters, digits, - and _, with a letter or digit at both ends", excerpt(id), maxID)
+	}
+	lower := strings.ToLower(id)
+	if other, ok := seen[lower]; ok {
+		c.errorf(path, "", "name %q is taken already, by %q", id, other)
+		return
+	}
+	seen[lower] = id
+}
+
+// printable refuses what a terminal or a file could not show: control characters and broken UTF-8.
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// each maps items.
+func each[T, U any](items []T, to func(T) U) []U {
+	list := make([]U, len(items))
+	for i, item := range items {
+		list[i] = to(item)
+	}
+	return list
+}
+
+func (c *checker) datacenterIDs() []DatacenterID {
+	return each(c.Datacenters, func(d Datacenter) DatacenterID { return d.ID })
+}
+
+func (c *checker) shardIDs() []ShardID { return each(c.Shards, func(s Shard) ShardID { return s.ID }) }
+
+func (c *checker) zoneIDs() []ZoneID { return each(c.Zones, func(z Zone) ZoneID { return z.ID }) }
+
+// knownDatacenter reports a datacenter that is not declared.
+func (c *checker) knownDatacenter(path string, id DatacenterID) bool {
+	_, ok := c.Datacenter(id)
+	if !ok {
+		unknown(c, path, "datacenter", id, c.datacenterIDs())
+	}
+	return ok
+}
+
+// knownZone reports a zone that is not declared.
+func (c *checker) knownZone(path string, id ZoneID) {
+	if _, ok := c.Zone(id); !ok {
+		unknown(c, path, "zone", id, c.zoneIDs())
+	}
+}
+
+// unknown reports a name that is not among the known ones. Where these could not be read in full, it tells likely slips alone: the
+// name may stand in the part that was not understood.
+func unknown[S ~string](c *checker, path, what string, name S, known []S) {
+	if c.sound(what+"s") || spelling.Nearest(string(name), known) != "" {
+		c.errorf(path, didYouMean(string(name), known), "unknown %s %q", what, excerpt(string(name)))
+	}
+}

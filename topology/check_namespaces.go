@@ -1,0 +1,116 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Limits of MongoDB: bytes of a database's name and of a sharded collection's full name, fields of an index.
+const (
+	maxDatabase  = 63
+	maxNamespace = 235
+	maxKeyFields = 32
+)
+
+func (c *checker) namespaces() {
+	seen := map[string]bool{}
+	for _, ns := range c.Namespaces {
+		path := "namespaces" + step(ns.Name)
+		if !c.sound(path) {
+			continue
+		}
+		if seen[ns.Name] {
+			c.errorf(path, "keep one of them", "the namespace %q comes twice", excerpt(ns.Name))
+		}
+		seen[ns.Name] = true
+		if wrong := wrongNamespace(ns.Name); wrong != "" {
+			c.errorf(path, "write database.collection, such as shop.carts", "namespace %q: %s", excerpt(ns.Name), wrong)
+		}
+		if len(c.Zones) == 0 {
+			c.errorf(path, "declare zones", "there are no zones for its documents")
+		}
+		c.key(path+".key", ns.Key)
+		c.zoneBy(path+".zoneBy", ns)
+		c.unknown(path, ns)
+		c.ranges(path+".ranges", ns.Ranges)
+	}
+}
+
+// wrongNamespace says what is wrong with a namespace's name, or "".
+func wrongNamespace(name string) string {
+	db, coll, found := strings.Cut(name, ".")
+	switch {
+	case !found || db == "" || coll == "":
+		return "want a database and a collection"
+	case !printable(name):
+		return "it cannot be printed"
+	case strings.ContainsAny(db, `/\ "$*<>:|?`):
+		return `a database's name holds none of / \ " $ * < > : | ? and no space`
+	case len(db) > maxDatabase:
+		return fmt.Sprintf("a database's name has at most %d bytes", maxDatabase)
+	case slices.Contains([]string{"admin", "config", "local"}, db):
+		return "the database " + db + " belongs to MongoDB"
+	case strings.Contains(coll, "$") || strings.HasPrefix(coll, "system.") || strings.HasPrefix(coll, "."):
+		return `a collection's name holds no $ and begins neither with "system." nor with "."`
+	case len(name) > maxNamespace:
+		return fmt.Sprintf("a sharded collection's full name has at most %d bytes", maxNamespace)
+	default:
+		return ""
+	}
+}
+
+func (c *checker) key(path string, key Key) {
+	if len(key) == 0 {
+		c.errorf(path, "", "the shard key has no fields")
+	}
+	if len(key) > maxKeyFields {
+		c.errorf(path, "", "%d fields: MongoDB allows %d", len(key), maxKeyFields)
+	}
+	hashed := 0
+	for i, f := range key {
+		path := path + step(f.Name)
+		if f.Hashed {
+			hashed++
+		}
+		if hashed > 1 && f.Hashed {
+			c.errorf(path, "", "a second hashed field: MongoDB allows one")
+		}
+		if slices.ContainsFunc(key[:i], func(other KeyField) bool { return other.Name == f.Name }) {
+			c.errorf(path, "keep one of them", "the field %q comes twice", excerpt(f.Name))
+		}
+		for part := range strings.SplitSeq(f.Name, ".") {
+			if part == "" || part[0] == '$' || !printable(part) {
+				c.errorf(path, "", "field name %q: want names joined by dots, that are not empty and do not begin with $", excerpt(f.Name))
+				break
+			}
+		}
+	}
+}
+
+// zoneBy has to lead the key: MongoDB's zone ranges are ranges of whole keys, so only a prefix can decide.
+func (c *checker) zoneBy(path string, ns Namespace) {
+	at := slices.IndexFunc(ns.Key, func(f KeyField) bool { return f.Name == ns.ZoneBy })
+	switch {
+	case len(ns.Key) == 0: // reported
+	case at < 0:
+		c.errorf(path, didYouMean(ns.ZoneBy, each(ns.Key, func(f KeyField) string { return f.Name })), "%q is not a field of the key %s", excerpt(ns.ZoneBy), ns.Key)
+	case at > 0:
+		c.errorf(path, fmt.Sprintf("put %s first", ns.ZoneBy), "%q is not the first field of the key %s, so no range of keys can follow it", ns.ZoneBy, ns.Key)
+	case ns.Key[at].Hashed:
+		c.errorf(path, "hash a later field of the key", "%q is hashed: hashing scatters the values that a zone should hold together", ns.ZoneBy)
+	}
+}
+
+func (c *checker) unknown(path string, ns Namespace) {
+	switch {
+	case nameOf(unknownNames, int(ns.Unknown)) == "unknown":
+		c.errorf(path+".unknown", "", "policy for unknown values %d is not known", ns.Unknown)
+	case ns.Unknown == UnknownToZone && ns.UnknownZone == "":
+		c.errorf(path+".unknown", "add unknownZone", "unknown: zone needs the zone that takes the documents")
+	case ns.Unknown == UnknownToZone:
+		c.knownZone(path+".unknownZone", ns.UnknownZone)
+	case ns.UnknownZone != "":
+		c.errorf(path+".unknownZone", "write unknown: zone, or leave out unknownZone", "unknownZone has no effect with unknown: %s", ns.Unknown)
+	}
+}

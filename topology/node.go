@@ -1,0 +1,323 @@
+package topology
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/geoshard/geoshard/internal/spelling"
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// The library's own strict mode stops at the first unknown key. This decoder walks the library's syntax tree instead, so that one
+// run reports everything, and remembers the place of each path for the rules that look at the whole.
+
+// A place is a position in the source; both count from 1.
+type place struct{ line, column int }
+
+// A decoder collects problems and places.
+type decoder struct {
+	problems []Problem
+	places   map[string]place
+	flaws    flaws
+}
+
+func (d *decoder) report(at place, path, msg, suggestion string) {
+	d.flaws.mark(path)
+	d.problems = append(d.problems, Problem{
+		Severity: SeverityError, Line: at.line, Column: at.column, Path: path, Msg: msg, Suggestion: suggestion,
+	})
+}
+
+// A value is one node of the document and its path. A nil node stands for a key without a value.
+type value struct {
+	d    *decoder
+	node ast.Node
+	path string
+	at   place
+}
+
+// A field is one known key of a mapping.
+type field struct {
+	key      string
+	required bool
+	read     func(value)
+}
+
+// parseDocument returns the root of the only document of src; on a syntax error it reports and returns false.
+func (d *decoder) parseDocument(src []byte) (value, bool) {
+	start := place{1, 1}
+	file, err := parser.ParseBytes(src, 0, parser.AllowDuplicateMapKey()) // duplicates are reported with the rest
+	if err != nil {
+		msg := err.Error()
+		if syntax := yaml.Error(nil); errors.As(err, &syntax) {
+			msg = syntax.GetMessage()
+			if tk := syntax.GetToken(); tk != nil {
+				start = placeOf(tk)
+			}
+		}
+		d.report(start, "", "read YAML: "+msg, "")
+		return value{}, false
+	}
+	if len(file.Docs) > 1 && file.Docs[1].Body != nil {
+		d.report(placeOf(file.Docs[1].Body.GetToken()), "", "a second document begins", "keep one document in a file")
+		return value{}, false
+	}
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		d.report(start, "", "the document is empty", "begin with a preset: geoshard init --preset nyc-lon-syd")
+		return value{}, false
+	}
+	return value{d: d, node: file.Docs[0].Body, at: start}, true
+}
+
+func placeOf(tk *token.Token) place {
+	if tk == nil || tk.Position == nil {
+		return place{1, 1}
+	}
+	return place{tk.Position.Line, tk.Position.Column}
+}
+
+// report adds a problem at the value.
+func (v value) report(msg, suggestion string) { v.d.report(v.at, v.path, msg, suggestion) }
+
+// want reports that the value has another type.
+func (v value) want(what string) {
+	got := "nothing"
+	switch n := v.node.(type) {
+	case *ast.AnchorNode, *ast.AliasNode:
+		v.report("anchors and aliases are not supported", "write the value out")
+		return
+	case *ast.TagNode:
+		v.report("YAML tags are not supported", "leave out "+excerpt(n.GetToken().Value))
+		return
+	case nil, *ast.NullNode:
+	case *ast.MappingNode:
+		got = "a mapping"
+	case *ast.SequenceNode:
+		got = "a list"
+	default:
+		got = scalar(n)
+	}
+	v.report("want "+what+", got "+got, "")
+}
+
+// longestExcerpt is how many characters of the document a message shows: a name in full, but not a whole file that was taken for one.
+const longestExcerpt = 40
+
+// excerpt is what a message shows of a text from the document.
+func excerpt(text string) string {
+	runes := 0
+	for i := range text {
+		if runes == longestExcerpt {
+			return text[:i] + "…"
+		}
+		runes++
+	}
+	return text
+}
+
+// scalar names the type of a single value, and the value.
+func scalar(n ast.Node) string {
+	kind := strings.ToLower(n.Type().YAMLName())
+	if n.Type() == ast.IntegerType {
+		kind = KindInteger.String()
+	}
+	return kind + " " + excerpt(n.GetToken().Value)
+}
+
+// child makes the value below a key or an index, and remembers its place.
+func (v value) child(step string, node ast.Node, at place) value {
+	path := v.below(step)
+	if _, seen := v.d.places[path]; !seen {
+		v.d.places[path] = at
+	}
+	return value{d: v.d, node: node, path: path, at: at}
+}
+
+// below is the path of a child.
+func (v value) below(step string) string {
+	if v.path == "" {
+		return strings.TrimPrefix(step, ".")
+	}
+	return v.path + step
+}
+
+var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// step is the piece that a key adds to a path.
+func step(key string) string {
+	if plainKey.MatchString(key) {
+		return "." + key
+	}
+	return "[" + strconv.Quote(key) + "]"
+}
+
+// entries calls each for every key of a mapping, in order, and reports keys that are no strings or come twice.
+func (v value) entries(what string, each func(key string, val value)) {
+	mapping, ok := v.node.(*ast.MappingNode)
+	if !ok {
+		v.want(what)
+		return
+	}
+	seen := map[string]bool{}
+	for _, entry := range mapping.Values {
+		at := placeOf(entry.Key.GetToken())
+		name, ok := entry.Key.(*ast.StringNode)
+		if !ok {
+			v.d.report(at, v.path, fmt.Sprintf("key %s is not a string", excerpt(entry.Key.GetToken().Value)), "put it in quotes")
+			continue
+		}
+		child := v.child(step(name.Value), entry.Value, at)
+		if seen[name.Value] {
+			child.report("the key comes twice", "keep one of them")
+			continue
+		}
+		seen[name.Value] = true
+		each(name.Value, child)
+	}
+}
+
+// object reads a mapping with known keys.
+func (v value) object(fields ...field) {
+	known := make([]string, len(fields))
+	for i, f := range fields {
+		known[i] = f.key
+	}
+	excused := map[string]bool{} // present, or reported as misspelt
+	v.entries("a mapping with the keys "+strings.Join(known, ", "), func(key string, val value) {
+		excused[key] = true
+		for _, f := range fields {
+			if f.key == key {
+				f.read(val)
+				return
+			}
+		}
+		if meant := spelling.Nearest(key, known); meant != "" {
+			excused[meant] = true
+			v.d.flaws.mark(v.below("." + meant))
+		}
+		val.report(fmt.Sprintf("unknown key %q", excerpt(key)), didYouMean(key, known))
+	})
+	if _, ok := v.node.(*ast.MappingNode); !ok {
+		return
+	}
+	for _, f := range fields {
+		if f.required && !excused[f.key] {
+			v.d.report(v.at, v.below("."+f.key), "the key is missing", "")
+		}
+	}
+}
+
+// items calls each for every item of a list.
+func (v value) items(what string, each func(val value)) {
+	list, ok := v.node.(*ast.SequenceNode)
+	if !ok {
+		v.want("a list of " + what)
+		return
+	}
+	for i, item := range list.Values {
+		at := v.at
+		if item != nil {
+			at = startOf(item)
+		}
+		each(v.child(fmt.Sprintf("[%d]", i), item, at))
+	}
+}
+
+// startOf is the place of a node's first token: for a mapping in block style, of its first key and not of the colon.
+func startOf(node ast.Node) place {
+	if m, ok := node.(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {
+		return placeOf(m.Values[0].Key.GetToken())
+	}
+	return placeOf(node.GetToken())
+}
+
+// text reads a string.
+func (v value) text(what string) string {
+	switch n := v.node.(type) {
+	case *ast.StringNode:
+		return n.Value
+	case *ast.LiteralNode:
+		return n.Value.Value
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		v.report(fmt.Sprintf("want %s, got %s", what, scalar(n)), "put it in quotes")
+	default:
+		v.want(what)
+	}
+	return ""
+}
+
+// texts reads a list of strings.
+func texts[S ~string](v value, what, item string) []S {
+	var list []S
+	v.items(what, func(val value) { list = append(list, S(val.text(item))) })
+	return list
+}
+
+// number reads a finite number.
+func (v value) number(what string) float64 {
+	switch n := v.node.(type) {
+	case *ast.FloatNode:
+		if !math.IsInf(n.Value, 0) && !math.IsNaN(n.Value) {
+			return n.Value
+		}
+	case *ast.IntegerNode:
+		switch i := n.Value.(type) {
+		case int64:
+			return float64(i)
+		case uint64:
+			return float64(i)
+		}
+	}
+	v.want(what)
+	return 0
+}
+
+// integer reads an integer of 64 bits.
+func (v value) integer(what string) int64 {
+	if n, ok := v.node.(*ast.IntegerNode); ok {
+		switch i := n.Value.(type) {
+		case int64:
+			return i
+		case uint64:
+			if i <= math.MaxInt64 {
+				return int64(i)
+			}
+		}
+	}
+	v.want(what)
+	return 0
+}
+
+// duration reads a time such as 76ms.
+func (v value) duration() time.Duration {
+	const what = "a duration such as 76ms"
+	if _, ok := v.node.(*ast.StringNode); !ok {
+		v.want(what)
+		return 0
+	}
+	text := v.text(what)
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		v.report(fmt.Sprintf("want %s, got %q", what, excerpt(text)), "")
+	}
+	return d
+}
+
+// enum reads one of an enum's names into to.
+func (v value) enum(to interface{ UnmarshalText([]byte) error }, names []string) {
+	text := v.text("one of " + strings.Join(names[1:], ", "))
+	if text == "" {
+		return
+	}
+	if err := to.UnmarshalText([]byte(text)); err != nil {
+		v.report(err.Error(), didYouMeanOnly(text, names[1:]))
+	}
+}
