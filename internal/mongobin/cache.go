@@ -1,0 +1,204 @@
+package mongobin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// tempPrefix marks directories of an installation under way. Whoever holds the lock may remove all of them: their owner is dead.
+const tempPrefix = ".tmp-"
+
+// lockPoll is how often a waiting process tries the lock: the wait is for a download, so a tenth of a second is nothing.
+const lockPoll = 100 * time.Millisecond
+
+// DefaultCacheDir returns the cache that all checkouts of this user share.
+func DefaultCacheDir() (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", &Error{"find", "the user's cache directory", err, "set HOME or XDG_CACHE_HOME"}
+	}
+	return filepath.Join(dir, "geoshard", "mongodb"), nil
+}
+
+func (o Options) cacheDir() (string, error) {
+	if o.CacheDir != "" {
+		return filepath.Abs(o.CacheDir)
+	}
+	return DefaultCacheDir()
+}
+
+// cached lists the mongods in the cache, the newest version first.
+func (o Options) cached() []string {
+	dir, err := o.cacheDir()
+	if err != nil {
+		return nil // no cache directory: nothing is in it
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var versions []Version
+	for _, e := range entries {
+		if v, err := ParseVersion(e.Name()); err == nil {
+			versions = append(versions, v)
+		}
+	}
+	slices.SortFunc(versions, func(a, b Version) int {
+		if b.Less(a) {
+			return -1
+		}
+		return 1
+	})
+	var paths []string
+	for _, v := range versions {
+		paths = append(paths, filepath.Join(dir, v.String(), "mongod"+exeSuffix))
+	}
+	return paths
+}
+
+func (o Options) inCache(path string) bool {
+	dir, err := o.cacheDir()
+	return err == nil && strings.HasPrefix(path, dir+string(filepath.Separator))
+}
+
+// Install fetches MongoDB into the cache, unless a usable one is there already, and returns it. Processes that install at the same time
+// take turns, and the later ones find what the first one fetched. An interrupted installation leaves at most a temporary directory, which the next
+// one removes.
+func Install(ctx context.Context, o Options) (t Tools, err error) {
+	dir, err := o.cacheDir()
+	if err != nil {
+		return Tools{}, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return Tools{}, fileError("create", dir, err)
+	}
+	unlock, err := o.lock(ctx, dir)
+	if err != nil {
+		return Tools{}, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := removeStale(dir); err != nil {
+		return Tools{}, err
+	}
+	for _, mongod := range o.cached() {
+		if t, err := o.inspect(ctx, mongod, ""); err == nil || ctx.Err() != nil {
+			return t, err
+		}
+	}
+	return o.fetchInto(ctx, dir)
+}
+
+// fetchInto fetches into a temporary directory and moves the result to its place in the cache. The lock is held.
+func (o Options) fetchInto(ctx context.Context, dir string) (t Tools, err error) {
+	temp, err := os.MkdirTemp(dir, tempPrefix)
+	if err != nil {
+		return Tools{}, fileError("create", dir, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	programs := filepath.Join(temp, "programs")
+	if err := os.Mkdir(programs, 0o755); err != nil {
+		return Tools{}, fileError("create", programs, err)
+	}
+	version, err := o.fetch(ctx, temp, programs)
+	if err != nil {
+		return Tools{}, err
+	}
+	// Programs that only lack libraries are kept: once those are installed there is nothing left to fetch.
+	unusable := checkFetched(ctx, programs, version)
+	if unusable != nil && !errors.Is(unusable, ErrMissingLibraries) {
+		return Tools{}, unusable
+	}
+	final := filepath.Join(dir, version.String())
+	if err := replaceDir(programs, final, filepath.Join(temp, "replaced")); err != nil {
+		return Tools{}, fileError("install", final, err)
+	}
+	if unusable != nil {
+		// Seen at its place, so that the message names a path that stays.
+		_, unusable = probe(ctx, filepath.Join(final, "mongod"+exeSuffix), "db")
+		return Tools{}, unusable
+	}
+	o.note("installed MongoDB %s in %s", version, final)
+	return o.inspect(ctx, filepath.Join(final, "mongod"+exeSuffix), "")
+}
+
+// checkFetched runs the fetched programs before they get their place.
+func checkFetched(ctx context.Context, programs string, version Version) error {
+	mongod := filepath.Join(programs, "mongod"+exeSuffix)
+	v, err := probe(ctx, mongod, "db")
+	if err != nil {
+		return err
+	}
+	if v != version {
+		return &Error{"check", mongod, fmt.Errorf("%w: it is version %s, and %s was fetched", ErrCorrupt, v, version), ownBinary}
+	}
+	return nil
+}
+
+// replaceDir renames from to to, and what was at to before, if anything, to aside.
+func replaceDir(from, to, aside string) error {
+	if err := os.Rename(to, aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+// lock takes the cache's lock and returns what gives it back.
+func (o Options) lock(ctx context.Context, dir string) (unlock func() error, err error) {
+	path := filepath.Join(dir, ".lock")
+	l := flock.New(path)
+	locked, err := l.TryLock()
+	if err == nil && !locked {
+		o.note("waiting for another process that is fetching MongoDB into %s", dir)
+		_, err = l.TryLockContext(ctx, lockPoll)
+	}
+	if err != nil {
+		return nil, fileError("lock", path, err)
+	}
+	return l.Unlock, nil
+}
+
+func removeStale(dir string) error {
+	stale, err := filepath.Glob(filepath.Join(dir, tempPrefix+"*"))
+	for _, path := range stale {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	if err != nil {
+		return fileError("clean", dir, err)
+	}
+	return nil
+}
+
+// createFile opens a file of an installation for writing.
+func (o Options) createFile(path string) (io.WriteCloser, error) {
+	if o.create != nil {
+		return o.create(path)
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+}
+
+// writeFile copies r into a new file and tells the progress; total is -1 where nobody knows the size.
+func (o Options) writeFile(path, text string, total int64, r io.Reader) (err error) {
+	f, err := o.createFile(path)
+	if err != nil {
+		return fileError("create", path, err)
+	}
+	w := &countingWriter{Writer: f, event: Event{Text: text, Total: total}, send: o.send}
+	n, err := io.Copy(w, r)
+	if err == nil && total >= 0 && n != total {
+		err = io.ErrUnexpectedEOF
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fileError("write", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package mongobin
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// probeTimeout bounds `mongod --version`, which takes about 0.1 s from a warm disk and some seconds from a cold one.
+const probeTimeout = 30 * time.Second
+
+// loaderFailed is the exit status of a program whose dynamic loader gave up.
+const loaderFailed = 127
+
+// probe runs a program with --version and returns what it says. want is the word before "version" in the answer: "db" or "mongos".
+// Its errors are *Error around ErrNotExecutable, ErrWrongArchitecture, ErrMissingLibraries, ErrTooOld or ErrCorrupt, or the context's.
+func probe(ctx context.Context, path, want string) (Version, error) {
+	if err := checkFile(path); err != nil {
+		return Version{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
+	if ctx.Err() != nil {
+		return Version{}, fmt.Errorf("check %s: %w", path, ctx.Err())
+	}
+	if err != nil {
+		return Version{}, explainExec(ctx, path, out, err)
+	}
+	return readVersion(path, want, out)
+}
+
+func checkFile(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return &Error{"check", path, err, "give the path of an existing program, or run: geoshard mongodb install"}
+	case info.IsDir():
+		return &Error{"check", path, fmt.Errorf("%w: it is a directory", ErrNotExecutable), "give the path of the program, not of its directory"}
+	case runtime.GOOS != "windows" && info.Mode()&0o111 == 0:
+		return &Error{"check", path, ErrNotExecutable, "run: chmod +x " + path}
+	}
+	return nil
+}
+
+// explainExec turns the failure of `PROGRAM --version` into its cause.
+func explainExec(ctx context.Context, path string, out []byte, err error) error {
+	machine := runtime.GOOS + "/" + runtime.GOARCH
+	if errors.Is(err, wrongFormat) {
+		return &Error{"check", path, fmt.Errorf("%w: this machine is %s%s", ErrWrongArchitecture, machine, elfMachine(path)),
+			"use a MongoDB for " + machine + ", or run: geoshard mongodb install"}
+	}
+	// The file is there (checkFile), so what does not exist is the loader that it names: another C library, or another machine's.
+	if loader := elfLoader(path); errors.Is(err, fs.ErrNotExist) && loader != "" {
+		return missingLibraries(path, []string{loader})
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return &Error{"check", path, fmt.Errorf("%w: %w", ErrNotExecutable, err), "run: chmod +x " + path + "; its disk must not be mounted noexec"}
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == loaderFailed {
+		if libs := unresolvedLibraries(ctx, path); len(libs) > 0 {
+			return missingLibraries(path, libs)
+		}
+	}
+	return &Error{"check", path, fmt.Errorf("%w: %w: %s", ErrCorrupt, err, lastLine(out)),
+		"remove it and run: geoshard mongodb install; or " + ownBinary}
+}
+
+func missingLibraries(path string, libs []string) error {
+	return &Error{"check", path, fmt.Errorf("%w: %s", ErrMissingLibraries, strings.Join(libs, ", ")),
+		"install the packages that hold them (on Debian 12 and Ubuntu: apt-get install libcurl4 libssl3), or " + ownBinary}
+}
+
+func readVersion(path, want string, out []byte) (Version, error) {
+	m := versionLine.FindSubmatch(out)
+	if m == nil || string(m[1]) != want {
+		return Version{}, &Error{"check", path, fmt.Errorf("%w: --version answers %q, not %q", ErrCorrupt, firstLine(out), want+" version …"),
+			"give the path of MongoDB's own program, or run: geoshard mongodb install"}
+	}
+	v, err := ParseVersion(string(m[2]))
+	if err != nil {
+		return Version{}, &Error{"check", path, fmt.Errorf("%w: %w", ErrCorrupt, err), ownBinary}
+	}
+	if v.Less(MinVersion) {
+		return Version{}, &Error{"check", path, fmt.Errorf("%w: version %s, and %s is the oldest that works", ErrTooOld, v, MinVersion),
+			"install a newer MongoDB, or run: geoshard mongodb install"}
+	}
+	return v, nil
+}
+
+// unresolvedLibraries asks the program's own loader, in the way ldd does, for the libraries that it cannot find: the message of
+// a program that does not start names only the first.
+func unresolvedLibraries(ctx context.Context, path string) []string {
+	cmd := exec.CommandContext(ctx, path)
+	cmd.Env = append(os.Environ(), "LD_TRACE_LOADED_OBJECTS=1")
+	out, _ := cmd.Output() // it exits with an error when something is missing; the list is what counts
+	var libs []string
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		if name, _, missing := strings.Cut(strings.TrimSpace(lines.Text()), " => not found"); missing {
+			libs = append(libs, name)
+		}
+	}
+	return libs
+}
+
+// elfMachine returns ", the file is for …" for a Linux program, "" for anything else.
+func elfMachine(path string) string {
+	f, err := elf.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	return ", the file is for " + strings.TrimPrefix(f.Machine.String(), "EM_")
+}
+
+// elfLoader returns the dynamic loader that a Linux program names, "" when it names none.
+func elfLoader(path string) string {
+	f, err := elf.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type != elf.PT_INTERP || p.Filesz > 4096 {
+			continue
+		}
+		name := make([]byte, p.Filesz)
+		if _, err := p.ReadAt(name, 0); err == nil {
+			return string(bytes.TrimRight(name, "\x00"))
+		}
+	}
+	return ""
+}
+
+func firstLine(b []byte) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
+	return line
+}
+
+func lastLine(b []byte) string {
+	s := strings.TrimSpace(string(b))
+	return s[strings.LastIndex(s, "\n")+1:]
+}
