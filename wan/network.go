@@ -1,0 +1,315 @@
+package wan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+var (
+	// ErrUnknownDatacenter is in the chain of an error about a datacenter that the network does not have.
+	ErrUnknownDatacenter = errors.New("unknown datacenter")
+	// ErrUnknownMember is in the chain of an error about a member that has no front.
+	ErrUnknownMember = errors.New("unknown member")
+	// ErrClosed is returned by a network that has been closed.
+	ErrClosed = errors.New("network is closed")
+)
+
+// An UnknownError names something that the network does not have, and what it has.
+type UnknownError struct {
+	// Kind is ErrUnknownDatacenter or ErrUnknownMember.
+	Kind  error
+	Name  string
+	Known []string
+}
+
+func (e *UnknownError) Error() string { return fmt.Sprintf("%v %q", e.Kind, e.Name) }
+
+// Unwrap gives the sentinel.
+func (e *UnknownError) Unwrap() error { return e.Kind }
+
+// Hint lists what is known.
+func (e *UnknownError) Hint() string {
+	if len(e.Known) == 0 {
+		return "there is none yet"
+	}
+	return "known: " + strings.Join(e.Known, ", ")
+}
+
+// Options say what a network emulates.
+type Options struct {
+	// Datacenters are required; their IDs are distinct.
+	Datacenters []topology.DatacenterID
+	// Links are the paths between them; a pair without one has no delay, but can be cut.
+	Links []topology.Link
+	// Scale multiplies all round-trip times and jitters, declared ones and those of faults; 0 means 1, negative
+	// means no delay at all. Bandwidth and Lag are not scaled.
+	Scale float64
+}
+
+// A Network emulates the links between datacenters for the members that have a front in it. Its methods may be called
+// by several goroutines at once. Close it when done.
+type Network struct {
+	alarm   *alarm
+	pipes   []*pipe // one per direction, as world.dirs
+	sources *sources
+	state   atomic.Pointer[world]
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // every goroutine of the network
+
+	mu        sync.Mutex
+	closed    bool                  // guarded by mu
+	now       conditions            // guarded by mu
+	fronts    map[string]*front     // guarded by mu: by member
+	listeners []net.Listener        // guarded by mu
+	circuits  map[*circuit]struct{} // guarded by mu
+}
+
+// New starts a network without members, with its delays on.
+func New(o Options) (*Network, error) { return start(o, newSleeper) }
+
+func start(o Options, clock func() sleeper) (*Network, error) {
+	if o.Scale == 0 {
+		o.Scale = 1
+	}
+	n := &Network{
+		fronts:   map[string]*front{},
+		circuits: map[*circuit]struct{}{},
+		now: conditions{
+			datacenters: slices.Clone(o.Datacenters), links: slices.Clone(o.Links),
+			scale: max(0, o.Scale), delays: true,
+		},
+	}
+	if err := n.checkOptions(); err != nil {
+		return nil, fmt.Errorf("start network: %w", err)
+	}
+	for range len(o.Datacenters) * len(o.Datacenters) {
+		n.pipes = append(n.pipes, &pipe{})
+	}
+	n.alarm = newAlarm(clock())
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.sources = newSources(n.ctx)
+	n.turnLocked(time.Now()) // nobody else knows n yet
+	n.wg.Go(n.alarm.run)
+	n.wg.Go(n.sources.run)
+	return n, nil
+}
+
+func (n *Network) checkOptions() error {
+	if len(n.now.datacenters) == 0 {
+		return errors.New("no datacenters")
+	}
+	for i, dc := range n.now.datacenters {
+		if dc == "" || slices.Contains(n.now.datacenters[:i], dc) {
+			return fmt.Errorf("datacenter %q is empty or named twice", dc)
+		}
+	}
+	for _, l := range n.now.links {
+		if err := n.checkPlaces(l.Between[:]); err != nil {
+			return fmt.Errorf("link %s-%s: %w", l.Between[0], l.Between[1], err)
+		}
+		if err := checkPair(l.Between[0], l.Between[1]); err != nil {
+			return fmt.Errorf("link: %w", err)
+		}
+	}
+	return nil
+}
+
+func (n *Network) checkPlaces(dcs []topology.DatacenterID) error {
+	for _, dc := range dcs {
+		if n.index(dc) < 0 {
+			return n.unknownDatacenter(dc)
+		}
+	}
+	return nil
+}
+
+// index may be called without mu: the datacenters never change.
+func (n *Network) index(dc topology.DatacenterID) int { return slices.Index(n.now.datacenters, dc) }
+
+func (n *Network) unknownDatacenter(dc topology.DatacenterID) error {
+	var known []string
+	for _, k := range n.now.datacenters {
+		known = append(known, string(k))
+	}
+	return &UnknownError{Kind: ErrUnknownDatacenter, Name: string(dc), Known: known}
+}
+
+// Apply brings a fault about; when it returns, every link obeys it. Applying a fault twice is applying it once; one that disturbs the
+// same thing in another measure replaces it. Bytes on their way keep the arrival time they had, except that a cut holds them too.
+//
+// Errors: *FaultError, with ErrUnknownDatacenter or ErrUnknownMember in its chain where that is the reason.
+func (n *Network) Apply(f Fault) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.checkLocked(f); err != nil {
+		return err
+	}
+	if i := n.findLocked(f); i >= 0 {
+		n.now.faults[i] = f
+	} else {
+		n.now.faults = append(n.now.faults, f)
+	}
+	n.turnLocked(time.Now())
+	return nil
+}
+
+// Remove ends a fault, whatever its measure: Remove of "delay NYC LON 1s" ends any Delay of that link. Removing a fault that is not there
+// does nothing. Its errors are Apply's.
+func (n *Network) Remove(f Fault) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.checkLocked(f); err != nil {
+		return err
+	}
+	if i := n.findLocked(f); i >= 0 {
+		n.now.faults = slices.Delete(n.now.faults, i, i+1)
+		n.turnLocked(time.Now())
+	}
+	return nil
+}
+
+// Heal removes all faults.
+func (n *Network) Heal() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.now.faults = nil
+	n.turnLocked(time.Now())
+}
+
+// Faults lists what is wrong, in the order it was applied.
+func (n *Network) Faults() []Fault {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.now.faults)
+}
+
+// SetDelays switches delay, jitter and bandwidth limits off and on again, for setting a cluster up at full speed. Cuts and lags
+// stay in force.
+func (n *Network) SetDelays(on bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.now.delays = on
+	n.turnLocked(time.Now())
+}
+
+func (n *Network) checkLocked(f Fault) error {
+	if n.closed {
+		return ErrClosed
+	}
+	if err := f.check(); err != nil {
+		return &FaultError{Fault: f.String(), Err: err}
+	}
+	if err := n.checkPlaces(f.places()); err != nil {
+		return &FaultError{Fault: f.String(), Err: err}
+	}
+	if lag, ok := f.(Lag); ok {
+		if _, err := n.frontLocked(lag.Member); err != nil {
+			return &FaultError{Fault: f.String(), Err: err}
+		}
+	}
+	return nil
+}
+
+func (n *Network) findLocked(f Fault) int {
+	return slices.IndexFunc(n.now.faults, func(g Fault) bool { return g.key() == f.key() })
+}
+
+// turnLocked replaces the world by what the conditions now say, and tells everyone who waits for a packet.
+func (n *Network) turnLocked(at time.Time) {
+	next := &world{
+		size: len(n.now.datacenters), dirs: n.now.directions(),
+		lag: map[string]time.Duration{}, changed: make(chan struct{}),
+	}
+	for _, f := range n.now.faults {
+		if lag, ok := f.(Lag); ok {
+			next.lag[lag.Member] = lag.By
+		}
+	}
+	last := n.state.Load()
+	if last != nil {
+		for i := range next.dirs {
+			next.dirs[i].healed = last.dirs[i].healed
+			if last.dirs[i].cut && !next.dirs[i].cut {
+				next.dirs[i].healed = at
+			}
+		}
+	}
+	n.state.Store(next)
+	if last != nil {
+		close(last.changed)
+	}
+}
+
+// view is what a packet from one datacenter to another meets now; laggard names the member whose lag applies to it, if any.
+func (n *Network) view(from, to int, laggard string) view {
+	w := n.state.Load()
+	return view{
+		direction: w.direction(from, to), lag: w.lag[laggard],
+		pipe: n.pipes[from*w.size+to], changed: w.changed,
+	}
+}
+
+// A LinkState is a link as it is now, faults and scale included.
+type LinkState struct {
+	A, B topology.DatacenterID
+	// RTT is the round-trip time that a client sees, apart from jitter, bandwidth and this machine's own speed.
+	RTT, Jitter time.Duration
+	// Bandwidth is in bytes per second for each direction; 0 means unlimited.
+	Bandwidth topology.ByteRate
+	// CutAB says that packets from A to B vanish, CutBA that those from B to A do.
+	CutAB, CutBA bool
+}
+
+// Links lists every pair of datacenters, in the order of the options.
+func (n *Network) Links() []LinkState {
+	w := n.state.Load()
+	var states []LinkState
+	for a := range w.size {
+		for b := a + 1; b < w.size; b++ {
+			ab, ba := w.direction(a, b), w.direction(b, a)
+			states = append(states, LinkState{
+				A: n.now.datacenters[a], B: n.now.datacenters[b],
+				RTT: ab.oneWay + ba.oneWay, Jitter: ab.jitter, Bandwidth: ab.rate,
+				CutAB: ab.cut, CutBA: ba.cut,
+			})
+		}
+	}
+	return states
+}
+
+// Close closes every connection and listener and waits for all of the network's goroutines. It is idempotent.
+func (n *Network) Close() error {
+	for _, c := range n.shut() {
+		c.finish(true)
+	}
+	n.wg.Wait()
+	return nil
+}
+
+// shut lets nothing new begin, and returns the circuits that still run.
+func (n *Network) shut() []*circuit {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return nil
+	}
+	n.closed = true
+	n.cancel()
+	n.alarm.sleeper.close()
+	for _, l := range n.listeners {
+		_ = l.Close() // nothing to save
+	}
+	return slices.Collect(maps.Keys(n.circuits))
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package wan
+
+func newSleeper() sleeper { return newTimerSleeper() }
