@@ -1,0 +1,144 @@
+package devmongos
+
+import (
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"github.com/geoshard/geoshard/internal/devmongos/routing"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A reach says how far a write statement has to be sent.
+type reach int
+
+const (
+	_ reach = iota // unknown
+	// reachOne: one shard has everything the statement can concern.
+	reachOne
+	// reachByID: one document, known by its _id only; every shard is asked and at most one has it.
+	reachByID
+	// reachMany: a multi-write over several shards.
+	reachMany
+)
+
+// A destination is where one write statement goes.
+type destination struct {
+	reach reach
+	// shard is set for reachOne.
+	shard topology.ShardID
+	// alone tells that the statement may take its document to another shard, and must not share a message with others.
+	alone bool
+}
+
+// idPattern extracts an exact _id from a filter.
+var idPattern = func() routing.Pattern {
+	p, err := routing.ParsePattern(bson.Raw(build(func(dst []byte) []byte { return bsoncore.AppendInt32Element(dst, "_id", 1) })))
+	if err != nil {
+		panic(err)
+	}
+	return p
+}()
+
+// destinationOf decides where a statement of an insert, update or delete command goes. Shards do not check that a write is
+// theirs, so this is the only guard. The error is the statement's own, for writeErrors.
+func destinationOf(kind string, statement bsoncore.Document, rt *route) (destination, error) {
+	if rt.table == nil {
+		return destination{reach: reachOne, shard: rt.db.primary}, nil
+	}
+	switch kind {
+	case "insert":
+		return destinationOfKey(rt.table, statement)
+	case "update":
+		return destinationOfUpdate(rt.table, statement)
+	default:
+		return destinationOfDelete(rt.table, statement)
+	}
+}
+
+func destinationOfKey(table *routing.Table, doc bsoncore.Document) (destination, error) {
+	key, err := table.Pattern().KeyOf(bson.Raw(doc))
+	if err != nil {
+		return destination{}, refuse(codeShardKeyNotFound, "%v", err)
+	}
+	return destinationAt(table, key)
+}
+
+func destinationAt(table *routing.Table, key bson.Raw) (destination, error) {
+	shard := table.ShardFor(key)
+	if shard == "" {
+		return destination{}, refuse(codeShardKeyNotFound, "no chunk of %s contains the shard key %s", table.Namespace(), key)
+	}
+	return destination{reach: reachOne, shard: shard}, nil
+}
+
+func destinationOfUpdate(table *routing.Table, statement bsoncore.Document) (destination, error) {
+	filter := bson.Raw(documentField(statement, "q"))
+	collation := bson.Raw(documentField(statement, "collation"))
+	target := table.Target(filter, collation)
+	multi := truth(field(statement, "multi"))
+	if truth(field(statement, "upsert")) && target.Key == nil {
+		return destination{}, refuse(codeShardKeyNotFound, "Failed to target upsert by query :: could not extract exact shard key")
+	}
+	if len(target.Shards) == 1 {
+		owner := target.Shards[0]
+		return destination{reach: reachOne, shard: owner, alone: !multi && mayMove(table, owner, field(statement, "u"))}, nil
+	}
+	if multi {
+		return destination{reach: reachMany}, nil
+	}
+	if u, ok := field(statement, "u").DocumentOK(); ok && !isOperatorUpdate(u) {
+		return destinationOfReplacement(table, filter, u)
+	}
+	if isExactID(table, filter, collation) {
+		return destination{reach: reachByID}, nil
+	}
+	return destination{}, refuse(codeInvalidOptions,
+		"A {multi:false} update on a sharded collection must contain an exact match on _id or must target a single shard, but this update targeted %d shards", len(target.Shards))
+}
+
+// destinationOfReplacement goes by the replacement's own key, as mongos does: a replacement cannot change it to another shard's.
+func destinationOfReplacement(table *routing.Table, filter bson.Raw, replacement bsoncore.Document) (destination, error) {
+	if slices.Contains(table.Pattern().Fields(), "_id") && field(replacement, "_id").Type == 0 {
+		if id, ok := idPattern.PointOf(filter); ok {
+			replacement = edit(nil, replacement, func(string) bool { return false }, func(dst []byte) []byte {
+				return bsoncore.AppendValueElement(dst, "_id", field(bsoncore.Document(id), "_id"))
+			})
+		}
+	}
+	return destinationOfKey(table, replacement)
+}
+
+func destinationOfDelete(table *routing.Table, statement bsoncore.Document) (destination, error) {
+	filter := bson.Raw(documentField(statement, "q"))
+	collation := bson.Raw(documentField(statement, "collation"))
+	target := table.Target(filter, collation)
+	limit, _ := intField(statement, "limit")
+	switch {
+	case len(target.Shards) == 1:
+		return destination{reach: reachOne, shard: target.Shards[0]}, nil
+	case limit == 0:
+		return destination{reach: reachMany}, nil
+	case isExactID(table, filter, collation):
+		return destination{reach: reachByID}, nil
+	}
+	return destination{}, refuse(codeShardKeyNotFound,
+		"A single delete on a sharded collection must contain an exact match on _id or contain the shard key, but this delete targeted %d shards", len(target.Shards))
+}
+
+// isExactID tells that the filter can match only the one document with its _id, under the collation that counts for _id.
+func isExactID(table *routing.Table, filter, collation bson.Raw) bool {
+	if len(collation) > 0 && table.DefaultCollation() == nil && stringField(bsoncore.Document(collation), "locale") != "simple" {
+		return false
+	}
+	_, ok := idPattern.PointOf(filter)
+	return ok
+}
+
+func isOperatorUpdate(u bsoncore.Document) bool {
+	for e := range elements(u) {
+		return len(e.name) > 0 && e.name[0] == '$'
+	}
+	return false
+}

@@ -1,0 +1,118 @@
+package devmongos
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+)
+
+// run starts another router over the cluster's core and waits until it listens.
+func (c *smallCluster) run(t *testing.T, edit func(*Config)) (address string, stop context.CancelFunc, ended chan error) {
+	t.Helper()
+	address, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Listen: address, ConfigServers: c.config, Core: c.core, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	edit(&cfg)
+	ctx, stop := context.WithCancel(t.Context())
+	ended = make(chan error, 1)
+	go func() { ended <- Run(ctx, cfg) }()
+	for {
+		nc, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = nc.Close()
+			return address, stop, ended
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("router ended: %v", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// A prepared core is taken as it is; clients beyond the limit are turned away; a stop ends Run.
+func secondRouter(t *testing.T, c *smallCluster) {
+	address, stop, ended := c.run(t, func(cfg *Config) { cfg.MaxConnections = 2 })
+	defer stop()
+	var open []net.Conn
+	for range 2 {
+		client := raw(t, address)
+		if got := client.run(t, "admin", d("ping", 1)); got["ok"] != 1.0 {
+			t.Errorf("got %v", got)
+		}
+	}
+	third, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open = append(open, third)
+	if _, err := third.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("third connection: %v, want io.EOF", err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("stopped router: %v", err)
+	}
+	for _, nc := range open {
+		_ = nc.Close()
+	}
+}
+
+func coreMustBeFree(t *testing.T, c *smallCluster) {
+	err := Run(t.Context(), Config{Listen: "127.0.0.1:0", ConfigServers: c.config, Core: c.shards["s0"].members[0], Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	var hinted interface{ Hint() string }
+	if !errors.Is(err, ErrForeignCore) || !errors.As(err, &hinted) || hinted.Hint() == "" {
+		t.Errorf("got %v, want ErrForeignCore with a hint", err)
+	}
+}
+
+// A client that goes away takes its running command along, down to the shard.
+func commandEndsWithClient(t *testing.T, c *smallCluster) {
+	coll := sharded(t, c, "gone", -1)
+	running := func() int {
+		cur, err := c.direct(t, "s0").Database("admin").Aggregate(t.Context(), mongo.Pipeline{
+			d("$currentOp", d("allUsers", true)), d("$match", d("ns", "gone.c", "command.comment", "slow")),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ops []bson.M
+		if err := cur.All(t.Context(), &ops); err != nil {
+			t.Fatal(err)
+		}
+		return len(ops)
+	}
+	for name, filter := range map[string]bson.D{"one shard": d("k", -1), "over shards": {}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			slow := append(filter, bson.E{Key: "$where", Value: "function() { sleep(20000); return true }"})
+			_ = coll.Database().RunCommand(ctx, d("find", "c", "filter", slow, "comment", "slow")).Err()
+		}()
+		waitUntil(t, name+": command runs", func() bool { return running() > 0 })
+		cancel()
+		<-left
+		waitUntil(t, name+": command has ended", func() bool { return running() == 0 })
+	}
+}
+
+func waitUntil(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !holds(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 10 s: %s", what)
+		}
+		pause := time.NewTimer(20 * time.Millisecond)
+		<-pause.C
+	}
+}

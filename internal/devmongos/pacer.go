@@ -1,0 +1,28 @@
+package devmongos
+
+import (
+	"context"
+	"time"
+)
+
+// A pacer spaces out repeated attempts: the first repetition comes at once, as one refresh is mostly enough.
+type pacer struct{ attempts int }
+
+const (
+	paceStep = 5 * time.Millisecond
+	paceMost = 200 * time.Millisecond
+)
+
+// wait returns false when ctx has ended.
+func (p *pacer) wait(ctx context.Context) bool {
+	p.attempts++
+	if p.attempts == 1 {
+		return ctx.Err() == nil
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(min(paceMost, paceStep<<min(p.attempts-2, 6))):
+		return true
+	}
+}

@@ -1,0 +1,38 @@
+package routing_test
+
+import (
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/internal/devmongos/routing"
+)
+
+func Example() {
+	collection := raw(bson.D{{Key: "_id", Value: "shop.carts"}, {Key: "key", Value: bson.D{{Key: "dc", Value: 1}}}})
+	chunks := []bson.Raw{
+		raw(bson.D{{Key: "min", Value: dc(bson.MinKey{})}, {Key: "max", Value: dc("M")}, {Key: "shard", Value: "lon"}}),
+		raw(bson.D{{Key: "min", Value: dc("M")}, {Key: "max", Value: dc(bson.MaxKey{})}, {Key: "shard", Value: "nyc"}}),
+	}
+	table, err := routing.NewTable(collection, chunks)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	key, err := table.Pattern().KeyOf(raw(bson.D{{Key: "dc", Value: "LON"}, {Key: "items", Value: 3}}))
+	fmt.Println(key, err, table.ShardFor(key))
+	fmt.Println(table.Target(raw(bson.D{{Key: "items", Value: 3}}), nil).Shards)
+	// Output:
+	// {"dc": "LON"} <nil> lon
+	// [lon nyc]
+}
+
+func dc(v any) bson.D { return bson.D{{Key: "dc", Value: v}} }
+
+func raw(d bson.D) bson.Raw {
+	doc, err := bson.Marshal(d)
+	if err != nil {
+		panic(err)
+	}
+	return doc
+}

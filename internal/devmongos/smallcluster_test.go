@@ -1,0 +1,332 @@
+package devmongos
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/geoshard/geoshard/internal/mongobin"
+)
+
+// A smallCluster is one config server, three shards and a router core of one mongod each, with a router in this process. It
+// lives below the layer that starts real clusters, so that a fault of the router is found here.
+type smallCluster struct {
+	dir, mongod string
+	config      string // set name/address
+	core        string
+	shards      map[string]*shardSet
+	router      string // address for clients
+
+	mu        sync.Mutex // guards following
+	processes []*exec.Cmd
+}
+
+type shardSet struct {
+	name    string
+	members []string
+	byAddr  map[string]*exec.Cmd
+}
+
+// startSmall starts a cluster whose shards have that many members; it ends with the test.
+func startSmall(t *testing.T, members int) *smallCluster {
+	t.Helper()
+	c := &smallCluster{dir: t.TempDir(), shards: map[string]*shardSet{}}
+	t.Cleanup(c.killAll)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	if err := c.start(ctx, members); err != nil {
+		t.Fatalf("start a small cluster: %v", err)
+	}
+	c.startRouter(t)
+	return c
+}
+
+// startRouter runs the router until the test ends. Its log is shown if the test fails.
+func (c *smallCluster) startRouter(t *testing.T) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	var record bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&record, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	go func() {
+		ended <- Run(ctx, Config{Listen: c.router, Name: "test", ConfigServers: c.config, Core: c.core, Logger: log})
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("router ended: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("router's log:\n%s", record.String()[max(0, record.Len()-20_000):])
+		}
+	})
+	for {
+		nc, err := net.Dial("tcp", c.router)
+		if err == nil {
+			_ = nc.Close()
+			return
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("router ended: %v", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (c *smallCluster) start(ctx context.Context, members int) error {
+	tools, err := mongobin.Find(ctx, mongobin.Options{})
+	if err != nil {
+		return err
+	}
+	c.mongod = tools.Mongod
+	config, err := c.startSet(ctx, "config", "--configsvr", 1)
+	if err != nil {
+		return err
+	}
+	c.config = "config/" + config.members[0]
+	for i := range 3 {
+		name := fmt.Sprintf("s%d", i)
+		if c.shards[name], err = c.startSet(ctx, name, "--shardsvr", members); err != nil {
+			return err
+		}
+	}
+	if c.core, err = freePort(); err != nil {
+		return err
+	}
+	if _, err := c.spawn("router-test", c.core, "--shardsvr"); err != nil {
+		return err
+	}
+	if c.router, err = freePort(); err != nil {
+		return err
+	}
+	admin, err := directTo(config.members[0])
+	if err != nil {
+		return err
+	}
+	defer func() { _ = admin.Disconnect(context.Background()) }()
+	majority := bson.E{Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}}}
+	for name, s := range c.shards {
+		cmd := bson.D{{Key: "_configsvrAddShard", Value: name + "/" + s.members[0]}, {Key: "name", Value: name}, majority}
+		if err := untilOK(ctx, admin, cmd); err != nil {
+			return fmt.Errorf("add shard %s: %w", name, err)
+		}
+	}
+	return untilOK(ctx, admin, bson.D{{Key: "_configsvrBalancerStop", Value: 1}})
+}
+
+// startSet starts a replica set and waits for its primary.
+func (c *smallCluster) startSet(ctx context.Context, name, role string, members int) (*shardSet, error) {
+	s := &shardSet{name: name, byAddr: map[string]*exec.Cmd{}}
+	var list bson.A
+	for i := range members {
+		address, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		s.members = append(s.members, address)
+		if s.byAddr[address], err = c.spawn(name, address, role); err != nil {
+			return nil, err
+		}
+		list = append(list, bson.D{{Key: "_id", Value: i}, {Key: "host", Value: address}, {Key: "priority", Value: members - i}})
+	}
+	client, err := directTo(s.members[0])
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = client.Disconnect(context.Background()) }()
+	config := bson.D{{Key: "_id", Value: name}, {Key: "members", Value: list}, {Key: "settings", Value: bson.D{{Key: "electionTimeoutMillis", Value: 2000}}}}
+	if role == "--configsvr" {
+		config = append(config, bson.E{Key: "configsvr", Value: true})
+	}
+	if err := untilOK(ctx, client, bson.D{{Key: "replSetInitiate", Value: config}}); err != nil {
+		return nil, fmt.Errorf("initiate %s: %w", name, err)
+	}
+	for {
+		var hello struct {
+			Primary bool `bson:"isWritablePrimary"`
+		}
+		if err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&hello); err == nil && hello.Primary {
+			return s, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for a primary of %s: %w", name, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (c *smallCluster) spawn(set, address, role string) (*exec.Cmd, error) {
+	_, port, _ := net.SplitHostPort(address)
+	path := filepath.Join(c.dir, port)
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(c.mongod, role, "--replSet", set, "--port", port, "--dbpath", path, "--logpath", filepath.Join(path, "log"),
+		"--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64",
+		"--setParameter", "diagnosticDataCollectionEnabled=false", "--setParameter", "orphanCleanupDelaySecs=1")
+	EndWithParent(cmd)
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.processes = append(c.processes, cmd)
+	return cmd, nil
+}
+
+func (c *smallCluster) killAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.processes {
+		_ = p.Process.Kill()
+		_ = p.Wait()
+	}
+}
+
+// untilOK repeats a command that a starting server may refuse.
+func untilOK(ctx context.Context, client *mongo.Client, cmd bson.D) error {
+	for {
+		err := client.Database("admin").RunCommand(ctx, cmd).Err()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+func directTo(address string) (*mongo.Client, error) {
+	return mongo.Connect(options.Client().ApplyURI("mongodb://" + address + "/?directConnection=true"))
+}
+
+// client connects to the router, as an application does.
+func (c *smallCluster) client(t testing.TB, edits ...func(*options.ClientOptions)) *mongo.Client {
+	t.Helper()
+	o := options.Client().ApplyURI("mongodb://" + c.router + "/")
+	for _, e := range edits {
+		e(o)
+	}
+	client, err := mongo.Connect(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
+	return client
+}
+
+// direct connects to the primary of a shard, past the router.
+func (c *smallCluster) direct(t *testing.T, shard string) *mongo.Client {
+	t.Helper()
+	client, err := directTo(c.primaryOf(t, shard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
+	return client
+}
+
+// configAdmin connects to the config server.
+func (c *smallCluster) configAdmin(t testing.TB) *mongo.Client {
+	t.Helper()
+	client, err := directTo(c.config[len("config/"):])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
+	return client
+}
+
+// shard makes a sharded collection on k with three chunks: below 0 on s0, 0 to 99 on s1, 100 and more on s2. It speaks to the
+// servers directly, so that it depends on no command of the router.
+func (c *smallCluster) shard(t *testing.T, db, collection string) {
+	t.Helper()
+	ctx := t.Context()
+	config, ns := c.configAdmin(t), db+"."+collection
+	majority := bson.E{Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}}}
+	run := func(on *mongo.Client, name string, cmd bson.D) {
+		t.Helper()
+		if err := on.Database(name).RunCommand(ctx, append(cmd, majority)).Err(); err != nil {
+			t.Fatalf("%v: %v", cmd, err)
+		}
+	}
+	run(config, "admin", bson.D{{Key: "_configsvrCreateDatabase", Value: db}, {Key: "primaryShardId", Value: "s0"}})
+	edges := []any{bson.MinKey{}, 0, 100, bson.MaxKey{}}
+	for i := range 3 {
+		zone := fmt.Sprintf("z%d", i)
+		run(config, "admin", bson.D{{Key: "_configsvrAddShardToZone", Value: fmt.Sprintf("s%d", i)}, {Key: "zone", Value: zone}})
+		run(config, "admin", bson.D{{Key: "_configsvrUpdateZoneKeyRange", Value: ns}, {Key: "min", Value: bson.D{{Key: "k", Value: edges[i]}}},
+			{Key: "max", Value: bson.D{{Key: "k", Value: edges[i+1]}}}, {Key: "zone", Value: zone}})
+	}
+	var entry struct {
+		Primary string
+		Version bson.Raw
+	}
+	if err := config.Database("config").Collection("databases").FindOne(ctx, bson.D{{Key: "_id", Value: db}}).Decode(&entry); err != nil {
+		t.Fatal(err)
+	}
+	run(c.direct(t, entry.Primary), db, bson.D{{Key: "_shardsvrCreateCollection", Value: collection}, {Key: "shardKey", Value: bson.D{{Key: "k", Value: 1}}},
+		{Key: "unique", Value: false}, {Key: "databaseVersion", Value: entry.Version}})
+}
+
+// move moves the chunk that starts at k (nil: the lowest) to another shard.
+func (c *smallCluster) move(t testing.TB, ns string, k any, to string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	if k == nil {
+		k = bson.MinKey{}
+	}
+	cmd := bson.D{{Key: "_configsvrMoveRange", Value: ns}, {Key: "min", Value: bson.D{{Key: "k", Value: k}}}, {Key: "toShard", Value: to},
+		{Key: "waitForDelete", Value: false}, {Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}}}}
+	if err := untilOK(ctx, c.configAdmin(t), cmd); err != nil {
+		t.Fatalf("move %v of %s to %s: %v", k, ns, to, err)
+	}
+}
+
+// primaryOf is the address of a shard's primary, as a member that answers knows it.
+func (c *smallCluster) primaryOf(t *testing.T, shard string) string {
+	t.Helper()
+	for _, address := range c.shards[shard].members {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		client, err := directTo(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var hello struct{ Primary string }
+		err = client.Database("admin").RunCommand(ctx, d("hello", 1)).Decode(&hello)
+		_ = client.Disconnect(context.Background())
+		cancel()
+		if err == nil && hello.Primary != "" {
+			return hello.Primary
+		}
+	}
+	t.Fatalf("shard %s has no primary", shard)
+	return ""
+}

@@ -1,0 +1,217 @@
+package devmongos
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A txnState says what may still happen to a transaction.
+type txnState int
+
+const (
+	_ txnState = iota // unknown
+	// txnOpen: statements may come.
+	txnOpen
+	// txnCommitting: a commit was sent, whatever came of it. Only further commits may come, which ask for the outcome.
+	txnCommitting
+	// txnAborted: nothing of it will stay.
+	txnAborted
+)
+
+// A transaction is what the router knows of a client's multi-document transaction. The documents, the locks and the outcome are the
+// shards': a router that is gone loses nothing but the ability to go on with open transactions.
+type transaction struct {
+	router *router
+	lsid   bsoncore.Document
+	number int64
+	began  time.Time
+	// turn holds one token, taken by whoever works on the transaction: one statement at a time, as in the server.
+	turn chan struct{}
+
+	// The fields up to mu are used by the holder of the turn alone.
+	state   txnState
+	concern bsoncore.Document // readConcern of the first statement, with a level
+	// settledReads tells that the read-only participants have been let go, so that only the writing one decides.
+	settledReads bool
+
+	mu sync.Mutex // guards following: statements reach several shards at once
+	// atClusterTime is the one time that all participants of a snapshot transaction read at; 0 until it is chosen.
+	atClusterTime uint64
+	// participants in the order they joined. The first one coordinates the commit.
+	participants []*participant
+	// recovery is the first shard that wrote: it can tell the outcome to any router.
+	recovery topology.ShardID
+}
+
+// A participant is a shard that has a part of the transaction.
+type participant struct {
+	shard topology.ShardID
+	// readOnly is what the shard said last.
+	readOnly bool
+}
+
+func newTransaction(r *router, lsid bsoncore.Document, number int64) *transaction {
+	x := &transaction{router: r, lsid: bytes.Clone(lsid), number: number, began: time.Now(), turn: make(chan struct{}, 1), state: txnOpen}
+	x.turn <- struct{}{}
+	return x
+}
+
+// send executes a statement's part on one shard's primary, as the first one there with all that a shard needs to know to take part.
+// If a shard that had no part yet turns the statement away because the routing was out of date, it still has none afterwards and the
+// statement may be sent anew, there or elsewhere; if it had one, that is lost and with it the transaction (see lost).
+func (x *transaction) send(ctx context.Context, shard topology.ShardID, cmd command) (reply, error) {
+	set, err := x.router.catalog.shard(ctx, shard)
+	if err != nil {
+		return reply{}, err
+	}
+	x.mu.Lock()
+	p, joins := x.participant(shard), false
+	alone := len(x.participants) == 0
+	if p == nil {
+		p, joins = &participant{shard: shard, readOnly: true}, true
+		x.participants = append(x.participants, p)
+		x.chooseTime()
+	}
+	cmd.body = x.dress(cmd.body, joins, alone)
+	if alone {
+		// The others wait until the first one is in: a coordinator that turned its statement away would be none.
+		defer x.mu.Unlock()
+	} else {
+		x.mu.Unlock()
+	}
+	rep, err := set.onPrimary(ctx, cmd, false)
+	if !alone {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	x.note(p, joins, rep.doc)
+	return rep, nil
+}
+
+// note takes what an answer says of the participant. The caller holds mu.
+func (x *transaction) note(p *participant, joined bool, answer bsoncore.Document) {
+	switch code := codeOf(answer); {
+	case joined && (isStale(code) || isUnknownArgument(code)):
+		x.drop(p) // nothing has begun there
+	case isStale(code):
+		x.state = txnAborted
+	}
+	if codeOf(answer) != 0 {
+		return
+	}
+	if p.readOnly = truth(field(answer, "readOnly")); !p.readOnly && x.recovery == "" {
+		x.recovery = p.shard
+	}
+}
+
+func (x *transaction) drop(p *participant) {
+	for i := range x.participants {
+		if x.participants[i] == p {
+			x.participants = append(x.participants[:i:i], x.participants[i+1:]...)
+			break
+		}
+	}
+	if len(x.participants) == 0 {
+		x.atClusterTime = 0
+	}
+}
+
+// lost tells that a shard has turned away a statement of the open transaction, whereby it is gone: the client has to begin anew.
+func (x *transaction) lost() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.state == txnAborted
+}
+
+// has tells that the shard has a part of the transaction.
+func (x *transaction) has(shard topology.ShardID) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.participant(shard) != nil
+}
+
+func (x *transaction) participant(shard topology.ShardID) *participant {
+	for _, p := range x.participants {
+		if p.shard == shard {
+			return p
+		}
+	}
+	return nil
+}
+
+// chooseTime fixes the time of a snapshot transaction when its first participant joins: left to themselves, each shard would choose
+// one of its own. The caller holds mu.
+func (x *transaction) chooseTime() {
+	if stringField(x.concern, "level") != "snapshot" || x.atClusterTime != 0 {
+		return
+	}
+	if given := timeOf(field(x.concern, "atClusterTime")); given != 0 {
+		x.atClusterTime = given
+		return
+	}
+	x.atClusterTime = max(x.router.clock.now(), timeOf(field(x.concern, "afterClusterTime")))
+}
+
+// dress makes the member's form of a statement. The caller holds mu.
+func (x *transaction) dress(body bsoncore.Document, joins, coordinates bool) bsoncore.Document {
+	return edit(make([]byte, 0, len(body)+256), body, isStatementField, func(dst []byte) []byte {
+		dst = x.appendIdentity(dst)
+		if !joins {
+			return dst
+		}
+		dst = bsoncore.AppendBooleanElement(dst, "startTransaction", true)
+		if coordinates {
+			dst = bsoncore.AppendBooleanElement(dst, "coordinator", true)
+		}
+		return x.appendConcern(dst)
+	})
+}
+
+// isStatementField names what a client's statement says about its transaction, and what the members would not take in one.
+func isStatementField(name string) bool {
+	switch name {
+	case "lsid", "readConcern", "writeConcern", "$readPreference", "recoveryToken":
+		return true
+	}
+	return isTransactionField(name)
+}
+
+func (x *transaction) appendIdentity(dst []byte) []byte {
+	dst = bsoncore.AppendDocumentElement(dst, "lsid", x.lsid)
+	dst = bsoncore.AppendInt64Element(dst, "txnNumber", x.number)
+	return bsoncore.AppendBooleanElement(dst, "autocommit", false)
+}
+
+func (x *transaction) appendConcern(dst []byte) []byte {
+	if len(x.concern) == 0 {
+		return dst
+	}
+	if x.atClusterTime == 0 {
+		return bsoncore.AppendDocumentElement(dst, "readConcern", x.concern)
+	}
+	return appendSnapshot(dst, x.atClusterTime)
+}
+
+// admit refuses a route on which the shards' parts at the transaction's time cannot be found: a chunk that moved since then had
+// another owner. A transaction that has not begun anywhere simply reads at a later time.
+func (x *transaction) admit(rt *route) error {
+	if rt.table == nil {
+		return nil
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	moved := rt.table.LastMove()
+	if x.atClusterTime == 0 || uint64(moved.T)<<32|uint64(moved.I) < x.atClusterTime {
+		return nil
+	}
+	return refuse(codeStaleChunkHistory, "a chunk of %s has moved since the time of the transaction's snapshot", rt.ns)
+}
