@@ -1,0 +1,45 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A View is a running cluster that can be looked at, but not be broken.
+type View interface {
+	// Name is the name the cluster was started or registered with.
+	Name() string
+	// Topology is the declared world that the cluster was built from.
+	Topology() *topology.Topology
+	// URI is the connection string of the query router of a datacenter, for that datacenter's clients.
+	// It returns ErrUnknownDatacenter for a datacenter without one.
+	URI(dc topology.DatacenterID) (string, error)
+	// Status asks every member once, in parallel; members that do not answer are reported as unreachable, not as an error.
+	Status(ctx context.Context) (Status, error)
+	// Close stops what the provider started and removes what it left on disk. It is idempotent.
+	Close(ctx context.Context) error
+}
+
+// A Cluster is a running cluster whose members and links can be made to fail.
+//
+// A member is named SHARD/DC ("nyc/LON"; a second one in the same datacenter is "nyc/LON.2"), a config server
+// config/DC, a query router router/DC. Unknown names return ErrUnknownMember.
+type Cluster interface {
+	View
+	// Kill ends a member's process with SIGKILL and returns when it is gone.
+	Kill(ctx context.Context, member string) error
+	// Pause stops a member's process with SIGSTOP: its sockets stay open and nobody answers.
+	Pause(ctx context.Context, member string) error
+	// Start starts a killed member or lets a paused one go on. It is idempotent, and returns when the member answers.
+	Start(ctx context.Context, member string) error
+	// Isolate cuts every link of a datacenter, in both directions.
+	Isolate(ctx context.Context, dc topology.DatacenterID) error
+	// Cut cuts the link between two datacenters, in both directions.
+	Cut(ctx context.Context, a, b topology.DatacenterID) error
+	// Heal removes every fault of the links and every lag. Killed and paused members stay as they are.
+	Heal(ctx context.Context) error
+	// SetLag holds a member of a shard that far behind its sync source; 0 ends it. Votes and heartbeats are not touched.
+	SetLag(ctx context.Context, member string, lag time.Duration) error
+}

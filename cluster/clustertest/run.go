@@ -1,0 +1,160 @@
+package clustertest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// within bounds each wait of the suite: several elections with their catch-up on a busy machine.
+const within = 90 * time.Second
+
+// A suite is one cluster under test.
+type suite struct {
+	cluster.Cluster
+	// routerURI and memberURI let in: with a user's password, where the cluster has users.
+	routerURI func(topology.DatacenterID) (string, error)
+	memberURI func(member string) (string, error)
+}
+
+// Run checks that a provider keeps the contract of cluster.Cluster. start returns a cluster that is ready; Run closes
+// it. Providers also have to say each member's own URI (MemberURI); those of clusters with users, URIs with a password
+// (SecretURI and SecretMemberURI).
+//
+// What a layout cannot show (a majority elsewhere when a datacenter is cut off, a second member to lag) is logged, not
+// passed over: at least one provider has to run the suite with three datacenters.
+func Run(t *testing.T, start func(t *testing.T) cluster.Cluster) {
+	t.Helper()
+	c := start(t)
+	s := &suite{Cluster: c}
+	t.Cleanup(func() {
+		if err := c.Close(context.Background()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	members, ok := c.(interface {
+		MemberURI(member string) (string, error)
+	})
+	if !ok {
+		t.Fatalf("%T has no MemberURI", c)
+	}
+	s.routerURI, s.memberURI = c.URI, members.MemberURI
+	if guarded, ok := c.(interface {
+		SecretURI(dc topology.DatacenterID) (string, error)
+		SecretMemberURI(member string) (string, error)
+	}); ok {
+		s.routerURI, s.memberURI = guarded.SecretURI, guarded.SecretMemberURI
+	}
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"matrix", s.matrix},
+		{"unknown names", s.unknownNames},
+		{"tags and write-concern mode", s.tagsAndMode},
+		{"routers write and read", s.routers},
+		{"killed primary is replaced and comes home", s.killPrimary},
+		{"paused member goes on", s.pause},
+		{"isolated datacenter loses its primary", s.isolate},
+		{"cut link is seen by the members", s.cut},
+		{"lag is held and ended", s.lag},
+		{"close leaves nothing", s.close},
+	} {
+		if !t.Run(test.name, test.run) {
+			s.dump(t)
+			t.FailNow() // the rest would only repeat that the cluster is broken
+		}
+	}
+}
+
+func (s *suite) context(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// await polls the status until it is as wanted.
+func (s *suite) await(t *testing.T, what string, wanted func(cluster.Status) bool) cluster.Status {
+	t.Helper()
+	ctx := s.context(t)
+	began := time.Now()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		status, err := s.Status(ctx)
+		if err == nil && wanted(status) {
+			t.Logf("%s: after %s", what, time.Since(began).Round(time.Millisecond))
+			return status
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: not within %s: %v\n%s", what, within, err, describe(status))
+		case <-tick.C:
+		}
+	}
+}
+
+// awaitWhole waits until everybody works and every primary is at home.
+func (s *suite) awaitWhole(t *testing.T) {
+	t.Helper()
+	s.await(t, "all members up, all primaries at home", func(status cluster.Status) bool {
+		for _, m := range status.Members {
+			if m.State != cluster.StateUp {
+				return false
+			}
+		}
+		return status.PrimariesAtHome()
+	})
+}
+
+func (s *suite) dump(t *testing.T) {
+	status, err := s.Status(context.Background())
+	t.Logf("the cluster as it is now (%v):\n%s", err, describe(status))
+}
+
+func describe(s cluster.Status) string {
+	var b strings.Builder
+	for _, m := range s.Members {
+		lag := "-"
+		if m.Lag != nil {
+			lag = m.Lag.String()
+		}
+		fmt.Fprintf(&b, "%-12s %-14s %-11s lag %-6s pid %d %s\n", m.Name, m.Role, m.State, lag, m.PID, m.Detail)
+	}
+	return b.String() + strings.Join(s.Faults, "; ")
+}
+
+// home returns the home member of a shard, and another one that holds data ("" when there is none).
+func (s *suite) home(t *testing.T, shard topology.ShardID) (home, other string) {
+	t.Helper()
+	status, err := s.Status(s.context(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range status.Members {
+		switch {
+		case m.Shard != shard || m.Role == cluster.RoleArbiter:
+		case m.Home:
+			home = m.Name
+		case other == "":
+			other = m.Name
+		}
+	}
+	return home, other
+}
+
+// voters counts a shard's members, and those of them in one datacenter.
+func voters(shard topology.Shard, dc topology.DatacenterID) (all, inside int) {
+	for _, m := range shard.Members {
+		all++
+		if m.DC == dc {
+			inside++
+		}
+	}
+	return all, inside
+}

@@ -1,0 +1,11 @@
+// Package cluster says what a running geo cluster is: a [View] can be looked at, a [Cluster] can be broken as well.
+//
+// It holds the words that every provider shares (member names, [Status], sentinel errors) and never starts, dials or
+// plans anything itself. Providers are cluster/local (real processes on this machine) and cluster/existing (somebody's
+// own cluster); cluster/clustertest is the suite that they pass.
+//
+//	uri, err := c.URI("NYC")               // the query router of New York's clients
+//	err = c.Kill(ctx, "nyc/NYC")           // SIGKILL; another datacenter elects a primary
+//	status, err := c.Status(ctx)
+//	primary, ok := status.Primary("nyc")
+package cluster

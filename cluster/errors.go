@@ -1,0 +1,65 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/geoshard/geoshard/internal/spelling"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// The errors that callers branch on, with errors.Is.
+var (
+	// ErrUnknownMember means that no member has that name.
+	ErrUnknownMember = errors.New("unknown member")
+	// ErrUnknownDatacenter means that the topology has no such datacenter, or that it has no query router because it only votes.
+	ErrUnknownDatacenter = errors.New("unknown datacenter")
+	// ErrUnsupported means that the provider or the operating system cannot do it.
+	ErrUnsupported = errors.New("not supported")
+	// ErrRunning means that a cluster of that name runs already.
+	ErrRunning = errors.New("already running")
+	// ErrNotRunning means that no cluster of that name runs.
+	ErrNotRunning = errors.New("not running")
+	// ErrClosed means that the cluster was closed.
+	ErrClosed = errors.New("cluster is closed")
+	// ErrBadFault means that a fault cannot be read or applied.
+	ErrBadFault = errors.New("bad fault")
+)
+
+// A HintedError is an error with a way out, which the command prints under it.
+type HintedError struct {
+	Err  error
+	Help string
+}
+
+// Error returns the error without the hint.
+func (e *HintedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error that the hint belongs to.
+func (e *HintedError) Unwrap() error { return e.Err }
+
+// Hint returns what to do next.
+func (e *HintedError) Hint() string { return e.Help }
+
+// UnknownMember returns an ErrUnknownMember for name whose hint is the nearest of the known names.
+func UnknownMember(name string, known []string) error {
+	return unknown(ErrUnknownMember, name, known)
+}
+
+// UnknownDatacenter returns an ErrUnknownDatacenter for dc whose hint is the nearest of the known names.
+func UnknownDatacenter(dc topology.DatacenterID, known []topology.DatacenterID) error {
+	names := make([]string, len(known))
+	for i, k := range known {
+		names[i] = string(k)
+	}
+	return unknown(ErrUnknownDatacenter, string(dc), names)
+}
+
+func unknown(sentinel error, name string, known []string) error {
+	help := "known are " + strings.Join(known, ", ")
+	if best := spelling.Nearest(name, known); best != "" {
+		help = fmt.Sprintf("did you mean %q? %s", best, help)
+	}
+	return &HintedError{Err: fmt.Errorf("%w %q", sentinel, name), Help: help}
+}

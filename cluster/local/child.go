@@ -1,0 +1,80 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/internal/devmongos"
+)
+
+// The environment of a re-executed child: what it is, and its configuration as JSON.
+const (
+	childEnv        = "GEOSHARD_CHILD"
+	childConfigEnv  = "GEOSHARD_CHILD_CONFIG"
+	childRouter     = "router"
+	childSupervisor = "supervisor"
+)
+
+var childMainCalled atomic.Bool
+
+// ChildMain runs this process as a query router or a detached supervisor, if that is what it was started for, and does
+// not return then. Otherwise it returns at once. Call it first thing in main and in TestMain of programs that start
+// clusters: both are re-executed copies of the program, so that there is one binary to install.
+func ChildMain() {
+	childMainCalled.Store(true)
+	what := os.Getenv(childEnv)
+	if what == "" {
+		return
+	}
+	config := []byte(os.Getenv(childConfigEnv))
+	_ = os.Unsetenv(childEnv) // or the children of this child would take it for theirs
+	_ = os.Unsetenv(childConfigEnv)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	switch what {
+	case childRouter:
+		err = runRouter(ctx, config)
+	case childSupervisor:
+		err = runSupervisor(ctx)
+	default:
+		err = fmt.Errorf("unknown child %q", what)
+	}
+	os.Exit(exitCode(err))
+}
+
+func errChildMain() error {
+	return &cluster.HintedError{
+		Err:  errors.New("start cluster: local.ChildMain was not called"),
+		Help: "call local.ChildMain() first thing in main or TestMain: the query router runs in a re-executed copy of the program",
+	}
+}
+
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case addressInUse(err):
+		return addressInUseExit
+	default:
+		slog.Error("child ends", "error", err)
+		return 1
+	}
+}
+
+func runRouter(ctx context.Context, encoded []byte) error {
+	var config devmongos.Config
+	if err := json.Unmarshal(encoded, &config); err != nil {
+		return fmt.Errorf("decode configuration of query router: %w", err)
+	}
+	config.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	return devmongos.Run(ctx, config)
+}

@@ -1,0 +1,162 @@
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A controlServer lets other processes of the same user operate the cluster: HTTP on loopback, every request with the
+// token from the state file.
+type controlServer struct {
+	address, token string
+
+	server  *http.Server
+	serving sync.WaitGroup
+}
+
+// A controlRequest is the body of every POST; which fields count depends on the path.
+type controlRequest struct {
+	Member string           `json:"member,omitempty"`
+	Fault  string           `json:"fault,omitempty"`
+	Lag    cluster.Duration `json:"lag,omitempty"`
+}
+
+// A controlError is an error on its way to another process.
+type controlError struct {
+	Message string `json:"error"`
+	Help    string `json:"hint,omitempty"`
+	// Kind is the index of the sentinel in controlSentinels, -1 for none.
+	Kind int `json:"kind"`
+}
+
+// controlSentinels are the errors that callers branch on, so they have to survive the journey. Both ends are the same
+// program or nearly so; append only.
+var controlSentinels = []error{
+	cluster.ErrUnknownMember, cluster.ErrUnknownDatacenter, cluster.ErrUnsupported, cluster.ErrRunning,
+	cluster.ErrNotRunning, cluster.ErrClosed, cluster.ErrBadFault, context.DeadlineExceeded, context.Canceled,
+}
+
+func serveControl(c *Cluster) (*controlServer, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for control: %w", err)
+	}
+	s := &controlServer{address: listener.Addr().String(), token: rand.Text()}
+	s.server = &http.Server{Handler: s.guard(controlRoutes(c, s)), ReadHeaderTimeout: 5 * time.Second}
+	s.serving.Go(func() { _ = s.server.Serve(listener) }) // always ErrServerClosed
+	return s, nil
+}
+
+func (s *controlServer) guard(next http.Handler) http.Handler {
+	want := []byte("Bearer " + s.token)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), want) != 1 {
+			http.Error(w, "unauthorized", http.StatusUnauthorized)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func controlRoutes(c *Cluster, s *controlServer) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
+		status, err := c.Status(r.Context())
+		answer(w, status, err)
+	})
+	mux.HandleFunc("GET /v1/entries/{dc}", func(w http.ResponseWriter, r *http.Request) {
+		dc := topology.DatacenterID(r.PathValue("dc"))
+		_, err := c.Dialer(dc)
+		answer(w, c.network.Entries(dc), err)
+	})
+	for name, do := range map[string]func(context.Context, controlRequest) error{
+		"kill":  func(ctx context.Context, q controlRequest) error { return c.Kill(ctx, q.Member) },
+		"pause": func(ctx context.Context, q controlRequest) error { return c.Pause(ctx, q.Member) },
+		"start": func(ctx context.Context, q controlRequest) error { return c.Start(ctx, q.Member) },
+		"lag": func(ctx context.Context, q controlRequest) error {
+			return c.SetLag(ctx, q.Member, time.Duration(q.Lag))
+		},
+		"apply":  func(ctx context.Context, q controlRequest) error { return c.Apply(ctx, q.Fault) },
+		"remove": func(ctx context.Context, q controlRequest) error { return c.Remove(ctx, q.Fault) },
+		"heal":   func(ctx context.Context, _ controlRequest) error { return c.Heal(ctx) },
+		// Closing also ends this server, so it is answered when it begins; the caller waits for the name to be free.
+		"close": func(context.Context, controlRequest) error {
+			go func() { _ = c.Close(context.Background()) }() // whoever owns the cluster waits for Done
+			return nil
+		},
+	} {
+		mux.HandleFunc("POST /v1/"+name, func(w http.ResponseWriter, r *http.Request) {
+			var q controlRequest
+			if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
+				answer(w, nil, fmt.Errorf("decode request: %w", err))
+				return
+			}
+			answer(w, struct{}{}, do(r.Context(), q))
+		})
+	}
+	return mux
+}
+
+func answer(w http.ResponseWriter, value any, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		value = toControlError(err)
+	}
+	_ = json.NewEncoder(w).Encode(value) // a caller that went away hears nothing
+}
+
+func toControlError(err error) controlError {
+	e := controlError{Message: err.Error(), Kind: -1}
+	for i, sentinel := range controlSentinels {
+		if errors.Is(err, sentinel) {
+			e.Kind = i
+			break
+		}
+	}
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		e.Help = hinted.Hint()
+	}
+	return e
+}
+
+// A remoteError is a controlError that arrived.
+type remoteError struct{ controlError }
+
+func (e *remoteError) Error() string { return e.Message }
+
+// Unwrap returns the sentinel.
+func (e *remoteError) Unwrap() error {
+	if e.Kind < 0 || e.Kind >= len(controlSentinels) {
+		return nil
+	}
+	return controlSentinels[e.Kind]
+}
+
+// Hint is the hint of the original.
+func (e *remoteError) Hint() string { return e.Help }
+
+func (s *controlServer) close(ctx context.Context) error {
+	const politeness = 500 * time.Millisecond // for answers that are being written
+	ctx, cancel := context.WithTimeout(ctx, politeness)
+	defer cancel()
+	err := s.server.Shutdown(ctx)
+	if err != nil {
+		err = s.server.Close()
+	}
+	s.serving.Wait()
+	return err
+}

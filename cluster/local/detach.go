@@ -1,0 +1,232 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A detachedRequest is what a detached supervisor reads first from its standard input. Until it reads released as well,
+// the end of that input means that nobody waits for it, and it gives up.
+type detachedRequest struct {
+	Options  Options
+	Topology string // YAML
+}
+
+const released = "released\n"
+
+// supervisorLogEnd follows the name in the file name of a detached supervisor's log.
+const supervisorLogEnd = ".log"
+
+// A detachedReport is one line of a detached supervisor's standard output.
+type detachedReport struct {
+	Event *Event        `json:",omitempty"`
+	Ready bool          `json:",omitempty"`
+	Error *controlError `json:",omitempty"`
+}
+
+// StartDetached starts a cluster whose supervisor is a process of its own, which outlives this one: a re-executed copy
+// of this program in a session of its own. It returns when the cluster is ready, as Start does; when ctx ends before,
+// nothing is left. The supervisor writes to NAME.log beside the cluster's directory.
+func StartDetached(ctx context.Context, o Options) (*Remote, error) {
+	if !childMainCalled.Load() {
+		return nil, errChildMain()
+	}
+	o, err := o.withDefaults(ctx)
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := o.Topology.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("encode topology: %w", err)
+	}
+	// Asked here first, so that a name that is taken costs no process and no line in the log of the one that runs.
+	lock, err := lockName(o.Dir, o.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := lock.release(); err != nil {
+		return nil, err
+	}
+	logPath := filepath.Join(o.Dir, o.Name+supervisorLogEnd)
+	child, err := startSupervisor(logPath)
+	if err != nil {
+		return nil, err
+	}
+	err = child.follow(ctx, detachedRequest{Options: o, Topology: string(encoded)}, o.Progress)
+	if err != nil {
+		err = errors.Join(err, child.giveUp())
+		if text := tail(logPath); text != "" {
+			err = &cluster.HintedError{Err: err, Help: strings.TrimPrefix(hintOf(err)+"\n", "\n") + "the supervisor's log ends with:\n" + text}
+		}
+		return nil, errors.Join(err, removeIfOurs(logPath, err))
+	}
+	if err := child.release(); err != nil {
+		return nil, err
+	}
+	return Attach(ctx, o.Name, o.Dir)
+}
+
+func removeIfOurs(path string, err error) error {
+	if errors.Is(err, cluster.ErrRunning) {
+		return nil // the log of the one that runs
+	}
+	return os.Remove(path)
+}
+
+func hintOf(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
+	}
+	return ""
+}
+
+// A supervisorChild is the starter's side of a detached supervisor.
+type supervisorChild struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out io.Reader
+}
+
+func startSupervisor(logPath string) (*supervisorChild, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find own executable: %w", err)
+	}
+	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open supervisor's log: %w", err)
+	}
+	defer func() { _ = log.Close() }()
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), childEnv+"="+childSupervisor)
+	cmd.SysProcAttr = detachedAttributes()
+	cmd.Stderr = log
+	child := &supervisorChild{cmd: cmd}
+	if child.in, err = cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("start supervisor: %w", err)
+	}
+	if child.out, err = cmd.StdoutPipe(); err != nil {
+		return nil, fmt.Errorf("start supervisor: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start supervisor: %w", err)
+	}
+	return child, nil
+}
+
+// follow hands the request over and passes the events on until the cluster is ready.
+func (s *supervisorChild) follow(ctx context.Context, q detachedRequest, progress func(Event)) error {
+	// A closed input tells the supervisor that nobody waits any more; it cleans up, ends, and so ends the reading below.
+	defer context.AfterFunc(ctx, func() { _ = s.in.Close() })()
+	if err := json.NewEncoder(s.in).Encode(q); err != nil {
+		return fmt.Errorf("hand over to supervisor: %w", err)
+	}
+	reports := json.NewDecoder(s.out)
+	for {
+		var report detachedReport
+		err := reports.Decode(&report)
+		switch {
+		case ctx.Err() != nil && !report.Ready:
+			return fmt.Errorf("start cluster %s: %w", q.Options.Name, context.Cause(ctx))
+		case err != nil:
+			return fmt.Errorf("start cluster %s: the supervisor ended: %w", q.Options.Name, err)
+		case report.Error != nil:
+			return &remoteError{*report.Error}
+		case report.Ready:
+			return nil
+		case report.Event != nil && progress != nil:
+			progress(*report.Event)
+		}
+	}
+}
+
+// giveUp waits until the supervisor has cleaned up and ended.
+func (s *supervisorChild) giveUp() error {
+	_ = s.in.Close()
+	go func() { _, _ = io.Copy(io.Discard, s.out) }() // ends with the process
+	kill := time.AfterFunc(answerToDown, func() { _ = s.cmd.Process.Kill() })
+	defer kill.Stop()
+	var exit *exec.ExitError
+	if err := s.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		return fmt.Errorf("wait for supervisor: %w", err)
+	}
+	return nil
+}
+
+// release lets the supervisor live on without us.
+func (s *supervisorChild) release() error {
+	_, err := io.WriteString(s.in, released)
+	if err = errors.Join(err, s.in.Close()); err != nil {
+		return errors.Join(fmt.Errorf("release supervisor: %w", err), s.giveUp())
+	}
+	go func() { _ = s.cmd.Wait() }() // or, when it ends before this process does, it would stay a zombie
+	return nil
+}
+
+// runSupervisor is the other side.
+func runSupervisor(ctx context.Context) error {
+	// The starter may end while we write to it; that must be an error of the write, not our death.
+	signal.Ignore(brokenPipe...)
+	reports := json.NewEncoder(os.Stdout)
+	fail := func(err error) error {
+		e := toControlError(err)
+		_ = reports.Encode(detachedReport{Error: &e})
+		return err
+	}
+	in := bufio.NewReader(os.Stdin)
+	line, err := in.ReadBytes('\n')
+	if err != nil {
+		return fail(fmt.Errorf("read request: %w", err))
+	}
+	var q detachedRequest
+	if err := json.Unmarshal(line, &q); err != nil {
+		return fail(fmt.Errorf("decode request: %w", err))
+	}
+	t, err := topology.Parse("topology", []byte(q.Topology))
+	if err != nil {
+		return fail(err)
+	}
+	q.Options.Topology = t
+	q.Options.Progress = func(e Event) { _ = reports.Encode(detachedReport{Event: &e}) }
+
+	wanted, nobodyWaits := context.WithCancelCause(ctx)
+	defer nobodyWaits(nil)
+	mayLive := make(chan struct{})
+	go func() { // ends with the input, at the latest with the process
+		if line, _ := in.ReadString('\n'); line == released {
+			close(mayLive)
+			return
+		}
+		nobodyWaits(errors.New("the process that asked for the cluster has gone"))
+	}()
+	c, err := Start(wanted, q.Options)
+	if err != nil {
+		return fail(err)
+	}
+	_ = reports.Encode(detachedReport{Ready: true})
+	select {
+	case <-mayLive:
+	case <-wanted.Done():
+		return c.Close(context.Background())
+	}
+	_ = os.Stdout.Close()
+	select {
+	case <-c.Done():
+	case <-ctx.Done():
+	}
+	return errors.Join(c.Close(context.Background()), os.Remove(filepath.Join(q.Options.Dir, q.Options.Name+supervisorLogEnd)))
+}

@@ -1,0 +1,148 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/geoshard/geoshard/cluster"
+)
+
+// A Listed is one cluster that has a directory.
+type Listed struct {
+	Name    string    `json:"name"`
+	Dir     string    `json:"dir"`
+	Started time.Time `json:"started"`
+	// Supervisor is the process id of the supervisor, 0 when it has ended without cleaning up.
+	Supervisor int `json:"supervisor,omitempty"`
+	// Ready is false while the cluster starts.
+	Ready bool `json:"ready"`
+}
+
+// List returns the clusters that have a directory below dir (Options.Dir), in the order of their names.
+func List(dir string) ([]Listed, error) {
+	root, err := rootDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list clusters: %w", err)
+	}
+	var list []Listed
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		l := Listed{Name: e.Name(), Dir: filepath.Join(root, e.Name())}
+		if s, err := readState(l.Dir); err == nil {
+			l.Started = s.Started
+			if s.Supervisor.alive() {
+				l.Supervisor, l.Ready = s.Supervisor.PID, s.Ready
+			}
+		}
+		list = append(list, l)
+	}
+	return list, nil
+}
+
+// Down stops the cluster of that name, or removes what a killed supervisor left of it; dir is Options.Dir. It returns
+// when no process, port or directory is left, and ErrNotRunning when there was nothing.
+func Down(ctx context.Context, name, dir string) error {
+	if name == "" {
+		name = DefaultName
+	}
+	if err := checkName(name); err != nil {
+		return err
+	}
+	root, err := rootDir(dir)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(root, name)); errors.Is(err, fs.ErrNotExist) {
+		return notRunning(name, "`geoshard cluster list` lists the clusters that run")
+	}
+	return down(ctx, name, root)
+}
+
+// answerToDown is how long a supervisor may take for stopping before it is killed: three times the longest stop that we
+// promise.
+const answerToDown = 15 * time.Second
+
+func down(ctx context.Context, name, root string) error {
+	r, err := attach(name, root)
+	if err == nil { // otherwise there is nobody to ask; if somebody holds the name all the same, clearName waits for him
+		if err := r.askToClose(ctx); err != nil {
+			return err
+		}
+	}
+	return clearName(ctx, name, root)
+}
+
+// askToClose returns when the supervisor has let go of the name; one that does not answer is killed, and its children
+// with it.
+func (r *Remote) askToClose(ctx context.Context) error {
+	patience, cancel := context.WithTimeout(ctx, answerToDown)
+	defer cancel()
+	err := r.post(patience, "close", controlRequest{})
+	if err == nil {
+		err = poll(patience, "wait for the end of "+r.state.Name, func() (bool, error) {
+			lock, err := lockName(r.root, r.state.Name)
+			if errors.Is(err, cluster.ErrRunning) {
+				return false, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			return true, lock.release()
+		})
+	}
+	switch {
+	case err == nil, errors.Is(err, cluster.ErrNotRunning):
+		return nil
+	case ctx.Err() != nil, r.state.Supervisor.PID == os.Getpid():
+		return err
+	}
+	if err := r.state.Supervisor.kill(); err != nil {
+		return fmt.Errorf("kill supervisor of %s: %w", r.state.Name, err)
+	}
+	return nil
+}
+
+// clearName removes leftovers under the lock. A supervisor that was just killed may need a moment to let go of it; somebody
+// else who holds it, such as a start that has not written its state yet, is not waited for beyond the same patience.
+func clearName(ctx context.Context, name, root string) error {
+	patience, cancel := context.WithTimeout(ctx, answerToDown)
+	defer cancel()
+	var lock *nameLock
+	err := poll(patience, "wait for the lock of "+name, func() (_ bool, err error) {
+		lock, err = lockName(root, name)
+		if errors.Is(err, cluster.ErrRunning) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	switch {
+	case err != nil && patience.Err() != nil && ctx.Err() == nil:
+		return &cluster.HintedError{
+			Err:  fmt.Errorf("stop cluster %s: a process that its state does not name holds %s", name, filepath.Join(root, name+lockEnd)),
+			Help: "it may be one that starts the cluster: try again; otherwise end that process",
+		}
+	case err != nil:
+		return err
+	}
+	dir := filepath.Join(root, name)
+	problems := []error{removeLeftovers(dir)}
+	// A killed detached supervisor also leaves its log.
+	if err := os.Remove(dir + supervisorLogEnd); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		problems = append(problems, err)
+	}
+	return errors.Join(append(problems, lock.release())...)
+}

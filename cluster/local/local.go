@@ -1,0 +1,214 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/wan"
+)
+
+// A Cluster is a running cluster whose supervisor is this process. It is safe for concurrent use.
+type Cluster struct {
+	options Options
+	dir     string
+	lock    *nameLock
+	network *wan.Network
+	forker  *forker
+	control *controlServer
+	// security is nil for a cluster that lets everybody in.
+	security *security
+	started  time.Time
+
+	processes []*process // in the order of the layout
+	byName    map[string]*process
+
+	mu    sync.Mutex
+	state state                    // guarded by mu
+	lags  map[string]time.Duration // guarded by mu; members whose replication is slowed
+	ready bool                     // guarded by mu
+
+	// life ends when Close begins; what is under way then stops.
+	life    context.Context
+	endLife context.CancelCauseFunc
+	// working is held for reading by everything that may start a process, for writing by Close.
+	working sync.RWMutex
+
+	closing  sync.Once
+	closeErr error
+	done     chan struct{} // closed when Close has finished
+
+	progress sync.Mutex // one call of Options.Progress at a time
+}
+
+var _ cluster.Cluster = (*Cluster)(nil)
+
+// Name is the name the cluster was started with.
+func (c *Cluster) Name() string { return c.options.Name }
+
+// Topology is the declared world that the cluster was built from.
+func (c *Cluster) Topology() *topology.Topology { return c.options.Topology }
+
+// Done is closed when the cluster has been closed, by whomever: a foreground command waits for it.
+func (c *Cluster) Done() <-chan struct{} { return c.done }
+
+// Dir is the cluster's directory: state file, data and logs.
+func (c *Cluster) Dir() string { return c.dir }
+
+// LogPath returns the path of a member's log file, or ErrUnknownMember.
+func (c *Cluster) LogPath(member string) (string, error) { return c.book().logPath(member) }
+
+// URI is the connection string of a datacenter's query router, for that datacenter's clients. It holds no password: see SecretURI.
+func (c *Cluster) URI(dc topology.DatacenterID) (string, error) {
+	return c.book().uri(dc, c.security, false)
+}
+
+// SecretURI is URI with AdminUser and its password, where the cluster has users. Do not log it.
+func (c *Cluster) SecretURI(dc topology.DatacenterID) (string, error) {
+	return c.book().uri(dc, c.security, true)
+}
+
+// MemberURI is the connection string of exactly one member, by its advertised address, or ErrUnknownMember. Clients that
+// are to feel the WAN connect with the Dialer of their datacenter.
+func (c *Cluster) MemberURI(member string) (string, error) {
+	return c.book().memberURI(member, c.security, false)
+}
+
+// SecretMemberURI is MemberURI with AdminUser and its password, where the cluster has users. Arbiters know no users. Do not log it.
+func (c *Cluster) SecretMemberURI(member string) (string, error) {
+	return c.book().memberURI(member, c.security, true)
+}
+
+// Dialer dials as a client in that datacenter would: with the delays and faults of its links.
+func (c *Cluster) Dialer(dc topology.DatacenterID) (*wan.Dialer, error) {
+	if _, ok := c.options.Topology.Datacenter(dc); !ok {
+		return nil, cluster.UnknownDatacenter(dc, datacenterIDs(c.options.Topology))
+	}
+	return c.network.Dialer(dc), nil
+}
+
+func datacenterIDs(t *topology.Topology) []topology.DatacenterID {
+	var ids []topology.DatacenterID
+	for _, dc := range t.Datacenters {
+		ids = append(ids, dc.ID)
+	}
+	return ids
+}
+
+func (c *Cluster) process(member string) (*process, error) {
+	if p, ok := c.byName[member]; ok {
+		return p, nil
+	}
+	_, err := c.book().find(member)
+	return nil, err
+}
+
+// book is the address book as it is now.
+func (c *Cluster) book() book {
+	var b book
+	for _, p := range c.processes {
+		m := memberState{Name: p.Name, Kind: p.Kind, Shard: p.Shard, Datacenter: p.DC, Host: p.advertised(), Port: p.realPort(), Log: p.log}
+		if r := p.current(); r.alive() {
+			m.Process = r.id
+		}
+		b = append(b, m)
+	}
+	return b
+}
+
+// saveState records what runs now.
+func (c *Cluster) saveState() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state.Ready = c.ready
+	c.state.Members = c.book()
+	return c.state.write(c.dir)
+}
+
+// Close ends every process, the network and the control API, and removes the cluster's directory. It is idempotent:
+// later calls wait for the first and return its result.
+func (c *Cluster) Close(ctx context.Context) error {
+	c.closing.Do(func() {
+		// Once begun, stopping is finished: a caller who gives up must not leave half of it behind.
+		c.closeErr = c.stop(context.WithoutCancel(ctx))
+		close(c.done)
+	})
+	return c.closeErr
+}
+
+func (c *Cluster) stop(ctx context.Context) error {
+	c.endLife(cluster.ErrClosed)
+	c.working.Lock() // never released: nothing starts any more
+	// The data goes away with the cluster, so nobody needs an orderly end, and SIGKILL cannot be ignored.
+	var problems []error
+	var all sync.WaitGroup
+	for _, p := range c.processes {
+		all.Go(func() { p.disconnect(ctx) })
+		if err := p.signalKill(); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	for _, p := range c.processes {
+		if err := p.kill(ctx); err != nil {
+			problems = append(problems, err)
+		}
+		releasePort(p.realPort())
+	}
+	all.Wait()
+	if c.forker != nil {
+		c.forker.close()
+	}
+	if c.network != nil {
+		problems = append(problems, c.network.Close())
+	}
+	if c.control != nil {
+		problems = append(problems, c.control.close(ctx))
+	}
+	if err := os.RemoveAll(c.dir); err != nil {
+		problems = append(problems, fmt.Errorf("remove cluster directory: %w", err))
+	}
+	problems = append(problems, c.lock.release())
+	if err := errors.Join(problems...); err != nil {
+		return fmt.Errorf("close cluster %s: %w", c.options.Name, err)
+	}
+	return nil
+}
+
+// begin returns a context that also ends when the cluster is closed. While the work is not ended, Close waits for it.
+func (c *Cluster) begin(ctx context.Context) (_ context.Context, end func(), _ error) {
+	if !c.working.TryRLock() {
+		return nil, nil, cluster.ErrClosed
+	}
+	if c.life.Err() != nil {
+		c.working.RUnlock()
+		return nil, nil, cluster.ErrClosed
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	unhook := context.AfterFunc(c.life, func() { cancel(cluster.ErrClosed) })
+	return ctx, func() {
+		unhook()
+		cancel(nil)
+		c.working.RUnlock()
+	}, nil
+}
+
+func (c *Cluster) report(format string, args ...any) {
+	if c.options.Progress == nil {
+		return
+	}
+	c.progress.Lock()
+	defer c.progress.Unlock()
+	c.options.Progress(Event{Elapsed: time.Since(c.started), Text: fmt.Sprintf(format, args...)})
+}
+
+// fileName is a member's name as a file name.
+func fileName(member string) string { return strings.ReplaceAll(member, "/", "-") }
+
+func (c *Cluster) dataDir(p *process) string { return filepath.Join(c.dir, "data", fileName(p.Name)) }

@@ -1,0 +1,263 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"time"
+
+	psnet "github.com/shirou/gopsutil/v4/net"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/cluster"
+)
+
+// pollEvery is how often a state is looked at while something waits for it: short against the 100 ms and more that
+// servers take for anything, long against the cost of a look.
+const pollEvery = 25 * time.Millisecond
+
+// A process is one node of the layout with its address and, while it runs, its operating-system process.
+type process struct {
+	node
+	log      string // path of the log file
+	security *security
+
+	mu sync.Mutex
+	// host is the advertised address: the WAN front of members, the real port of routers and cores.
+	host string // guarded by mu
+	// port is the real port on 127.0.0.1. Once the process has listened it stays the same, over restarts too.
+	port   int           // guarded by mu
+	run    *run          // guarded by mu; nil before the first start
+	client *mongo.Client // guarded by mu; direct, made when first needed
+}
+
+// A run is one life of a process.
+type run struct {
+	cmd    *exec.Cmd
+	id     identity
+	paused bool          // guarded by process.mu
+	killed bool          // guarded by process.mu; ended by us
+	gone   chan struct{} // closed when the process has been waited for
+	err    error         // of the wait; readable when gone is closed
+}
+
+func (r *run) alive() bool {
+	if r == nil {
+		return false
+	}
+	select {
+	case <-r.gone:
+		return false
+	default:
+		return true
+	}
+}
+
+// advertised is the address by which others know the process.
+func (p *process) advertised() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.host
+}
+
+// realPort is where the process itself listens.
+func (p *process) realPort() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.port
+}
+
+func (p *process) current() *run {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.run
+}
+
+// launch starts the process. born hears of the new pid before anything else happens, gone after it was waited for.
+func (p *process) launch(f *forker, cmd *exec.Cmd, born func(pid int) error, gone func(pid int)) (*run, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.run.alive() {
+		return p.run, nil
+	}
+	if err := f.start(cmd); err != nil {
+		return nil, fmt.Errorf("start %s: %w", p.Name, err)
+	}
+	pid := cmd.Process.Pid
+	if err := born(pid); err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, fmt.Errorf("start %s: %w", p.Name, err)
+	}
+	r := &run{cmd: cmd, gone: make(chan struct{})}
+	go func() {
+		r.err = cmd.Wait()
+		gone(pid)
+		close(r.gone)
+	}()
+	r.id = identify(pid)
+	p.run = r
+	return r, nil
+}
+
+// signalKill sends SIGKILL, if there is somebody to send it to.
+func (p *process) signalKill() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.run.alive() {
+		return nil
+	}
+	p.run.killed = true
+	if err := p.run.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("kill %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// kill ends the process with SIGKILL and waits until it is gone.
+func (p *process) kill(ctx context.Context) error {
+	if err := p.signalKill(); err != nil {
+		return err
+	}
+	r := p.current()
+	if r == nil {
+		return nil
+	}
+	select {
+	case <-r.gone:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the end of %s: %w", p.Name, context.Cause(ctx))
+	}
+}
+
+// setPaused stops or continues a running process; it does nothing to one that is in that state.
+func (p *process) setPaused(paused bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.run.alive() {
+		return &cluster.HintedError{
+			Err:  fmt.Errorf("pause %s: %w", p.Name, cluster.ErrNotRunning),
+			Help: "start it first",
+		}
+	}
+	if p.run.paused == paused {
+		return nil
+	}
+	signal := resumeProcess
+	if paused {
+		signal = pauseProcess
+	}
+	if err := signal(p.run.cmd.Process); err != nil {
+		return fmt.Errorf("pause or resume %s: %w", p.Name, err)
+	}
+	p.run.paused = paused
+	return nil
+}
+
+func (p *process) paused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.run.alive() && p.run.paused
+}
+
+// waitListening returns when the process takes connections. When it ends instead, the error says why.
+func (p *process) waitListening(ctx context.Context, r *run) error {
+	dialer := net.Dialer{Timeout: time.Second}
+	return poll(ctx, "wait for "+p.Name, func() (bool, error) {
+		if !r.alive() {
+			return false, p.exitError(r)
+		}
+		conn, err := dialer.DialContext(ctx, "tcp", loopback(p.realPort()))
+		if err != nil {
+			return false, nil
+		}
+		return listens(r.id.PID, p.realPort()), conn.Close()
+	})
+}
+
+// listens reports whether it is that process that listens on a port, and not somebody who was quicker to take it. Where
+// the system does not say, it is taken for granted.
+func listens(pid, port int) bool {
+	sockets, err := psnet.ConnectionsPid("tcp4", int32(pid))
+	if err != nil {
+		return true
+	}
+	return slices.ContainsFunc(sockets, func(s psnet.ConnectionStat) bool {
+		return s.Status == "LISTEN" && int(s.Laddr.Port) == port
+	})
+}
+
+// An ExitError is a process that ended by itself.
+type ExitError struct {
+	Member string
+	// Code is the exit code, -1 after a signal.
+	Code int
+	// Log is the path of its log, Tail the end of it.
+	Log, Tail string
+	Err       error
+}
+
+// Error says which member ended and how.
+func (e *ExitError) Error() string { return fmt.Sprintf("%s ended: %v", e.Member, e.Err) }
+
+// Unwrap returns the error of the wait.
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// Hint shows the end of the log.
+func (e *ExitError) Hint() string { return "see " + e.Log + "; it ends with:\n" + e.Tail }
+
+func (p *process) exitError(r *run) error {
+	err := r.err
+	if err == nil {
+		err = errors.New("exit status 0")
+	}
+	return &ExitError{Member: p.Name, Code: r.cmd.ProcessState.ExitCode(), Log: p.log, Tail: tail(p.log), Err: err}
+}
+
+// portTaken reports whether a process ended because somebody else had its port.
+func portTaken(err error) bool {
+	var exit *ExitError
+	return errors.As(err, &exit) && exit.Code == addressInUseExit
+}
+
+// poll calls look until it is done, fails, or ctx ends.
+func poll(ctx context.Context, what string, look func() (bool, error)) error {
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for {
+		done, err := look()
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		case <-ticker.C:
+		}
+	}
+}
+
+// tail returns the last lines of a log, or why it cannot be read.
+func tail(path string) string {
+	const most = 2000
+	f, err := os.Open(path)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return err.Error()
+	}
+	buf := make([]byte, min(info.Size(), most))
+	if _, err := f.ReadAt(buf, info.Size()-int64(len(buf))); err != nil {
+		return err.Error()
+	}
+	return string(buf)
+}

@@ -1,0 +1,214 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/wan"
+)
+
+// A Remote is a cluster whose supervisor is another process. It is safe for concurrent use.
+type Remote struct {
+	root     string
+	state    state
+	topology *topology.Topology
+	client   *http.Client
+}
+
+var _ cluster.Cluster = (*Remote)(nil)
+
+// Attach returns the running cluster of that name; dir is Options.Dir. It returns ErrNotRunning when there is none, and
+// when it is still starting.
+func Attach(ctx context.Context, name, dir string) (*Remote, error) {
+	r, err := attach(name, dir)
+	if err != nil {
+		return nil, err
+	}
+	if !r.state.Ready {
+		return nil, notRunning(name, "it is still starting; `geoshard cluster up` shows how far it is")
+	}
+	if _, err := r.Status(ctx); err != nil {
+		return nil, fmt.Errorf("attach to cluster %s: %w", name, err)
+	}
+	return r, nil
+}
+
+// attach reads the state file of a cluster whose supervisor lives.
+func attach(name, dir string) (*Remote, error) {
+	if name == "" {
+		name = DefaultName
+	}
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	root, err := rootDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	s, err := readState(filepath.Join(root, name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, notRunning(name, "start it with `geoshard cluster up --name "+name+"`")
+	case err != nil:
+		return nil, err
+	case !s.Supervisor.alive():
+		return nil, notRunning(name, "its supervisor was killed; `geoshard cluster down --name "+name+"` removes what it left")
+	}
+	t, err := topology.Parse("state of "+name, []byte(s.Topology))
+	if err != nil {
+		return nil, fmt.Errorf("read state of %s: %w", name, err)
+	}
+	return &Remote{
+		root: root, state: *s, topology: t,
+		// No keep-alive: a Remote has no Close of its own, so it must not hold connections.
+		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+	}, nil
+}
+
+func notRunning(name, help string) error {
+	return &cluster.HintedError{Err: fmt.Errorf("cluster %s: %w", name, cluster.ErrNotRunning), Help: help}
+}
+
+// Name is the name the cluster was started with.
+func (r *Remote) Name() string { return r.state.Name }
+
+// Topology is the declared world that the cluster was built from.
+func (r *Remote) Topology() *topology.Topology { return r.topology }
+
+// Dir is the cluster's directory: state file, data and logs.
+func (r *Remote) Dir() string { return filepath.Join(r.root, r.state.Name) }
+
+// URI is the connection string of a datacenter's query router, for that datacenter's clients.
+func (r *Remote) URI(dc topology.DatacenterID) (string, error) {
+	return r.state.Members.uri(dc, r.state.Security, false)
+}
+
+// SecretURI is URI with a user and its password; see Cluster.SecretURI.
+func (r *Remote) SecretURI(dc topology.DatacenterID) (string, error) {
+	return r.state.Members.uri(dc, r.state.Security, true)
+}
+
+// MemberURI is the connection string of exactly one member, by its advertised address.
+func (r *Remote) MemberURI(member string) (string, error) {
+	return r.state.Members.memberURI(member, r.state.Security, false)
+}
+
+// SecretMemberURI is MemberURI with a user and its password; see Cluster.SecretMemberURI.
+func (r *Remote) SecretMemberURI(member string) (string, error) {
+	return r.state.Members.memberURI(member, r.state.Security, true)
+}
+
+// LogPath returns the path of a member's log file.
+func (r *Remote) LogPath(member string) (string, error) { return r.state.Members.logPath(member) }
+
+// Dialer dials as a client in that datacenter would: with the delays and faults of its links.
+func (r *Remote) Dialer(ctx context.Context, dc topology.DatacenterID) (*wan.Dialer, error) {
+	var entries map[string]string
+	if err := r.call(ctx, http.MethodGet, "entries/"+string(dc), controlRequest{}, &entries); err != nil {
+		return nil, err
+	}
+	return wan.NewDialer(entries), nil
+}
+
+// Status asks every process once, in parallel; see Cluster.Status.
+func (r *Remote) Status(ctx context.Context) (cluster.Status, error) {
+	var s cluster.Status
+	err := r.call(ctx, http.MethodGet, "status", controlRequest{}, &s)
+	return s, err
+}
+
+// Kill ends a member's process; see Cluster.Kill.
+func (r *Remote) Kill(ctx context.Context, member string) error {
+	return r.post(ctx, "kill", controlRequest{Member: member})
+}
+
+// Pause stops a member's process; see Cluster.Pause.
+func (r *Remote) Pause(ctx context.Context, member string) error {
+	return r.post(ctx, "pause", controlRequest{Member: member})
+}
+
+// Start starts a killed member or lets a paused one go on; see Cluster.Start.
+func (r *Remote) Start(ctx context.Context, member string) error {
+	return r.post(ctx, "start", controlRequest{Member: member})
+}
+
+// Isolate cuts every link of a datacenter, in both directions.
+func (r *Remote) Isolate(ctx context.Context, dc topology.DatacenterID) error {
+	return r.Apply(ctx, wan.Isolate{DC: dc}.String())
+}
+
+// Cut cuts the link between two datacenters, in both directions.
+func (r *Remote) Cut(ctx context.Context, a, b topology.DatacenterID) error {
+	return r.Apply(ctx, wan.Cut{From: a, To: b}.String())
+}
+
+// Apply puts a fault into force; see Cluster.Apply.
+func (r *Remote) Apply(ctx context.Context, fault string) error {
+	return r.post(ctx, "apply", controlRequest{Fault: fault})
+}
+
+// Remove ends one fault that is in force.
+func (r *Remote) Remove(ctx context.Context, fault string) error {
+	return r.post(ctx, "remove", controlRequest{Fault: fault})
+}
+
+// Heal removes every fault of the links and every lag.
+func (r *Remote) Heal(ctx context.Context) error { return r.post(ctx, "heal", controlRequest{}) }
+
+// SetLag holds a member behind; see Cluster.SetLag.
+func (r *Remote) SetLag(ctx context.Context, member string, lag time.Duration) error {
+	return r.post(ctx, "lag", controlRequest{Member: member, Lag: cluster.Duration(lag)})
+}
+
+// Close stops the cluster, as its supervisor's Close does, and returns when nothing is left of it.
+func (r *Remote) Close(ctx context.Context) error { return down(ctx, r.state.Name, r.root) }
+
+func (r *Remote) post(ctx context.Context, path string, q controlRequest) error {
+	return r.call(ctx, http.MethodPost, path, q, nil)
+}
+
+func (r *Remote) call(ctx context.Context, method, path string, q controlRequest, into any) error {
+	encoded, err := json.Marshal(q)
+	if err != nil {
+		return fmt.Errorf("encode request: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+r.state.Control+"/v1/"+path, bytes.NewReader(encoded))
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	request.Header.Set("Authorization", "Bearer "+r.state.Token)
+	response, err := r.client.Do(request)
+	if err != nil {
+		if !r.state.Supervisor.alive() {
+			return errors.Join(notRunning(r.state.Name, "its supervisor has ended"), err)
+		}
+		return fmt.Errorf("ask supervisor of %s: %w", r.state.Name, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	decoder := json.NewDecoder(response.Body)
+	switch {
+	case response.StatusCode == http.StatusUnprocessableEntity:
+		e := &remoteError{}
+		if err := decoder.Decode(&e.controlError); err != nil {
+			return fmt.Errorf("decode answer of supervisor: %w", err)
+		}
+		return e
+	case response.StatusCode != http.StatusOK:
+		return fmt.Errorf("ask supervisor of %s: %s", r.state.Name, response.Status)
+	case into == nil:
+		return nil
+	}
+	if err := decoder.Decode(into); err != nil {
+		return fmt.Errorf("decode answer of supervisor: %w", err)
+	}
+	return nil
+}

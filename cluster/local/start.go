@@ -1,0 +1,170 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/geoshard/geoshard/wan"
+)
+
+// Start starts a cluster and returns when every shard's primary is at home, every member copies, the shards are added
+// and the delays are on. When ctx ends before, or anything fails, everything that was started is stopped and removed.
+//
+// It returns ErrRunning when a cluster of that name runs, in whatever process.
+func Start(ctx context.Context, o Options) (*Cluster, error) {
+	if !childMainCalled.Load() {
+		return nil, errChildMain()
+	}
+	began := time.Now()
+	o, err := o.withDefaults(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := prepare(o, began)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.bringUp(ctx); err != nil {
+		return nil, errors.Join(err, c.Close(ctx))
+	}
+	return c, nil
+}
+
+// prepare takes the name, the directory, the ports and the network. No process runs yet.
+func prepare(o Options, began time.Time) (_ *Cluster, err error) {
+	mongos := o.Tools.Mongos != ""
+	nodes, err := layOut(o.Topology, !mongos)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockName(o.Dir, o.Name)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{
+		options: o, dir: filepath.Join(o.Dir, o.Name), lock: lock, started: began,
+		forker: newForker(), byName: map[string]*process{}, lags: map[string]time.Duration{}, done: make(chan struct{}),
+	}
+	c.life, c.endLife = context.WithCancelCause(context.Background())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close(context.Background()))
+		}
+	}()
+	if err := removeLeftovers(c.dir); err != nil {
+		return nil, err
+	}
+	for _, sub := range []string{"", "data", "logs"} {
+		if err := os.MkdirAll(filepath.Join(c.dir, sub), 0o700); err != nil {
+			return nil, fmt.Errorf("make cluster directory: %w", err)
+		}
+	}
+	if c.security, err = newSecurity(o, nodes, filepath.Join(c.dir, "secrets")); err != nil {
+		return nil, err
+	}
+	if c.network, err = newNetwork(o); err != nil {
+		return nil, err
+	}
+	for _, n := range nodes {
+		if err := c.addProcess(n); err != nil {
+			return nil, err
+		}
+	}
+	if c.control, err = serveControl(c); err != nil {
+		return nil, err
+	}
+	encoded, err := o.Topology.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("record topology: %w", err)
+	}
+	c.state = state{
+		Name: o.Name, Supervisor: identify(os.Getpid()), Started: began.UTC(), Topology: string(encoded),
+		Control: c.control.address, Token: c.control.token,
+		ServerVersion: o.Tools.Version, QueryRouter: queryRouter(o.Tools), Security: c.security,
+	}
+	return c, c.saveState()
+}
+
+func newNetwork(o Options) (*wan.Network, error) {
+	network, err := wan.New(wan.Options{Datacenters: datacenterIDs(o.Topology), Links: o.Topology.Links, Scale: o.WANScale})
+	if err != nil {
+		return nil, fmt.Errorf("emulate network: %w", err)
+	}
+	network.SetDelays(false) // until the cluster stands
+	return network, nil
+}
+
+// addProcess gives a node its port and, if other datacenters talk to it, its front.
+func (c *Cluster) addProcess(n node) error {
+	p := &process{node: n, security: c.security, log: filepath.Join(c.dir, "logs", fileName(n.Name)+".log")}
+	port, err := takePort()
+	if err != nil {
+		return err
+	}
+	p.port, p.host = port, loopback(port)
+	c.processes = append(c.processes, p) // from here on Close gives the port back
+	c.byName[n.Name] = p
+	if n.Kind == kindRouter || n.Kind == kindCore {
+		return nil // only their own datacenter talks to them
+	}
+	p.host, err = c.network.Front(n.Name, n.DC, loopback(port))
+	return err
+}
+
+// portAttempts is how many ports a server may find taken before we give up.
+const portAttempts = 5
+
+// spawn starts a process and returns when it takes connections. When somebody was quicker to take its port, it gets
+// another one; only a first start may do that, because members with data are known by their address.
+func (c *Cluster) spawn(ctx context.Context, p *process) error {
+	for attempt := 1; ; attempt++ {
+		r, err := c.launch(p)
+		if err != nil {
+			return err
+		}
+		err = p.waitListening(ctx, r)
+		if err == nil || !portTaken(err) || attempt == portAttempts {
+			return err
+		}
+		if err := c.movePort(p); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Cluster) movePort(p *process) error {
+	port, err := takePort()
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.host == loopback(p.port) {
+		p.host = loopback(port)
+	} else if err := c.network.SetTarget(p.Name, loopback(port)); err != nil {
+		return err
+	}
+	releasePort(p.port)
+	p.port = port
+	return nil
+}
+
+// launch starts the process and records it. The network knows the pid before the process can open a connection.
+func (c *Cluster) launch(p *process) (*run, error) {
+	cmd, cleanUp, err := c.command(p)
+	if err != nil {
+		return nil, err
+	}
+	defer cleanUp()
+	r, err := p.launch(c.forker, cmd,
+		func(pid int) error { return c.network.Register(pid, p.DC, p.Name) },
+		c.network.Unregister)
+	if err != nil {
+		return nil, err
+	}
+	return r, c.saveState()
+}
