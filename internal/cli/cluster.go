@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/topology"
+)
+
+func newClusterCommand(env *environment) *cobra.Command {
+	group := &cobra.Command{
+		Use:   "cluster",
+		Short: "Start, watch, break and stop a real cluster on this machine",
+		Long: `Start, watch, break and stop a real MongoDB sharded cluster on this machine: one process for each member, emulated links between the
+datacenters, one query router in each datacenter. Several clusters run side by side; --name tells them apart.
+
+A member is named SHARD/DATACENTER: nyc/LON, a second one in the same datacenter nyc/LON.2; also config/LON and router/LON.`,
+		Example: `  geoshard cluster up --preset nyc-lon-syd --detach
+  geoshard cluster status --watch
+  geoshard cluster kill nyc/NYC
+  geoshard cluster down`,
+	}
+	group.PersistentFlags().String("name", local.DefaultName, "which cluster")
+	_ = group.RegisterFlagCompletionFunc("name", completeNames)
+	group.AddCommand(
+		newUpCommand(env), newDownCommand(env), newListCommand(env), newStatusCommand(env),
+		newKillCommand(env), newPauseCommand(env), newStartCommand(env),
+		newIsolateCommand(env), newCutCommand(env), newLagCommand(env), newHealCommand(env),
+		newLogsCommand(env), newShellCommand(env),
+	)
+	return asGroup(group)
+}
+
+// clusterName is the value of --name.
+func clusterName(cmd *cobra.Command) string {
+	name, _ := cmd.Flags().GetString("name")
+	return name
+}
+
+// attach returns the running cluster that --name names.
+func attach(cmd *cobra.Command) (*local.Remote, error) {
+	return local.Attach(cmd.Context(), clusterName(cmd), "")
+}
+
+// A deed is what a command that changes a running cluster shows.
+type deed struct {
+	Cluster string `json:"cluster"`
+	// Action is the command with its arguments, for example "kill nyc/NYC".
+	Action string `json:"action"`
+	past   string
+}
+
+func (d deed) text(w io.Writer, _ styles) { fmt.Fprintln(w, d.past) }
+
+// memberNames lists the names that commands take, in the order of the topology.
+func memberNames(t *topology.Topology) []string {
+	var names []string
+	for _, shard := range t.Shards {
+		for i := range shard.Members {
+			names = append(names, shard.MemberName(i))
+		}
+	}
+	for _, set := range []string{cluster.ConfigSet, cluster.Router} {
+		for _, dc := range t.Datacenters {
+			if set == cluster.Router && dc.Role == topology.RoleVoter {
+				continue // nobody routes there
+			}
+			names = append(names, cluster.MemberName{Set: set, DC: dc.ID, Ordinal: 1}.String())
+		}
+	}
+	return names
+}
+
+// datacenterNames lists the datacenters of a topology.
+func datacenterNames(t *topology.Topology) []string {
+	names := make([]string, len(t.Datacenters))
+	for i, dc := range t.Datacenters {
+		names[i] = string(dc.ID)
+	}
+	return names
+}
+
+// complete completes the first arguments, up to a number, with names of the running cluster. Without one there is nothing to offer.
+func complete(arguments int, names func(*topology.Topology) []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) >= arguments {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		c, err := local.Attach(context.Background(), clusterName(cmd), "")
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return names(c.Topology()), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeNames completes --name with the clusters that there are.
+func completeNames(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	clusters, err := local.List("")
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	names := make([]string, len(clusters))
+	for i, c := range clusters {
+		names[i] = c.Name
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

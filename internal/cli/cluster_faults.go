@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/wan"
+)
+
+// newMemberCommand makes a command that does something to one member.
+func newMemberCommand(env *environment, verb, past, short, long string, do func(*local.Remote, context.Context, string) error) *cobra.Command {
+	return &cobra.Command{
+		Use:               verb + " MEMBER",
+		Short:             short,
+		Long:              long,
+		Example:           fmt.Sprintf("  geoshard cluster %s nyc/NYC\n  geoshard cluster %s config/LON --name second", verb, verb),
+		Args:              arguments("MEMBER"),
+		ValidArgsFunction: complete(1, memberNames),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := attach(cmd)
+			if err != nil {
+				return err
+			}
+			if err := do(c, cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			return env.show(deed{Cluster: c.Name(), Action: verb + " " + args[0], past: args[0] + " " + past})
+		},
+	}
+}
+
+func newKillCommand(env *environment) *cobra.Command {
+	return newMemberCommand(env, "kill", "is down", "Kill a member's process",
+		"Kill a member's process with SIGKILL, as a crash of its machine would. It stays down until geoshard cluster start.", (*local.Remote).Kill)
+}
+
+func newPauseCommand(env *environment) *cobra.Command {
+	return newMemberCommand(env, "pause", "is paused", "Pause a member's process",
+		"Pause a member's process: its connections stay open and nobody answers, as when a machine hangs. geoshard cluster start lets it go on.", (*local.Remote).Pause)
+}
+
+func newStartCommand(env *environment) *cobra.Command {
+	return newMemberCommand(env, "start", "is up", "Start a killed member, or let a paused one go on",
+		"Start a killed member again, or let a paused one go on, and wait until it answers. A member that runs is left as it is.", (*local.Remote).Start)
+}
+
+func newIsolateCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "isolate DATACENTER",
+		Short: "Cut all links of a datacenter",
+		Long: `Cut all links of a datacenter, in both directions: packets vanish, nothing is reset, new connections time out. Its own members and
+clients still reach each other. geoshard cluster heal mends the links.`,
+		Example:           "  geoshard cluster isolate SYD",
+		Args:              arguments("DATACENTER"),
+		ValidArgsFunction: complete(1, datacenterNames),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return env.apply(cmd, wan.Isolate{DC: topology.DatacenterID(args[0])})
+		},
+	}
+}
+
+func newCutCommand(env *environment) *cobra.Command {
+	var oneWay bool
+	cmd := &cobra.Command{
+		Use:   "cut FROM TO",
+		Short: "Cut the link between two datacenters",
+		Long: `Cut the link between two datacenters: packets vanish, nothing is reset, new connections time out. With --one-way only packets on the
+way from the first to the second vanish. geoshard cluster heal mends the link.`,
+		Example: `  geoshard cluster cut NYC LON
+  geoshard cluster cut NYC LON --one-way`,
+		Args:              arguments("FROM", "TO"),
+		ValidArgsFunction: complete(2, datacenterNames),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return env.apply(cmd, wan.Cut{From: topology.DatacenterID(args[0]), To: topology.DatacenterID(args[1]), OneWay: oneWay})
+		},
+	}
+	cmd.Flags().BoolVar(&oneWay, "one-way", false, "cut only the way from the first to the second")
+	return cmd
+}
+
+func newLagCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "lag MEMBER DURATION",
+		Short: "Hold a member of a shard behind",
+		Long: `Hold a member of a shard that far behind the member that it copies from. Votes, heartbeats and acknowledgements keep their timing. 0
+ends the lag, and so does geoshard cluster heal.`,
+		Example: `  geoshard cluster lag nyc/LON 5s
+  geoshard cluster lag nyc/LON 0`,
+		Args:              arguments("MEMBER", "DURATION"),
+		ValidArgsFunction: complete(1, memberNames),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			by, err := time.ParseDuration(args[1])
+			if err != nil || by < 0 {
+				return &usageError{msg: fmt.Sprintf("lag %q: want a duration of 0 or more", args[1]), hint: "such as 5s or 500ms; 0 ends the lag"}
+			}
+			c, err := attach(cmd)
+			if err != nil {
+				return err
+			}
+			if err := c.SetLag(cmd.Context(), args[0], by); err != nil {
+				return err
+			}
+			past := fmt.Sprintf("%s is held %s behind", args[0], by)
+			if by == 0 {
+				past = args[0] + " is no longer held behind"
+			}
+			return env.show(deed{Cluster: c.Name(), Action: fmt.Sprintf("lag %s %s", args[0], by), past: past})
+		},
+	}
+}
+
+func newHealCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "heal",
+		Short: "Mend all links and end all lags",
+		Long:  `Mend all links and end all lags. What was sent over a cut link then arrives. Killed and paused members stay as they are.`,
+		Example: `  geoshard cluster heal
+  geoshard cluster heal --name second`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := attach(cmd)
+			if err != nil {
+				return err
+			}
+			if err := c.Heal(cmd.Context()); err != nil {
+				return err
+			}
+			return env.show(deed{Cluster: c.Name(), Action: "heal", past: "all links are open and no member is held behind"})
+		},
+	}
+}
+
+// apply puts a fault of the links into force.
+func (e *environment) apply(cmd *cobra.Command, fault wan.Fault) error {
+	c, err := attach(cmd)
+	if err != nil {
+		return err
+	}
+	if err := c.Apply(cmd.Context(), fault.String()); err != nil {
+		return err
+	}
+	return e.show(deed{Cluster: c.Name(), Action: fault.String(), past: "in force: " + fault.String()})
+}

@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/topology"
+)
+
+func newShellCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "shell [DATACENTER] [-- ARGUMENTS]",
+		Short: "Open mongosh on a datacenter's query router",
+		Long: `Open mongosh as a client of a datacenter: on its query router (default: the first datacenter that has one), logged in where the cluster has
+users. What follows -- goes to mongosh.`,
+		Example: `  geoshard cluster shell
+  geoshard cluster shell LON
+  geoshard cluster shell LON -- --quiet --eval sh.status()`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			own, _ := splitAtDash(cmd, args)
+			return arguments("[DATACENTER]")(cmd, own)
+		},
+		ValidArgsFunction: complete(1, routedNames),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := attach(cmd)
+			if err != nil {
+				return err
+			}
+			own, rest := splitAtDash(cmd, args)
+			uri, err := shellURI(c, own)
+			if err != nil {
+				return err
+			}
+			return env.mongosh(uri, rest)
+		},
+	}
+}
+
+// splitAtDash parts the arguments at --.
+func splitAtDash(cmd *cobra.Command, args []string) (own, rest []string) {
+	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
+		return slices.Clip(args[:dash]), args[dash:]
+	}
+	return args, nil
+}
+
+// routedNames lists the datacenters that have a query router.
+func routedNames(t *topology.Topology) []string {
+	var names []string
+	for _, dc := range t.Datacenters {
+		if dc.Role != topology.RoleVoter {
+			names = append(names, string(dc.ID))
+		}
+	}
+	return names
+}
+
+func shellURI(c *local.Remote, args []string) (string, error) {
+	dc := append(args, routedNames(c.Topology())...)[0] // a valid topology has an active datacenter
+	return routerURI(c, topology.DatacenterID(dc), withSecrets)
+}
+
+// shellURIEnv carries the connection string to the shell: everybody can read a process's arguments.
+const shellURIEnv = "GEOSHARD_SHELL_URI"
+
+// shellArguments make mongosh connect to what shellURIEnv says. Where the arguments run something, mongosh ends afterwards, as it does by itself.
+func shellArguments(args []string) []string {
+	own := []string{"--nodb", "--eval", "db = connect(process.env." + shellURIEnv + "); delete process.env." + shellURIEnv + "; undefined"}
+	for _, arg := range args {
+		if arg == "--eval" || strings.HasPrefix(arg, "--eval=") || arg == "--file" || arg == "-f" || strings.HasPrefix(arg, "--file=") || !strings.HasPrefix(arg, "-") {
+			return own
+		}
+	}
+	return append(own, "--shell")
+}
+
+// mongosh runs the shell in the foreground.
+func (e *environment) mongosh(uri string, args []string) error {
+	path, err := exec.LookPath("mongosh")
+	if err != nil {
+		fmt.Fprintln(e.stdout, uri)
+		return &usageError{msg: "mongosh is not installed, so only the connection string is printed", hint: "install it (npm install -g mongosh, Node 20 or later), or give the connection string to another client"}
+	}
+	// Ctrl-C is for the shell: it stops a query there. Caught and dropped here, unlike ignored, it has its default effect in the child.
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
+
+	shell := exec.Command(path, append(shellArguments(args), args...)...)
+	shell.Env = append(os.Environ(), shellURIEnv+"="+uri)
+	shell.Stdin, shell.Stdout, shell.Stderr = e.stdin, e.stdout, e.stderr
+	var exit *exec.ExitError
+	switch err := shell.Run(); {
+	case errors.As(err, &exit):
+		return fmt.Errorf("mongosh: %w", exit)
+	case err != nil:
+		return fmt.Errorf("run mongosh: %w", err)
+	}
+	return nil
+}

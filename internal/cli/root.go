@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/geoshard/geoshard/internal/spelling"
+)
+
+// commands are the constructors of the top-level commands, in the order of the help.
+var commands = []func(*environment) *cobra.Command{
+	newInitCommand,
+	newValidateCommand,
+	newClusterCommand,
+	newMongodbCommand,
+	newVersionCommand,
+	newCompletionCommand,
+}
+
+func newRootCommand(env *environment) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "geoshard",
+		Short: "Run one MongoDB sharded cluster across datacenters, the active-active way",
+		Long: `geoshard runs one MongoDB sharded cluster across datacenters so that every record has one home: writes stay local, and every
+datacenter reads everything locally.
+
+Each flag can also be given by the environment (GEOSHARD_OUTPUT=json, GEOSHARD_WAN_SCALE=0.1) or in the file that --config names
+(output: json). A flag on the command line wins over the environment, and the environment over the file.`,
+		Example: `  geoshard init --preset nyc-lon-syd
+  geoshard validate geoshard.yaml
+  geoshard cluster up`,
+		SilenceErrors: true, // finish prints them
+		SilenceUsage:  true,
+	}
+	flags := root.PersistentFlags()
+	flags.VarP(&env.output, "output", "o", "form of results and errors")
+	flags.String("config", "", "file with settings (YAML, TOML or JSON; default geoshard/config.yaml in the user's configuration directory)")
+	flags.BoolVar(&env.noColor, "no-color", false, "print without colours, as NO_COLOR does")
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+
+	root.SetIn(env.stdin)
+	root.SetOut(env.stdout)
+	root.SetErr(env.stderr)
+	root.SetFlagErrorFunc(wrongFlag)
+	root.CompletionOptions.DisableDefaultCmd = true // ours has examples
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return env.readSettings(cmd) }
+	for _, command := range commands {
+		root.AddCommand(command(env))
+	}
+	return asGroup(root)
+}
+
+// asGroup makes a command that only has subcommands: it prints its help, and tells what an unknown subcommand may have meant.
+func asGroup(group *cobra.Command) *cobra.Command {
+	group.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		var names []string
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() {
+				names = append(names, sub.Name())
+			}
+		}
+		hint := "the commands are " + strings.Join(names, ", ")
+		if near := spelling.Nearest(args[0], names); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", cmd.CommandPath()+" "+near)
+		}
+		return &usageError{msg: fmt.Sprintf("unknown command %q", cmd.CommandPath()+" "+args[0]), hint: hint}
+	}
+	group.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return group
+}
+
+// wrongFlag adds the nearest flag to the parser's message.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	hint := "run " + cmd.CommandPath() + " --help"
+	if name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --"); unknown {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if near := spelling.Nearest(name, names); near != "" {
+			hint = fmt.Sprintf("did you mean --%s?", near)
+		}
+	}
+	return &usageError{msg: err.Error(), hint: hint}
+}
+
+// arguments wants one argument for each name. A name in brackets is optional.
+func arguments(names ...string) cobra.PositionalArgs {
+	least := 0
+	for _, n := range names {
+		if !strings.HasPrefix(n, "[") {
+			least++
+		}
+	}
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= least && len(args) <= len(names) {
+			return nil
+		}
+		want := strings.Join(names, " ")
+		if want == "" {
+			want = "no arguments"
+		}
+		got := "nothing"
+		if len(args) > 0 {
+			got = strings.Join(args, " ")
+		}
+		return &usageError{msg: fmt.Sprintf("%s: want %s, got %s", cmd.CommandPath(), want, got), hint: "run " + cmd.CommandPath() + " --help"}
+	}
+}

@@ -1,0 +1,97 @@
+package cli_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/internal/cli"
+	"github.com/geoshard/geoshard/internal/mongobin"
+)
+
+func TestMain(m *testing.M) {
+	local.ChildMain()
+	testscript.Main(m, map[string]func(){
+		"geoshard": func() {
+			os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		},
+		"waitfor": func() { os.Exit(waitForCluster(os.Args[2])) },
+	})
+}
+
+// waitForCluster waits until a cluster is ready.
+func waitForCluster(name string) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		if _, err := local.Attach(ctx, name, ""); err == nil {
+			return 0
+		}
+		select {
+		case <-ctx.Done():
+			return 1
+		case <-again.C:
+		}
+	}
+}
+
+// TestScripts runs the command lines of testdata/script. Each script has its own home, so no settings and no clusters of the
+// machine are seen.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		UpdateScripts:       os.Getenv("GEOSHARD_GOLDEN") == "rewrite",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, ".config"))
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
+			return nil
+		},
+	})
+}
+
+// TestRunningCluster runs the command lines of testdata/running, each with a real cluster of its own.
+func TestRunningCluster(t *testing.T) {
+	tools, err := mongobin.Ensure(t.Context(), mongobin.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "running"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			program, err := exec.LookPath("geoshard")
+			if err != nil {
+				return err
+			}
+			state := filepath.Join(e.WorkDir, "state")
+			for name, value := range map[string]string{
+				"HOME": e.WorkDir, "XDG_CONFIG_HOME": e.WorkDir, "GEOSHARD": program,
+				local.StateDirEnv: state, "GEOSHARD_MONGOD": tools.Mongod, "GEOSHARD_MONGOS": tools.Mongos,
+			} {
+				e.Setenv(name, value)
+			}
+			e.Defer(func() { // a script that failed half-way leaves its cluster
+				for _, name := range []string{"small", "fore", "secure"} {
+					if err := local.Down(context.Background(), name, state); err != nil && !errors.Is(err, cluster.ErrNotRunning) {
+						t.Errorf("clean up: %v", err)
+					}
+				}
+			})
+			return nil
+		},
+	})
+}

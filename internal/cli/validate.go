@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+func newValidateCommand(env *environment) *cobra.Command {
+	var preset string
+	cmd := &cobra.Command{
+		Use:   "validate [FILE]",
+		Short: "Check a topology document",
+		Long: `Check a topology document (default geoshard.yaml) and report everything that is wrong with it at once, with file, line and a way out:
+unknown keys, names, links, the placement rules of an active-active cluster, the declared survival goal, zones, shard keys and ranges.
+
+Warnings point at what is legal and likely a mistake; they do not change the exit code.`,
+		Example: `  geoshard validate
+  geoshard validate worlds/eu.yaml
+  geoshard validate --preset us-east-west --output json`,
+		Args: arguments("[FILE]"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			src, err := readSource(strings.Join(args, ""), preset)
+			if err != nil {
+				return err
+			}
+			world, problems := topology.Check(src.name, src.text)
+			v := newValidation(src, world, problems)
+			if err := env.show(v); err != nil {
+				return err
+			}
+			if !v.Valid {
+				return fmt.Errorf("%s is not valid: %s", src.name, v.count())
+			}
+			return nil
+		},
+	}
+	addPresetFlag(cmd, &preset, "", "check a preset instead of a file")
+	return cmd
+}
+
+// A validation is what validate shows.
+type validation struct {
+	File     string             `json:"file"`
+	Valid    bool               `json:"valid"`
+	Problems []topology.Problem `json:"problems"`
+	lines    []string
+	summary  string
+}
+
+func newValidation(src source, world *topology.Topology, problems []topology.Problem) validation {
+	v := validation{File: src.name, Valid: true, Problems: problems, lines: strings.Split(string(src.text), "\n"), summary: summarise(world)}
+	for _, p := range problems {
+		if p.Severity == topology.SeverityError {
+			v.Valid = false
+		}
+	}
+	if problems == nil {
+		v.Problems = []topology.Problem{} // [] in JSON, not null
+	}
+	return v
+}
+
+func (v validation) text(w io.Writer, s styles) {
+	for _, p := range v.Problems {
+		fmt.Fprintln(w, p)
+		v.excerpt(w, s, p)
+	}
+	if v.Valid {
+		fmt.Fprintf(w, "%s: %s: %s\n", v.File, s.good.Render("valid"), v.summary)
+	}
+}
+
+// excerpt shows a problem's line and points at the column.
+func (v validation) excerpt(w io.Writer, s styles, p topology.Problem) {
+	const before, width = 60, 120 // keep the column in sight in a terminal
+	if p.Line < 1 || p.Line > len(v.lines) {
+		return
+	}
+	line := []rune(strings.ReplaceAll(strings.TrimRight(v.lines[p.Line-1], "\r"), "\t", " "))
+	from := max(0, p.Column-1-before)
+	if p.Column < 1 || from >= len(line) {
+		return
+	}
+	shown := line[from:min(len(line), from+width)]
+	fmt.Fprintf(w, "%s\n", s.faint.Render(fmt.Sprintf("%6d | %s", p.Line, string(shown))))
+	fmt.Fprintf(w, "%s\n", s.faint.Render(fmt.Sprintf("%6s | %s^", "", strings.Repeat(" ", p.Column-1-from))))
+}
+
+// count says how many problems there are.
+func (v validation) count() string {
+	counts := map[topology.Severity]int{}
+	for _, p := range v.Problems {
+		counts[p.Severity]++
+	}
+	text := plural(counts[topology.SeverityError], "error")
+	if n := counts[topology.SeverityWarning]; n > 0 {
+		text += ", " + plural(n, "warning")
+	}
+	return text
+}
+
+func summarise(w *topology.Topology) string {
+	members := 0
+	for _, s := range w.Shards {
+		members += len(s.Members)
+	}
+	text := fmt.Sprintf("%s, %s with %s, %s, %s", plural(len(w.Datacenters), "datacenter"), plural(len(w.Shards), "shard"),
+		plural(members, "member"), plural(len(w.Zones), "zone"), plural(len(w.Namespaces), "namespace"))
+	if w.Survive != topology.SurviveUnstated {
+		text += fmt.Sprintf("; survives the loss of a %s", w.Survive)
+	}
+	return text
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func newVersionCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of this build",
+		Long:  `Print the version of this build: module version, revision of the source, Go version and platform.`,
+		Example: `  geoshard version
+  geoshard version --output json`,
+		Args: arguments(),
+		RunE: func(*cobra.Command, []string) error { return env.show(readBuild()) },
+	}
+}
+
+// A build is what version shows.
+type build struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Time     string `json:"time,omitempty"`
+	// Modified says that the source had changes that are not in the revision.
+	Modified bool   `json:"modified"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// readBuild reads what the Go toolchain has put into the binary.
+func readBuild() build {
+	b := build{Version: "(unknown)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	b.Version = info.Main.Version
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Revision = s.Value
+		case "vcs.time":
+			b.Time = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
+		}
+	}
+	return b
+}
+
+func (b build) text(w io.Writer, _ styles) {
+	fmt.Fprintf(w, "geoshard %s\n", b.Version)
+	if b.Revision != "" {
+		modified := ""
+		if b.Modified {
+			modified = ", modified"
+		}
+		fmt.Fprintf(w, "revision %s (%s%s)\n", b.Revision, b.Time, modified)
+	}
+	fmt.Fprintf(w, "%s %s\n", b.Go, b.Platform)
+}

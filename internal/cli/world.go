@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// defaultFile is the topology document of the working directory.
+const defaultFile = "geoshard.yaml"
+
+// addPresetFlag adds --preset with the completion of its names.
+func addPresetFlag(cmd *cobra.Command, to *string, preset, usage string) {
+	cmd.Flags().StringVar(to, "preset", preset, usage)
+	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions(configs.Names(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// A source is a topology document: a file, or a preset.
+type source struct {
+	name string // for messages
+	text []byte
+}
+
+// readSource reads the file, or the preset. Where neither is named it reads geoshard.yaml.
+func readSource(file, preset string) (source, error) {
+	if file != "" && preset != "" {
+		return source{}, &usageError{msg: fmt.Sprintf("both the file %s and the preset %s are named", file, preset), hint: "name one of them"}
+	}
+	if preset != "" {
+		text, err := configs.Read(preset)
+		return source{name: preset, text: text}, err
+	}
+	if file == "" {
+		file = defaultFile
+	}
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return source{}, &usageError{msg: fmt.Sprintf("there is no file %s", file), hint: "write one with geoshard init, or name a preset with --preset"}
+	}
+	if err != nil {
+		return source{}, fmt.Errorf("read topology: %w", err)
+	}
+	return source{name: file, text: text}, nil
+}
+
+// readWorld reads the file or the preset. Where neither is named it reads geoshard.yaml if there is one, else the default preset.
+func readWorld(file, preset string) (source, *topology.Topology, error) {
+	if file == "" && preset == "" {
+		if _, err := os.Stat(defaultFile); errors.Is(err, fs.ErrNotExist) {
+			preset = configs.Default
+		}
+	}
+	src, err := readSource(file, preset)
+	if err != nil {
+		return source{}, nil, err
+	}
+	world, err := topology.Parse(src.name, src.text)
+	return src, world, err
+}
