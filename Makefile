@@ -1,0 +1,48 @@
+# Everything here needs Go, git, make and Python 3 with pip; MongoDB is found, or fetched once into the user's cache.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build mongodb demo test soak bench lint golden e2e test-real cross clean
+
+export GOFLAGS := $(shell scripts/goflags.sh)
+PKG ?= ./...
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+build: ## build bin/geoshard
+	go build -o bin/ ./cmd/...
+
+mongodb: build ## find or fetch MongoDB
+	bin/geoshard mongodb which --install
+
+demo: build ## start three datacenters, show them, stop them
+	scripts/demo.sh bin/geoshard
+
+test: mongodb ## run all tests with the race detector (PKG=./wan for some)
+	scripts/test.sh $(PKG)
+
+soak: mongodb ## run the tests with their full counts; takes long
+	GEOSHARD_SOAK=1 GEOSHARD_TEST_TIMEOUT=3h scripts/test.sh $(PKG)
+
+bench: mongodb ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem -p 1 -timeout 1h $(PKG)
+
+lint: ## check formatting, vet, staticcheck, govulncheck
+	scripts/lint.sh
+
+golden: mongodb ## rewrite the expected outputs; read the difference before you commit it
+	GEOSHARD_GOLDEN=rewrite go test -count=1 -p 1 ./internal/cli ./topology
+
+e2e: mongodb ## run the whole-system suites; containers have to be there
+	GEOSHARD_REQUIRE_CONTAINERS=1 scripts/test.sh ./e2e/...
+
+test-real: mongodb ## run the suites against a real mongos: GEOSHARD_TEST_URI=mongodb://…
+	@test -n "$${GEOSHARD_TEST_URI:-}" || { echo "set GEOSHARD_TEST_URI to the URI of a mongos of a cluster that may be written" >&2; exit 1; }
+	scripts/test.sh $(PKG)
+
+cross: ## compile for linux, darwin, windows on amd64 and arm64
+	scripts/cross.sh
+
+clean: ## remove what was built; the cache of MongoDB stays
+	rm -rf bin dist
