@@ -9,7 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
-	"github.com/geoshard/geoshard/internal/devmongos/routing"
+	"github.com/geoshard/geoshard/internal/routing"
 	"github.com/geoshard/geoshard/topology"
 )
 

@@ -5,7 +5,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/devmongos/routing"
+	"github.com/geoshard/geoshard/internal/routing"
 )
 
 func Example() {
