@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/internal/redact"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -48,7 +49,7 @@ func (v *View) shard(ctx context.Context, id topology.ShardID, host string) []cl
 	}
 	detail := "no address"
 	if err != nil {
-		detail = redacted(err, v.options.URI).Error()
+		detail = redact.Error(err, v.options.URI).Error()
 	}
 	var members []cluster.Member
 	for _, h := range strings.Split(hosts, ",") {

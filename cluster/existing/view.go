@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/internal/redact"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -57,7 +57,7 @@ func Connect(ctx context.Context, o Options) (*View, error) {
 	}
 	client, err := mongo.Connect(options.Client().ApplyURI(o.URI).SetAppName("geoshard"))
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", Redact(o.URI), redacted(err, o.URI))
+		return nil, fmt.Errorf("connect to %s: %w", Redact(o.URI), redact.Error(err, o.URI))
 	}
 	v := &View{options: o, router: client}
 	if err := v.check(ctx); err != nil {
@@ -84,7 +84,7 @@ func (v *View) check(ctx context.Context) error {
 
 func (v *View) admin(ctx context.Context, command string, into any) error {
 	if err := v.router.Database("admin").RunCommand(ctx, bson.D{{Key: command, Value: 1}}).Decode(into); err != nil {
-		return fmt.Errorf("ask %s for %s: %w", Redact(v.options.URI), command, redacted(err, v.options.URI))
+		return fmt.Errorf("ask %s for %s: %w", Redact(v.options.URI), command, redact.Error(err, v.options.URI))
 	}
 	return nil
 }
@@ -161,31 +161,4 @@ func (v *View) memberURI(hosts string) (string, error) {
 }
 
 // Redact returns a connection string without its credentials.
-func Redact(uri string) string {
-	scheme, rest, ok := strings.Cut(uri, "://")
-	if !ok {
-		return "(redacted)"
-	}
-	hosts, _, _ := strings.Cut(rest, "/")
-	hosts, _, _ = strings.Cut(hosts, "?")
-	if at := strings.LastIndexByte(hosts, '@'); at >= 0 {
-		hosts = "…@" + hosts[at+1:]
-	}
-	return scheme + "://" + hosts
-}
-
-// redacted hides an error's text when it quotes the connection string or its password.
-func redacted(err error, uri string) error {
-	secrets := []string{uri}
-	if u, parseErr := url.Parse(uri); parseErr == nil && u.User != nil {
-		if password, ok := u.User.Password(); ok && password != "" {
-			secrets = append(secrets, password)
-		}
-	}
-	for _, secret := range secrets {
-		if strings.Contains(err.Error(), secret) {
-			return errors.New("(the reason quotes the connection string and is not shown)")
-		}
-	}
-	return err
-}
+func Redact(uri string) string { return redact.URI(uri) }

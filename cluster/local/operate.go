@@ -184,7 +184,11 @@ func (c *Cluster) beginLag(ctx context.Context, p *process, lag time.Duration) e
 	c.mu.Lock()
 	now := c.lags[p.Name]
 	c.mu.Unlock()
-	return c.growLag(ctx, p, now, lag)
+	if err := c.growLag(ctx, p, now, lag); err != nil {
+		return err
+	}
+	// A member that was just choosing whom to copy from may have chosen this one meanwhile.
+	return c.unchain(ctx, p)
 }
 
 // growLag raises the lag step by step, or lowers it at once. It stops when somebody else changes it meanwhile.
@@ -281,25 +285,51 @@ func (c *Cluster) reapplyLag(ctx context.Context, p *process) error {
 	return c.growLag(ctx, p, 0, lag)
 }
 
-// unchain moves members that copy from the lagging one to its primary: the lag is to be that member's alone.
+const (
+	// unchainWithin bounds the wait for members to copy from somebody else. A member changes over with the next answer of the old source, which may
+	// take half an election timeout; one that cannot reach the primary stays where it is.
+	unchainWithin = 10 * time.Second
+	unchainPause  = 200 * time.Millisecond
+)
+
+// unchain moves members that copy from the lagging one to its primary: the lag is to be that member's alone. It returns when they have changed over.
 func (c *Cluster) unchain(ctx context.Context, lagging *process) error {
+	deadline := time.Now().Add(unchainWithin)
+	for {
+		chained, err := c.askToUnchain(ctx, lagging)
+		if err != nil || !chained || time.Now().After(deadline) {
+			return err
+		}
+		pause := time.NewTimer(unchainPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return fmt.Errorf("move members that copy from %s: %w", lagging.Name, context.Cause(ctx))
+		}
+	}
+}
+
+// askToUnchain asks each member that copies from the lagging one to copy from the primary, and tells whether there was one.
+func (c *Cluster) askToUnchain(ctx context.Context, lagging *process) (chained bool, err error) {
 	for _, p := range c.processes {
 		if p.Set != lagging.Set || p == lagging || p.Kind != kindData || !p.current().alive() || p.paused() {
 			continue
 		}
 		status, err := p.replicaStatus(ctx)
 		if err != nil {
-			return err
+			return chained, err
 		}
 		primary, ok := status.primary()
 		if status.SyncSource != lagging.advertised() || !ok {
 			continue
 		}
+		chained = true
 		if err := p.command(ctx, bson.D{{Key: "replSetSyncFrom", Value: primary.Name}}, nil); err != nil {
-			return err
+			return chained, err
 		}
 	}
-	return nil
+	return chained, nil
 }
 
 func (c *Cluster) operate(ctx context.Context, member string, do func(context.Context, *process) error) error {

@@ -3,7 +3,6 @@ package clients_test
 import (
 	"context"
 	"errors"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,24 +14,14 @@ import (
 	"github.com/geoshard/geoshard/e2e/clients"
 )
 
-// Environment variables of the suite; doc.go describes those of users.
-const (
-	requireEnv = "GEOSHARD_REQUIRE_CLIENTS"
-	// pendingEnv=1 runs the pending scripts through the query router as well.
-	pendingEnv = "GEOSHARD_CLIENTS_PENDING"
-)
+// requireEnv=1 makes a missing client a failure.
+const requireEnv = "GEOSHARD_REQUIRE_CLIENTS"
 
 // scriptTimeout bounds one script, far above what any needs, so that a hang has an end and a name.
 const scriptTimeout = 4 * time.Minute
 
 // shardedOnly are the scripts whose subject exists only behind a query router. Every other one runs against a plain replica set, too.
 var shardedOnly = []string{"explain", "hello", "sharding", "targeting"}
-
-// pending are the scripts of which the development query router does not carry everything yet: a shard key value that is changed as one of several
-// statements of a retryable batch is refused, with the answer that mongos 6.0 gives, while a plain server carries it out.
-// They run against the plain replica set, so they are proven; through the query router they run with GEOSHARD_CLIENTS_PENDING=1. Delete a name here as soon
-// as the router carries its subject. Nothing else may be listed.
-var pending = []string{"shard_key"}
 
 // ownTest are scripts that a test of their own runs.
 var ownTest = []string{failoverScript}
@@ -53,17 +42,12 @@ func testClient(t *testing.T, get func(context.Context) (*clients.Client, error)
 	c := need(t, get)
 	plain := place{name: "plain", uri: startPlain(t, 1).URI()}
 	router := place{name: "router", uri: routerURI(t), sharded: true}
-	total, waiting := 0, map[string]int{}
+	total := 0
 	for _, name := range scripts(t, c) {
 		t.Run(name, func(t *testing.T) {
-			waits := slices.Contains(pending, name) && !enabled(pendingEnv)
 			var want clients.Report
 			if !slices.Contains(shardedOnly, name) {
 				t.Run(plain.name, func(t *testing.T) { want = runScript(t, c, name, plain) })
-			}
-			if waits {
-				waiting[name] = len(want.Checks)
-				return
 			}
 			var got clients.Report
 			t.Run(router.name, func(t *testing.T) { got = runScript(t, c, name, router) })
@@ -78,9 +62,6 @@ func testClient(t *testing.T, get func(context.Context) (*clients.Client, error)
 		})
 	}
 	t.Logf("%s %s: %d checks through the query router", c.Name, c.Version, total)
-	for _, name := range slices.Sorted(maps.Keys(waiting)) {
-		t.Logf("PENDING, not run through the query router: %s/%s, %d checks (%s=1 runs them)", c.Name, name, waiting[name], pendingEnv)
-	}
 }
 
 // need returns the client. Where it cannot be had because a program is missing, the test is skipped with the reason, or fails if clients are required.
@@ -113,7 +94,7 @@ func scripts(t *testing.T, c *clients.Client) []string {
 			names = append(names, name)
 		}
 	}
-	for _, name := range slices.Concat(pending, ownTest) {
+	for _, name := range ownTest {
 		if !slices.Contains(names, name) {
 			t.Errorf("%s has no script %s", c.Name, name)
 		}

@@ -12,14 +12,31 @@ check('findOneAndUpdate moves a document and gives the old one', ['west', [['nor
 check('findOneAndUpdate moves a document and gives the new one', ['north', [['north', 3]]],
   () => [c.findOneAndUpdate({ place: 'east', n: 3 }, { $set: { place: 'north' } }, { returnDocument: 'after' }).place, where(3)]);
 check('a change inside one shard', [1, [['north', 400]]], () => [c.updateOne({ place: 'north', n: 4 }, { $set: { n: 400 } }).modifiedCount, where(4)]);
+// A query router of 6.0 refuses an update that moves its document unless it is sent alone: what comes before it is done, and the rest can follow one by one.
 check('in a bulk with others', { modified: 3, inserted: 1 }, () => {
-  const r = c.bulkWrite([
+  const operations = [
     { updateOne: { filter: { place: 'west', n: 5 }, update: { $set: { x: 1 } } } },
     { updateOne: { filter: { place: 'east', n: 6 }, update: { $set: { place: 'west' } } } },
     { insertOne: { document: { _id: 60, place: 'east', n: 60 } } },
     { updateOne: { filter: { place: 'west', n: 6 }, update: { $set: { x: 2 } } } },
-  ]);
-  return { modified: r.modifiedCount, inserted: r.insertedCount };
+  ];
+  const sum = { modified: 0, inserted: 0 };
+  const add = (r) => { sum.modified += r.modifiedCount; sum.inserted += r.insertedCount; };
+  if (!sharded) {
+    add(c.bulkWrite(operations));
+    return sum;
+  }
+  try {
+    return { 'not refused': c.bulkWrite(operations) };
+  } catch (error) {
+    const told = (error.writeErrors ?? []).map((e) => [e.index ?? e.err?.index, e.code ?? e.err?.code]);
+    if (show(told) !== show([[1, 72]])) {
+      return { 'refused otherwise': told, because: complaint(error) };
+    }
+  }
+  sum.modified = c.countDocuments({ _id: 5, x: 1 });
+  operations.slice(1).forEach((o) => add(c.bulkWrite([o])));
+  return sum;
 });
 check('in a transaction that commits', [['east', 7]], () => {
   const session = db.getMongo().startSession();
