@@ -109,18 +109,7 @@ func bankDay(ctx context.Context, duration time.Duration, s uint64, clients []*m
 	defer calm()
 	all.Go(func() { n.kill(unrest, newChance(s+3000)) })
 	all.Go(func() { cuts = n.cut(unrest, newChance(s+4000)) })
-	wait(ctx, duration)
-	// On a busy machine a short day may see no primary killed, or no move that survives kills and cuts: it goes on until it has.
-	reached := func(count *int) func() bool {
-		return func() bool {
-			n.mu.Lock()
-			defer n.mu.Unlock()
-			return *count > 0
-		}
-	}
-	eventually(ctx, recoveryBudget, reached(&n.kills))
-	calm()
-	eventually(ctx, recoveryBudget, reached(&n.moves))
+	n.disturb(ctx, duration, calm)
 	cancel()
 	all.Wait()
 	return cuts

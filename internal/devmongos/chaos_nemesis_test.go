@@ -58,6 +58,22 @@ func (n *nemesis) move(ctx context.Context, c chance) {
 	}
 }
 
+// disturb lasts for that time; on a busy machine, where a short one may see no primary killed, or no move that survives the kills, until
+// there was one of each. calm ends the kills.
+func (n *nemesis) disturb(ctx context.Context, duration time.Duration, calm context.CancelFunc) {
+	wait(ctx, duration)
+	reached := func(count *int) func() bool {
+		return func() bool {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			return *count > 0
+		}
+	}
+	eventually(ctx, recoveryBudget, reached(&n.kills))
+	calm()
+	eventually(ctx, recoveryBudget, reached(&n.moves))
+}
+
 func (n *nemesis) refuse(ctx context.Context, err error) {
 	// In its last milliseconds the driver does not even try: nothing was refused then.
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {

@@ -23,7 +23,7 @@ const (
 // TestChaos writes and reads through devmongos while chunks move and primaries are killed, and then counts: every
 // acknowledged write is present exactly once, nothing twice, and no client saw a wrong error.
 //
-// GEOSHARD_SOAK=1 runs for 60 s, else 12 s; GEOSHARD_SEED repeats the random choices, not their timing.
+// GEOSHARD_SOAK=1 runs for 60 s, else 12 s and until a chunk has moved and a primary was killed; GEOSHARD_SEED repeats the random choices, not their timing.
 func TestChaos(t *testing.T) {
 	ctx := t.Context()
 	c := startCluster(t, 3)
@@ -74,7 +74,7 @@ func TestChaos(t *testing.T) {
 
 // rampage runs writers, readers, moves and kills side by side and returns when all have ended.
 func rampage(ctx context.Context, duration time.Duration, s uint64, coll *mongo.Collection, l *ledger, n *nemesis) {
-	ctx, cancel := context.WithTimeout(ctx, duration)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var all sync.WaitGroup
 	for i := range chaosWriters {
@@ -86,7 +86,11 @@ func rampage(ctx context.Context, duration time.Duration, s uint64, coll *mongo.
 		})
 	}
 	all.Go(func() { n.move(ctx, newChance(s+2000)) })
-	all.Go(func() { n.kill(ctx, newChance(s+3000)) })
+	unrest, calm := context.WithCancel(ctx)
+	defer calm()
+	all.Go(func() { n.kill(unrest, newChance(s+3000)) })
+	n.disturb(ctx, duration, calm)
+	cancel()
 	all.Wait()
 }
 
