@@ -76,11 +76,12 @@ var layers = [][]string{
 	{"cluster"},
 	{"internal/devmongos"},
 	{"zones/..."},
+	{"consistency/gintoken"},
 	{"consistency"},
 	{"wan", "internal/routing"},
 	{"topology"},
 	{"configs", "internal/mongobin", "internal/wire"},
-	{"internal/spelling"},
+	{"internal/spelling", "internal/redact"},
 }
 
 // A rule forbids imports beyond what the layers do.
@@ -114,8 +115,10 @@ var rules = []rule{
 		reason: "the driver adds sessions of its own to commands; a router has to pass the client's on"},
 	{of: []string{"..."}, but: []string{"cluster/local", "internal/devmongos/..."}, never: []string{"internal/devmongos"},
 		reason: "the development query router is started for local clusters and for nothing else"},
-	{of: []string{"zones", "router", "cart", "consistency"}, never: []string{"zones/catalog", "router/gateway", "router/ginroute", "cart/store", "cart/api"},
+	{of: []string{"zones", "router", "cart", "consistency"}, never: []string{"zones/catalog", "router/gateway", "router/ginroute", "cart/store", "cart/api", "consistency/gintoken"},
 		reason: "a core decides and its adapters act, so the core does not know them"},
+	{of: []string{"zones/verify"}, never: []string{"zones", "zones/catalog", "internal/routing"}, indirectly: true,
+		reason: "a proof must not share the code whose work it proves: what the planner gets wrong, verify would get wrong too"},
 	{of: []string{"..."}, never: []string{"cluster/clustertest"},
 		reason: "the conformance suite and the shared cluster are for tests", but: []string{"cluster/clustertest"}},
 	{of: []string{"..."}, but: []string{"cmd/...", "e2e/..."}, never: []string{"log"},
