@@ -27,6 +27,9 @@ func (c *checker) namespaces() {
 		if wrong := wrongNamespace(ns.Name); wrong != "" {
 			c.errorf(path, "write database.collection, such as shop.carts", "namespace %q: %s", excerpt(ns.Name), wrong)
 		}
+		if ns.OnlyRanges && len(ns.Ranges) == 0 && ns.Unknown != UnknownToZone && c.sound(path+".ranges") {
+			c.errorf(path+".onlyRanges", "give it ranges, or leave out onlyRanges", "with onlyRanges and without ranges, no document has a zone")
+		}
 		if len(c.Zones) == 0 {
 			c.errorf(path, "declare zones", "there are no zones for its documents")
 		}
@@ -34,6 +37,7 @@ func (c *checker) namespaces() {
 		c.zoneBy(path+".zoneBy", ns)
 		c.unknown(path, ns)
 		c.ranges(path+".ranges", ns.Ranges)
+		c.related(path+".related", ns)
 	}
 }
 
@@ -51,6 +55,8 @@ func wrongNamespace(name string) string {
 		return fmt.Sprintf("a database's name has at most %d bytes", maxDatabase)
 	case slices.Contains([]string{"admin", "config", "local"}, db):
 		return "the database " + db + " belongs to MongoDB"
+	case strings.Contains(strings.TrimSuffix("."+coll, ".*"), "*"):
+		return "a * stands for all collections, and only behind a dot at the end"
 	case strings.Contains(coll, "$") || strings.HasPrefix(coll, "system.") || strings.HasPrefix(coll, "."):
 		return `a collection's name holds no $ and begins neither with "system." nor with "."`
 	case len(name) > maxNamespace:
@@ -79,11 +85,39 @@ func (c *checker) key(path string, key Key) {
 		if slices.ContainsFunc(key[:i], func(other KeyField) bool { return other.Name == f.Name }) {
 			c.errorf(path, "keep one of them", "the field %q comes twice", excerpt(f.Name))
 		}
-		for part := range strings.SplitSeq(f.Name, ".") {
-			if part == "" || part[0] == '$' || !printable(part) {
-				c.errorf(path, "", "field name %q: want names joined by dots, that are not empty and do not begin with $", excerpt(f.Name))
-				break
-			}
+		c.fieldName(path, f.Name)
+	}
+}
+
+// fieldName checks the name of a field, or the path to it.
+func (c *checker) fieldName(path, name string) {
+	for part := range strings.SplitSeq(name, ".") {
+		if part == "" || part[0] == '$' || !printable(part) {
+			c.errorf(path, "", "field name %q: want names joined by dots, that are not empty and do not begin with $", excerpt(name))
+			return
+		}
+	}
+}
+
+func (c *checker) related(path string, ns Namespace) {
+	names := each(c.Namespaces, func(n Namespace) string { return n.Name })
+	for i, r := range ns.Related {
+		path := fmt.Sprintf("%s[%d]", path, i)
+		if !c.sound(path) {
+			continue
+		}
+		c.fieldName(path+".by", r.By)
+		at := path + ".namespace"
+		_, declared := c.NamespaceOf(r.Namespace)
+		switch {
+		case r.Namespace == ns.Name:
+			c.errorf(at, "name another one", "the namespace is related to itself")
+		case strings.HasSuffix(r.Namespace, "*"):
+			c.errorf(at, "name one collection", "the pattern %q stands for many collections", excerpt(r.Namespace))
+		case !declared:
+			unknown(c, at, "namespace", r.Namespace, names)
+		case slices.ContainsFunc(ns.Related[:i], func(other Related) bool { return other.Namespace == r.Namespace }):
+			c.errorf(at, "keep one of them", "the namespace %q comes twice", excerpt(r.Namespace))
 		}
 	}
 }

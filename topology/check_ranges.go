@@ -10,13 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// Compare orders values as MongoDB does: numbers (integers and floats by their value), strings by their bytes, dates.
+// Compare orders values as MongoDB does: numbers (integers and floats by their value), strings, UUIDs and ObjectIDs by their bytes, dates.
 func (v Value) Compare(w Value) int {
 	if a, b := v.class(), w.class(); a != b {
 		return a - b
 	}
 	switch {
-	case v.kind == KindString:
+	case v.kind == KindString || v.kind == KindUUID || v.kind == KindObjectID:
 		return strings.Compare(v.text, w.text)
 	case v.kind == w.kind && v.kind != KindFloat:
 		return cmp.Compare(v.number, w.number)
@@ -49,6 +49,10 @@ func (v Value) valid() bool {
 		return !math.IsNaN(v.float) && !math.IsInf(v.float, 0)
 	case KindString:
 		return utf8.ValidString(v.text)
+	case KindUUID:
+		return len(v.text) == 16
+	case KindObjectID:
+		return len(v.text) == 12
 	default:
 		return false
 	}

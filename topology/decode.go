@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"encoding/hex"
 	"fmt"
 	"os"
 	"regexp"
@@ -217,11 +218,24 @@ func readNamespace(name string, v value) Namespace {
 		field{"zoneBy", true, func(v value) { ns.ZoneBy = v.text("a field of the key") }},
 		field{"unknown", false, func(v value) { v.enum(&ns.Unknown, unknownNames) }},
 		field{"unknownZone", false, func(v value) { ns.UnknownZone = ZoneID(v.text("a zone")) }},
+		field{"onlyRanges", false, func(v value) { ns.OnlyRanges = v.boolean() }},
 		field{"ranges", false, func(v value) {
 			v.items("ranges", func(v value) { ns.Ranges = append(ns.Ranges, readRange(v)) })
 		}},
+		field{"related", false, func(v value) {
+			v.items("related namespaces", func(v value) { ns.Related = append(ns.Related, readRelated(v)) })
+		}},
 	)
 	return ns
+}
+
+func readRelated(v value) Related {
+	var r Related
+	v.object(
+		field{"namespace", true, func(v value) { r.Namespace = v.text("a namespace") }},
+		field{"by", true, func(v value) { r.By = v.text("a field of both namespaces") }},
+	)
+	return r
 }
 
 func readKey(v value) Key {
@@ -272,13 +286,17 @@ func readRange(v value) Range {
 var (
 	// Dates are YAML's own: unquoted, and shaped like one. In quotes they are strings.
 	dateShape = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([Tt ].*)?$`)
-	// timestampTag makes a date of a string in quotes.
-	timestampTag = "!!timestamp"
+	// timestampTag makes a date of a string in quotes. The other two are our own: an identifier looks like a string or a number.
+	timestampTag  = "!!timestamp"
+	uuidTag       = "!uuid"
+	objectIDTag   = "!oid"
+	uuidShape     = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	objectIDShape = regexp.MustCompile(`^(?i)[0-9a-f]{24}$`)
 	// The library takes numbers that it cannot hold for strings.
 	numberShape = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(\.[0-9]*)?([eE][-+]?[0-9]+)?$`)
 )
 
-// readValue reads a string, an integer, a float or a date.
+// readValue reads a string, an integer, a float, a date, a UUID or an ObjectID.
 func readValue(v value) (Value, bool) {
 	before := len(v.d.problems)
 	var read Value
@@ -298,16 +316,45 @@ func readValue(v value) (Value, bool) {
 			read = StringOf(n.Value)
 		}
 	case *ast.TagNode:
-		quoted, ok := n.Value.(*ast.StringNode)
-		if !ok || n.Start.Value != timestampTag {
-			v.want("a string, a number or a date")
-			break
-		}
-		read = readDate(v, quoted.Value)
+		read = readTagged(v, n)
 	default:
 		v.want("a string, a number or a date")
 	}
 	return read, len(v.d.problems) == before
+}
+
+// readTagged reads what looks like a string or a number, and is none: its tag says so.
+func readTagged(v value, n *ast.TagNode) Value {
+	var text string
+	if quoted, ok := n.Value.(*ast.StringNode); ok {
+		text = quoted.Value
+	}
+	switch n.Start.Value {
+	case timestampTag:
+		return readDate(v, text)
+	case uuidTag:
+		if uuidShape.MatchString(text) {
+			return UUIDOf([16]byte(fromHex(text)))
+		}
+		v.report(fmt.Sprintf("%q is not a UUID", excerpt(text)), `write !uuid "01234567-89ab-cdef-0123-456789abcdef", with the quotes`)
+	case objectIDTag:
+		if objectIDShape.MatchString(text) {
+			return ObjectIDOf([12]byte(fromHex(text)))
+		}
+		v.report(fmt.Sprintf("%q is not an ObjectID", excerpt(text)), `write !oid "0123456789abcdef01234567", with the quotes`)
+	default:
+		v.want("a string, a number or a date")
+	}
+	return Value{}
+}
+
+// fromHex reads digits that a shape has accepted.
+func fromHex(text string) []byte {
+	id, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
+	if err != nil {
+		panic(err)
+	}
+	return id
 }
 
 func readDate(v value, text string) Value {

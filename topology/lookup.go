@@ -26,6 +26,21 @@ func (t *Topology) Namespace(name string) (Namespace, bool) {
 	return find(t.Namespaces, func(n Namespace) bool { return n.Name == name })
 }
 
+// NamespaceOf returns the namespace that decides on a collection: the one of its name, else the longest pattern that covers it. Whether the
+// collection has the pattern's key is for the caller to see.
+func (t *Topology) NamespaceOf(collection string) (Namespace, bool) {
+	var best Namespace
+	for _, n := range t.Namespaces {
+		switch {
+		case !n.IsPattern() && n.Name == collection:
+			return n, true
+		case n.IsPattern() && n.Covers(collection) && len(n.Name) > len(best.Name):
+			best = n
+		}
+	}
+	return best, best.Name != ""
+}
+
 // Link returns the link between two datacenters, whichever of them the file names first.
 func (t *Topology) Link(a, b DatacenterID) (Link, bool) {
 	return find(t.Links, func(l Link) bool {

@@ -126,11 +126,19 @@ func (n Namespace) block() string {
 	if n.UnknownZone != "" {
 		lines = append(lines, "unknownZone: "+word(n.UnknownZone))
 	}
+	if n.OnlyRanges {
+		lines = append(lines, "onlyRanges: true")
+	}
 	if len(n.Ranges) > 0 {
 		lines = append(lines, "ranges:")
 	}
 	for _, r := range n.Ranges {
 		lines = append(lines, "  - "+r.flow())
+	}
+	if len(n.Related) > 0 {
+		lines = append(lines, "related: "+list(n.Related, func(r Related) string {
+			return flow("namespace", word(r.Namespace), "by", word(r.By))
+		}))
 	}
 	return strings.Join(lines, "\n    ")
 }
@@ -146,10 +154,17 @@ func (r Range) flow() string {
 	return flow("zone", word(r.Zone), "values", list(r.Values, Value.tagged), "from", from, "to", to)
 }
 
-// tagged writes dates with YAML's own tag and in quotes, because the library takes the colons of a bare time in a list for a mapping.
+// tagged writes dates with YAML's own tag and in quotes, because the library takes the colons of a bare time in a list for a mapping, and
+// identifiers with a tag of ours.
 func (v Value) tagged() string {
-	if v.kind == KindDate {
+	switch v.kind {
+	case KindDate:
 		return timestampTag + " " + strconv.Quote(v.String())
+	case KindUUID:
+		return uuidTag + " " + strconv.Quote(v.String())
+	case KindObjectID:
+		return objectIDTag + " " + strconv.Quote(v.String())
+	default:
+		return v.String()
 	}
-	return v.String()
 }

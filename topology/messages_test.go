@@ -95,6 +95,10 @@ const (
 
 var sydVotes = edit{sydLine, "  SYD: {name: Sydney, role: voter}\n"}
 
+func related(list string) edit { return edit{afterKey, afterKey + ", related: [" + list + "]"} }
+
+var orders = edit{goal, "  shop.orders: {key: {dataCenter: 1, orderId: 1}, zoneBy: dataCenter}\n" + goal}
+
 func ranges(list string) edit { return edit{afterKey, afterKey + ", ranges: [" + list + "]"} }
 
 var slips = []slip{
@@ -216,6 +220,10 @@ var slips = []slip{
 	change("database with a space", "shop.carts:", "my shop.carts:"),
 	change("long database", "shop.carts:", strings.Repeat("s", 64)+".carts:"),
 	change("long namespace", "shop.carts:", "shop."+strings.Repeat("c", 231)+":"),
+	change("every collection of a database", "shop.carts:", `"shop.*":`),
+	change("every collection below a name", "shop.carts:", `"shop.eu.*":`),
+	change("a star in a name", "shop.carts:", `"shop.c*":`),
+	change("a star for a database", "shop.carts:", `"*.carts":`),
 	change("system collection", "shop.carts:", "shop.system.carts:"),
 	change("key without fields", "{dataCenter: 1, cartId: 1}", "{}"),
 	change("descending key", "{dataCenter: 1, cartId: 1}", "{dataCenter: 1, cartId: -1}"),
@@ -233,8 +241,24 @@ var slips = []slip{
 	change("zone of unknown values unknown", "unknown: reject", "unknown: zone, unknownZone: NCY"),
 	change("namespace without zones", "zones:\n  NYC: {shards: [nyc]}\n  LON: {shards: [lon]}\n  SYD: {shards: [syd]}\n", ""),
 
+	// Related namespaces.
+	{"related namespace", []edit{orders, related("{namespace: shop.orders, by: cartId}")}},
+	{"related to an unknown namespace", []edit{orders, related("{namespace: shop.ordres, by: cartId}")}},
+	{"related to itself", []edit{related("{namespace: shop.carts, by: cartId}")}},
+	{"related twice", []edit{orders, related("{namespace: shop.orders, by: cartId}, {namespace: shop.orders, by: userId}")}},
+	{"related to a pattern", []edit{{goal, "  \"shop.*\": {key: {dataCenter: 1, orderId: 1}, zoneBy: dataCenter}\n" + goal}, related(`{namespace: "shop.*", by: cartId}`)}},
+	{"related to a collection of a pattern", []edit{{goal, "  \"shop.*\": {key: {dataCenter: 1, orderId: 1}, zoneBy: dataCenter}\n" + goal}, related(`{namespace: shop.orders, by: cartId}`)}},
+	{"related by nothing", []edit{orders, related("{namespace: shop.orders}")}},
+	{"related by a field with a dollar", []edit{orders, related("{namespace: shop.orders, by: $id}")}},
+
 	// Ranges.
 	{"values and ranges of all kinds", []edit{ranges(`{zone: NYC, values: [US, "2024-01-01", 7, 2.5]}, {zone: LON, from: 10, to: 20.5}, {zone: SYD, from: 2024-01-01, to: 2025-01-01T12:00:00Z}`)}},
+	{"identifiers", []edit{ranges(`{zone: NYC, values: [!uuid "01234567-89ab-cdef-0123-456789abcdef", !oid "0123456789abcdef01234567"]}`)}},
+	{"a UUID without quotes and one too short", []edit{ranges(`{zone: NYC, values: [!uuid 7, !uuid "0123"]}`)}},
+	{"no ObjectID", []edit{ranges(`{zone: NYC, values: [!oid "0123456789abcdef0123456z"]}`)}},
+	change("ranges alone", afterKey, afterKey+", onlyRanges: true, ranges: [{zone: NYC, values: [NYC, US]}]"),
+	change("ranges alone without ranges", afterKey, afterKey+", onlyRanges: true"),
+	change("ranges alone perhaps", afterKey, afterKey+", onlyRanges: maybe"),
 	{"range to an unknown zone", []edit{ranges(`{zone: TKO, values: [JP]}`)}},
 	{"range of nothing", []edit{ranges(`{zone: SYD}`)}},
 	{"range and values", []edit{ranges(`{zone: SYD, values: [1], to: 5}`)}},

@@ -1,17 +1,18 @@
 package topology
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// A Namespace is a sharded collection and the rule that gives each of its documents a zone.
+// A Namespace is a sharded collection, or all of a database, and the rule that gives each of its documents a zone.
 //
 // A document whose ZoneBy value lies in one of Ranges belongs to that range's zone; any other belongs to the zone of the same
-// name as its value; what is left is unknown, and Unknown says what becomes of it.
+// name as its value, unless OnlyRanges; what is left is unknown, and Unknown says what becomes of it.
 type Namespace struct {
-	// Name is database and collection, for example "shop.carts".
+	// Name is database and collection, for example "shop.carts". One that ends in ".*" is a pattern: see IsPattern.
 	Name string
 	// Key is the shard key. Its first field is ZoneBy.
 	Key Key
@@ -23,6 +24,32 @@ type Namespace struct {
 	UnknownZone ZoneID
 	// Ranges do not overlap.
 	Ranges []Range
+	// OnlyRanges ends the rule that a zone takes the values of its own name.
+	OnlyRanges bool
+	// Related namespaces hold documents that change home together with this namespace's: a customer's orders with the customer.
+	Related []Related
+}
+
+// IsPattern reports whether the namespace stands for collections that it does not name: "shop.*" for those of the database shop, "shop.eu.*"
+// for those of them whose names begin with "eu.". A pattern is about collections that have its key; those with a namespace of their own, or
+// a longer pattern, follow that one.
+func (n Namespace) IsPattern() bool { return strings.HasSuffix(n.Name, ".*") }
+
+// Covers reports whether a collection has the namespace's name, or matches its pattern.
+func (n Namespace) Covers(collection string) bool {
+	if !n.IsPattern() {
+		return n.Name == collection
+	}
+	prefix := strings.TrimSuffix(n.Name, "*")
+	return len(collection) > len(prefix) && strings.HasPrefix(collection, prefix)
+}
+
+// A Related namespace has documents that belong to documents of the namespace that names it.
+type Related struct {
+	// Namespace is the name of another declared namespace.
+	Namespace string
+	// By is a field of both: documents belong together where it has the same value.
+	By string
 }
 
 // A Key is a shard key: its fields in order.
@@ -69,6 +96,8 @@ const (
 	KindInteger
 	KindFloat
 	KindString
+	KindUUID
+	KindObjectID
 	KindDate
 )
 
@@ -81,6 +110,10 @@ func (k Kind) String() string {
 		return "float"
 	case KindString:
 		return "string"
+	case KindUUID:
+		return "uuid"
+	case KindObjectID:
+		return "oid"
 	case KindDate:
 		return "date"
 	default:
@@ -91,6 +124,7 @@ func (k Kind) String() string {
 // A Value is a value of a ZoneBy field. The zero Value is not valid. Values compare with == and Compare.
 type Value struct {
 	kind Kind
+	// text is a string, or the bytes of a UUID or an ObjectID.
 	text string
 	// number is an integer's value, or a date's milliseconds since 1970 in UTC.
 	number int64
@@ -109,7 +143,13 @@ func FloatOf(f float64) Value { return Value{kind: KindFloat, float: f + 0} }
 // DateOf returns a date value, cut to MongoDB's milliseconds.
 func DateOf(t time.Time) Value { return Value{kind: KindDate, number: t.UnixMilli()} }
 
-// Kind says which of Text, Integer, Float and Date holds the value.
+// UUIDOf returns a UUID value (a binary of MongoDB with subtype 4).
+func UUIDOf(id [16]byte) Value { return Value{kind: KindUUID, text: string(id[:])} }
+
+// ObjectIDOf returns an ObjectID value.
+func ObjectIDOf(id [12]byte) Value { return Value{kind: KindObjectID, text: string(id[:])} }
+
+// Kind says which of Text, Integer, Float, UUID, ObjectID and Date holds the value.
 func (v Value) Kind() Kind { return v.kind }
 
 // Text is a string value's text.
@@ -121,13 +161,19 @@ func (v Value) Integer() int64 { return v.number }
 // Float is a float value's number.
 func (v Value) Float() float64 { return v.float }
 
+// UUID is a UUID value's bytes.
+func (v Value) UUID() (id [16]byte) { copy(id[:], v.text); return id }
+
+// ObjectID is an ObjectID value's bytes.
+func (v Value) ObjectID() (id [12]byte) { copy(id[:], v.text); return id }
+
 // Date is a date value's time, in UTC.
 func (v Value) Date() time.Time { return time.UnixMilli(v.number).UTC() }
 
 // dateLayout has the milliseconds of a BSON date.
 const dateLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// String writes the value as geoshard.yaml does: strings in double quotes, dates without.
+// String writes the value: strings in double quotes, dates and identifiers without.
 func (v Value) String() string {
 	switch v.kind {
 	case KindString:
@@ -136,6 +182,11 @@ func (v Value) String() string {
 		return strconv.FormatInt(v.number, 10)
 	case KindFloat:
 		return formatFloat(v.float)
+	case KindUUID:
+		id := v.UUID()
+		return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+	case KindObjectID:
+		return fmt.Sprintf("%x", v.text)
 	case KindDate:
 		return v.Date().Format(dateLayout)
 	default:
@@ -143,11 +194,15 @@ func (v Value) String() string {
 	}
 }
 
-// formatFloat keeps a mark of a float, so that it is not read back as an integer.
+// formatFloat keeps a mark of a float, so that it is not read back as an integer, and a point, without which the YAML library takes 1e-07 for a string.
 func formatFloat(f float64) string {
 	s := strconv.FormatFloat(f, 'g', -1, 64)
-	if strings.ContainsAny(s, ".e") {
+	if strings.Contains(s, ".") {
 		return s
 	}
-	return s + ".0"
+	mantissa, exponent, found := strings.Cut(s, "e")
+	if !found {
+		return s + ".0"
+	}
+	return mantissa + ".0e" + exponent
 }

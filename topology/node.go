@@ -280,6 +280,16 @@ func (v value) number(what string) float64 {
 	return 0
 }
 
+// boolean reads true or false.
+func (v value) boolean() bool {
+	n, ok := v.node.(*ast.BoolNode)
+	if !ok {
+		v.want("true or false")
+		return false
+	}
+	return n.Value
+}
+
 // integer reads an integer of 64 bits.
 func (v value) integer(what string) int64 {
 	if n, ok := v.node.(*ast.IntegerNode); ok {

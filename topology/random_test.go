@@ -115,7 +115,7 @@ func drawNamespaces(t *rapid.T, w *topology.Topology) {
 	n := rapid.IntRange(0, 3).Draw(t, "namespaces")
 	for i := range n {
 		field := rapid.SampledFrom([]string{"dc", "a.b", "1e3", "null", "_id", "ключ", "a b", "- x"}).Draw(t, "field")
-		ns := topology.Namespace{Name: fmt.Sprintf("%d.%s", i, rapid.SampledFrom([]string{"5", "carts", "a.b", "x: y"}).Draw(t, "collection")), ZoneBy: field, Unknown: topology.UnknownReport}
+		ns := topology.Namespace{Name: fmt.Sprintf("%d.%s", i, rapid.SampledFrom([]string{"5", "carts", "a.b", "x: y", "*", "a.*"}).Draw(t, "collection")), ZoneBy: field, Unknown: topology.UnknownReport}
 		ns.Key = topology.Key{{Name: field}, {Name: "second", Hashed: rapid.Bool().Draw(t, "hashed")}}
 		switch rapid.IntRange(0, 2).Draw(t, "unknown") {
 		case 1:
@@ -124,6 +124,10 @@ func drawNamespaces(t *rapid.T, w *topology.Topology) {
 			ns.Unknown, ns.UnknownZone = topology.UnknownToZone, zone.Draw(t, "unknownZone").ID
 		}
 		ns.Ranges = drawRanges(t, zone)
+		ns.OnlyRanges = len(ns.Ranges) > 0 && rapid.Bool().Draw(t, "onlyRanges")
+		if i > 0 && !w.Namespaces[i-1].IsPattern() && rapid.Bool().Draw(t, "related") {
+			ns.Related = []topology.Related{{Namespace: w.Namespaces[i-1].Name, By: rapid.SampledFrom([]string{"cartId", "a.b", "1e3", "ключ"}).Draw(t, "by")}}
+		}
 		w.Namespaces = append(w.Namespaces, ns)
 	}
 }
@@ -135,6 +139,8 @@ func drawRanges(t *rapid.T, zone *rapid.Generator[topology.Zone]) []topology.Ran
 		rapid.Map(rapid.Float64(), topology.FloatOf),
 		rapid.Map(rapid.String(), topology.StringOf),
 		rapid.Map(rapid.SampledFrom([]string{"1e3", "2024-01-01", "", "NO", "\x00", "\a\u2028", "7", " ", "\U0001F30D"}), topology.StringOf),
+		rapid.Map(rapid.SliceOfN(rapid.Byte(), 16, 16), func(id []byte) topology.Value { return topology.UUIDOf([16]byte(id)) }),
+		rapid.Map(rapid.SliceOfN(rapid.Byte(), 12, 12), func(id []byte) topology.Value { return topology.ObjectIDOf([12]byte(id)) }),
 		rapid.Map(rapid.Int64Range(-62135596800000, 253402300799000), func(ms int64) topology.Value { return topology.DateOf(time.UnixMilli(ms)) }),
 	)
 	cuts := rapid.SliceOfN(value, 0, 6).Draw(t, "cuts")

@@ -40,6 +40,7 @@ func TestCompareOrdersAsMongoDBDoes(t *testing.T) {
 		// 2^53+1 is no float64: a comparison by conversion would call it equal to the float below it.
 		topology.FloatOf(1 << 53), topology.IntegerOf(1<<53 + 1), topology.IntegerOf(math.MaxInt64), topology.FloatOf(1 << 63),
 		topology.StringOf(""), topology.StringOf("A"), topology.StringOf("AA"), topology.StringOf("a"), topology.StringOf("é"),
+		topology.UUIDOf([16]byte{}), topology.UUIDOf([16]byte{0xff}), topology.ObjectIDOf([12]byte{}), topology.ObjectIDOf([12]byte{11: 1}),
 		topology.DateOf(time.UnixMilli(-1)), topology.DateOf(time.UnixMilli(0)),
 	}
 	for i, a := range ascending {
@@ -146,6 +147,14 @@ func TestLookups(t *testing.T) {
 	}
 	if z, ok := w.Zone("LON"); !ok || !slices.Equal(z.Shards, []topology.ShardID{"lon"}) {
 		t.Errorf("got %+v, %t", z, ok)
+	}
+	patterns := &topology.Topology{Namespaces: []topology.Namespace{{Name: "shop.*"}, {Name: "shop.eu.*"}, {Name: "shop.carts"}}}
+	for collection, want := range map[string]string{
+		"shop.carts": "shop.carts", "shop.orders": "shop.*", "shop.eu.orders": "shop.eu.*", "shop.eu": "shop.*", "stock.carts": "", "shop.": "",
+	} {
+		if got, ok := patterns.NamespaceOf(collection); got.Name != want || ok != (want != "") {
+			t.Errorf("%s: got %q, %t, want %q", collection, got.Name, ok, want)
+		}
 	}
 	if _, ok := w.Namespace("shop.none"); ok {
 		t.Error("found a namespace that is not there")
