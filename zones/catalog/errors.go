@@ -1,0 +1,192 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/internal/redact"
+)
+
+// The errors that callers branch on, with errors.Is. Each comes as an *Error, which says what was attempted and has a hint.
+var (
+	// ErrNoQueryRouter: the connection string leads to something else than a query router.
+	ErrNoQueryRouter = errors.New("not a query router")
+	// ErrUnreachable: no server answered in time.
+	ErrUnreachable = errors.New("no server answers")
+	// ErrLogin: the server does not accept the credentials.
+	ErrLogin = errors.New("the login was refused")
+	// ErrNotAllowed: the user lacks a privilege; the hint names it.
+	ErrNotAllowed = errors.New("not allowed")
+	// ErrUnsupported: the server, or the managed service that runs it, does not have the command.
+	ErrUnsupported = errors.New("not supported by this server")
+	// ErrIgnored: the server said that it had made a change, and the catalogue says that it has not.
+	ErrIgnored = errors.New("the server ignored the change")
+	// ErrZoneNotFound: a range was given to a zone that has no shard.
+	ErrZoneNotFound = errors.New("the zone has no shard")
+	// ErrZoneInUse: the shard is the last one of a zone that has ranges.
+	ErrZoneInUse = errors.New("the zone has ranges and no other shard")
+	// ErrShardNotFound: the cluster has no such shard.
+	ErrShardNotFound = errors.New("no such shard")
+	// ErrOverlap: another range has some of the keys.
+	ErrOverlap = errors.New("another range overlaps")
+	// ErrBadBounds: the bounds do not fit the shard key.
+	ErrBadBounds = errors.New("the bounds do not fit the shard key")
+	// ErrNoCollection: there is no such collection.
+	ErrNoCollection = errors.New("no such collection")
+	// ErrNotSharded: the collection is not sharded.
+	ErrNotSharded = errors.New("the collection is not sharded")
+	// ErrNotShardable: it is a view, a time series collection or something else that cannot be sharded by a zone key.
+	ErrNotShardable = errors.New("the namespace cannot be sharded")
+	// ErrOtherKey: the collection is sharded by another key.
+	ErrOtherKey = errors.New("the collection is sharded by another key")
+	// ErrNotEmpty: a collection was to be sharded that has documents already.
+	ErrNotEmpty = errors.New("the collection has documents")
+	// ErrUnsupportedKey: a shard key has another order than 1 and "hashed".
+	ErrUnsupportedKey = errors.New("this kind of shard key is not supported")
+	// ErrUnsettled: the chunks changed so often that no whole table of them could be read.
+	ErrUnsettled = errors.New("the chunks change faster than they can be read")
+	// ErrRoleExists: there is a role of that name already.
+	ErrRoleExists = errors.New("the role exists already")
+)
+
+// An Error says what was attempted, why it did not work and what to do.
+type Error struct {
+	// What was attempted, with its subject: "add the range … of shop.carts to zone LON".
+	What string
+	// Kind is one of the errors above, nil for any other reason.
+	Kind error
+	// Err is what the server or the driver said, nil if the kind says it all.
+	Err error
+	// Help is what to do next; it may be empty.
+	Help string
+}
+
+// Error returns everything but the hint. The server quotes bounds as they are; the end of a tight range has a zero byte, which no terminal shows.
+func (e *Error) Error() string { return strings.ReplaceAll(e.text(), "\x00", `\u0000`) }
+
+func (e *Error) text() string {
+	switch {
+	case e.Kind == nil:
+		return fmt.Sprintf("%s: %v", e.What, e.Err)
+	case e.Err == nil:
+		return fmt.Sprintf("%s: %v", e.What, e.Kind)
+	case e.Kind == ErrNotAllowed: // the server quotes the whole command, with session and signature
+		reason, _, _ := strings.Cut(e.Err.Error(), " to execute command")
+		return fmt.Sprintf("%s: %v: %s", e.What, e.Kind, reason)
+	default:
+		return fmt.Sprintf("%s: %v: %v", e.What, e.Kind, e.Err)
+	}
+}
+
+// Unwrap returns the kind and what the server said.
+func (e *Error) Unwrap() []error {
+	return slices.DeleteFunc([]error{e.Kind, e.Err}, func(err error) bool { return err == nil })
+}
+
+// Hint returns what to do next, or "".
+func (e *Error) Hint() string { return e.Help }
+
+// The server's error codes that mean the same whatever was asked.
+const (
+	codeFailedToParse        = 9
+	codeUnauthorized         = 13
+	codeAuthenticationFailed = 18
+	codeIllegalOperation     = 20
+	codeAlreadyInitialized   = 23
+	codeNamespaceNotFound    = 26
+	codeCommandNotFound      = 59
+	codeShardKeyNotFound     = 61
+	codeShardNotFound        = 70
+	codeInvalidOptions       = 72
+	codeCommandNotSupported  = 115
+	codeNotSharded           = 118
+	codeZoneStillInUse       = 163
+	codeNotSupportedOnView   = 166
+	codeZoneNotFound         = 177
+	codeRangeOverlap         = 178
+	codeAPIStrict            = 323
+	codeAtlas                = 8000
+	codeRoleExists           = 51002
+	codeUnknownStage         = 40324
+)
+
+// A meaning is what a server's error code says, and what to do about it.
+type meaning struct {
+	kind error
+	help string
+}
+
+var meanings = map[int]meaning{
+	codeAuthenticationFailed: {ErrLogin, "check name, password and authSource of the connection string; X.509 needs authMechanism=MONGODB-X509 and the client's certificate"},
+	codeAlreadyInitialized:   {ErrOtherKey, "declare the key that the collection has, or change its key with reshardCollection"},
+	codeNamespaceNotFound:    {ErrNoCollection, "create the collection first, or correct its name in the topology"},
+	codeCommandNotSupported:  {ErrUnsupported, "see the manual of this server or service for what stands in for the command"},
+	codeShardKeyNotFound:     {ErrBadBounds, "bounds have the fields of the shard key in their order: make the plan anew"},
+	codeShardNotFound:        {ErrShardNotFound, "compare the shards of the topology with those that listShards names"},
+	codeNotSharded:           {ErrNotSharded, "shard the collection first"},
+	codeZoneStillInUse:       {ErrZoneInUse, "take away the zone's ranges or give the zone another shard first"},
+	codeNotSupportedOnView:   {ErrNotShardable, "declare the collection behind the view"},
+	codeZoneNotFound:         {ErrZoneNotFound, "put a shard into the zone first"},
+	codeRangeOverlap:         {ErrOverlap, "somebody changed the ranges since the plan was made: make it anew"},
+	codeAPIStrict:            {ErrUnsupported, "leave the strict mode of the Stable API off: commands that administer sharding are not in it"},
+	codeAtlas: {ErrUnsupported, "the managed service keeps the command to itself: make the change in the service's own console or API (zone mappings of a global cluster), " +
+		"then plan again; reading and verifying work with a user that may read the config database"},
+	codeCommandNotFound: {ErrUnsupported, "it takes MongoDB 6.0 or newer; a managed service may have taken the command away, then use its console"},
+	codeUnknownStage:    {ErrUnsupported, "it takes MongoDB 6.0.3 or newer"},
+}
+
+// codeOf is the code of a server's error that is in the table, or that of the last resort: 0.
+func codeOf(err error) int {
+	var answer mongo.ServerError
+	if !errors.As(err, &answer) {
+		return 0
+	}
+	codes := answer.ErrorCodes()
+	if len(codes) == 0 {
+		return 0
+	}
+	return codes[0]
+}
+
+// refused reports whether the server will not do a thing, however often it is asked: it is not allowed, or not there.
+func refused(err error) bool {
+	switch codeOf(err) {
+	case codeUnauthorized, codeAtlas, codeCommandNotFound, codeCommandNotSupported, codeAPIStrict, codeUnknownStage:
+		return true
+	default:
+		return false
+	}
+}
+
+// fail makes an *Error of what a command failed with. on is what the command was about: a namespace, or "" for the cluster.
+func (c *Catalog) fail(what, command, on string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if known := (*Error)(nil); errors.As(err, &known) {
+		return err
+	}
+	e := &Error{What: what, Err: redact.Error(err, c.uri, c.secrets...)}
+	code := codeOf(err)
+	switch m, known := meanings[code]; {
+	case code == codeUnauthorized:
+		e.Kind, e.Help = ErrNotAllowed, command+" needs "+privilegeFor(command, on)+": have it granted to the user, for example by a role of geoshard's (geoshard roles)"
+	case known:
+		e.Kind, e.Help = m.kind, m.help
+		if m.kind == ErrUnsupported {
+			e.What += " by " + command
+		}
+	case mongo.IsNetworkError(err) || mongo.IsTimeout(err) || isSelection(err):
+		e.Kind, e.Help = ErrUnreachable, "look whether the query router runs and can be reached from here, then try again"
+	}
+	return e
+}
+
+// ignored is the error of a change that left no trace. found is what the catalogue has instead.
+func ignored(what, found string) error {
+	return &Error{What: what, Kind: ErrIgnored, Err: errors.New(found), Help: "somebody else may be changing the zones at the same time: make the plan anew and apply that"}
+}

@@ -1,0 +1,201 @@
+package catalog_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/catalog"
+)
+
+func locks(c *catalog.Catalog) *mongo.Collection {
+	return c.Client().Database("geoshard").Collection("locks")
+}
+
+// lock takes the lease and gives it back at the end of the test.
+func lock(t *testing.T, c *catalog.Catalog, o catalog.LockOptions) (context.Context, zones.Lease) {
+	t.Helper()
+	leased, lease, err := catalog.NewLocker(c.Client(), o).Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := lease.Release(context.Background()); err != nil && !errors.Is(err, zones.ErrLeaseLost) {
+			t.Errorf("release: %v", err)
+		}
+	})
+	return leased, lease
+}
+
+func TestOneHolderHasTheLease(t *testing.T) {
+	c := open(t)
+	leased, lease := lock(t, c, catalog.LockOptions{Owner: "$ann"}) // no field path, whatever it looks like
+	_, _, err := catalog.NewLocker(c.Client(), catalog.LockOptions{}).Lock(t.Context())
+	var locked *zones.LockedError
+	if !errors.Is(err, zones.ErrLocked) || !errors.As(err, &locked) {
+		t.Fatalf("second: got %v, want ErrLocked", err)
+	}
+	host, _ := os.Hostname()
+	if h := locked.Holder; h.Owner != "$ann" || h.Host != host || h.PID != os.Getpid() || h.Token != lease.Holder().Token {
+		t.Errorf("got holder %+v, want this process", h)
+	}
+	if left := locked.Holder.Expires.Sub(locked.Now); left <= 0 || left > catalog.DefaultExpiry {
+		t.Errorf("the lease expires in %s, want at most %s", left, catalog.DefaultExpiry)
+	}
+	if err := lease.Check(t.Context()); err != nil {
+		t.Errorf("check: %v", err)
+	}
+	if err := lease.Release(t.Context()); err != nil {
+		t.Errorf("release: %v", err)
+	}
+	if leased.Err() == nil {
+		t.Error("work may go on after the release")
+	}
+	if n, err := locks(c).CountDocuments(t.Context(), bson.D{}); err != nil || n != 0 {
+		t.Errorf("got %d locks, %v, want none", n, err)
+	}
+}
+
+// Many processes want the lease at once, when there is none and when one has expired: one gets it.
+func TestTheLeaseIsTakenOnce(t *testing.T) {
+	c := open(t)
+	for _, what := range []string{"free", "expired"} {
+		if what == "expired" {
+			old := bson.D{{Key: "_id", Value: "apply"}, {Key: "token", Value: "old"}, {Key: "expires", Value: time.Now().Add(-time.Second)}}
+			if _, err := locks(c).InsertOne(t.Context(), old); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var mu sync.Mutex
+		var taken []zones.Lease // guarded by mu
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				_, lease, err := catalog.NewLocker(c.Client(), catalog.LockOptions{}).Lock(t.Context())
+				if err != nil && !errors.Is(err, zones.ErrLocked) {
+					t.Errorf("%s: %v", what, err)
+				}
+				if err == nil {
+					mu.Lock()
+					taken = append(taken, lease)
+					mu.Unlock()
+				}
+			})
+		}
+		group.Wait()
+		if len(taken) != 1 {
+			t.Errorf("%s: %d of 8 got the lease, want 1", what, len(taken))
+		}
+		for _, lease := range taken {
+			if err := lease.Release(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// A living holder renews the lease for longer than its expiry; a dead one's is taken over after it, and not before.
+func TestTheLeaseOfADeadHolderExpires(t *testing.T) {
+	c := open(t)
+	const expiry = 3 * time.Second
+	_, lease := lock(t, c, catalog.LockOptions{Expiry: expiry})
+	began := time.Now()
+	eventually(t, time.Minute, "the lease outlives its expiry", func() bool {
+		if _, _, err := catalog.NewLocker(c.Client(), catalog.LockOptions{}).Lock(t.Context()); !errors.Is(err, zones.ErrLocked) {
+			t.Fatalf("after %s: got %v, want ErrLocked", time.Since(began), err)
+		}
+		return time.Since(began) > 2*expiry
+	})
+	if err := lease.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	// What a killed process leaves: nobody renews it.
+	dead := bson.D{{Key: "_id", Value: "apply"}, {Key: "token", Value: "dead"}, {Key: "owner", Value: "bob"}, {Key: "host", Value: "gone"}, {Key: "pid", Value: 7},
+		{Key: "since", Value: time.Now()}, {Key: "expires", Value: time.Now().Add(expiry)}}
+	if _, err := locks(c).InsertOne(t.Context(), dead); err != nil {
+		t.Fatal(err)
+	}
+	began = time.Now()
+	eventually(t, time.Minute, "the dead holder's lease is taken", func() bool {
+		_, taken, err := catalog.NewLocker(c.Client(), catalog.LockOptions{}).Lock(t.Context())
+		if errors.Is(err, zones.ErrLocked) {
+			if !strings.Contains(err.Error(), "bob on gone, process 7") {
+				t.Errorf("got %v, want the holder", err)
+			}
+			return false
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := taken.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+		return true
+	})
+	if waited := time.Since(began); waited < expiry-500*time.Millisecond {
+		t.Errorf("taken after %s, before it expired after %s", waited, expiry)
+	}
+}
+
+// A holder whose lease was taken stops: at the next check, and by itself at the next renewal.
+func TestALostLeaseEndsTheWork(t *testing.T) {
+	c := open(t)
+	leased, lease := lock(t, c, catalog.LockOptions{Expiry: 2 * time.Second})
+	theirs := bson.D{{Key: "$set", Value: bson.D{{Key: "token", Value: "theirs"}}}}
+	if _, err := locks(c).UpdateOne(t.Context(), bson.D{}, theirs); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-leased.Done():
+	case <-time.After(time.Minute):
+		t.Fatal("the work goes on without the lease")
+	}
+	if cause := context.Cause(leased); !errors.Is(cause, zones.ErrLeaseLost) {
+		t.Errorf("got cause %v, want ErrLeaseLost", cause)
+	}
+	if err := lease.Check(t.Context()); !errors.Is(err, zones.ErrLeaseLost) {
+		t.Errorf("check: got %v, want ErrLeaseLost", err)
+	}
+	if err := lease.Release(t.Context()); !errors.Is(err, zones.ErrLeaseLost) {
+		t.Errorf("release: got %v, want ErrLeaseLost", err)
+	}
+	if n, err := locks(c).CountDocuments(t.Context(), bson.D{{Key: "token", Value: "theirs"}}); err != nil || n != 1 {
+		t.Errorf("their lease: got %d, %v, want it left alone", n, err)
+	}
+	if _, err := locks(c).DeleteMany(t.Context(), bson.D{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A holder that cannot renew, because it is cut off, stops before anybody else may begin.
+func TestAHolderThatIsCutOffStopsInTime(t *testing.T) {
+	c := open(t)
+	const expiry = 3 * time.Second
+	cutOff := open(t)
+	leased, _, err := catalog.NewLocker(cutOff.Client(), catalog.LockOptions{Expiry: expiry}).Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cutOff.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-leased.Done()
+	if !errors.Is(context.Cause(leased), zones.ErrLeaseLost) {
+		t.Errorf("got cause %v, want ErrLeaseLost", context.Cause(leased))
+	}
+	if _, _, err := catalog.NewLocker(c.Client(), catalog.LockOptions{}).Lock(t.Context()); !errors.Is(err, zones.ErrLocked) {
+		t.Errorf("the lease was free already when its holder stopped: got %v, want ErrLocked", err)
+	}
+	if _, err := locks(c).DeleteMany(t.Context(), bson.D{}); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,163 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+
+	"github.com/geoshard/geoshard/internal/redact"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
+)
+
+// answerWithin is how long the members of a shard may take to say how their replica set is built. All are asked at once.
+const answerWithin = 4 * time.Second
+
+// shards reads config.shards.
+func (c *Catalog) shards(ctx context.Context) ([]zones.Shard, error) {
+	var entries []struct {
+		ID       topology.ShardID  `bson:"_id"`
+		Host     string            `bson:"host"` // set/host:port,host:port
+		Draining bool              `bson:"draining"`
+		Zones    []topology.ZoneID `bson:"tags"`
+	}
+	if err := c.all(ctx, "read the shards", "shards", bson.D{}, nil, &entries); err != nil {
+		return nil, err
+	}
+	shards := make([]zones.Shard, 0, len(entries))
+	for _, e := range entries {
+		_, hosts, named := strings.Cut(e.Host, "/")
+		if !named {
+			hosts = e.Host
+		}
+		slices.Sort(e.Zones)
+		shards = append(shards, zones.Shard{ID: e.ID, Hosts: strings.Split(hosts, ","), Draining: e.Draining, Zones: e.Zones})
+	}
+	slices.SortFunc(shards, func(a, b zones.Shard) int { return cmp.Compare(a.ID, b.ID) })
+	return shards, nil
+}
+
+// A replicaSet is what one member says of its set.
+type replicaSet struct {
+	config struct {
+		Config struct {
+			Members []struct {
+				Host     string            `bson:"host"`
+				Priority float64           `bson:"priority"`
+				Votes    int               `bson:"votes"`
+				Arbiter  bool              `bson:"arbiterOnly"`
+				Hidden   bool              `bson:"hidden"`
+				Tags     map[string]string `bson:"tags"`
+			} `bson:"members"`
+			Settings struct {
+				Modes map[string]bson.Raw `bson:"getLastErrorModes"`
+			} `bson:"settings"`
+		} `bson:"config"`
+	}
+	hello struct {
+		Primary string `bson:"primary"`
+	}
+	build struct {
+		Version string `bson:"version"`
+	}
+}
+
+// look fills in the members of a shard, or why they are unseen. It returns the version of the member that answered.
+func (c *Catalog) look(ctx context.Context, shard *zones.Shard) (version string) {
+	set, err := c.askAny(ctx, shard.Hosts)
+	if err != nil {
+		shard.Unseen = c.unseen(err)
+		return ""
+	}
+	for _, m := range set.config.Config.Members {
+		shard.Members = append(shard.Members, zones.Member{
+			Host: m.Host, DC: topology.DatacenterID(m.Tags["dc"]), Priority: m.Priority, Votes: m.Votes,
+			Arbiter: m.Arbiter, Hidden: m.Hidden, Primary: m.Host == set.hello.Primary,
+		})
+	}
+	shard.Modes = slices.Sorted(maps.Keys(set.config.Config.Settings.Modes))
+	return set.build.Version
+}
+
+// unseen says why a shard's members did not tell.
+func (c *Catalog) unseen(err error) string {
+	if cause, selecting := lastError(err); selecting {
+		err = cause
+	}
+	reason := redact.Error(err, c.uri, c.secrets...).Error()
+	switch codeOf(err) {
+	case codeAuthenticationFailed:
+		return "its members do not know the user (a shard has users of its own): " + reason
+	case codeUnauthorized:
+		return "the user lacks the action replSetGetConfig there: " + reason
+	default:
+		return reason
+	}
+}
+
+// askAny asks all hosts at once and returns the first answer, or one of the errors.
+func (c *Catalog) askAny(ctx context.Context, hosts []string) (replicaSet, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	type answer struct {
+		set replicaSet
+		err error
+	}
+	answers := make(chan answer, len(hosts))
+	for _, host := range hosts {
+		go func() {
+			set, err := c.ask(ctx, host)
+			answers <- answer{set, err}
+		}()
+	}
+	var first error
+	var got *replicaSet
+	for range hosts { // all of them: none is left behind
+		a := <-answers
+		switch {
+		case a.err == nil && got == nil:
+			got = &a.set
+			cancel()
+		case a.err != nil && (first == nil || errors.Is(first, context.DeadlineExceeded)):
+			first = a.err
+		}
+	}
+	if got != nil {
+		return *got, nil
+	}
+	return replicaSet{}, first
+}
+
+func (c *Catalog) ask(ctx context.Context, host string) (set replicaSet, err error) {
+	client, err := mongo.Connect(c.memberOptions(host))
+	if err != nil {
+		return set, err
+	}
+	defer func() { _ = client.Disconnect(context.WithoutCancel(ctx)) }()
+	for _, q := range []struct {
+		command string
+		into    any
+	}{{"hello", &set.hello}, {"buildInfo", &set.build}, {"replSetGetConfig", &set.config}} {
+		command := bson.D{{Key: q.command, Value: 1}}
+		if err := client.Database("admin").RunCommand(ctx, command, options.RunCmd().SetReadPreference(readpref.Nearest())).Decode(q.into); err != nil {
+			return set, err
+		}
+	}
+	return set, nil
+}
+
+// memberOptions lead to one member, with the credentials and the TLS settings of the query router.
+func (c *Catalog) memberOptions(host string) *options.ClientOptions {
+	o := options.Client().SetHosts([]string{host}).SetDirect(true).SetServerSelectionTimeout(answerWithin).SetAppName(*c.options.AppName)
+	o.Auth, o.TLSConfig, o.Dialer, o.Compressors = c.options.Auth, c.options.TLSConfig, c.options.Dialer, c.options.Compressors
+	return o
+}

@@ -1,0 +1,46 @@
+package catalog
+
+import (
+	"context"
+	"time"
+
+	"github.com/geoshard/geoshard/zones"
+)
+
+// Outline reads states without chunks, indexes, sizes and members: what an apply compares, and [zones.State.Hash] is of, and no more. It asks the query router
+// alone, so an apply takes no longer where a member cannot be reached, nor with 100,000 chunks.
+func (c *Catalog) Outline() zones.Reader { return outline{c} }
+
+type outline struct{ *Catalog }
+
+// Read reads the outline of a state.
+func (o outline) Read(ctx context.Context, namespaces []string) (*zones.State, error) {
+	state := &zones.State{Taken: time.Now().UTC().Truncate(time.Millisecond)}
+	if err := o.identity(ctx, state); err != nil {
+		return nil, err
+	}
+	var err error
+	if state.Shards, err = o.shards(ctx); err != nil {
+		return nil, err
+	}
+	byName, err := o.listed(ctx, namespaces)
+	if err != nil {
+		return nil, err
+	}
+	state.Collections = sorted(byName)
+	return state, nil
+}
+
+// Journal is the cluster's journal of applies.
+func (c *Catalog) Journal() *Journal {
+	j := NewJournal(c.client)
+	j.explain = c.fail
+	return j
+}
+
+// ApplyDeps are what [zones.Apply] acts through on this cluster.
+func (c *Catalog) ApplyDeps(o LockOptions) zones.ApplyDeps {
+	locker := NewLocker(c.client, o)
+	locker.explain = c.fail
+	return zones.ApplyDeps{Reader: c.Outline(), Performer: c, Journal: c.Journal(), Locker: locker}
+}

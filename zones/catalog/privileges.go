@@ -1,0 +1,84 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/zones"
+)
+
+// Privileges are what the connection's users may do.
+type Privileges struct {
+	// Users are "name@database"; none means that nobody has to log in.
+	Users []string
+	// Granted are the privileges of all users together.
+	Granted []zones.Privilege
+	// Enforced is false where nobody has to log in, and where the server lists no privileges for a user: then nothing can be said of them.
+	Enforced bool
+}
+
+// Privileges asks the query router who we are and what we may do.
+func (c *Catalog) Privileges(ctx context.Context) (Privileges, error) {
+	var status struct {
+		Info struct {
+			Users []struct {
+				User string `bson:"user"`
+				DB   string `bson:"db"`
+			} `bson:"authenticatedUsers"`
+			Granted []zones.Privilege `bson:"authenticatedUserPrivileges"`
+		} `bson:"authInfo"`
+	}
+	err := c.admin(ctx, "ask for our privileges", "", bson.D{{Key: "connectionStatus", Value: 1}, {Key: "showPrivileges", Value: true}}, &status)
+	if err != nil {
+		return Privileges{}, err
+	}
+	p := Privileges{Granted: status.Info.Granted, Enforced: len(status.Info.Users) > 0 && len(status.Info.Granted) > 0}
+	for _, u := range status.Info.Users {
+		p.Users = append(p.Users, u.User+"@"+u.DB)
+	}
+	return p, nil
+}
+
+// Missing names each action of the wanted privileges that is not granted, "enableSharding on the cluster"; nil if none is missing, or if privileges
+// are not enforced.
+func (p Privileges) Missing(want []zones.Privilege) []string {
+	if !p.Enforced {
+		return nil
+	}
+	return zones.MissingPrivileges(p.Granted, want)
+}
+
+// CreateRole creates a role in the database admin. A role of that name that is there already is left as it is, and is an error.
+func (c *Catalog) CreateRole(ctx context.Context, role zones.Role) error {
+	err := c.admin(ctx, "create the role "+role.Name, "admin", role.CreateRole(), nil)
+	if codeOf(err) == codeRoleExists {
+		return &Error{What: "create the role " + role.Name, Kind: ErrRoleExists, Help: "change it with updateRole in mongosh, or drop it first: db.getSiblingDB(\"admin\").dropRole(\"" + role.Name + "\")"}
+	}
+	return err
+}
+
+// privilegeFor says what the manual demands for a command.
+func privilegeFor(command, on string) string {
+	switch command {
+	case "addShardToZone", "removeShardFromZone":
+		return "the action enableSharding on the cluster, or update on config.shards"
+	case "updateZoneKeyRange":
+		return "the action enableSharding on the cluster, or find on config.shards with find, update and remove on config.tags"
+	case "balancerStatus":
+		return "the action find on config.settings"
+	case "connectionStatus", "hello", "buildInfo":
+		return "a login"
+	case "$shardedDataDistribution":
+		return "the action shardedDataDistribution on the cluster"
+	case "$collStats":
+		return "the action collStats on " + on
+	case "shardCollection":
+		return "the action enableSharding on " + on
+	case "dataSize", "aggregate":
+		return "the action find on " + on
+	default:
+		return fmt.Sprintf("the action %s on %s", command, on)
+	}
+}

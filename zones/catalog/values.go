@@ -1,0 +1,186 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/zones"
+)
+
+// MaxUnknown is how many values UnknownValues tells at most.
+const MaxUnknown = 20
+
+// An UnknownValue is a value of the zone field that no range covers, with the number of documents that have it. A missing field is null.
+type UnknownValue struct {
+	Value     bson.RawValue
+	Documents int64
+}
+
+// String is the value as people read it.
+func (v UnknownValue) String() string { return zones.FormatValue(v.Value) }
+
+// UnknownValues finds values of the zone field in documents whose shard keys lie between the ranges of a placement, in the order of the keys. more is true if
+// there are others. It reads keys of an index, one for each value and one for each gap, and no documents.
+//
+// field is the first field of the placement's key. The collection needs the key's index, sharded or not; one that does not exist has no values.
+func (c *Catalog) UnknownValues(ctx context.Context, ns, field string, placement zones.Placement) (values []UnknownValue, more bool, err error) {
+	what := "look for unknown values in " + ns
+	if len(placement.Key) == 0 || placement.Key[0].Name != field {
+		return nil, false, fmt.Errorf("%s: the field %s does not lead the key %s", what, field, placement.Key)
+	}
+	indexes, err := c.indexes(ctx, ns)
+	if err != nil || len(indexes) == 0 {
+		return nil, false, err
+	}
+	i := slices.IndexFunc(indexes, func(index zones.Index) bool { return serves(index.Key, pattern(placement.Key)) })
+	if i < 0 {
+		return nil, false, &Error{What: what, Err: fmt.Errorf("no index begins with %s", placement.Key), Help: fmt.Sprintf("create it: db.%s.createIndex(%s)", ns[strings.Index(ns, ".")+1:], placement.Key)}
+	}
+	s := valueScan{c: c, what: what, ns: ns, field: field, index: indexes[i].Key}
+	gaps, err := s.gaps(placement.Ranges)
+	if err != nil {
+		return nil, false, err
+	}
+	found := make([][]UnknownValue, len(gaps))
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i, gap := range gaps {
+		group.Go(func() (err error) {
+			found[i], err = s.scan(inner, gap)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, false, err
+	}
+	values = slices.Concat(found...)
+	if len(values) > MaxUnknown {
+		values, more = values[:MaxUnknown], true
+	}
+	for i := range values {
+		if values[i].Documents, err = s.count(ctx, values[i].Value); err != nil {
+			return nil, false, err
+		}
+	}
+	return values, more, nil
+}
+
+// serves reports whether an index begins with a key.
+func serves(index, key bson.D) bool {
+	if len(index) < len(key) {
+		return false
+	}
+	for i, f := range key {
+		if index[i].Key != f.Key || fmt.Sprint(index[i].Value) != fmt.Sprint(f.Value) {
+			return false
+		}
+	}
+	return true
+}
+
+// A valueScan looks for values in gaps between ranges.
+type valueScan struct {
+	c               *Catalog
+	what, ns, field string
+	index           bson.D
+}
+
+// A gap is a run of index keys; max is nil for the end of the index.
+type gap struct{ min, max bson.D }
+
+// gaps are what sorted ranges leave over.
+func (s valueScan) gaps(ranges []zones.Range) ([]gap, error) {
+	var gaps []gap
+	low := s.edge(bson.MinKey{})
+	var last bson.Raw
+	for _, r := range ranges {
+		next, err := s.extend(r.Min)
+		if err != nil {
+			return nil, err
+		}
+		if last == nil && !allOf(r.Min, bson.TypeMinKey) || last != nil && routing.CompareKeys(last, r.Min) < 0 {
+			gaps = append(gaps, gap{low, next})
+		}
+		if low, err = s.extend(r.Max); err != nil {
+			return nil, err
+		}
+		last = r.Max
+	}
+	if last == nil || !allOf(last, bson.TypeMaxKey) {
+		gaps = append(gaps, gap{low, nil})
+	}
+	return gaps, nil
+}
+
+// edge is an index key with one value in every field.
+func (s valueScan) edge(value any) bson.D {
+	key := make(bson.D, len(s.index))
+	for i, f := range s.index {
+		key[i] = bson.E{Key: f.Key, Value: value}
+	}
+	return key
+}
+
+// extend makes a bound one of the index, which may have more fields than the shard key, and the bound may have fewer.
+func (s valueScan) extend(bound bson.Raw) (bson.D, error) {
+	values, err := bound.Values()
+	if err != nil || len(values) > len(s.index) {
+		return nil, &Error{What: s.what, Kind: ErrBadBounds, Err: errors.Join(err, errors.New(zones.FormatKey(bound)))}
+	}
+	key := s.edge(bson.MinKey{})
+	for i, v := range values {
+		key[i].Value = v
+	}
+	return key, nil
+}
+
+// scan jumps from value to value through a gap.
+func (s valueScan) scan(ctx context.Context, g gap) ([]UnknownValue, error) {
+	var values []UnknownValue
+	for len(values) <= MaxUnknown {
+		o := options.FindOne().SetHint(s.index).SetMin(g.min).SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: s.field, Value: 1}}).SetSort(bson.D{{Key: s.field, Value: 1}})
+		if g.max != nil {
+			o.SetMax(g.max)
+		}
+		db, collection, _ := strings.Cut(s.ns, ".")
+		doc, err := s.c.database(db).Collection(collection).FindOne(ctx, bson.D{}, o).Raw()
+		if errors.Is(err, mongo.ErrNoDocuments) {
+			return values, nil
+		}
+		if err != nil {
+			return nil, s.c.fail(s.what, "find", s.ns, err)
+		}
+		found := routing.ValueAt(doc, s.field)
+		value := bson.RawValue{Type: bson.Type(found.Type), Value: slices.Clone(found.Data)}
+		values = append(values, UnknownValue{Value: value})
+		g.min = s.edge(bson.MaxKey{})
+		g.min[0].Value = value
+		if g.max != nil && !below(g.min, g.max) {
+			return values, nil
+		}
+	}
+	return values, nil
+}
+
+// below compares two index keys.
+func below(a, b bson.D) bool {
+	left, errLeft := bson.Marshal(a)
+	right, errRight := bson.Marshal(b)
+	return errLeft == nil && errRight == nil && routing.CompareKeys(left, right) < 0
+}
+
+// count counts the documents that have a value. Null stands for a missing field too, in a filter as in an index.
+func (s valueScan) count(ctx context.Context, value bson.RawValue) (int64, error) {
+	db, collection, _ := strings.Cut(s.ns, ".")
+	n, err := s.c.database(db).Collection(collection).CountDocuments(ctx, bson.D{{Key: s.field, Value: bson.D{{Key: "$eq", Value: value}}}}, options.Count().SetHint(s.index))
+	return n, s.c.fail(s.what, "aggregate", s.ns, err)
+}

@@ -1,0 +1,61 @@
+package zones
+
+import (
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A declaredValue is a value of the zone field that the topology gives to a zone.
+type declaredValue struct {
+	value topology.Value
+	zone  topology.ZoneID
+}
+
+// declaredValues lists the single values of a namespace: those of its ranges, the first of each range that has one, and the names of zones, where they count.
+func declaredValues(world *topology.Topology, ns topology.Namespace) []declaredValue {
+	var all []declaredValue
+	for _, r := range ns.Ranges {
+		for _, v := range r.Values {
+			all = append(all, declaredValue{v, r.Zone})
+		}
+		if r.From != nil {
+			all = append(all, declaredValue{*r.From, r.Zone})
+		}
+	}
+	if ns.OnlyRanges {
+		return all
+	}
+	for _, zone := range world.Zones {
+		if ns.OnlyRanges {
+			break
+		}
+		name := topology.StringOf(string(zone.ID))
+		if !slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return covers(r, name) }) {
+			all = append(all, declaredValue{name, zone.ID})
+		}
+	}
+	return all
+}
+
+// covers says whether a range contains a value.
+func covers(r topology.Range, v topology.Value) bool {
+	if len(r.Values) > 0 {
+		return slices.ContainsFunc(r.Values, func(w topology.Value) bool { return w.Compare(v) == 0 })
+	}
+	return (r.From == nil || r.From.Compare(v) <= 0) && (r.To == nil || v.Compare(*r.To) < 0)
+}
+
+// keysOf are the first and the last shard key that a query for a value has to look for: {dc: v, id: MinKey} and {dc: v, id: MaxKey}.
+func keysOf(key topology.Key, v topology.Value) (lowest, highest bson.Raw) {
+	first := valueOf(v)
+	index, doc := bsoncore.AppendDocumentStart(nil)
+	doc = appendValue(doc, key[0].Name, first)
+	for _, f := range key[1:] {
+		doc = appendValue(doc, f.Name, maxKey)
+	}
+	return bound(key, first), endDocument(doc, index)
+}

@@ -1,0 +1,187 @@
+package zones
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A diff is the way from a state to a layout.
+//
+// The order of its steps is the one that the server accepts at every point, and in which every range has a shard: shards enter their zones; collection by
+// collection, ranges go and come, and the collection is sharded with its ranges in place; shards leave zones; validators come last, when what they refuse
+// has a place to go.
+type diff struct {
+	state    *State
+	applied  *Layout
+	options  PlanOptions
+	result   Layout
+	findings []Finding
+	// The steps, by the part of the order.
+	enter, ranges, leave, validators []Step
+}
+
+// diffLayouts compares a state with a layout. The result is the layout that the state will have after the steps.
+func diffLayouts(state *State, want Layout, applied *Layout, o PlanOptions) *diff {
+	d := &diff{state: state, applied: applied, options: o}
+	collections := collectionsByName(state)
+	for _, p := range want.Collections {
+		c, ok := collections[p.Collection]
+		if !ok {
+			c = Collection{Name: p.Collection}
+		}
+		d.collection(c, p)
+	}
+	for _, z := range want.Zones {
+		d.zone(z)
+	}
+	return d
+}
+
+func (d *diff) steps() []Step {
+	return slices.Concat(d.enter, d.ranges, d.leave, d.validators)
+}
+
+// zone compares the shards of a zone. Collections come before it: what their ranges will be decides whether a zone may lose its last shard.
+func (d *diff) zone(want ZoneShards) {
+	var now []topology.ShardID
+	for _, shard := range d.state.Shards {
+		if slices.Contains(shard.Zones, want.Zone) {
+			now = append(now, shard.ID)
+		}
+	}
+	before, wasApplied := d.appliedShards(want.Zone)
+	will := slices.Clone(want.Shards)
+	for _, shard := range want.Shards {
+		if slices.Contains(now, shard) {
+			continue
+		}
+		cause, reason := CauseIntent, fmt.Sprintf("%s belongs to zone %s", shard, want.Zone)
+		if slices.Contains(before, shard) {
+			cause, reason = CauseDrift, reason+", and was taken out of it since the last apply"
+		}
+		d.enter = append(d.enter, Step{AddShardToZone{Shard: shard, Zone: want.Zone}, cause, reason})
+	}
+	for _, shard := range now {
+		if slices.Contains(want.Shards, shard) {
+			continue
+		}
+		if !d.options.Prune {
+			will = append(will, shard)
+			d.note("undeclared-shard", string(want.Zone), fmt.Sprintf("shard %s is in zone %s, and is not declared to be", shard, want.Zone),
+				"declare it, or take it out with --prune")
+			continue
+		}
+		if len(want.Shards) == 0 && d.inUse(want.Zone) {
+			will = append(will, shard)
+			d.finding(SeverityError, "zone-in-use", string(want.Zone), fmt.Sprintf("shard %s stays in zone %s: ranges of other collections belong to it", shard, want.Zone),
+				"declare these collections, or remove their ranges")
+			continue
+		}
+		cause, reason := CauseIntent, fmt.Sprintf("%s is not declared to be in zone %s", shard, want.Zone)
+		if wasApplied && !slices.Contains(before, shard) {
+			cause, reason = CauseDrift, reason+", and was put into it since the last apply"
+		}
+		d.leave = append(d.leave, Step{RemoveShardFromZone{Shard: shard, Zone: want.Zone}, cause, reason})
+	}
+	slices.Sort(will)
+	d.result.Zones = append(d.result.Zones, ZoneShards{Zone: want.Zone, Shards: will})
+}
+
+func (d *diff) appliedShards(zone topology.ZoneID) ([]topology.ShardID, bool) {
+	if d.applied == nil {
+		return nil, false
+	}
+	return d.applied.shardsOf(zone)
+}
+
+// inUse says whether the zone will have ranges.
+func (d *diff) inUse(zone topology.ZoneID) bool {
+	of := func(ranges []Range) bool {
+		return slices.ContainsFunc(ranges, func(r Range) bool { return r.Zone == zone })
+	}
+	for _, p := range d.result.Collections {
+		if of(p.Ranges) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(d.state.Collections, func(c Collection) bool {
+		_, planned := d.result.placement(c.Name)
+		return !planned && of(c.Ranges)
+	})
+}
+
+func (d *diff) collection(c Collection, want Placement) {
+	if c.Sharded && !slices.Equal(c.Key, want.Key) {
+		d.finding(SeverityError, "other-key", c.Name, fmt.Sprintf("it is sharded by %s; the ranges to make are of the key %s", c.Key, want.Key), "")
+		return
+	}
+	was := appliedTo(d.applied, want)
+	ranges := diffRanges(c, want, d.options)
+	var steps []Step
+	for _, f := range ranges.remove {
+		steps = append(steps, was.removal(c, f))
+	}
+	for i, r := range ranges.add {
+		steps = append(steps, was.addition(c, r, ranges.rewritten[i]))
+	}
+	if ranges.reassigned && c.Sharded && !c.NoBalance {
+		cause := steps[0].Cause
+		steps = slices.Concat(
+			[]Step{{HoldBalancing{c.Name}, cause, "no chunk may move while its range is between two zones"}},
+			steps,
+			[]Step{{ReleaseBalancing{c.Name}, cause, "the ranges are in place again"}},
+		)
+	}
+	for _, r := range ranges.undeclared {
+		d.note("undeclared-range", c.Name, fmt.Sprintf("the range %s is not declared", r), "declare it, or remove it with --prune")
+	}
+	shard := d.options.Shard && c.shardable()
+	if shard {
+		cause := CauseIntent
+		if len(steps) > 0 && !slices.ContainsFunc(steps, func(s Step) bool { return s.Cause != CauseDrift }) {
+			cause = CauseDrift // dropping a collection drops its ranges as well
+		}
+		steps = append(steps, Step{ShardCollection{c.Name, want.Key}, cause, "it is declared, and has no documents yet; with its ranges in place each chunk is made in its zone"})
+	}
+	d.ranges = append(d.ranges, steps...)
+	result := Placement{Collection: c.Name, Key: want.Key, Ranges: ranges.result}
+	if c.Exists || shard {
+		result.Reject = want.Reject
+		d.validator(c, want, was)
+	} else if want.Reject != nil {
+		d.note("validator-waits", c.Name, "the collection does not exist yet, so nothing can refuse undeclared values", "plan again when it exists, or shard it with --shard")
+	}
+	d.result.Collections = append(d.result.Collections, result)
+}
+
+func (d *diff) validator(c Collection, want Placement, was appliedPlacement) {
+	if want.Reject != nil && c.Validator != nil && (c.ValidationAction == "warn" || c.ValidationLevel == "off") {
+		d.finding(SeverityWarning, "validator-does-not-refuse", c.Name,
+			fmt.Sprintf("its validator has level %s and action %s, so documents with undeclared values are let in", cmp.Or(c.ValidationLevel, "strict"), cmp.Or(c.ValidationAction, "error")),
+			`set validationLevel: "strict" and validationAction: "error" with collMod`)
+	}
+	change, ok := validatorStep(c, want.Reject)
+	if !ok {
+		return
+	}
+	step := Step{change, CauseIntent, "documents with values that are not declared are refused (unknown: reject)"}
+	if want.Reject == nil {
+		step.Reason = "undeclared values are not refused any more"
+	}
+	if was.known && bytes.Equal(was.Reject, want.Reject) {
+		step.Cause, step.Reason = CauseDrift, step.Reason+"; it was changed since the last apply"
+	}
+	d.validators = append(d.validators, step)
+}
+
+func (d *diff) note(rule, subject, message, hint string) {
+	d.finding(SeverityNote, rule, subject, message, hint)
+}
+
+func (d *diff) finding(severity Severity, rule, subject, message, hint string) {
+	d.findings = append(d.findings, Finding{Severity: severity, Rule: rule, Subject: subject, Message: message, Hint: hint})
+}

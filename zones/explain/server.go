@@ -1,0 +1,77 @@
+package explain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// askedShards are the shards that the router's plan for a find names, sorted.
+func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bson.Raw) ([]topology.ShardID, error) {
+	find := bson.D{{Key: "find", Value: coll}, {Key: "filter", Value: filter}}
+	var got struct {
+		QueryPlanner struct {
+			WinningPlan struct {
+				Shards []struct {
+					Name topology.ShardID `bson:"shardName"`
+				} `bson:"shards"`
+			} `bson:"winningPlan"`
+		} `bson:"queryPlanner"`
+	}
+	err := db.RunCommand(ctx, bson.D{{Key: "explain", Value: find}, {Key: "verbosity", Value: "queryPlanner"}}).Decode(&got)
+	const codeNamespaceNotFound = 26
+	var answer mongo.ServerError
+	if errors.As(err, &answer) && answer.HasErrorCode(codeNamespaceNotFound) {
+		return nil, &Error{fmt.Errorf("ask the query router: %w", err), "name a collection that exists; one that is declared is created by an apply"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask the query router: %w", err)
+	}
+	var asked []topology.ShardID
+	for _, s := range got.QueryPlanner.WinningPlan.Shards {
+		asked = append(asked, s.Name)
+	}
+	if len(asked) == 0 {
+		return nil, &Error{fmt.Errorf("the answer names no shards: %w", ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard"}
+	}
+	slices.Sort(asked)
+	return slices.Compact(asked), nil
+}
+
+// A sharding is how the catalogue says that a collection is sharded. It is zero for one that is not.
+type sharding struct {
+	key topology.Key
+	// owners counts the shards that own a part of it.
+	owners int
+}
+
+func readSharding(ctx context.Context, client *mongo.Client, namespace string) (sharding, error) {
+	config := client.Database("config")
+	var entry struct {
+		Key  bson.D
+		UUID bson.Binary
+	}
+	err := config.Collection("collections").FindOne(ctx, bson.D{{Key: "_id", Value: namespace}}).Decode(&entry)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return sharding{owners: 1}, nil
+	}
+	if err != nil {
+		return sharding{}, fmt.Errorf("read config.collections: %w", err)
+	}
+	owners := config.Collection("chunks").Distinct(ctx, "shard", bson.D{{Key: "uuid", Value: entry.UUID}})
+	var ids []string
+	if err := owners.Decode(&ids); err != nil {
+		return sharding{}, fmt.Errorf("read config.chunks: %w", err)
+	}
+	s := sharding{owners: len(ids)}
+	for _, f := range entry.Key {
+		s.key = append(s.key, topology.KeyField{Name: f.Key, Hashed: f.Value == "hashed"})
+	}
+	return s, nil
+}

@@ -1,0 +1,232 @@
+package zones
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// MultiDatacenterMode is the custom write-concern mode that acknowledges a write once members in two datacenters have it.
+const MultiDatacenterMode = "multiDatacenter"
+
+// oldest is the oldest version of MongoDB whose rules for zones and ranges geoshard knows.
+var oldest = version{6, 0, 0}
+
+// A version is major, minor and patch.
+type version [3]int
+
+// parseVersion reads "6.0.5", "7.0.0-rc1" or "6.0.5-ent".
+func parseVersion(text string) (v version, ok bool) {
+	number, _, _ := strings.Cut(text, "-")
+	parts := strings.Split(number, ".")
+	if len(parts) != len(v) {
+		return v, false
+	}
+	for i, part := range parts {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return v, false
+		}
+		v[i] = n
+	}
+	return v, true
+}
+
+func (v version) before(w version) bool { return slices.Compare(v[:], w[:]) < 0 }
+
+func (l *linter) version() {
+	v, ok := parseVersion(l.state.Version)
+	switch {
+	case !ok:
+		l.report(SeverityWarning, "version", "cluster", "geoshard needs MongoDB 6.0 or later", "the servers' version %q cannot be read", l.state.Version)
+	case v.before(oldest):
+		l.report(SeverityError, "version", "cluster", "upgrade to 6.0 or later", "the oldest server runs MongoDB %s: geoshard needs 6.0 or later", l.state.Version)
+	default:
+		l.balancerCrash(v)
+	}
+}
+
+// balancerCrash is about SERVER-82325, "config server could invariant during balancer round". The changelog of 6.0.12 names its fix; those of 7.0 do not, but the
+// code in question was replaced in 7.0.5 (SERVER-82365).
+func (l *linter) balancerCrash(v version) {
+	if len(l.state.Shards) < 4 || !l.state.Balancer.Running {
+		return
+	}
+	fixed, hint := version{6, 0, 12}, "upgrade to 6.0.12 or later before the balancer enforces zones"
+	if !v.before(version{6, 1, 0}) {
+		fixed, hint = version{7, 0, 5}, "check jira.mongodb.org/browse/SERVER-82325 for this version, or upgrade to 7.0.5 or later"
+	}
+	if v.before(fixed) {
+		l.report(SeverityWarning, "version", "cluster", hint,
+			"with MongoDB %s, 4 or more shards and the balancer on, the primary of the config servers may crash while zones are enforced or a shard is drained (SERVER-82325)", l.state.Version)
+	}
+}
+
+// shard checks one shard of the cluster against what is declared of it.
+func (l *linter) shard(s Shard) {
+	id := string(s.ID)
+	if s.Draining {
+		l.report(SeverityWarning, "shard-draining", id, "", "the shard is being removed from the cluster: the balancer takes all its chunks away")
+	}
+	inZone := false
+	for _, shards := range l.shards {
+		inZone = inZone || slices.Contains(shards, s.ID)
+	}
+	if len(l.shards) > 0 && !inZone {
+		l.report(SeverityWarning, "shard-in-no-zone", id, "name it in a zone", "the shard is in no zone: it gets only documents that belong to none")
+	}
+	declared, ok := l.world.Shard(s.ID)
+	switch {
+	case !ok:
+		l.report(SeverityWarning, "shard-undeclared", id, "declare it in geoshard.yaml", "the cluster has a shard that is not declared")
+	case s.Members == nil:
+		l.report(SeverityWarning, "shard-unseen", id, "", "its servers could not be asked for their members, so those are not checked: %s", s.Unseen)
+	default:
+		l.members(declared, s)
+		l.primary(s)
+		l.survival(s)
+	}
+}
+
+// members compares numbers for each datacenter: a declared member has no name of its own.
+func (l *linter) members(declared topology.Shard, s Shard) {
+	want, got := map[topology.DatacenterID]int{}, map[topology.DatacenterID]int{}
+	for _, m := range declared.Members {
+		want[m.DC]++
+	}
+	for _, m := range s.Members {
+		got[m.DC]++
+		if m.DC == "" {
+			l.report(SeverityWarning, "member-untagged", m.Host, "set members[].tags.dc with rs.reconfig()", "a member of shard %s has no tag dc, so nobody knows its datacenter", s.ID)
+		}
+	}
+	for _, dc := range l.world.Datacenters {
+		switch {
+		case got[dc.ID] < want[dc.ID]:
+			l.report(SeverityError, "member-missing", string(s.ID), "add the member, or set its tag dc",
+				"it has %d of %s in %s", got[dc.ID], count(want[dc.ID], "declared member", "declared members"), dc.ID)
+		case got[dc.ID] > want[dc.ID]:
+			l.report(SeverityWarning, "member-undeclared", string(s.ID), "declare it in geoshard.yaml",
+				"it has %d members in %s, where %d are declared", got[dc.ID], dc.ID, want[dc.ID])
+		}
+	}
+	for _, m := range s.Members {
+		if _, ok := l.world.Datacenter(m.DC); m.DC != "" && !ok {
+			l.report(SeverityWarning, "member-undeclared", m.Host, "declare the datacenter, or correct the tag", "a member of shard %s is tagged dc: %s, which is not declared", s.ID, m.DC)
+		}
+	}
+}
+
+func (l *linter) primary(s Shard) {
+	home := l.world.HomeOf(s.ID)
+	at := slices.IndexFunc(s.Members, func(m Member) bool { return m.Primary })
+	switch {
+	case at < 0:
+		l.report(SeverityError, "primary-missing", string(s.ID), "look at rs.status() of the shard", "the shard has no primary: it takes no writes, and no chunk can move")
+	case s.Members[at].DC != home:
+		l.report(SeverityWarning, "primary-away", string(s.ID), "compare the priorities of rs.conf() with geoshard.yaml",
+			"the primary, %s, is in %s, not at home in %s: local writes travel", s.Members[at].Host, orUnknown(s.Members[at].DC), home)
+	}
+}
+
+func orUnknown(dc topology.DatacenterID) string {
+	if dc == "" {
+		return "an unknown datacenter"
+	}
+	return string(dc)
+}
+
+// survival checks the declared goal by the members that there are: topology's own rule looks at the declared ones.
+func (l *linter) survival(s Shard) {
+	place := func(m Member) string { return orUnknown(m.DC) }
+	switch l.world.Survive {
+	case topology.SurviveDatacenter:
+	case topology.SurviveNode:
+		place = func(m Member) string { return m.Host }
+	default:
+		return
+	}
+	var lost []string
+	for _, m := range s.Members {
+		if m.Votes == 0 || slices.Contains(lost, place(m)) {
+			continue
+		}
+		if left := slices.DeleteFunc(slices.Clone(s.Members), func(other Member) bool { return place(other) == place(m) }); !goesOn(s.Members, left) {
+			lost = append(lost, place(m))
+		}
+	}
+	if len(lost) > 0 {
+		l.report(SeverityError, "survival", string(s.ID), "give the shard the declared members with their votes and priorities",
+			"the shard would not survive the loss of a %s: without %s it elects no primary or acknowledges no majority writes", l.world.Survive, strings.Join(lost, " or "))
+	}
+}
+
+// goesOn says whether a replica set still elects a primary and acknowledges w: "majority" with those members that are left. A write needs min(majority of the
+// voters, voters with data) members.
+func goesOn(all, left []Member) bool {
+	votes := func(m Member) bool { return m.Votes > 0 }
+	data := func(m Member) bool { return m.Votes > 0 && !m.Arbiter }
+	majority := number(all, votes)/2 + 1
+	return number(left, votes) >= majority && number(left, data) >= min(majority, number(all, data)) &&
+		slices.ContainsFunc(left, func(m Member) bool { return m.Priority > 0 && !m.Arbiter })
+}
+
+func number(members []Member, is func(Member) bool) int {
+	n := 0
+	for _, m := range members {
+		if is(m) {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *linter) declaredShards() {
+	for _, declared := range l.world.Shards {
+		if _, ok := l.state.Shard(declared.ID); !ok {
+			l.report(SeverityError, "shard-missing", string(declared.ID), "add it with sh.addShard(), or correct its name", "the shard is declared, and the cluster has none of that name")
+		}
+	}
+}
+
+// modes checks that a write concern that is known to some shards is known to all: a write to another one fails with UnknownReplWriteConcern.
+func (l *linter) modes() {
+	var with, without []string
+	for _, s := range l.state.Shards {
+		switch {
+		case s.Members == nil:
+		case slices.Contains(s.Modes, MultiDatacenterMode):
+			with = append(with, string(s.ID))
+		default:
+			without = append(without, string(s.ID))
+		}
+	}
+	if len(with) > 0 && len(without) > 0 {
+		l.report(SeverityWarning, "mode-missing", strings.Join(without, ", "), fmt.Sprintf("set settings.getLastErrorModes.%s with rs.reconfig()", MultiDatacenterMode),
+			"the write concern %s is defined on %s alone: writes with it fail elsewhere", MultiDatacenterMode, strings.Join(with, ", "))
+	}
+}
+
+// residency checks where the members that hold a zone's documents really are.
+func (l *linter) residency(z ZoneShards) {
+	declared, _ := l.world.Zone(z.Zone)
+	if len(declared.AllowedDatacenters) == 0 {
+		return
+	}
+	var outside []string
+	for _, id := range z.Shards {
+		shard, _ := l.state.Shard(id)
+		for _, m := range shard.Members {
+			if !m.Arbiter && !slices.Contains(declared.AllowedDatacenters, m.DC) {
+				outside = append(outside, fmt.Sprintf("%s in %s", m.Host, orUnknown(m.DC)))
+			}
+		}
+	}
+	if len(outside) > 0 {
+		l.report(SeverityError, "residency", string(z.Zone), "take the members away, or allow their datacenters",
+			"documents of the zone are held outside its allowed datacenters, by %s", strings.Join(outside, ", "))
+	}
+}

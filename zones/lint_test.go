@@ -1,0 +1,181 @@
+package zones
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A flaw is one way in which a cluster differs from the reference world.
+type flaw struct {
+	name string
+	in   func(w *topology.Topology, s *State)
+}
+
+func carts(s *State) *Collection { return &s.Collections[0] }
+
+func shardNamed(s *State, id topology.ShardID) *Shard {
+	for i := range s.Shards {
+		if s.Shards[i].ID == id {
+			return &s.Shards[i]
+		}
+	}
+	panic(id)
+}
+
+var flaws = []flaw{
+	{"none", func(*topology.Topology, *State) {}},
+	{"the balancer is stopped and has a window", func(_ *topology.Topology, s *State) {
+		s.Balancer.Running, s.Balancer.Window = false, "23:00-06:00"
+	}},
+	{"an old version", func(_ *topology.Topology, s *State) { s.Version = "5.0.22" }},
+	{"a version that is none", func(_ *topology.Topology, s *State) { s.Version = "unknown" }},
+	{"four shards with 6.0.11", func(_ *topology.Topology, s *State) {
+		s.Version = "6.0.11"
+		s.Shards = append(s.Shards, Shard{ID: "spare", Members: []Member{}})
+	}},
+	{"four shards with 6.0.12", func(_ *topology.Topology, s *State) {
+		s.Version = "6.0.12"
+		s.Shards = append(s.Shards, Shard{ID: "spare", Members: []Member{}})
+	}},
+	{"four shards with 7.0.4", func(_ *topology.Topology, s *State) {
+		s.Version = "7.0.4-ent"
+		s.Shards = append(s.Shards, Shard{ID: "spare", Members: []Member{}})
+	}},
+	{"four shards with 7.0.4 and no balancer", func(_ *topology.Topology, s *State) {
+		s.Version, s.Balancer.Running = "7.0.4", false
+		s.Shards = append(s.Shards, Shard{ID: "spare", Members: []Member{}})
+	}},
+	{"a shard is drained", func(_ *topology.Topology, s *State) { shardNamed(s, "lon").Draining = true }},
+	{"a shard is unseen", func(_ *topology.Topology, s *State) {
+		shard := shardNamed(s, "lon")
+		shard.Members, shard.Modes, shard.Unseen = nil, nil, "connection refused"
+	}},
+	{"a primary is away from home", func(_ *topology.Topology, s *State) {
+		m := shardNamed(s, "lon").Members
+		m[0].Primary, m[1].Primary = false, true
+	}},
+	{"a shard has no primary", func(_ *topology.Topology, s *State) { shardNamed(s, "lon").Members[0].Primary = false }},
+	{"a member has no tag", func(_ *topology.Topology, s *State) { shardNamed(s, "syd").Members[2].DC = "" }},
+	{"a member has another tag", func(_ *topology.Topology, s *State) { shardNamed(s, "syd").Members[2].DC = "BOS" }},
+	{"two members of a datacenter more", func(_ *topology.Topology, s *State) {
+		shard := shardNamed(s, "nyc")
+		shard.Members = append(shard.Members, Member{Host: "nyc-3:27017", DC: "NYC", Votes: 1, Priority: 1}, Member{Host: "nyc-4:27017", DC: "NYC", Votes: 1, Priority: 1})
+	}},
+	{"members without votes", func(_ *topology.Topology, s *State) {
+		m := shardNamed(s, "syd").Members
+		m[1].Votes, m[1].Priority = 0, 0
+	}},
+	{"nobody else may become primary", func(_ *topology.Topology, s *State) {
+		m := shardNamed(s, "syd").Members
+		m[1].Priority, m[2].Priority = 0, 0
+	}},
+	{"two of three hold data", func(w *topology.Topology, s *State) {
+		w.Survive = topology.SurviveNode
+		shardNamed(s, "syd").Members[2].Arbiter = true
+	}},
+	{"a write concern is missing", func(_ *topology.Topology, s *State) { shardNamed(s, "syd").Modes = nil }},
+	{"documents outside their residency", func(w *topology.Topology, _ *State) {
+		w.Zones[1].AllowedDatacenters = []topology.DatacenterID{"LON", "SYD"}
+	}},
+	{"a declared shard is missing", func(w *topology.Topology, _ *State) {
+		w.Shards = append(w.Shards, topology.Shard{ID: "bos", Members: w.Shards[0].Members})
+	}},
+	{"a shard is in no zone, and a zone is without shards", func(w *topology.Topology, s *State) {
+		w.Zones[2].Shards = nil
+		shardNamed(s, "syd").Zones = nil
+	}},
+	{"a range end is loose", func(_ *topology.Topology, s *State) {
+		c := carts(s)
+		c.Ranges[0].Max = keyDoc("LON", bson.MaxKey{})
+		c.Chunks[1].Max, c.Chunks[2].Min = c.Ranges[0].Max, c.Ranges[0].Max
+		c.Chunks[2].Shard = "syd"
+	}},
+	{"a range end is loose, and its neighbour on the same shard", func(_ *topology.Topology, s *State) {
+		c := carts(s)
+		c.Ranges[0].Max = keyDoc("LON", bson.MaxKey{})
+		c.Chunks[1].Max, c.Chunks[2].Min = c.Ranges[0].Max, c.Ranges[0].Max
+		c.Chunks[2].Shard = "lon"
+	}},
+	{"the collection is unsharded, with documents and a unique index", func(_ *topology.Topology, s *State) {
+		c := carts(s)
+		c.Sharded, c.Key, c.Chunks = false, nil, nil
+		c.Indexes = append(c.Indexes, Index{Name: "number", Key: bson.D{{Key: "number", Value: 1}}, Unique: true})
+	}},
+	{"the collection is unsharded and empty", func(_ *topology.Topology, s *State) {
+		c := carts(s)
+		c.Sharded, c.Key, c.Chunks, c.Sizes = false, nil, nil, map[topology.ShardID]Size{}
+	}},
+	{"indexes that are unique on each shard alone, and one that is everywhere", func(_ *topology.Topology, s *State) {
+		unique := func(name string, fields ...string) Index {
+			index := Index{Name: name, Unique: true}
+			for _, f := range fields {
+				index.Key = append(index.Key, bson.E{Key: f, Value: int32(1)})
+			}
+			return index
+		}
+		c := carts(s)
+		c.Indexes = append(c.Indexes, unique("number", "number"), unique("cart", "cartId", "dataCenter"), unique("all", "dataCenter", "cartId", "number"))
+	}},
+	{"jumbo chunks", func(_ *topology.Topology, s *State) { carts(s).Chunks[1].Jumbo, carts(s).Chunks[3].Jumbo = true, true }},
+	{"balancing was left held", func(_ *topology.Topology, s *State) { carts(s).NoBalance = true }},
+	{"the key is _id", func(w *topology.Topology, s *State) {
+		w.Namespaces[0].Key, w.Namespaces[0].ZoneBy = topology.Key{{Name: "_id"}}, "_id"
+		carts(s).Key, carts(s).Ranges, carts(s).Chunks = w.Namespaces[0].Key, nil, nil
+	}},
+}
+
+// TestFindings gives the reference cluster one flaw after the other; testdata/lint.txt is what the user reads.
+func TestFindings(t *testing.T) {
+	var got strings.Builder
+	var base []Finding // what the reference cluster has; the others show what is new
+	for _, f := range flaws {
+		world := sampleWorld(t)
+		state := sampleState(t, world)
+		f.in(world, state)
+		layout, err := Want(world, state, PlanOptions{})
+		if err != nil {
+			t.Fatalf("%s: %v", f.name, err)
+		}
+		findings := lint(world, state, diffLayouts(state, layout, nil, PlanOptions{}).result)
+		if base == nil {
+			base = findings
+		} else {
+			findings = slices.DeleteFunc(findings, func(f Finding) bool { return slices.Contains(base, f) })
+		}
+		fmt.Fprintf(&got, "== %s\n%s", f.name, listed(findings))
+	}
+	fmt.Fprintf(&got, "== views and time series\n")
+	world := sampleWorld(t)
+	state := sampleState(t, world)
+	*carts(state) = Collection{Name: "shop.carts", Exists: true, View: true}
+	got.WriteString(listed(lint(world, state, Layout{})))
+	*carts(state) = Collection{Name: "shop.carts", Exists: true, TimeSeries: true}
+	got.WriteString(listed(lint(world, state, Layout{})))
+	ns := world.Namespaces[0]
+	ns.Unknown = topology.UnknownReport
+	fmt.Fprintf(&got, "== unknown values\n%s", listed([]Finding{
+		UnknownValuesFinding(ns, "shop.carts", 3, []string{`"TOK"`, "null"}),
+		UnknownValuesFinding(world.Namespaces[0], "shop.carts", 1, []string{`"TOK"`}),
+	}))
+	sameAsFile(t, "testdata/lint.txt", got.String())
+	t.Logf("%d flaws", len(flaws))
+}
+
+func TestVersionsAreRead(t *testing.T) {
+	for text, want := range map[string]version{"6.0.5": {6, 0, 5}, "7.0.0-rc1": {7, 0, 0}, "8.0.12-ent": {8, 0, 12}} {
+		if got, ok := parseVersion(text); !ok || got != want {
+			t.Errorf("%s: got %v, %v, want %v", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"", "6.0", "6.0.x", "6.0.5.1"} {
+		if got, ok := parseVersion(text); ok {
+			t.Errorf("%q: got %v, want none", text, got)
+		}
+	}
+}

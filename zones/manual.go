@@ -1,0 +1,224 @@
+package zones
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// What the manual demands for resharding: core/sharding-reshard-a-collection.
+const (
+	// reshardSpace is the free space on each shard, in shares of the documents and indexes that it will get. (Manuals up to 7.0 say 1.2 for the whole collection.)
+	reshardSpace = 2
+	// reshardLeast is the shortest time that resharding takes, however little there is.
+	reshardLeast = 5 * time.Minute
+)
+
+// backfillBatch is how many documents one command of a backfill changes: few enough not to be felt.
+const backfillBatch = 1000
+
+// manual lists what an operator has to do by hand: collections with documents that are not sharded, or whose shard key does not begin with the zone field.
+// What is empty or missing needs nobody: ShardCollection does it.
+func manual(world *topology.Topology, state *State, o PlanOptions) []Manual {
+	collections := collectionsByName(state)
+	var all []Manual
+	for _, ns := range world.Namespaces {
+		c := collections[ns.Name]
+		switch {
+		case ns.IsPattern() || c.View || c.TimeSeries:
+		case c.Sharded && c.Key[0] != (topology.KeyField{Name: ns.ZoneBy}):
+			all = append(all, reshard(world, state, ns, c, o))
+		case !c.Sharded && !c.shardable():
+			all = append(all, shardWithData(ns, c, o))
+		}
+	}
+	return all
+}
+
+// reshard is for a sharded collection with another key. Bounds are full keys, because up to 6.0.12 and 7.0.4 others make the config servers' primary stop again
+// and again (SERVER-73763).
+func reshard(world *topology.Topology, state *State, ns topology.Namespace, c Collection, o PlanOptions) Manual {
+	ranges, shards := wantedRanges(world, state, ns, o)
+	zones := make([]string, len(ranges))
+	for i, r := range ranges {
+		zones[i] = fmt.Sprintf("{min: %s, max: %s, zone: %s}", shellKey(r.Min), shellKey(r.Max), quote(string(r.Zone)))
+	}
+	commands := append(backfill(ns, c), fmt.Sprintf(
+		"db.adminCommand({reshardCollection: %s, key: %s, collation: {locale: \"simple\"}, zones: [\n  %s\n]})",
+		quote(c.Name), shellPattern(ns.Key), strings.Join(zones, ",\n  ")))
+	why := fmt.Sprintf("its shard key %s does not begin with %s, so no range of keys can follow the zones; apply this plan first, so that the zones exist, then give the documents the field and reshard",
+		c.Key, ns.ZoneBy)
+	if c.Unique {
+		why += "; resharding gives up the uniqueness of the shard key"
+	}
+	return Manual{Collection: c.Name, Why: why, Commands: commands, Needs: reshardNeeds(c, shards, o.Rate)}
+}
+
+// shardWithData is for an unsharded collection that has documents.
+func shardWithData(ns topology.Namespace, c Collection, o PlanOptions) Manual {
+	commands := backfill(ns, c)
+	if !c.hasKeyIndex(ns.Key) {
+		commands = append(commands, fmt.Sprintf("coll.createIndex(%s)", shellPattern(ns.Key)))
+	}
+	commands = append(commands, fmt.Sprintf("sh.shardCollection(%s, %s)", quote(c.Name), shellPattern(ns.Key)))
+	size := c.size()
+	needs := "its size could not be read"
+	if c.Sizes != nil {
+		needs = fmt.Sprintf("no space at first; afterwards the balancer moves up to %s from %s, which takes up to %v at %s",
+			bytesText(size.Bytes), c.Primary, timeFor(size.Bytes, rateOf(o.Rate)), rateOf(o.Rate))
+	}
+	return Manual{
+		Collection: c.Name,
+		Why:        fmt.Sprintf("it is not sharded and has documents, all on %s; give them the field %s and shard it; from then on the balancer follows the ranges", c.Primary, ns.ZoneBy),
+		Commands:   commands, Needs: needs,
+	}
+}
+
+// backfill gives documents the zone field. Which value belongs into which document only the operator knows, so the commands do not run before the rule is put in.
+func backfill(ns topology.Namespace, c Collection) []string {
+	fill := strings.NewReplacer("COLLECTION", shellCollection(c.Name), "FIELD", quote(ns.ZoneBy), "BATCH", strconv.Itoa(backfillBatch))
+	return []string{
+		fill.Replace(`// REPLACE THE PLACEHOLDER by an aggregation expression that computes FIELD from a document: geoshard cannot know it.
+// For example {$cond: [{$in: ["$country", ["GB", "IE"]]}, "LON", "NYC"]}. From now on the application has to write the field too.
+var rule = PLACEHOLDER`),
+		fill.Replace(`var coll = COLLECTION`),
+		fill.Replace(`for (let ids; (ids = coll.find({FIELD: {$exists: false}}, {_id: 1}).limit(BATCH).toArray().map(d => d._id)).length > 0; ) {
+  const done = coll.updateMany({_id: {$in: ids}, FIELD: {$exists: false}}, [{$set: {FIELD: rule}}], {writeConcern: {w: "majority"}})
+  if (done.modifiedCount === 0) throw new Error("the rule gives these documents no value: " + ids)
+}`),
+		fill.Replace(`coll.countDocuments({FIELD: {$exists: false}}) // has to be 0`),
+	}
+}
+
+// wantedRanges are the ranges that a collection would get if it did not exist yet, and the number of shards that they lead to.
+func wantedRanges(world *topology.Topology, state *State, ns topology.Namespace, o PlanOptions) (ranges []Range, shards int) {
+	alone, without := *world, *state
+	alone.Namespaces = []topology.Namespace{ns}
+	without.Collections = nil
+	layout, err := Want(&alone, &without, o)
+	if err != nil {
+		return nil, 0 // the plan itself fails with it
+	}
+	used := map[topology.ShardID]bool{}
+	members := layout.shardsByZone()
+	for _, p := range layout.Collections {
+		ranges = append(ranges, p.Ranges...)
+		for _, r := range p.Ranges {
+			for _, shard := range members[r.Zone] {
+				used[shard] = true
+			}
+		}
+	}
+	return ranges, len(used)
+}
+
+func reshardNeeds(c Collection, shards int, rate topology.ByteRate) string {
+	if c.Sizes == nil || shards == 0 {
+		return "its size could not be read; free space on each shard: twice its share of the documents and of the indexes"
+	}
+	share := c.size().Bytes / int64(shards)
+	return fmt.Sprintf("%s of free space on each of its shards (%d), twice their share of the %s of documents, and twice their share of its indexes; "+
+		"no index build at the same time; at least %v at %s; writes are blocked for up to 2 seconds at the end", bytesText(reshardSpace*share), shards, bytesText(c.size().Bytes),
+		max(reshardLeast, timeFor(share, rateOf(rate))), rateOf(rate))
+}
+
+func rateOf(rate topology.ByteRate) topology.ByteRate {
+	if rate <= 0 {
+		return DefaultRate
+	}
+	return rate
+}
+
+// size is the sum over the shards.
+func (c Collection) size() (sum Size) {
+	for _, s := range c.Sizes {
+		sum.Documents += s.Documents
+		sum.Bytes += s.Bytes
+	}
+	return sum
+}
+
+// hasKeyIndex says whether an index begins with the shard key, as shardCollection demands of a collection with documents.
+func (c Collection) hasKeyIndex(key topology.Key) bool {
+	for _, index := range c.Indexes {
+		if len(index.Key) < len(key) {
+			continue
+		}
+		fits := true
+		for i, f := range key {
+			fits = fits && index.Key[i].Key == f.Name && (index.Key[i].Value == "hashed") == f.Hashed
+		}
+		if fits {
+			return true
+		}
+	}
+	return false
+}
+
+// bytesText writes a number of bytes as people do, in decimal units like rates.
+func bytesText(n int64) string {
+	for _, unit := range []struct {
+		name string
+		size float64
+	}{{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}} {
+		if float64(n) >= unit.size {
+			return strconv.FormatFloat(float64(n)/unit.size, 'f', 1, 64) + " " + unit.name
+		}
+	}
+	return strconv.FormatInt(n, 10) + " B"
+}
+
+// shellCollection names a collection in mongosh, whatever characters it has.
+func shellCollection(name string) string {
+	db, collection, _ := strings.Cut(name, ".")
+	return fmt.Sprintf("db.getSiblingDB(%s).getCollection(%s)", quote(db), quote(collection))
+}
+
+// shellPattern writes a shard key for mongosh.
+func shellPattern(key topology.Key) string {
+	parts := make([]string, len(key))
+	for i, f := range key {
+		parts[i] = quote(f.Name) + ": 1"
+		if f.Hashed {
+			parts[i] = quote(f.Name) + `: "hashed"`
+		}
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// shellKey writes a bound for mongosh, so that every value keeps its type.
+func shellKey(key bson.Raw) string {
+	elements, err := key.Elements()
+	if err != nil {
+		return "{}"
+	}
+	parts := make([]string, len(elements))
+	for i, e := range elements {
+		parts[i] = quote(e.Key()) + ": " + shellValue(e.Value())
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+func shellValue(v bson.RawValue) string {
+	switch v.Type {
+	case bson.TypeMinKey:
+		return "MinKey()"
+	case bson.TypeMaxKey:
+		return "MaxKey()"
+	case bson.TypeString:
+		return quote(v.StringValue())
+	case bson.TypeInt32, bson.TypeInt64:
+		return fmt.Sprintf(`NumberLong("%d")`, v.AsInt64())
+	case bson.TypeDouble:
+		return fmt.Sprintf("Double(%s)", strconv.FormatFloat(v.Double(), 'g', -1, 64))
+	case bson.TypeDateTime:
+		return fmt.Sprintf("new Date(%d)", v.DateTime())
+	default:
+		return fmt.Sprintf("EJSON.parse(%s)", quote(v.String()))
+	}
+}

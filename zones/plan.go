@@ -1,0 +1,169 @@
+package zones
+
+import (
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A Layout is which shards belong to which zones, and which ranges of which collections belong to the zones.
+type Layout struct {
+	// Zones are sorted by zone.
+	Zones []ZoneShards `json:"zones"`
+	// Collections are sorted by name.
+	Collections []Placement `json:"collections"`
+}
+
+// ZoneShards are the shards of one zone, sorted.
+type ZoneShards struct {
+	Zone   topology.ZoneID    `json:"zone"`
+	Shards []topology.ShardID `json:"shards"`
+}
+
+// A Placement is where the documents of one collection belong.
+type Placement struct {
+	Collection string       `json:"collection"`
+	Key        topology.Key `json:"key"`
+	// Ranges are sorted by their minimum and do not overlap. Their bounds are full keys.
+	Ranges []Range `json:"ranges"`
+	// Reject is the condition that keeps undeclared values out, as geoshard's part of the collection's validator; nil for none.
+	Reject bson.Raw `json:"reject,omitempty" bson:"reject,omitempty"`
+}
+
+// PlanOptions say what a plan may do. The zero value changes zones and ranges alone.
+type PlanOptions struct {
+	// Tighten replaces ranges that cover the same documents with other bounds by tight ones; else they are kept as they were found.
+	Tighten bool
+	// Shard shards declared collections that are empty or do not exist yet.
+	Shard bool
+	// Prune removes ranges of declared collections, and shards of declared zones, that the topology does not declare.
+	Prune bool
+	// Rate is the speed of one migration that the forecast assumes; 0 means DefaultRate.
+	Rate topology.ByteRate
+}
+
+// A Cause says why a step is needed.
+type Cause int
+
+// The causes.
+const (
+	CauseUnknown Cause = iota
+	// CauseIntent: the topology wants something that was not applied yet.
+	CauseIntent
+	// CauseDrift: it was applied, and somebody else changed it since.
+	CauseDrift
+	// CauseTighten: the same documents, with bounds that let a query for one value ask one shard.
+	CauseTighten
+)
+
+// A Step is one change of a plan.
+type Step struct {
+	Change Change
+	Cause  Cause
+	// Reason is one sentence for the user.
+	Reason string
+}
+
+// A Plan is what has to be done to give a cluster the layout that a topology declares.
+//
+// Steps alone drive an apply; everything else is for people.
+type Plan struct {
+	// Made is when the plan was made.
+	Made time.Time
+	// ClusterID and StateHash bind the plan to the state that it was made from: apply refuses another.
+	ClusterID, StateHash string
+	// Namespaces are what was read of the cluster, as names and patterns: apply reads the same again. Empty means all that is sharded.
+	Namespaces []string
+	Steps      []Step
+	// Manual is what geoshard does not do by itself, with the commands to do it.
+	Manual   []Manual
+	Findings []Finding
+	Forecast Forecast
+	// Layout is what the cluster will have when the plan is applied; it goes into the journal.
+	Layout Layout
+}
+
+// A Manual is work that an operator has to do by hand, before the plan can cover a collection.
+type Manual struct {
+	Collection string `json:"collection"`
+	// Why says what keeps geoshard from it.
+	Why string `json:"why"`
+	// Commands are for mongosh, in their order.
+	Commands []string `json:"commands"`
+	// Needs says what it will take: free space, and time at the rate of the forecast.
+	Needs string `json:"needs,omitempty"`
+}
+
+// A Severity ranks findings.
+type Severity int
+
+// The severities.
+const (
+	SeverityUnknown Severity = iota
+	// SeverityNote is good to know.
+	SeverityNote
+	// SeverityWarning works, and will surprise somebody.
+	SeverityWarning
+	// SeverityError keeps the declared placement from coming true.
+	SeverityError
+)
+
+// A Finding is something that the plan's reader should know about the cluster.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	// Rule names the check, for example "unique-index-per-shard".
+	Rule string `json:"rule"`
+	// Subject is a namespace, a shard, a zone or a member.
+	Subject string `json:"subject"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// A Forecast is what a plan will move.
+type Forecast struct {
+	Moves []Move `json:"moves"`
+	// Migrations is the number of chunk migrations that each shard takes part in.
+	Migrations map[topology.ShardID]int `json:"migrations"`
+	// Documents, Bytes and Chunks are the sums over the moves.
+	Documents int64 `json:"documents"`
+	Bytes     int64 `json:"bytes"`
+	Chunks    int   `json:"chunks"`
+	// Rate is the assumed rate in bytes per second for each migration, Duration the time at that rate, with one migration per shard at a time.
+	Rate     topology.ByteRate `json:"rate"`
+	Duration time.Duration     `json:"duration"`
+	// ChunkSize is the most that one migration moves, in bytes; 0 means that it is not known.
+	ChunkSize int64 `json:"chunkSize,omitempty"`
+	// Measured is true when documents and bytes were counted by the servers for the very ranges that move; else they are shares of the shards' sizes.
+	Measured bool `json:"measured"`
+	// Targeting says, for each declared collection, how a query for one value of the zone field is answered before and after.
+	Targeting []Targeting `json:"targeting,omitempty"`
+}
+
+// A Move is data that goes from one shard to another.
+type Move struct {
+	Collection string                `json:"collection"`
+	Zone       topology.ZoneID       `json:"zone"`
+	From       topology.ShardID      `json:"from"`
+	To         topology.ShardID      `json:"to"`
+	FromDC     topology.DatacenterID `json:"fromDatacenter,omitempty"`
+	ToDC       topology.DatacenterID `json:"toDatacenter,omitempty"`
+	Chunks     int                   `json:"chunks"`
+	Documents  int64                 `json:"documents"`
+	Bytes      int64                 `json:"bytes"`
+	// Spans are the runs of shard keys that move, for the adapter to count; they are not printed.
+	Spans []Span `json:"-"`
+}
+
+// A Span is a run of shard keys, Min inclusive, Max exclusive, of chunks that lie on one shard.
+type Span struct{ Min, Max []byte }
+
+// A Targeting is how many shards a query for one value of the zone field asks, and in which datacenters, before and after a plan.
+type Targeting struct {
+	Collection string                  `json:"collection"`
+	Value      string                  `json:"value"`
+	Zone       topology.ZoneID         `json:"zone"`
+	Before     []topology.DatacenterID `json:"before"`
+	After      []topology.DatacenterID `json:"after"`
+}

@@ -1,0 +1,182 @@
+package zones
+
+import (
+	"slices"
+	"sort"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A rangeDiff is what becomes of the ranges of one collection.
+type rangeDiff struct {
+	remove []foundRange
+	add    []Range
+	// result are the ranges that the collection will have, sorted.
+	result []Range
+	// undeclared are those of the result that nobody declared, and that are in nobody's way.
+	undeclared []Range
+	// rewritten has the places in add of ranges that cover the same documents as one that is removed, for the same zone.
+	rewritten map[int]rewriting
+	// reassigned is true if a key is without a zone between the removal of a range and the addition of another.
+	reassigned bool
+}
+
+// A foundRange is a range as the catalogue has it.
+type foundRange struct {
+	Range
+	// min and max are full keys. They are nil for a range of another key.
+	min, max bson.Raw
+	// looseMin and looseMax are the same in the tight way, so that two ranges of the same documents have the same.
+	looseMin, looseMax bson.Raw
+	// full is true if the catalogue has full keys already.
+	full bool
+	// inTheWay is true if a wanted range needs its room.
+	inTheWay bool
+	// rewritten says why the range gives way to one of the same documents.
+	rewritten rewriting
+}
+
+// A rewriting is the reason to write other bounds for the same documents.
+type rewriting int
+
+const (
+	_ rewriting = iota // not rewritten
+	// toTighten lets a query for one value ask one shard.
+	toTighten
+	// toComplete makes full keys of prefixes: sharding a collection whose ranges have other bounds fails (SERVER-103833).
+	toComplete
+)
+
+// diffRanges compares the ranges that a collection has with the sorted ones that it should have.
+//
+// A found range that covers the documents of a wanted one, for the same zone, is kept as it is, unless o.Tighten. Of the others those go that a wanted range needs
+// the room of, that are of another key, or that o.Prune is about.
+func diffRanges(c Collection, want Placement, o PlanOptions) rangeDiff {
+	key := want.Key
+	found := findRanges(c, key)
+	d := rangeDiff{rewritten: map[int]rewriting{}}
+	kept := make([]bool, len(found))
+	for _, w := range want.Ranges {
+		i := sameRange(found, key, w)
+		if i < 0 {
+			d.add = append(d.add, w)
+			continue
+		}
+		switch f := &found[i]; {
+		case o.Tighten && !f.exactly(w):
+			f.rewritten = toTighten
+		case !f.full && !c.Sharded:
+			f.rewritten = toComplete
+		default:
+			kept[i] = true
+			d.result = append(d.result, Range{Min: f.min, Max: f.max, Zone: w.Zone})
+			continue
+		}
+		d.rewritten[len(d.add)] = found[i].rewritten
+		d.add = append(d.add, w)
+	}
+	d.makeWay()
+	var completed []Range
+	for i, f := range found {
+		if kept[i] {
+			continue
+		}
+		overlaps := f.min == nil || d.needsRoomOf(f)
+		if overlaps || o.Prune {
+			f.inTheWay = overlaps
+			d.remove = append(d.remove, f)
+			d.reassigned = d.reassigned || overlaps && len(d.add) > 0
+			continue
+		}
+		r := Range{Min: f.min, Max: f.max, Zone: f.Zone}
+		d.undeclared = append(d.undeclared, r)
+		if f.full || c.Sharded {
+			d.result = append(d.result, r)
+			continue
+		}
+		f.rewritten = toComplete
+		d.remove, completed = append(d.remove, f), append(completed, r)
+	}
+	for _, r := range completed {
+		d.rewritten[len(d.add)] = toComplete
+		d.add = append(d.add, r)
+	}
+	d.result = append(d.result, d.add...)
+	sortRanges(d.result)
+	return d
+}
+
+// findRanges normalises the ranges of a collection: those of the key come first, sorted.
+func findRanges(c Collection, key topology.Key) []foundRange {
+	found := make([]foundRange, len(c.Ranges))
+	for i, r := range c.Ranges {
+		low, lowFull, lowOK := fullKey(key, r.Min)
+		high, highFull, highOK := fullKey(key, r.Max)
+		found[i] = foundRange{Range: r, full: lowFull && highFull}
+		if lowOK && highOK {
+			found[i].min, found[i].max = low, high
+			found[i].looseMin, found[i].looseMax = loosely(key, low), loosely(key, high)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b foundRange) int {
+		switch {
+		case a.min == nil && b.min == nil:
+			return 0
+		case a.min == nil:
+			return 1
+		case b.min == nil:
+			return -1
+		}
+		return routing.CompareKeys(a.min, b.min)
+	})
+	return found
+}
+
+// sameRange is the index of the found range that covers the same documents for the same zone, or -1. Ranges that do not overlap are sorted by the tight
+// form of their bounds as well.
+func sameRange(found []foundRange, key topology.Key, w Range) int {
+	low, high := loosely(key, w.Min), loosely(key, w.Max)
+	i := sort.Search(len(found), func(i int) bool {
+		return found[i].min == nil || routing.CompareKeys(found[i].looseMin, low) >= 0
+	})
+	for ; i < len(found) && found[i].min != nil && routing.CompareKeys(found[i].looseMin, low) == 0; i++ {
+		if found[i].Zone == w.Zone && routing.CompareKeys(found[i].looseMax, high) == 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+func (f foundRange) exactly(w Range) bool {
+	return routing.CompareKeys(f.min, w.Min) == 0 && routing.CompareKeys(f.max, w.Max) == 0
+}
+
+// makeWay cuts the added ranges where kept ones, whose bounds are not tight, reach beyond theirs. The two cover the same documents either way.
+func (d *rangeDiff) makeWay() {
+	kept := d.result
+	if len(kept) == 0 {
+		return
+	}
+	for i, a := range d.add {
+		next := sort.Search(len(kept), func(i int) bool { return routing.CompareKeys(kept[i].Min, a.Min) > 0 })
+		if next > 0 && routing.CompareKeys(kept[next-1].Max, a.Min) > 0 {
+			d.add[i].Min = kept[next-1].Max
+		}
+		if next < len(kept) && routing.CompareKeys(kept[next].Min, a.Max) < 0 {
+			d.add[i].Max = kept[next].Min
+		}
+	}
+}
+
+// needsRoomOf says whether a range to add overlaps with a found one.
+func (d *rangeDiff) needsRoomOf(f foundRange) bool {
+	i := sort.Search(len(d.add), func(i int) bool { return routing.CompareKeys(d.add[i].Max, f.min) > 0 })
+	return i < len(d.add) && routing.CompareKeys(d.add[i].Min, f.max) < 0
+}
+
+func sortRanges(ranges []Range) {
+	slices.SortFunc(ranges, func(a, b Range) int { return routing.CompareKeys(a.Min, b.Min) })
+}

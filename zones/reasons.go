@@ -1,0 +1,71 @@
+package zones
+
+import (
+	"fmt"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// An appliedPlacement is what the last apply left behind for a collection. It tells drift from intent.
+type appliedPlacement struct {
+	Placement
+	// known is false if no apply has been about the collection.
+	known bool
+	// key is the collection's key now.
+	key topology.Key
+	// found are its ranges, in the form that compares with others.
+	found []foundRange
+}
+
+func appliedTo(applied *Layout, want Placement) appliedPlacement {
+	was := appliedPlacement{key: want.Key}
+	if applied != nil {
+		was.Placement, was.known = applied.placement(want.Collection)
+		was.found = findRanges(Collection{Ranges: was.Ranges}, want.Key)
+	}
+	return was
+}
+
+// had says whether the last apply left a range of the same documents behind, for the same zone.
+func (a appliedPlacement) had(r Range) bool { return sameRange(a.found, a.key, r) >= 0 }
+
+func (a appliedPlacement) addition(c Collection, r Range, rewritten rewriting) Step {
+	step := Step{AddRange{c.Name, r}, CauseIntent, belongs(a.key, r)}
+	switch {
+	case rewritten == toTighten:
+		step.Cause, step.Reason = CauseTighten, "the same documents; a query for one value will ask one shard"
+	case rewritten == toComplete:
+		step.Reason = "the same documents; the bounds become full keys, without which the collection cannot be sharded"
+	case a.had(r):
+		step.Cause, step.Reason = CauseDrift, step.Reason+"; the range was changed or removed since the last apply"
+	}
+	return step
+}
+
+func (a appliedPlacement) removal(c Collection, f foundRange) Step {
+	step := Step{RemoveRange{c.Name, f.Range}, CauseIntent, "it is not declared"}
+	if f.inTheWay {
+		step.Reason = "what is declared takes its place"
+	}
+	switch {
+	case f.rewritten == toTighten:
+		step.Cause, step.Reason = CauseTighten, "it gives way to tight bounds for the same documents"
+	case f.rewritten == toComplete:
+		step.Reason = "its bounds are no full keys; it gives way to a range for the same documents"
+	case f.min == nil:
+		step.Reason = "its bounds are not of the collection's key"
+	case a.known && !a.had(Range{Min: f.min, Max: f.max, Zone: f.Zone}):
+		step.Cause, step.Reason = CauseDrift, step.Reason+"; it was made since the last apply"
+	}
+	return step
+}
+
+// belongs says in words what a range does.
+func belongs(key topology.Key, r Range) string {
+	if v, ok := r.single(key); ok {
+		return fmt.Sprintf("documents with %s %s belong to zone %s", key[0].Name, formatValue(v), r.Zone)
+	}
+	from, _ := firstTwo(r.Min)
+	to, _ := firstTwo(r.Max)
+	return fmt.Sprintf("documents with %s from %s to %s belong to zone %s", key[0].Name, formatValue(from), formatValue(to), r.Zone)
+}

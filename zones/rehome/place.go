@@ -1,0 +1,169 @@
+package rehome
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A place is a collection and what its documents are to become.
+type place struct {
+	name string
+	ns   topology.Namespace
+	// majority is coll, for reads of what cannot be rolled back any more.
+	coll, majority *mongo.Collection
+	to             any
+	// by is the field that links a related collection; empty for the main one.
+	by     string
+	counts Moved
+}
+
+func newPlace(client *mongo.Client, world *topology.Topology, name string, to topology.Value) (*place, error) {
+	ns, ok := world.NamespaceOf(name)
+	switch {
+	case !ok || strings.HasSuffix(name, "*"):
+		return nil, &Error{fmt.Errorf("namespace %q: %w", name, ErrUndeclared), "name one collection, such as shop.carts, and declare it in the topology"}
+	case ns.ZoneBy == "_id":
+		return nil, &Error{fmt.Errorf("%s: %w: its zone follows from _id, which never changes", name, ErrNotMovable), "insert the documents with other _ids, and delete these"}
+	case !hasZone(world, ns, to):
+		return nil, &Error{fmt.Errorf("no zone takes %s of %s: %w", to, name, ErrUndeclared), "use a value that the topology gives to a zone, or declare it"}
+	}
+	value, err := bsonOf(to)
+	if err != nil {
+		return nil, err
+	}
+	db, coll, _ := strings.Cut(name, ".")
+	return &place{
+		name: name, ns: ns, to: value, coll: client.Database(db).Collection(coll),
+		majority: client.Database(db).Collection(coll, options.Collection().SetReadConcern(readconcern.Majority())),
+	}, nil
+}
+
+// hasZone says whether the topology gives a value to a zone, be it the one for the rest.
+func hasZone(world *topology.Topology, ns topology.Namespace, v topology.Value) bool {
+	if ns.Unknown == topology.UnknownToZone || slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return covers(r, v) }) {
+		return true
+	}
+	_, named := world.Zone(topology.ZoneID(v.Text()))
+	return named && !ns.OnlyRanges && v.Kind() == topology.KindString
+}
+
+func covers(r topology.Range, v topology.Value) bool {
+	if len(r.Values) > 0 {
+		return slices.ContainsFunc(r.Values, func(w topology.Value) bool { return w.Compare(v) == 0 })
+	}
+	return (r.From == nil || r.From.Compare(v) <= 0) && (r.To == nil || v.Compare(*r.To) < 0)
+}
+
+func bsonOf(v topology.Value) (any, error) {
+	switch v.Kind() {
+	case topology.KindString:
+		return v.Text(), nil
+	case topology.KindInteger:
+		return v.Integer(), nil
+	case topology.KindFloat:
+		return v.Float(), nil
+	case topology.KindDate:
+		return bson.NewDateTimeFromTime(v.Date()), nil
+	case topology.KindUUID:
+		id := v.UUID()
+		return bson.Binary{Subtype: bson.TypeBinaryUUID, Data: id[:]}, nil
+	case topology.KindObjectID:
+		return bson.ObjectID(v.ObjectID()), nil
+	default:
+		return nil, &Error{fmt.Errorf("the new home %s is no value", v), "give the value of the new home, such as LON"}
+	}
+}
+
+// A doc is a document as far as moving it takes.
+type doc struct {
+	id   bson.RawValue
+	key  bson.D // its _id and its shard key, as a filter
+	home bool   // it is where it shall be
+	raw  bson.Raw
+}
+
+// away filters the documents that are not in the new home.
+func (p *place) away() bson.D {
+	return bson.D{{Key: p.ns.ZoneBy, Value: bson.D{{Key: "$ne", Value: p.to}}}}
+}
+
+// find reads documents in the order of their _id, with their key and some further fields; limit 0 means all.
+func (p *place) find(ctx context.Context, filter any, limit int, further []string) ([]doc, error) {
+	fields := bson.D{{Key: "_id", Value: 1}}
+	add := func(name string) {
+		// A projection may name a field or what is below it, not both.
+		for _, f := range fields {
+			if f.Key == name || strings.HasPrefix(name, f.Key+".") {
+				return
+			}
+		}
+		fields = slices.DeleteFunc(fields, func(f bson.E) bool { return strings.HasPrefix(f.Key, name+".") })
+		fields = append(fields, bson.E{Key: name, Value: 1})
+	}
+	for _, f := range p.ns.Key {
+		add(f.Name)
+	}
+	for _, name := range further {
+		add(name)
+	}
+	cursor, err := p.coll.Find(ctx, filter, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetProjection(fields))
+	if err != nil {
+		return nil, err
+	}
+	var raws []bson.Raw
+	if err := cursor.All(ctx, &raws); err != nil {
+		return nil, err
+	}
+	want, err := valueOf(p.to)
+	if err != nil {
+		return nil, err
+	}
+	docs := make([]doc, len(raws))
+	for i, raw := range raws {
+		docs[i] = p.read(raw, want)
+	}
+	return docs, nil
+}
+
+func (p *place) read(raw bson.Raw, want bson.RawValue) doc {
+	d := doc{id: raw.Lookup("_id"), raw: raw}
+	d.key = bson.D{{Key: "_id", Value: bson.D{{Key: "$eq", Value: d.id}}}}
+	for _, f := range p.ns.Key {
+		value := field(raw, f.Name)
+		if f.Name == p.ns.ZoneBy {
+			d.home = value.Equal(want)
+		}
+		if f.Name != "_id" {
+			d.key = append(d.key, bson.E{Key: f.Name, Value: bson.D{{Key: "$eq", Value: value}}})
+		}
+	}
+	return d
+}
+
+// field is the value at a path; null where there is none, as in a shard key.
+func field(raw bson.Raw, path string) bson.RawValue {
+	value, err := raw.LookupErr(strings.Split(path, ".")...)
+	if err != nil {
+		return bson.RawValue{Type: bson.TypeNull}
+	}
+	return value
+}
+
+func valueOf(v any) (bson.RawValue, error) {
+	kind, data, err := bson.MarshalValue(v)
+	return bson.RawValue{Type: kind, Value: data}, err
+}
+
+func contains(docs []doc, d doc) bool {
+	return slices.ContainsFunc(docs, func(o doc) bool { return bytes.Equal(o.raw, d.raw) })
+}

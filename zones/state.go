@@ -1,0 +1,142 @@
+package zones
+
+import (
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A State is what the config catalogue of a cluster said at one moment. It is a value: nothing changes it after it was read.
+type State struct {
+	// ClusterID is the cluster's identity in config.version, as a hexadecimal ObjectID.
+	ClusterID string `json:"clusterId"`
+	// Version is the oldest version among the servers that answered, for example "6.0.5".
+	Version string `json:"version"`
+	// Taken is when it was read.
+	Taken time.Time `json:"taken"`
+	// Shards are sorted by ID, Collections by name.
+	Shards      []Shard      `json:"shards"`
+	Collections []Collection `json:"collections"`
+	Balancer    Balancer     `json:"balancer"`
+}
+
+// A Shard is one replica set that holds a part of the sharded collections.
+type Shard struct {
+	ID topology.ShardID `json:"id"`
+	// Hosts are "host:port" of its members as the catalogue names them.
+	Hosts    []string `json:"hosts"`
+	Draining bool     `json:"draining,omitempty"`
+	// Zones are sorted.
+	Zones []topology.ZoneID `json:"zones,omitempty"`
+	// Members and Modes are nil when the shard's own servers could not be asked; Unseen says why then.
+	Members []Member `json:"members,omitempty"`
+	// Modes are the custom write-concern modes of its replica set, sorted.
+	Modes  []string `json:"modes,omitempty"`
+	Unseen string   `json:"unseen,omitempty"`
+}
+
+// A Member is one server of a shard.
+type Member struct {
+	Host string `json:"host"`
+	// DC is the value of its tag dc, empty where it has none.
+	DC       topology.DatacenterID `json:"dc,omitempty"`
+	Priority float64               `json:"priority"`
+	Votes    int                   `json:"votes"`
+	Arbiter  bool                  `json:"arbiter,omitempty"`
+	Hidden   bool                  `json:"hidden,omitempty"`
+	Primary  bool                  `json:"primary,omitempty"`
+}
+
+// A Collection is what the catalogue knows of a namespace that is sharded, has ranges, or is declared.
+type Collection struct {
+	// Name is database and collection, "shop.carts".
+	Name string `json:"name"`
+	// Exists is false for a namespace that has ranges or is declared, but is no collection yet.
+	Exists bool `json:"exists"`
+	// View and TimeSeries are namespaces of another type, which cannot be sharded by a zone key here.
+	View       bool `json:"view,omitempty"`
+	TimeSeries bool `json:"timeSeries,omitempty"`
+	// Primary is the primary shard of its database, empty where the database does not exist.
+	Primary topology.ShardID `json:"primary,omitempty"`
+	// Sharded collections have a Key and Chunks.
+	Sharded bool         `json:"sharded"`
+	Key     topology.Key `json:"key,omitempty"`
+	Unique  bool         `json:"unique,omitempty"`
+	// NoBalance is true when the balancer is told to leave the collection alone.
+	NoBalance bool `json:"noBalance,omitempty"`
+	// Ranges are sorted by their minimum. Bounds are as the catalogue has them, so they may be prefixes of the key.
+	Ranges []Range `json:"ranges,omitempty"`
+	// Chunks are sorted by their minimum and cover the key's whole range once.
+	Chunks []Chunk `json:"-"`
+	// Indexes are the collection's indexes; nil when they could not be read.
+	Indexes []Index `json:"indexes,omitempty"`
+	// Validator, ValidationLevel and ValidationAction are the collection's options; nil and empty where it has none.
+	Validator        bson.Raw `json:"validator,omitempty"`
+	ValidationLevel  string   `json:"validationLevel,omitempty"`
+	ValidationAction string   `json:"validationAction,omitempty"`
+	// Sizes are the documents of each shard, from the servers' statistics, orphans included. It is nil when they could not be asked.
+	Sizes map[topology.ShardID]Size `json:"sizes,omitempty"`
+}
+
+// A Size counts documents.
+type Size struct {
+	Documents int64 `json:"documents"`
+	Bytes     int64 `json:"bytes"`
+}
+
+// An Index is one index of a collection.
+type Index struct {
+	Name   string `json:"name"`
+	Key    bson.D `json:"key"`
+	Unique bool   `json:"unique,omitempty"`
+}
+
+// A Range assigns the shard keys from Min (inclusive) to Max (exclusive) to a zone.
+type Range struct {
+	Min  bson.Raw        `json:"min"`
+	Max  bson.Raw        `json:"max"`
+	Zone topology.ZoneID `json:"zone"`
+}
+
+// A Chunk is a run of shard keys that one shard owns.
+type Chunk struct {
+	Min, Max bson.Raw
+	Shard    topology.ShardID
+	// Jumbo chunks are not moved by the balancer.
+	Jumbo bool
+}
+
+// A Balancer is the state of the cluster's balancer.
+type Balancer struct {
+	// Running is false when an operator stopped it.
+	Running bool `json:"running"`
+	// Window is its active window, "23:00-06:00"; empty means always.
+	Window string `json:"window,omitempty"`
+	// WindowStart and WindowStop are the two ends of the window in the config servers' time, "HH:MM"; empty without a window.
+	WindowStart string `json:"windowStart,omitempty"`
+	WindowStop  string `json:"windowStop,omitempty"`
+	// ChunkSize is the size of a range that the balancer moves at once, in bytes.
+	ChunkSize int64 `json:"chunkSize"`
+}
+
+// Shard returns the shard with that ID.
+func (s *State) Shard(id topology.ShardID) (Shard, bool) {
+	for _, shard := range s.Shards {
+		if shard.ID == id {
+			return shard, true
+		}
+	}
+	return Shard{}, false
+}
+
+// Collection returns the collection of that name.
+func (s *State) Collection(name string) (Collection, bool) {
+	for _, c := range s.Collections {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Collection{}, false
+}

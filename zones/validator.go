@@ -1,0 +1,182 @@
+package zones
+
+import (
+	"bytes"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// markOfOurs begins the title of the $jsonSchema in geoshard's part of a validator, by which the part is found again.
+const markOfOurs = "geoshard: declared values of "
+
+// rejection is the condition that documents with declared values fulfil: a $jsonSchema for the single values, and for the ranges an $expr each, because
+// schemas have no bounds for strings and dates. $expr compares values of all types in the order of shard keys, as ranges do; a missing field counts as null, as in
+// a shard key.
+func rejection(field string, declared []stretch) bson.Raw {
+	var values bson.A
+	var ranges []any
+	for _, s := range declared {
+		if s.value {
+			values = append(values, s.from)
+		} else {
+			ranges = append(ranges, between(field, s))
+		}
+	}
+	schema := bson.D{{Key: "$jsonSchema", Value: append(bson.D{{Key: "title", Value: markOfOurs + field}}, oneOf(strings.Split(field, "."), values)...)}}
+	if len(ranges) > 0 {
+		schema = bson.D{{Key: "$or", Value: append(bson.A{schema}, ranges...)}}
+	}
+	return document(schema)
+}
+
+// oneOf is the part of a schema that a document fulfils if it has one of the values at a path.
+func oneOf(path []string, values bson.A) bson.D {
+	switch {
+	case len(values) == 0:
+		return bson.D{{Key: "not", Value: bson.D{}}} // nothing does
+	case len(path) == 0:
+		return bson.D{{Key: "enum", Value: values}}
+	}
+	return bson.D{
+		{Key: "required", Value: bson.A{path[0]}},
+		{Key: "properties", Value: bson.D{{Key: path[0], Value: oneOf(path[1:], values)}}},
+	}
+}
+
+func between(field string, s stretch) bson.D {
+	value := bson.D{{Key: "$ifNull", Value: bson.A{"$" + field, nil}}}
+	var both bson.A
+	if s.from.Type != bson.TypeMinKey {
+		both = append(both, bson.D{{Key: "$gte", Value: bson.A{value, bson.D{{Key: "$literal", Value: s.from}}}}})
+	}
+	if s.to.Type != bson.TypeMaxKey {
+		both = append(both, bson.D{{Key: "$lt", Value: bson.A{value, bson.D{{Key: "$literal", Value: s.to}}}}})
+	}
+	return bson.D{{Key: "$expr", Value: bson.D{{Key: "$and", Value: both}}}}
+}
+
+// document encodes what this package has put together itself.
+func document(d bson.D) bson.Raw {
+	raw, err := bson.Marshal(d)
+	if err != nil {
+		panic(err) // impossible: names and values of types that BSON has
+	}
+	return raw
+}
+
+// splitValidator takes a collection's validator apart: into geoshard's part, and the rest, which is somebody else's and is kept. Both are nil where there
+// is none.
+func splitValidator(validator bson.Raw) (ours, others bson.Raw) {
+	const empty = 5 // bytes of {}, which is what a removed validator leaves behind
+	switch {
+	case len(validator) <= empty:
+		return nil, nil
+	case isOurs(validator):
+		return validator, nil
+	}
+	parts, ok := conjunction(validator)
+	if !ok {
+		return nil, validator
+	}
+	var rest []bson.Raw
+	for _, part := range parts {
+		if ours == nil && isOurs(part) {
+			ours = part
+		} else {
+			rest = append(rest, part)
+		}
+	}
+	switch {
+	case ours == nil:
+		return nil, validator
+	case len(rest) == 0:
+		return ours, nil
+	case len(rest) == 1:
+		return ours, rest[0]
+	default:
+		return ours, allOf(rest...)
+	}
+}
+
+// joinValidator is splitValidator's reverse.
+func joinValidator(ours, others bson.Raw) bson.Raw {
+	switch {
+	case len(others) == 0:
+		return ours
+	case len(ours) == 0:
+		return others
+	default:
+		return allOf(others, ours)
+	}
+}
+
+func allOf(parts ...bson.Raw) bson.Raw {
+	list := make(bson.A, len(parts))
+	for i, part := range parts {
+		list[i] = part
+	}
+	return document(bson.D{{Key: "$and", Value: list}})
+}
+
+// conjunction returns the documents of a {$and: [...]} that has nothing beside it.
+func conjunction(validator bson.Raw) ([]bson.Raw, bool) {
+	elements, err := validator.Elements()
+	if err != nil || len(elements) != 1 || elements[0].Key() != "$and" {
+		return nil, false
+	}
+	return documentsOf(elements[0].Value())
+}
+
+func documentsOf(list bson.RawValue) ([]bson.Raw, bool) {
+	array, ok := list.ArrayOK()
+	if !ok {
+		return nil, false
+	}
+	values, err := array.Values()
+	if err != nil {
+		return nil, false
+	}
+	docs := make([]bson.Raw, len(values))
+	for i, v := range values {
+		if docs[i], ok = v.DocumentOK(); !ok {
+			return nil, false
+		}
+	}
+	return docs, true
+}
+
+// isOurs says whether a condition is one of rejection, perhaps of an older version: a schema with our mark, or an $or that begins with one.
+func isOurs(condition bson.Raw) bool {
+	elements, err := condition.Elements()
+	if err != nil || len(elements) != 1 {
+		return false
+	}
+	if elements[0].Key() == "$or" {
+		parts, ok := documentsOf(elements[0].Value())
+		return ok && len(parts) > 0 && hasMark(parts[0])
+	}
+	return hasMark(condition)
+}
+
+func hasMark(condition bson.Raw) bool {
+	title, ok := condition.Lookup("$jsonSchema", "title").StringValueOK()
+	return ok && strings.HasPrefix(title, markOfOurs)
+}
+
+// validatorStep is the step that brings geoshard's part of a collection's validator up to date; ok is false if it is.
+func validatorStep(c Collection, want bson.Raw) (change SetValidator, ok bool) {
+	ours, others := splitValidator(c.Validator)
+	if bytes.Equal(ours, want) {
+		return SetValidator{}, false
+	}
+	change = SetValidator{Collection: c.Name, Validator: joinValidator(want, others), Level: c.ValidationLevel, Action: c.ValidationAction}
+	// The server's defaults, written out: without them there is no telling later what they were.
+	if change.Level == "" {
+		change.Level = "strict"
+	}
+	if change.Action == "" {
+		change.Action = "error"
+	}
+	return change, true
+}

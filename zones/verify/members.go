@@ -1,0 +1,237 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+const (
+	// dialWithin bounds the wait for one member: it is up, or the report says that it was not.
+	dialWithin = 5 * time.Second
+	// catchUpWithin is how long a secondary may take to have what its primary had when the run began.
+	catchUpWithin = 10 * time.Second
+	pollEvery     = 20 * time.Millisecond
+)
+
+// A shardHosts is a shard and the members by which the catalogue finds it.
+type shardHosts struct {
+	id    topology.ShardID
+	hosts []string
+}
+
+// listShards asks the router for the shards; a mongod has no such command.
+func (v *verifier) listShards(ctx context.Context) ([]shardHosts, error) {
+	var got struct {
+		Shards []struct {
+			ID   topology.ShardID `bson:"_id"`
+			Host string           `bson:"host"`
+		} `bson:"shards"`
+	}
+	const codeCommandNotFound = 59
+	err := v.router.Database("admin").RunCommand(ctx, bson.D{{Key: "listShards", Value: 1}}).Decode(&got)
+	var answer mongo.ServerError
+	if errors.As(err, &answer) && answer.HasErrorCode(codeCommandNotFound) {
+		return nil, &Error{fmt.Errorf("list the shards: %w", ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the shards: %w", err)
+	}
+	var shards []shardHosts
+	for _, s := range got.Shards {
+		if _, ok := v.world.Shard(s.ID); !ok {
+			return nil, &Error{fmt.Errorf("shard %q of the cluster: %w", s.ID, ErrUndeclared), "add the shard to the topology, or use this cluster's (geoshard import)"}
+		}
+		_, hosts, _ := strings.Cut(s.Host, "/")
+		shards = append(shards, shardHosts{s.ID, strings.Split(hosts, ",")})
+	}
+	slices.SortFunc(shards, func(a, b shardHosts) int { return strings.Compare(string(a.id), string(b.id)) })
+	return shards, nil
+}
+
+// A member is a server that holds documents, and a connection to it alone.
+type member struct {
+	shard   topology.ShardID
+	host    string
+	dc      topology.DatacenterID
+	role    Role
+	client  *mongo.Client
+	applied bson.Timestamp
+}
+
+// connect reaches every member that holds documents, secondaries of a shard first. The error is ErrUnreachable, for those that could not be.
+func (v *verifier) connect(ctx context.Context, shards []shardHosts) ([]*member, error) {
+	var all []*member
+	var lost []string
+	for _, s := range shards {
+		members, unreachable := v.connectShard(ctx, s)
+		lost = append(lost, unreachable...)
+		if len(members) == 0 {
+			continue
+		}
+		all = append(all, members...)
+		v.catchUp(ctx, members)
+	}
+	if len(lost) == 0 {
+		return all, nil
+	}
+	for _, l := range lost {
+		v.notChecked("%s", l)
+	}
+	return all, &Error{fmt.Errorf("%w: %s", ErrUnreachable, strings.Join(lost, "; ")),
+		"the proof needs every member: start it, say where it can be reached (--host-map), log in to the shards (--shard-credentials), or check less (--via-router)"}
+}
+
+func (v *verifier) connectShard(ctx context.Context, s shardHosts) (members []*member, lost []string) {
+	config, err := v.readConfig(ctx, s)
+	if err != nil {
+		return nil, []string{fmt.Sprintf("shard %s: %v", s.id, err)}
+	}
+	for _, c := range config {
+		if c.Arbiter {
+			continue // holds no documents
+		}
+		m, err := v.open(ctx, c.Host)
+		if err != nil {
+			lost = append(lost, fmt.Sprintf("member %s of shard %s: %v", c.Host, s.id, err))
+			continue
+		}
+		m.shard, m.dc = s.id, c.Tags["dc"]
+		members = append(members, m)
+	}
+	slices.SortStableFunc(members, func(a, b *member) int { return int(b.role) - int(a.role) }) // secondaries are the greater role
+	if last := len(members) - 1; v.options.SparePrimaries && last > 0 && members[last].role == RolePrimary {
+		disconnect(members[last:])
+		members = members[:last]
+	}
+	return members, lost
+}
+
+// A memberConfig is a member in the configuration of its replica set.
+type memberConfig struct {
+	Host    string                           `bson:"host"`
+	Arbiter bool                             `bson:"arbiterOnly"`
+	Tags    map[string]topology.DatacenterID `bson:"tags"`
+}
+
+// readConfig asks any member for the configuration of the set: hidden members are in no other list.
+func (v *verifier) readConfig(ctx context.Context, s shardHosts) ([]memberConfig, error) {
+	var problems []string
+	for _, host := range s.hosts {
+		m, err := v.open(ctx, host)
+		if err != nil {
+			problems = append(problems, fmt.Sprintf("member %s: %v", host, err))
+			continue
+		}
+		var got struct {
+			Config struct {
+				Members []memberConfig `bson:"members"`
+			} `bson:"config"`
+		}
+		err = m.client.Database("admin").RunCommand(ctx, bson.D{{Key: "replSetGetConfig", Value: 1}}).Decode(&got)
+		disconnect([]*member{m})
+		if err == nil {
+			return got.Config.Members, nil
+		}
+		problems = append(problems, fmt.Sprintf("read the replica set's configuration from %s: %v", host, err))
+	}
+	return nil, errors.New(strings.Join(problems, ", "))
+}
+
+// open connects to one member and asks what it is.
+func (v *verifier) open(ctx context.Context, host string) (*member, error) {
+	o := options.Client()
+	if v.options.ShardClient != nil {
+		given := *v.options.ShardClient
+		o = &given
+	}
+	reachable := host
+	if to, ok := v.options.HostMap[host]; ok {
+		reachable = to
+	}
+	o.ReplicaSet, o.LoadBalanced = nil, nil
+	o.SetHosts([]string{reachable}).SetDirect(true).SetAppName("geoshard verify").SetReadConcern(readconcern.Available()).
+		SetServerSelectionTimeout(dialWithin).SetConnectTimeout(dialWithin)
+	client, err := mongo.Connect(o)
+	if err != nil {
+		return nil, err
+	}
+	m := &member{host: host, client: client, role: RoleSecondary}
+	h, err := m.hello(ctx)
+	switch {
+	case err != nil:
+	case h.Primary:
+		m.role = RolePrimary
+	case !h.Secondary && !h.Arbiter:
+		err = errors.New("it is neither primary nor secondary just now")
+	}
+	if err != nil {
+		disconnect([]*member{m})
+		return nil, err
+	}
+	m.applied = h.LastWrite.OpTime.TS
+	return m, nil
+}
+
+type hello struct {
+	Primary   bool `bson:"isWritablePrimary"`
+	Secondary bool `bson:"secondary"`
+	Arbiter   bool `bson:"arbiterOnly"`
+	LastWrite struct {
+		OpTime struct {
+			TS bson.Timestamp `bson:"ts"`
+		} `bson:"opTime"`
+	} `bson:"lastWrite"`
+}
+
+func (m *member) hello(ctx context.Context) (hello, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialWithin)
+	defer cancel()
+	var h hello
+	err := m.client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&h)
+	return h, err
+}
+
+// catchUp waits until the secondaries have what the newest member of the shard had: else they would be found to hold less than they are about to.
+func (v *verifier) catchUp(ctx context.Context, members []*member) {
+	newest := members[0].applied
+	for _, m := range members {
+		if m.applied.After(newest) {
+			newest = m.applied
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, catchUpWithin)
+	defer cancel()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for _, m := range members {
+		for newest.After(m.applied) {
+			select {
+			case <-ctx.Done():
+			case <-tick.C:
+			}
+			h, err := m.hello(ctx)
+			if err != nil {
+				v.notChecked("the latest writes on %s of shard %s: it lags behind its primary", m.host, m.shard)
+				break
+			}
+			m.applied = h.LastWrite.OpTime.TS
+		}
+	}
+}
+
+func disconnect(members []*member) {
+	for _, m := range members {
+		_ = m.client.Disconnect(context.Background())
+	}
+}

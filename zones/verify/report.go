@@ -1,0 +1,256 @@
+package verify
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A Report is what Verify saw. It encodes to JSON with a hash over its content: see Read.
+type Report struct {
+	// Taken is when the run began.
+	Taken time.Time `json:"taken"`
+	// ViaRouter means that no member was asked itself.
+	ViaRouter bool `json:"viaRouter,omitempty"`
+	// Sample is Options.Sample.
+	Sample     int         `json:"sample,omitempty"`
+	Namespaces []Namespace `json:"namespaces"`
+	// Residency has a row for each zone, in the order of the topology. It is empty with ViaRouter.
+	Residency []Residency `json:"residency,omitempty"`
+	// NotChecked says what the report proves nothing about.
+	NotChecked []string `json:"notChecked,omitempty"`
+}
+
+// A Namespace is what was found of one collection.
+type Namespace struct {
+	Name string `json:"name"`
+	// Key is the shard key, empty for a collection that is not sharded.
+	Key string `json:"key,omitempty"`
+	// Members are sorted by shard, secondaries first.
+	Members []Member `json:"members"`
+	// Leftovers are orphans on shards of their own zone, or of no zone.
+	Leftovers []Leftover `json:"leftovers,omitempty"`
+	// Unknown are the commonest values that the topology gives to no zone, by shard.
+	Unknown []UnknownValue `json:"unknown,omitempty"`
+	// Examples are sorted by shard, kind and _id.
+	Examples []Example `json:"examples,omitempty"`
+}
+
+// A Role is how a member was asked.
+type Role int
+
+// The roles.
+const (
+	RoleUnknown Role = iota
+	RolePrimary
+	RoleSecondary
+	// RoleRouter: the router was asked for the shard.
+	RoleRouter
+)
+
+var roleNames = []string{"unknown", "primary", "secondary", "router"}
+
+// String is "primary", "secondary" or "router".
+func (r Role) String() string { return nameOf(roleNames, int(r)) }
+
+// MarshalText writes the name.
+func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads a name that String wrote.
+func (r *Role) UnmarshalText(text []byte) error { return readName(roleNames, "role", text, (*int)(r)) }
+
+// A Member is what one member of a shard holds of a collection.
+type Member struct {
+	Shard      topology.ShardID      `json:"shard"`
+	Host       string                `json:"host,omitempty"`
+	Datacenter topology.DatacenterID `json:"datacenter,omitempty"`
+	Role       Role                  `json:"role"`
+	// Documents were looked at; Complete means that they are all.
+	Documents int64 `json:"documents"`
+	Complete  bool  `json:"complete"`
+	// Zones counts them by the zone where they belong.
+	Zones map[topology.ZoneID]int64 `json:"zones"`
+	// Unknown are those whose value the topology gives to no zone. With unknown: zone they count as documents of that zone too.
+	Unknown int64 `json:"unknown"`
+	// Misplaced are documents outside their zone that the shard owns, Orphans those outside their zone that it does not own.
+	Misplaced int64 `json:"misplaced"`
+	Orphans   int64 `json:"orphans"`
+	// OutsideAtMost is the largest share of documents outside their zone that the sample leaves possible, with 95 % confidence; nil where all were
+	// looked at.
+	OutsideAtMost *float64 `json:"outsideAtMost,omitempty"`
+}
+
+func (m Member) compare(o Member) int {
+	return cmp.Or(cmp.Compare(m.Shard, o.Shard), cmp.Compare(o.Role, m.Role), cmp.Compare(m.Host, o.Host))
+}
+
+// add counts documents of a class that the shard owns.
+func (m *Member) add(r rule, class string, count int64) {
+	m.Documents += count
+	if class == unknownClass {
+		m.Unknown += count
+	}
+	if zone, ok := r.zone(class); ok && count > 0 {
+		m.Zones[zone.ID] += count
+	}
+	if r.outside(class, m.Shard) {
+		m.Misplaced += count
+	}
+}
+
+// Leftovers are documents on a shard that does not own them, where they do no harm to the placement.
+type Leftover struct {
+	Shard     topology.ShardID `json:"shard"`
+	Documents int64            `json:"documents"`
+}
+
+// An UnknownValue is a value that the topology gives to no zone, as extended JSON.
+type UnknownValue struct {
+	Shard     topology.ShardID `json:"shard"`
+	Value     string           `json:"value"`
+	Documents int64            `json:"documents"`
+}
+
+// A Kind is a kind of document in the wrong place.
+type Kind int
+
+// The kinds.
+const (
+	KindUnknown Kind = iota
+	// Misplaced documents are owned by a shard outside their zone.
+	Misplaced
+	// Orphan documents are outside their zone, on a shard that does not own them.
+	Orphan
+)
+
+var kindNames = []string{"unknown", "misplaced", "orphan"}
+
+// String is "misplaced" or "orphan".
+func (k Kind) String() string { return nameOf(kindNames, int(k)) }
+
+// MarshalText writes the name.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads a name that String wrote.
+func (k *Kind) UnmarshalText(text []byte) error { return readName(kindNames, "kind", text, (*int)(k)) }
+
+// An Example is one document in the wrong place.
+type Example struct {
+	Kind Kind `json:"kind"`
+	// Shard holds it; Members are the hosts on which it was seen. Zone is where it belongs, Owner the shard that owns its key.
+	Shard   topology.ShardID `json:"shard"`
+	Members []string         `json:"members,omitempty"`
+	Zone    topology.ZoneID  `json:"zone"`
+	Owner   topology.ShardID `json:"owner"`
+	// ID is its _id and Key its shard key, as extended JSON.
+	ID  string `json:"id"`
+	Key string `json:"key"`
+}
+
+func (e Example) compare(o Example) int {
+	return cmp.Or(cmp.Compare(e.Shard, o.Shard), cmp.Compare(e.Kind, o.Kind), strings.Compare(e.ID, o.ID), strings.Compare(e.Key, o.Key))
+}
+
+func (e Example) sameDocument(o Example) bool {
+	return e.Shard == o.Shard && e.ID == o.ID && e.Key == o.Key
+}
+
+// addExample takes an example, or the members of one that is there already, up to a number for each shard and kind.
+func (n *Namespace) addExample(e Example, most int) {
+	if i := slices.IndexFunc(n.Examples, e.sameDocument); i >= 0 {
+		for _, host := range e.Members {
+			if !slices.Contains(n.Examples[i].Members, host) {
+				n.Examples[i].Members = append(n.Examples[i].Members, host)
+			}
+		}
+		return
+	}
+	if n.examples(e.Shard, e.Kind) < most {
+		n.Examples = append(n.Examples, e)
+	}
+}
+
+func (n *Namespace) examples(shard topology.ShardID, kind Kind) int {
+	count := 0
+	for _, e := range n.Examples {
+		if e.Shard == shard && e.Kind == kind {
+			count++
+		}
+	}
+	return count
+}
+
+// addUnknown takes values; members of one shard have copies of the same documents, so the largest count stands.
+func (n *Namespace) addUnknown(values []UnknownValue) {
+	for _, v := range values {
+		i := slices.IndexFunc(n.Unknown, func(o UnknownValue) bool { return o.Shard == v.Shard && o.Value == v.Value })
+		if i < 0 {
+			n.Unknown = append(n.Unknown, v)
+			continue
+		}
+		n.Unknown[i].Documents = max(n.Unknown[i].Documents, v.Documents)
+	}
+}
+
+func sortUnknown(values []UnknownValue) {
+	slices.SortFunc(values, func(a, b UnknownValue) int {
+		return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(b.Documents, a.Documents), strings.Compare(a.Value, b.Value))
+	})
+}
+
+// leftovers are the documents of each shard that it does not own and that are not counted as orphans outside their zone.
+func leftovers(members []Member, unowned map[topology.ShardID]int64) []Leftover {
+	var all []Leftover
+	for i, m := range members {
+		if i+1 < len(members) && members[i+1].Shard == m.Shard {
+			continue // the last row of a shard is its primary's, where there is one
+		}
+		count, asked := unowned[m.Shard]
+		if !asked {
+			count = m.Documents
+		}
+		if count -= m.Orphans; count > 0 {
+			all = append(all, Leftover{m.Shard, count})
+		}
+	}
+	return all
+}
+
+// Totals are numbers of documents over all namespaces. Members of a shard hold copies of the same documents, so each shard counts with its member that
+// has most.
+type Totals struct {
+	Documents int64 `json:"documents"`
+	Misplaced int64 `json:"misplaced"`
+	// Orphans include leftovers.
+	Orphans int64 `json:"orphans"`
+	Unknown int64 `json:"unknown"`
+}
+
+// Totals adds up.
+func (r *Report) Totals() Totals {
+	var t Totals
+	for _, n := range r.Namespaces {
+		most := map[topology.ShardID]Totals{}
+		for _, m := range n.Members {
+			s := most[m.Shard]
+			most[m.Shard] = Totals{max(s.Documents, m.Documents), max(s.Misplaced, m.Misplaced), max(s.Orphans, m.Orphans), max(s.Unknown, m.Unknown)}
+		}
+		for _, s := range most {
+			t = Totals{t.Documents + s.Documents, t.Misplaced + s.Misplaced, t.Orphans + s.Orphans, t.Unknown + s.Unknown}
+		}
+		for _, l := range n.Leftovers {
+			t.Orphans += l.Documents
+		}
+	}
+	return t
+}
+
+// Clean says that nothing wrong was found: no document outside its zone, no orphan, no datacenter that is not allowed. What was not checked, and values
+// that the topology does not know, are for the reader to judge: see NotChecked.
+func (r *Report) Clean() bool {
+	t := r.Totals()
+	return t.Misplaced == 0 && t.Orphans == 0 && !slices.ContainsFunc(r.Residency, func(z Residency) bool { return len(z.Violations) > 0 })
+}

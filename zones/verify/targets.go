@@ -1,0 +1,143 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A target is one collection to look at.
+type target struct {
+	name, db, coll string
+	rule           rule
+	// key is the shard key in the catalogue; nil for a collection that is not sharded.
+	key bson.D
+}
+
+func (t target) collection(client *mongo.Client) *mongo.Collection {
+	return client.Database(t.db).Collection(t.coll)
+}
+
+// keyText is the key as messages show it.
+func (t target) keyText() string {
+	if t.key == nil {
+		return ""
+	}
+	return keyOf(t.key).String()
+}
+
+// fields are those that documents are told apart by: of the shard key, or of the one that the topology wants.
+func (t target) fields() []string {
+	key := t.rule.ns.Key
+	if t.key != nil {
+		key = keyOf(t.key)
+	}
+	names := make([]string, len(key))
+	for i, f := range key {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// hint is the index that has the zone's field in it, or nil.
+func (t target) hint() bson.D {
+	if slices.ContainsFunc(t.key, func(e bson.E) bool { return e.Key == t.rule.ns.ZoneBy }) {
+		return t.key
+	}
+	return nil
+}
+
+func keyOf(d bson.D) topology.Key {
+	var key topology.Key
+	for _, e := range d {
+		key = append(key, topology.KeyField{Name: e.Key, Hashed: e.Value == "hashed"})
+	}
+	return key
+}
+
+// targets are the collections that the wanted namespaces of the topology are about.
+func (v *verifier) targets(ctx context.Context) ([]target, error) {
+	if err := v.checkNames(); err != nil {
+		return nil, err
+	}
+	sharded, err := v.shardedCollections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []target
+	for _, ns := range v.world.Namespaces {
+		rule, err := newRule(v.world, ns)
+		if err != nil {
+			return nil, err
+		}
+		add := func(name string, key bson.D) {
+			if v.wanted(ns, name) {
+				db, coll, _ := strings.Cut(name, ".")
+				all = append(all, target{name: name, db: db, coll: coll, rule: rule, key: key})
+			}
+		}
+		if !ns.IsPattern() {
+			add(ns.Name, sharded[ns.Name])
+			continue
+		}
+		for name, key := range sharded {
+			decides, ok := v.world.NamespaceOf(name)
+			switch {
+			case !ok || decides.Name != ns.Name:
+			case slices.Equal(keyOf(key), ns.Key):
+				add(name, key)
+			case v.wanted(ns, name):
+				v.notChecked("%s: the pattern %s is about collections with the key %s, and this one has %s", name, ns.Name, ns.Key, keyOf(key))
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b target) int { return strings.Compare(a.name, b.name) })
+	slices.Sort(v.report.NotChecked)
+	return all, nil
+}
+
+// wanted says whether the options ask for a collection, by its name or by its namespace's.
+func (v *verifier) wanted(ns topology.Namespace, name string) bool {
+	return len(v.options.Namespaces) == 0 || slices.Contains(v.options.Namespaces, name) || slices.Contains(v.options.Namespaces, ns.Name)
+}
+
+// checkNames refuses names that the topology says nothing about: nothing would be checked, and the report would look clean.
+func (v *verifier) checkNames() error {
+	for _, name := range v.options.Namespaces {
+		_, known := v.world.Namespace(name)
+		if _, covered := v.world.NamespaceOf(name); !known && !covered {
+			var declared []string
+			for _, ns := range v.world.Namespaces {
+				declared = append(declared, ns.Name)
+			}
+			return &Error{fmt.Errorf("namespace %q: %w", name, ErrUndeclared), "declared are: " + strings.Join(declared, ", ")}
+		}
+	}
+	return nil
+}
+
+// shardedCollections reads the shard keys of the catalogue.
+func (v *verifier) shardedCollections(ctx context.Context) (map[string]bson.D, error) {
+	cursor, err := v.router.Database("config").Collection("collections").Find(ctx, bson.D{{Key: "dropped", Value: bson.D{{Key: "$ne", Value: true}}}})
+	if err != nil {
+		return nil, fmt.Errorf("read config.collections: %w", err)
+	}
+	var entries []struct {
+		Name string `bson:"_id"`
+		Key  bson.D
+	}
+	if err := cursor.All(ctx, &entries); err != nil {
+		return nil, fmt.Errorf("read config.collections: %w", err)
+	}
+	sharded := map[string]bson.D{}
+	for _, e := range entries {
+		sharded[e.Name] = e.Key
+	}
+	return sharded, nil
+}

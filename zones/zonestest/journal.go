@@ -1,0 +1,163 @@
+package zonestest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/geoshard/geoshard/zones"
+)
+
+// A Journal is a zones.Journal in memory.
+type Journal struct {
+	mu   sync.Mutex
+	runs []zones.Run // guarded by mu; the oldest first
+	done []string    // guarded by mu; the runs that were done, in that order
+}
+
+var _ zones.Journal = (*Journal)(nil)
+
+func (j *Journal) runLocked(id string) *zones.Run {
+	i := slices.IndexFunc(j.runs, func(r zones.Run) bool { return r.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &j.runs[i]
+}
+
+func copyRun(r zones.Run) zones.Run {
+	r.Steps, r.Holds = slices.Clone(r.Steps), slices.Clone(r.Holds)
+	return r
+}
+
+// Begin records a run, or takes over one that was interrupted.
+func (j *Journal) Begin(ctx context.Context, run zones.Run, replaces []string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if had := j.runLocked(run.ID); had != nil {
+		*had = copyRun(run)
+	} else {
+		j.runs = append(j.runs, copyRun(run))
+	}
+	for _, id := range replaces {
+		if r := j.runLocked(id); r != nil {
+			r.Status, r.Token = zones.RunReplaced, run.Token
+		}
+	}
+	return nil
+}
+
+// Mark records where a run stands.
+func (j *Journal) Mark(ctx context.Context, run zones.Run, steps ...int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	had := j.runLocked(run.ID)
+	if had == nil || had.Token != run.Token {
+		return zones.ErrLeaseLost
+	}
+	had.Status, had.Error, had.Holds = run.Status, run.Error, slices.Clone(run.Holds)
+	for _, i := range steps {
+		had.Steps[i] = run.Steps[i]
+	}
+	if run.Status == zones.RunDone {
+		j.done = append(j.done, run.ID)
+	}
+	return nil
+}
+
+// Unfinished returns the runs that were begun and not ended, the newest first.
+func (j *Journal) Unfinished(ctx context.Context) ([]zones.Run, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var open []zones.Run
+	for _, r := range slices.Backward(j.runs) {
+		if r.Unfinished() {
+			open = append(open, copyRun(r))
+		}
+	}
+	return open, ctx.Err()
+}
+
+// LastDone returns the last run that was done.
+func (j *Journal) LastDone(ctx context.Context) (*zones.Run, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.done) == 0 {
+		return nil, ctx.Err()
+	}
+	run := copyRun(*j.runLocked(j.done[len(j.done)-1]))
+	return &run, ctx.Err()
+}
+
+// A Locker is a zones.Locker in memory, without an expiry: Expire stands for it.
+type Locker struct {
+	mu     sync.Mutex
+	taken  int                     // guarded by mu
+	holder *zones.Holder           // guarded by mu; nil while it is free
+	lose   context.CancelCauseFunc // guarded by mu; ends the holder's work
+}
+
+var _ zones.Locker = (*Locker)(nil)
+
+// Lock takes the lease.
+func (l *Locker) Lock(ctx context.Context) (context.Context, zones.Lease, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.holder != nil {
+		return nil, nil, &zones.LockedError{Holder: *l.holder, Now: l.holder.Since}
+	}
+	l.taken++
+	since := time.Unix(int64(l.taken), 0)
+	l.holder = &zones.Holder{Token: fmt.Sprintf("%06d", l.taken), Owner: "test", Host: "here", PID: 1, Since: since, Expires: since.Add(time.Minute)}
+	leased, lose := context.WithCancelCause(ctx)
+	l.lose = lose
+	return leased, &lease{locker: l, holder: *l.holder}, nil
+}
+
+// Expire takes the lease away from whoever has it.
+func (l *Locker) Expire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.holder != nil {
+		l.lose(zones.ErrLeaseLost)
+	}
+	l.holder = nil
+}
+
+type lease struct {
+	locker *Locker
+	holder zones.Holder
+}
+
+func (l *lease) Holder() zones.Holder { return l.holder }
+
+func (l *lease) Check(ctx context.Context) error {
+	l.locker.mu.Lock()
+	defer l.locker.mu.Unlock()
+	if l.locker.holder == nil || l.locker.holder.Token != l.holder.Token {
+		return zones.ErrLeaseLost
+	}
+	return ctx.Err()
+}
+
+func (l *lease) Release(ctx context.Context) error {
+	if err := l.Check(ctx); err != nil {
+		return err
+	}
+	l.locker.mu.Lock()
+	defer l.locker.mu.Unlock()
+	l.locker.lose(context.Canceled)
+	l.locker.holder = nil
+	return nil
+}

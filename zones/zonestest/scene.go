@@ -1,0 +1,115 @@
+package zonestest
+
+import (
+	"context"
+	"sync"
+
+	"github.com/geoshard/geoshard/zones"
+)
+
+// A Scene is a cluster with its journal and its lease, all models, in which applies go wrong where a test says.
+type Scene struct {
+	*Model
+	Journal *Journal
+	Locker  *Locker
+}
+
+// NewScene returns a scene with a cluster of that state, an empty journal and a free lease.
+func NewScene(state zones.State) *Scene {
+	return &Scene{Model: New(state), Journal: &Journal{}, Locker: &Locker{}}
+}
+
+// A Call is one call of an apply to what it acts through, at one of its two ends.
+type Call struct {
+	// Number counts the calls from 0.
+	Number int
+	// Name is the method, "Perform" for example.
+	Name string
+	// Change is what is performed, nil for other calls.
+	Change zones.Change
+	// Answered is false before the call has any effect, true when it has had it and the caller does not know.
+	Answered bool
+}
+
+// A Fault is called at both ends of each call. The error that it returns is the call's answer; a panic ends the apply like a kill.
+type Fault func(Call) error
+
+// Deps are the scene as an apply sees it, with faults; nil for none.
+func (s *Scene) Deps(fault Fault) zones.ApplyDeps {
+	if fault == nil {
+		fault = func(Call) error { return nil }
+	}
+	f := &faulty{scene: s, fault: fault}
+	return zones.ApplyDeps{Reader: f, Performer: f, Journal: f, Locker: f}
+}
+
+type faulty struct {
+	scene *Scene
+	fault Fault
+
+	mu    sync.Mutex
+	calls int // guarded by mu
+}
+
+func (f *faulty) call(name string, change zones.Change, do func() error) error {
+	f.mu.Lock()
+	c := Call{Number: f.calls, Name: name, Change: change}
+	f.calls++
+	f.mu.Unlock()
+	if err := f.fault(c); err != nil {
+		return err
+	}
+	err := do()
+	c.Answered = true
+	if wrong := f.fault(c); wrong != nil {
+		return wrong
+	}
+	return err
+}
+
+func (f *faulty) Read(ctx context.Context, namespaces []string) (state *zones.State, err error) {
+	err = f.call("Read", nil, func() error { state, err = f.scene.Read(ctx, namespaces); return err })
+	return state, err
+}
+
+func (f *faulty) Perform(ctx context.Context, c zones.Change) error {
+	return f.call("Perform", c, func() error { return f.scene.Perform(ctx, c) })
+}
+
+func (f *faulty) Begin(ctx context.Context, run zones.Run, replaces []string) error {
+	return f.call("Begin", nil, func() error { return f.scene.Journal.Begin(ctx, run, replaces) })
+}
+
+func (f *faulty) Mark(ctx context.Context, run zones.Run, steps ...int) error {
+	return f.call("Mark", nil, func() error { return f.scene.Journal.Mark(ctx, run, steps...) })
+}
+
+func (f *faulty) Unfinished(ctx context.Context) (runs []zones.Run, err error) {
+	err = f.call("Unfinished", nil, func() error { runs, err = f.scene.Journal.Unfinished(ctx); return err })
+	return runs, err
+}
+
+func (f *faulty) LastDone(ctx context.Context) (run *zones.Run, err error) {
+	err = f.call("LastDone", nil, func() error { run, err = f.scene.Journal.LastDone(ctx); return err })
+	return run, err
+}
+
+func (f *faulty) Lock(ctx context.Context) (leased context.Context, lease zones.Lease, err error) {
+	err = f.call("Lock", nil, func() error { leased, lease, err = f.scene.Locker.Lock(ctx); return err })
+	return leased, &faultyLease{f: f, lease: lease}, err
+}
+
+type faultyLease struct {
+	f     *faulty
+	lease zones.Lease
+}
+
+func (l *faultyLease) Holder() zones.Holder { return l.lease.Holder() }
+
+func (l *faultyLease) Check(ctx context.Context) error {
+	return l.f.call("Check", nil, func() error { return l.lease.Check(ctx) })
+}
+
+func (l *faultyLease) Release(ctx context.Context) error {
+	return l.f.call("Release", nil, func() error { return l.lease.Release(ctx) })
+}
