@@ -1,0 +1,203 @@
+package consistency_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"github.com/geoshard/geoshard/consistency"
+)
+
+// ticker writes the time into one document until the test ends.
+func ticker(t *testing.T, ticks *mongo.Collection) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	write := func() error {
+		_, err := ticks.UpdateOne(ctx, bson.D{{Key: "_id", Value: 1}}, bson.D{{Key: "$set", Value: bson.D{{Key: "at", Value: time.Now()}}}}, options.UpdateOne().SetUpsert(true))
+		return err
+	}
+	if err := write(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		every := time.NewTicker(20 * time.Millisecond)
+		defer every.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				done <- nil
+				return
+			case <-every.C:
+				if err := write(); err != nil && ctx.Err() == nil {
+					done <- err
+					return
+				}
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("write ticks: %v", err)
+		}
+	})
+}
+
+// tick reads how old the newest tick is that the answering member has.
+func tick(ctx context.Context, ticks *mongo.Collection) (time.Duration, error) {
+	var got struct {
+		At time.Time `bson:"at"`
+	}
+	err := ticks.FindOne(ctx, bson.D{{Key: "_id", Value: 1}}).Decode(&got)
+	return time.Since(got.At), err
+}
+
+// witnessed holds what a Witness says against what is known: the lag that was set, and the age of a document that is written all the time.
+func witnessed(t *testing.T, w *world) {
+	const lag = 3 * time.Second
+	fast := lookup(t, "local-fast")
+	ticks := w.at(t, w.routed(t, "NYC", fast, nil), "three").Collection("ticks")
+	if _, err := ticks.Clone(options.Collection().SetWriteConcern(&writeconcern.WriteConcern{W: 3})).InsertOne(t.Context(), bson.D{{Key: "_id", Value: 1}, {Key: "at", Value: time.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.SetLag(t.Context(), "three/LON", lag); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := w.SetLag(context.Background(), "three/LON", 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	ticker(t, ticks)
+	t.Run("who answered, how old", func(t *testing.T) { ages(t, w, fast, ticks, lag) })
+	t.Run("not older than", func(t *testing.T) { freshened(t, w, ticks, lag) })
+}
+
+// awaitLag waits until the member that answers is behind.
+func awaitLag(t *testing.T, there *mongo.Collection, lag time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		if old, err := tick(ctx, there); err != nil {
+			t.Fatal(err)
+		} else if old > lag*9/10 {
+			return
+		}
+		<-again.C
+	}
+}
+
+func ages(t *testing.T, w *world, p consistency.Profile, ticks *mongo.Collection, lag time.Duration) {
+	witness := consistency.NewWitness()
+	client := w.direct(t, "three", "LON", p, witness)
+	there := client.Database(ticks.Database().Name()).Collection(ticks.Name())
+	awaitLag(t, there, lag)
+	reads, bounded, oldest, loosest := amount(300, 5_000), 0, time.Duration(0), time.Duration(0)
+	for i := range reads {
+		ctx, watch := consistency.Observe(t.Context())
+		old, err := tick(ctx, there)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen, ok := watch.Last()
+		if !ok || seen.Command != "find" || !seen.Member || seen.Primary || seen.Datacenter != "LON" {
+			t.Fatalf("read %d: got %+v, want a find of the secondary in LON", i, seen)
+		}
+		about, ok := seen.BehindAbout(time.Now(), 0)
+		if !ok {
+			t.Fatalf("read %d: nothing is known of its age: %+v", i, seen)
+		}
+		// The tick itself may be 20 ms old and more when the machine is busy; that is not the member's lag.
+		const tickEvery = 500 * time.Millisecond
+		if about+tickEvery < old {
+			t.Errorf("read %d: said at most %s behind, and the document is %s old", i, about, old)
+		}
+		if bound, ok := seen.Behind(time.Now(), 0); ok {
+			bounded++
+			loosest = max(loosest, bound-old)
+			if bound+tickEvery < old {
+				t.Errorf("read %d: proven at most %s behind, and the document is %s old", i, bound, old)
+			}
+		}
+		oldest = max(oldest, old)
+	}
+	t.Logf("%d reads, %d with a proven bound; oldest document %s; the bound was at most %s above", reads, bounded, oldest.Round(time.Millisecond), loosest.Round(time.Millisecond))
+	if bounded < reads-1 || oldest < lag/2 {
+		t.Errorf("got %d proven bounds and a document of %s; want all but the first, and a lag that shows", bounded, oldest)
+	}
+	behindPrimary(t, client, there)
+}
+
+// behindPrimary compares with the primary itself.
+func behindPrimary(t *testing.T, client *mongo.Client, there *mongo.Collection) {
+	ctx, watch := consistency.Observe(t.Context())
+	if _, err := tick(ctx, there); err != nil {
+		t.Fatal(err)
+	}
+	seen, _ := watch.Last()
+	newest, err := consistency.PrimaryTime(t.Context(), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the member was at %d.%d, the primary then at %d.%d", seen.OperationTime.T, seen.OperationTime.I, newest.T, newest.I)
+	if !newest.After(seen.OperationTime) {
+		t.Error("a member that lags is not behind the primary")
+	}
+}
+
+// freshened reads through a query router with a bound below the lag: the read waits, and what it returns is new enough.
+func freshened(t *testing.T, w *world, ticks *mongo.Collection, lag time.Duration) {
+	witness := consistency.NewWitness()
+	client := w.routed(t, "LON", lookup(t, "bounded"), witness)
+	there := client.Database(ticks.Database().Name()).Collection(ticks.Name())
+	const bound = 2 * time.Second // times are whole seconds, so a bound cannot be much less
+	rounds, older, oldest := amount(4, 40), 0, time.Duration(0)
+	for i := range rounds {
+		if old, err := tick(t.Context(), there); err != nil {
+			t.Fatal(err)
+		} else if old > bound {
+			older++ // so the bound has something to do
+		}
+		session, err := client.StartSession(lookup(t, "bounded").SessionOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Through members that lag a process hears of new times late; so it asks the primary now and then.
+		if err := there.Clone(options.Collection().SetReadPreference(readpref.Primary())).FindOne(t.Context(), bson.D{}).Err(); err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		guaranteed, ok, err := witness.Freshen(session, bound, now)
+		if err != nil || !ok || guaranteed > bound {
+			t.Fatalf("freshen: got %s, %v, %v", guaranteed, ok, err)
+		}
+		ctx, watch := consistency.Observe(mongo.NewSessionContext(t.Context(), session))
+		// One read: its answer moves the session on, so a second would wait for more.
+		var got struct{ At time.Time }
+		if err := there.FindOne(ctx, bson.D{{Key: "_id", Value: 1}}).Decode(&got); err != nil {
+			t.Fatal(err)
+		}
+		old := now.Sub(got.At)
+		oldest = max(oldest, old)
+		seen, _ := watch.Last()
+		said, known := seen.Behind(now, 0)
+		if old > bound+500*time.Millisecond || !known || said > bound || seen.Member {
+			t.Errorf("read %d: %s old, said %s (%v), want at most %s, through a router", i, old, said, known, bound)
+		}
+		session.EndSession(t.Context())
+	}
+	t.Logf("lag %s, bound %s: oldest %s; without the bound %d of %d were older", lag, bound, oldest.Round(time.Millisecond), older, rounds)
+	if older == 0 {
+		t.Error("without the bound nothing was older than it: the test shows nothing")
+	}
+}
