@@ -83,15 +83,20 @@ func routerURI(c cluster.View, dc topology.DatacenterID, secrets secrecy) (strin
 	return c.URI(dc)
 }
 
-// watchStatus shows the status until the context ends. On a terminal each one takes the place of the last.
+// watchStatus shows the status until the context ends.
 func (e *environment) watchStatus(ctx context.Context, c cluster.View, secrets secrecy) error {
+	return e.watch(ctx, func(ctx context.Context) error { return e.showStatus(ctx, c, secrets) })
+}
+
+// watch shows something again and again until the context ends. On a terminal each one takes the place of the last.
+func (e *environment) watch(ctx context.Context, show func(context.Context) error) error {
 	again := time.NewTicker(refreshEvery)
 	defer again.Stop()
 	for {
 		if e.output == outputText && isTerminal(e.stdout) {
 			fmt.Fprint(e.stdout, "\x1b[H\x1b[2J") // cursor home, clear the screen
 		}
-		if err := e.showStatus(ctx, c, secrets); err != nil {
+		if err := show(ctx); err != nil {
 			if ctx.Err() != nil {
 				return nil // interrupted: that is how watching ends
 			}

@@ -14,8 +14,8 @@ func newCompletionCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
 		Short: "Print a completion script for a shell",
-		Long: `Print a completion script for bash, zsh, fish or powershell. It completes commands and flags, names of presets, and, while a cluster
-runs, its members and datacenters.`,
+		Long: `Print a completion script for bash, zsh, fish or powershell. It completes commands and flags, names of presets, zones and datacenters of
+the topology, and, while a cluster runs, its members.`,
 		Example: `  source <(geoshard completion bash)
   geoshard completion zsh > "${fpath[1]}/_geoshard"
   geoshard completion fish > ~/.config/fish/completions/geoshard.fish

@@ -65,11 +65,11 @@ func writeNew(file string, text []byte, force bool) error {
 		return &usageError{msg: file + " exists already", hint: "name another file, or overwrite it with --force"}
 	}
 	if err != nil {
-		return fmt.Errorf("write preset: %w", err)
+		return fmt.Errorf("write file: %w", err)
 	}
 	_, err = f.Write(text)
 	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write preset: %w", err)
+		return fmt.Errorf("write file: %w", err)
 	}
 	return nil
 }

@@ -15,6 +15,17 @@ var commands = []func(*environment) *cobra.Command{
 	newInitCommand,
 	newValidateCommand,
 	newClusterCommand,
+	newPlanCommand,
+	newApplyCommand,
+	newRollbackCommand,
+	newVerifyCommand,
+	newZoneStatusCommand,
+	newImportCommand,
+	newDrainCommand,
+	newExplainCommand,
+	newRehomeCommand,
+	newRolesCommand,
+	newConsistencyCommand,
 	newMongodbCommand,
 	newVersionCommand,
 	newCompletionCommand,
@@ -31,7 +42,10 @@ Each flag can also be given by the environment (GEOSHARD_OUTPUT=json, GEOSHARD_W
 (output: json). A flag on the command line wins over the environment, and the environment over the file.`,
 		Example: `  geoshard init --preset nyc-lon-syd
   geoshard validate geoshard.yaml
-  geoshard cluster up`,
+  geoshard cluster up --detach
+  geoshard plan
+  geoshard apply --shard-collections
+  geoshard verify`,
 		SilenceErrors: true, // finish prints them
 		SilenceUsage:  true,
 	}

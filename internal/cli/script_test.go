@@ -23,7 +23,11 @@ func TestMain(m *testing.M) {
 		"geoshard": func() {
 			os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 		},
-		"waitfor": func() { os.Exit(waitForCluster(os.Args[2])) },
+		"waitfor":   func() { os.Exit(waitForCluster(os.Args[2])) },
+		"exitcode":  func() { os.Exit(checkExitCode(os.Args[1], os.Args[2:])) },
+		"interrupt": func() { os.Exit(interruptAt(os.Args[1], os.Args[2:])) },
+		"fill":      func() { os.Exit(fillCluster(os.Args[1], os.Args[2])) },
+		"memberuri": func() { os.Exit(printMemberURI(os.Args[1], os.Args[2])) },
 	})
 }
 
@@ -85,7 +89,7 @@ func TestRunningCluster(t *testing.T) {
 				e.Setenv(name, value)
 			}
 			e.Defer(func() { // a script that failed half-way leaves its cluster
-				for _, name := range []string{"small", "fore", "secure"} {
+				for _, name := range []string{"small", "fore", "secure", "zoned"} {
 					if err := local.Down(context.Background(), name, state); err != nil && !errors.Is(err, cluster.ErrNotRunning) {
 						t.Errorf("clean up: %v", err)
 					}

@@ -19,7 +19,11 @@ import (
 const envPrefix = "GEOSHARD"
 
 // notSettings are flags that make sense on a command line alone: what one run is to do, not how runs are done.
-var notSettings = []string{"help", "config", "force", "preset", "file", "detach", "follow", "watch"}
+var notSettings = []string{
+	"help", "config", "force", "preset", "file", "detach", "follow", "watch",
+	"tighten", "prune", "shard-collections", "save", "auto-approve", "wait", "sample", "via-router", "spare-primaries",
+	"out", "plan", "into", "ns", "filter", "to", "dry-run", "create",
+}
 
 // readSettings gives flags that the command line leaves out their values from the environment or the settings file.
 func (e *environment) readSettings(cmd *cobra.Command) error {

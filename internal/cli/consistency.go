@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/topology"
+)
+
+func newConsistencyCommand(env *environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "consistency",
+		Short: "Show what operations promise and cost: named profiles of write and read settings",
+		Long: `Show the named profiles: settings for one operation, what they promise in plain words, and what they will cost from each datacenter of a topology.
+
+Costs are forecasts from the declared round trips, for one client that does one operation after the other; nothing is asked of a cluster.`,
+		Example: `  geoshard consistency list
+  geoshard consistency explain durable
+  geoshard consistency check --preset us-east-west`,
+	}
+	cmd.AddCommand(newConsistencyListCommand(env), newConsistencyExplainCommand(env), newConsistencyCheckCommand(env))
+	return asGroup(cmd)
+}
+
+// addWorldFlags adds the two ways to name a topology.
+func addWorldFlags(cmd *cobra.Command, file, preset *string) {
+	addPresetFlag(cmd, preset, "", "use a preset")
+	cmd.Flags().StringVarP(file, "file", "f", "", "use the topology of a file")
+	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
+}
+
+const whichWorld = `-f names the topology's file, --preset a preset; without either it is geoshard.yaml of the working directory, or the preset nyc-lon-syd where there
+is no such file.`
+
+func newConsistencyListCommand(env *environment) *cobra.Command {
+	var file, preset string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the named profiles",
+		Long: `List the named profiles with their settings, and what a write and a read of a datacenter's own records take: the quickest and the slowest datacenter's
+median.
+
+` + whichWorld,
+		Example: `  geoshard consistency list
+  geoshard consistency list --preset ebay --output json`,
+		Args: arguments(),
+		RunE: func(*cobra.Command, []string) error {
+			src, world, err := readWorld(file, preset)
+			if err != nil {
+				return err
+			}
+			return env.show(newProfileList(src.name, world))
+		},
+	}
+	addWorldFlags(cmd, &file, &preset)
+	return cmd
+}
+
+func newConsistencyExplainCommand(env *environment) *cobra.Command {
+	var file, preset string
+	cmd := &cobra.Command{
+		Use:   "explain PROFILE",
+		Short: "Say what a profile promises, and forecast what it costs from each datacenter",
+		Long: `Say what a profile promises and what it sets, what the topology cannot keep of it, and forecast what writes and reads of each shard's records take for clients
+in each datacenter.
+
+` + whichWorld,
+		Example: `  geoshard consistency explain multi-datacenter
+  geoshard consistency explain session --preset ogilvy --output json`,
+		Args:              arguments("PROFILE"),
+		ValidArgsFunction: cobra.FixedCompletions(consistency.Names(), cobra.ShellCompDirectiveNoFileComp),
+		RunE: func(_ *cobra.Command, args []string) error {
+			profile, err := consistency.Lookup(args[0])
+			if err != nil {
+				return err
+			}
+			src, world, err := readWorld(file, preset)
+			if err != nil {
+				return err
+			}
+			return env.show(newExplanation(src.name, profile, world))
+		},
+	}
+	addWorldFlags(cmd, &file, &preset)
+	return cmd
+}
+
+func newConsistencyCheckCommand(env *environment) *cobra.Command {
+	var file, preset string
+	cmd := &cobra.Command{
+		Use:   "check [PROFILE]",
+		Short: "Check the profiles against a topology",
+		Long: `Check one profile, or all of them, against a topology: acknowledgements that members cannot give, or that can be rolled back, copies that are missing where
+reads should be local. Exit code 1 when a profile cannot keep its promise; warnings do not change the exit code.
+
+` + whichWorld,
+		Example: `  geoshard consistency check
+  geoshard consistency check multi-datacenter --preset yougov
+  geoshard consistency check -f geoshard.yaml --output json`,
+		Args:              arguments("[PROFILE]"),
+		ValidArgsFunction: cobra.FixedCompletions(consistency.Names(), cobra.ShellCompDirectiveNoFileComp),
+		RunE: func(_ *cobra.Command, args []string) error {
+			profiles := consistency.Named()
+			if name := strings.Join(args, ""); name != "" {
+				profile, err := consistency.Lookup(name)
+				if err != nil {
+					return err
+				}
+				profiles = []consistency.Profile{profile}
+			}
+			src, world, err := readWorld(file, preset)
+			if err != nil {
+				return err
+			}
+			return env.checkProfiles(src.name, profiles, world)
+		},
+	}
+	addWorldFlags(cmd, &file, &preset)
+	return cmd
+}
+
+// checkProfiles shows all problems, and fails when one of them is an error.
+func (e *environment) checkProfiles(name string, profiles []consistency.Profile, world *topology.Topology) error {
+	v := profileCheck{Topology: name, Valid: true, Problems: []consistency.Problem{}}
+	for _, p := range profiles {
+		v.Profiles = append(v.Profiles, p.Name)
+		v.Problems = append(v.Problems, consistency.Check(p, world)...)
+	}
+	failures := 0
+	for _, p := range v.Problems {
+		if p.Severity == topology.SeverityError {
+			failures++
+		}
+	}
+	v.Valid = failures == 0
+	if err := e.show(v); err != nil {
+		return err
+	}
+	if failures > 0 {
+		return fmt.Errorf("%s cannot keep what the profiles promise: %s", name, plural(failures, "error"))
+	}
+	return nil
+}

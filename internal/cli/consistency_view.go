@@ -1,0 +1,243 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A span is a forecast as it is shown; nil = never.
+type span struct {
+	Least  cluster.Duration `json:"least"`
+	Median cluster.Duration `json:"median"`
+	Mean   cluster.Duration `json:"mean"`
+}
+
+func newSpan(s *consistency.Span) *span {
+	if s == nil {
+		return nil
+	}
+	shown := func(d time.Duration) cluster.Duration { return cluster.Duration(d.Round(100 * time.Microsecond)) }
+	return &span{shown(s.Least), shown(s.Median), shown(s.Mean)}
+}
+
+// String is "77ms, median 152ms", or one figure where both are the same.
+func (s *span) String() string {
+	switch {
+	case s == nil:
+		return "never"
+	case s.Least == s.Median:
+		return s.Median.String()
+	default:
+		return fmt.Sprintf("%s, median %s", s.Least, s.Median)
+	}
+}
+
+// settings are a profile's settings in words.
+type profileSettings struct {
+	Write   string           `json:"write"`
+	Read    string           `json:"read"`
+	Session string           `json:"session"`
+	Timeout cluster.Duration `json:"timeout"`
+}
+
+func settingsOf(p consistency.Profile) profileSettings {
+	session := "any"
+	switch {
+	case p.Causal:
+		session = "causal"
+	case p.Snapshot:
+		session = "snapshot"
+	}
+	return profileSettings{Write: p.Write.String(), Read: readText(p.Read), Session: session, Timeout: cluster.Duration(p.Timeout)}
+}
+
+func readText(r consistency.Read) string {
+	text := r.Concern + ", "
+	mode := r.Mode
+	if mode == 0 {
+		mode = readpref.PrimaryMode
+	}
+	text += mode.String()
+	if r.OwnDatacenter {
+		text += " in the own datacenter"
+		if r.Elsewhere {
+			text += ", else anywhere"
+		}
+	}
+	if r.MaxStaleness > 0 {
+		text += fmt.Sprintf(", at most %s behind by the driver's estimate", r.MaxStaleness)
+	}
+	if r.Bound > 0 {
+		text += fmt.Sprintf(", at most %s by waiting", r.Bound)
+	}
+	return text
+}
+
+// A profileList is what consistency list shows.
+type profileList struct {
+	Topology      string       `json:"topology"`
+	ServerVersion string       `json:"serverVersion"`
+	Profiles      []profileRow `json:"profiles"`
+}
+
+type profileRow struct {
+	Name    string `json:"name"`
+	Summary string `json:"summary"`
+	profileSettings
+	// LocalWrite and LocalRead are medians for a datacenter's own records, from the quickest to the slowest datacenter.
+	LocalWrite []cluster.Duration `json:"localWrite"`
+	LocalRead  []cluster.Duration `json:"localRead"`
+}
+
+func newProfileList(name string, world *topology.Topology) profileList {
+	list := profileList{Topology: name, ServerVersion: consistency.Model60.ServerVersion}
+	for _, p := range consistency.Named() {
+		row := profileRow{Name: p.Name, Summary: p.Summary, profileSettings: settingsOf(p)}
+		for _, e := range consistency.Forecast(p, world, consistency.Model60) {
+			if e.Local {
+				row.LocalWrite = widen(row.LocalWrite, newSpan(e.Write))
+				row.LocalRead = widen(row.LocalRead, newSpan(e.Read))
+			}
+		}
+		list.Profiles = append(list.Profiles, row)
+	}
+	return list
+}
+
+// widen makes a range of durations contain another median.
+func widen(r []cluster.Duration, s *span) []cluster.Duration {
+	switch {
+	case s == nil:
+		return r
+	case len(r) == 0:
+		return []cluster.Duration{s.Median, s.Median}
+	default:
+		return []cluster.Duration{min(r[0], s.Median), max(r[1], s.Median)}
+	}
+}
+
+func (l profileList) text(w io.Writer, s styles) {
+	rows := [][]string{{"profile", "write", "takes", "read", "takes", "what for"}}
+	for _, p := range l.Profiles {
+		rows = append(rows, []string{p.Name, p.Write, rangeText(p.LocalWrite), shortRead(p.Read), rangeText(p.LocalRead), p.Summary})
+	}
+	fmt.Fprintf(w, "%s\n", grid(s, rows))
+	fmt.Fprintf(w, "Medians for a datacenter's own records in %s; model fitted on MongoDB %s.\n", l.Topology, l.ServerVersion)
+}
+
+// shortRead leaves out what follows the first two settings.
+func shortRead(read string) string {
+	read, _, _ = strings.Cut(read, " in the own")
+	return read
+}
+
+func rangeText(r []cluster.Duration) string {
+	switch {
+	case len(r) == 0:
+		return "never"
+	case r[0] == r[1]:
+		return r[0].String()
+	default:
+		return fmt.Sprintf("%s to %s", r[0], r[1])
+	}
+}
+
+// An explanation is what consistency explain shows.
+type explanation struct {
+	Topology      string                `json:"topology"`
+	ServerVersion string                `json:"serverVersion"`
+	Profile       string                `json:"profile"`
+	Summary       string                `json:"summary"`
+	Settings      profileSettings       `json:"settings"`
+	Promise       consistency.Promise   `json:"promise"`
+	Problems      []consistency.Problem `json:"problems"`
+	Forecast      []forecastCell        `json:"forecast"`
+}
+
+type forecastCell struct {
+	Datacenter topology.DatacenterID `json:"datacenter"`
+	Shard      topology.ShardID      `json:"shard"`
+	Home       topology.DatacenterID `json:"home"`
+	Write      *span                 `json:"write"`
+	Read       *span                 `json:"read"`
+	// ReadAtLeast says that reads may take longer than the forecast.
+	ReadAtLeast bool `json:"readAtLeast,omitempty"`
+}
+
+func newExplanation(name string, p consistency.Profile, world *topology.Topology) explanation {
+	v := explanation{
+		Topology: name, ServerVersion: consistency.Model60.ServerVersion, Profile: p.Name, Summary: p.Summary, Settings: settingsOf(p), Promise: p.Promise,
+		Problems: append([]consistency.Problem{}, consistency.Check(p, world)...),
+	}
+	for _, e := range consistency.Forecast(p, world, consistency.Model60) {
+		v.Forecast = append(v.Forecast, forecastCell{e.Datacenter, e.Shard, e.Home, newSpan(e.Write), newSpan(e.Read), e.ReadAtLeast})
+	}
+	return v
+}
+
+func (v explanation) text(w io.Writer, s styles) {
+	fmt.Fprintf(w, "%s: %s\n\n", s.bold.Render(v.Profile), v.Summary)
+	fmt.Fprintf(w, "%s\n", grid(s, [][]string{
+		{"setting", ""}, {"write", v.Settings.Write}, {"read", v.Settings.Read}, {"session", v.Settings.Session}, {"timeout", v.Settings.Timeout.String()},
+	}))
+	for _, part := range [][2]string{{"Writes", v.Promise.Write}, {"Reads", v.Promise.Read}, {"Failures", v.Promise.Failure}} {
+		fmt.Fprintf(w, "%s\n%s\n\n", s.bold.Render(part[0]), wrap(strings.TrimSpace(part[1]), "  ", 100))
+	}
+	for _, p := range v.Problems {
+		fmt.Fprintln(w, p)
+	}
+	if len(v.Problems) > 0 {
+		fmt.Fprintln(w)
+	}
+	rows := [][]string{{"client in", "record of", "primary in", "a write takes", "a read takes"}}
+	for _, c := range v.Forecast {
+		read := c.Read.String()
+		if c.ReadAtLeast && c.Read != nil {
+			read = "at least " + c.Read.Least.String()
+		}
+		rows = append(rows, []string{string(c.Datacenter), string(c.Shard), string(c.Home), c.Write.String(), read})
+	}
+	fmt.Fprintf(w, "%s\n", grid(s, rows))
+	fmt.Fprintf(w, "Forecast for %s, one client, one operation after the other, no faults; model fitted on MongoDB %s.\n", v.Topology, v.ServerVersion)
+}
+
+// wrap breaks a text into lines of at most so many columns.
+func wrap(text, indent string, columns int) string {
+	var lines []string
+	line := indent
+	for word := range strings.FieldsSeq(text) {
+		if len(line)+1+len(word) > columns && strings.TrimSpace(line) != "" {
+			lines, line = append(lines, line), indent
+		}
+		if strings.TrimSpace(line) != "" {
+			line += " "
+		}
+		line += word
+	}
+	return strings.Join(append(lines, line), "\n")
+}
+
+// A profileCheck is what consistency check shows.
+type profileCheck struct {
+	Topology string                `json:"topology"`
+	Valid    bool                  `json:"valid"`
+	Profiles []string              `json:"profiles"`
+	Problems []consistency.Problem `json:"problems"`
+}
+
+func (v profileCheck) text(w io.Writer, s styles) {
+	for _, p := range v.Problems {
+		fmt.Fprintln(w, p)
+	}
+	if v.Valid {
+		fmt.Fprintf(w, "%s: %s: %s\n", v.Topology, s.good.Render("valid"), strings.Join(v.Profiles, ", "))
+	}
+}

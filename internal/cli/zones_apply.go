@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/catalog"
+)
+
+type applyFlags struct {
+	planFlags
+	autoApprove, force bool
+	wait               string
+}
+
+func newApplyCommand(env *environment) *cobra.Command {
+	var flags applyFlags
+	cmd := &cobra.Command{
+		Use:   "apply [PLAN]",
+		Short: "Apply a plan: one that was saved, or one made now",
+		Long: `Apply the plan of a file (geoshard plan --save), or make one now as geoshard plan does, with the same flags. The plan is shown first.
+Before anything that moves data or drops a range it asks at the terminal; elsewhere it refuses, unless --auto-approve is given. A plan that replaces
+more than 30 % of 10 ranges or more needs --force as well.
+
+Each step is written to a journal in the database geoshard of the cluster. An apply that was interrupted, by Ctrl-C or anything else, is
+gone on with by running it again. Two applies at a time are kept apart. The balancer moves the data afterwards, and is neither started nor stopped:
+--wait=moved waits until everything is on a shard of its zone, --wait=clean also until no copies are left behind, which takes the servers a quarter of an
+hour by default. geoshard rollback plans the way back.` + whichHelp,
+		Example: `  geoshard apply
+  geoshard apply --shard-collections --auto-approve --wait=moved
+  geoshard plan --save plan.json
+  geoshard apply plan.json --wait=clean`,
+		Args: arguments("[PLAN]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			goal, err := waitGoal(flags.wait)
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				return env.applyFile(cmd, args[0], flags, goal)
+			}
+			return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error {
+				plan, err := s.Plan(ctx, s.world, flags.options())
+				if err != nil {
+					return err
+				}
+				return env.applyPlan(ctx, s, plan, flags, goal)
+			})
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().BoolVar(&flags.autoApprove, "auto-approve", false, "do not ask")
+	cmd.Flags().BoolVar(&flags.force, "force", false, "apply a plan that replaces a great part of all ranges")
+	cmd.Flags().StringVar(&flags.wait, "wait", "", "wait until data has moved, or also until no copies are left (moved or clean)")
+	cmd.Flags().Lookup("wait").NoOptDefVal = zones.WaitMoved.String()
+	_ = cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions([]string{zones.WaitMoved.String(), zones.WaitClean.String()}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// waitGoal is what --wait says, WaitUnknown where nothing is to be waited for.
+func waitGoal(text string) (goal zones.WaitGoal, err error) {
+	if text == "" {
+		return zones.WaitUnknown, nil
+	}
+	if err := goal.UnmarshalText([]byte(text)); err != nil {
+		return goal, &usageError{msg: "--wait: " + err.Error(), hint: "write --wait=moved or --wait=clean"}
+	}
+	return goal, nil
+}
+
+// applyFile applies a saved plan. What it does is in the file: flags that make a plan have no place.
+func (e *environment) applyFile(cmd *cobra.Command, file string, flags applyFlags, goal zones.WaitGoal) error {
+	for _, name := range []string{"file", "preset", "tighten", "prune", "shard-collections", "rate"} {
+		if cmd.Flags().Changed(name) {
+			return &usageError{msg: fmt.Sprintf("--%s has no effect on a saved plan", name), hint: "make the plan with it: geoshard plan --save " + file}
+		}
+	}
+	plan, err := loadPlan(file)
+	if err != nil {
+		return err
+	}
+	return e.withCluster(cmd, flags.clusterFlags, func(ctx context.Context, s session) error { return e.applyPlan(ctx, s, plan, flags, goal) })
+}
+
+func (e *environment) applyPlan(ctx context.Context, s session, plan *zones.Plan, flags applyFlags, goal zones.WaitGoal) error {
+	if e.output == outputText {
+		if err := e.show(planView{plan}); err != nil {
+			return err
+		}
+	}
+	result, err := e.perform(ctx, s, plan, flags)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	view := applied{Plan: plan, Result: result}
+	if goal != zones.WaitUnknown {
+		listen, done := e.progress()
+		err := zones.Wait(ctx, plan.Layout, s, zones.WaitOptions{Goal: goal, Listen: listen})
+		done()
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		view.Reached = goal.String()
+	}
+	return e.show(view)
+}
+
+func (e *environment) perform(ctx context.Context, s session, plan *zones.Plan, flags applyFlags) (*zones.Result, error) {
+	listen, done := e.progress()
+	defer done()
+	o := zones.ApplyOptions{AutoApprove: flags.autoApprove, Force: flags.force, Listen: listen}
+	if _, ok := e.terminalIn(); ok && e.output == outputText { // else nobody has seen the plan
+		o.Approve = func(ctx context.Context, steps []zones.Step) (bool, error) {
+			return e.ask(ctx, fmt.Sprintf("%s of the plan may move data or drop a range. Apply it?", plural(len(steps), "step")))
+		}
+	}
+	return zones.Apply(ctx, plan, s.ApplyDeps(catalog.LockOptions{}), o)
+}
+
+// interrupted says of an error that Ctrl-C is behind it. The hint of the error says how to go on.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return fmt.Errorf("interrupted: %w", err)
+}
+
+// An applied is what apply shows in the end.
+type applied struct {
+	Plan   *zones.Plan   `json:"plan"`
+	Result *zones.Result `json:"result"`
+	// Reached is what was waited for, empty if nothing was.
+	Reached string `json:"reached,omitempty"`
+}
+
+func (a applied) text(w io.Writer, s styles) {
+	switch r := a.Result; {
+	case r.Run == "":
+		fmt.Fprintln(w, "nothing was to be applied")
+	default:
+		fmt.Fprintf(w, "%s: %s", s.good.Render("applied"), plural(r.Done, "step"))
+		if r.Before > 0 {
+			fmt.Fprintf(w, ", after %d of an earlier apply that was interrupted", r.Before)
+		}
+		fmt.Fprintf(w, " (run %s)\n", r.Run)
+	}
+	switch a.Reached {
+	case zones.WaitMoved.String():
+		fmt.Fprintln(w, "everything is on a shard of its zone")
+	case zones.WaitClean.String():
+		fmt.Fprintln(w, "everything is on a shard of its zone, and no copies are left behind")
+	default:
+		if len(a.Plan.Forecast.Moves) > 0 {
+			fmt.Fprintln(w, "the balancer moves the data now: geoshard status --watch")
+		}
+	}
+	if a.Result.Run != "" {
+		fmt.Fprintln(w, "the way back: geoshard rollback")
+	}
+}

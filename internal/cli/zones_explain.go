@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones/explain"
+)
+
+func newExplainCommand(env *environment) *cobra.Command {
+	var flags clusterFlags
+	var namespace, from string
+	cmd := &cobra.Command{
+		Use:   "explain FILTER",
+		Short: "Show which shards and datacenters a query touches, and what that must cost",
+		Long: `Show which shards a find by the filter asks, where those are at home, and the latency that it must have by the links of the topology, for a
+client in each datacenter or in that of --from. The query router is asked which shards it would ask; the query is not run.
+
+The filter is extended JSON. Without --ns it is about the namespace of the topology, where there is just one.` + whichHelp,
+		Example: `  geoshard explain '{"dataCenter":"NYC"}'
+  geoshard explain '{"cartId":7}' --ns shop.carts --from SYD`,
+		Args: arguments("FILTER"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			filter, err := readFilter("FILTER", args[0])
+			if err != nil {
+				return err
+			}
+			return env.withWorld(cmd, flags, func(ctx context.Context, s session) error {
+				ns, err := oneNamespace(s.world, namespace)
+				if err != nil {
+					return err
+				}
+				clients := routedNames(s.world)
+				if from != "" {
+					clients = []string{from}
+				}
+				var view explanations
+				for _, dc := range clients {
+					e, err := explain.Explain(ctx, s.Client(), s.world, ns, filter, topology.DatacenterID(dc))
+					if err != nil {
+						return err
+					}
+					view = append(view, e)
+				}
+				return env.show(view)
+			})
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	flags.add(cmd)
+	addNamespaceFlag(cmd, &flags, &namespace)
+	cmd.Flags().StringVar(&from, "from", "", "the client's datacenter (default each)")
+	_ = cmd.RegisterFlagCompletionFunc("from", completeWorld(&flags, 2, datacenterNames))
+	return cmd
+}
+
+func addNamespaceFlag(cmd *cobra.Command, flags *clusterFlags, namespace *string) {
+	cmd.Flags().StringVar(namespace, "ns", "", "the collection, such as shop.carts")
+	_ = cmd.RegisterFlagCompletionFunc("ns", completeWorld(flags, 2, namespaceNames))
+}
+
+// readFilter reads extended JSON.
+func readFilter(name, text string) (bson.D, error) {
+	filter := bson.D{}
+	var whole map[string]any // the driver's parser takes null for a document, and does not mind what follows one
+	err := json.Unmarshal([]byte(text), &whole)
+	if err == nil && whole == nil {
+		err = errors.New("it is no document")
+	}
+	if err == nil {
+		err = bson.UnmarshalExtJSON([]byte(text), false, &filter)
+	}
+	if err != nil {
+		return nil, &usageError{msg: fmt.Sprintf("%s %s: %v", name, text, err), hint: `write extended JSON, with field names in double quotes: '{"dataCenter": "NYC"}'`}
+	}
+	return filter, nil
+}
+
+// oneNamespace is the one that is named, or the only one that there is.
+func oneNamespace(world *topology.Topology, named string) (string, error) {
+	if named != "" {
+		return named, nil
+	}
+	names := namespaceNames(world)
+	if len(names) == 1 && len(world.Namespaces) == 1 {
+		return names[0], nil
+	}
+	return "", &usageError{msg: "which namespace?", hint: "name it with --ns; the topology has " + strings.Join(names, ", ")}
+}
+
+// explanations are what a query costs clients in one datacenter after the other.
+type explanations []*explain.Explanation
+
+func (v explanations) text(w io.Writer, s styles) {
+	first := v[0]
+	routing := s.warn
+	if first.Routing == explain.RoutingOne {
+		routing = s.good
+	}
+	fmt.Fprintf(w, "%s.find(%s): %s\n", first.Namespace, first.Filter, routing.Render(first.Routing.String()))
+	fmt.Fprintf(w, "because %s\n\n", first.Why)
+	rows := [][]string{{"shard", "home"}}
+	for _, shard := range first.Shards {
+		rows = append(rows, []string{string(shard.ID), string(shard.Home)})
+	}
+	fmt.Fprintf(w, "%s\n", grid(s, rows))
+	rows = [][]string{{"client in", "from primaries at least", "from the nearest members at least"}}
+	for _, e := range v {
+		rows = append(rows, []string{string(e.From), e.Primary.String(), e.Nearest.String()})
+	}
+	fmt.Fprint(w, grid(s, rows))
+}

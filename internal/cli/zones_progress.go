@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/geoshard/geoshard/zones"
+)
+
+// progress returns a listener that tells a person how an apply or a wait goes on, with a bar on a terminal and lines elsewhere. Programs hear nothing. Done
+// ends the bar.
+func (e *environment) progress() (listen func(zones.Event), done func()) {
+	if e.output != outputText {
+		return func(zones.Event) {}, func() {}
+	}
+	p := &progress{w: e.stderr, s: e.styles(e.stderr), bars: isTerminal(e.stderr)}
+	return p.hear, p.finish
+}
+
+// A progress prints events.
+type progress struct {
+	w    io.Writer
+	s    styles
+	bars bool
+	bar  *progressbar.ProgressBar
+	// left is what the last line of a wait said.
+	left string
+}
+
+func (p *progress) hear(event zones.Event) {
+	switch event := event.(type) {
+	case zones.RunBegun:
+		if event.Done > 0 {
+			p.line("going on with run %s: %d of %d steps were done before", event.Run, event.Done, event.Total)
+		}
+	case zones.StepDone:
+		text := event.Step.Change.String()
+		p.line("%d/%d %s", event.Index+1, event.Total, signStyle(p.s, text).Render(text))
+	case zones.BalancingReleased:
+		p.line("the balancer may work on %s again", event.Collection)
+	case zones.WaitProgress:
+		p.waiting(event)
+	}
+}
+
+func (p *progress) line(format string, args ...any) {
+	p.finish()
+	fmt.Fprintf(p.w, format+"\n", args...)
+}
+
+// waiting tells one look of a wait.
+func (p *progress) waiting(event zones.WaitProgress) {
+	if !p.bars || event.Total == 0 {
+		if text := event.Left.String(); text != p.left {
+			p.left = text
+			p.line("waiting until %s: %s%s", event.Goal, text, more(event))
+		}
+		return
+	}
+	if p.bar == nil {
+		p.bar = progressbar.NewOptions64(event.Total, progressbar.OptionSetWriter(p.w), progressbar.OptionShowBytes(true),
+			progressbar.OptionSetPredictTime(false), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth())
+	}
+	p.bar.Describe(fmt.Sprintf("%s%s", event.Goal, more(event)))
+	_ = p.bar.Set64(min(event.Total, max(0, event.Total-event.Left.Bytes))) // an error here is about the drawing alone
+}
+
+// more says what is under way and how long the rest takes.
+func more(event zones.WaitProgress) string {
+	text := ""
+	if len(event.Left.Migrations) > 0 {
+		m := event.Left.Migrations[0]
+		text += fmt.Sprintf("; now %s from %s to %s", m.Collection, m.From, m.To)
+		if others := len(event.Left.Migrations) - 1; others > 0 {
+			text += fmt.Sprintf(" and %s", plural(others, "other migration"))
+		}
+	}
+	if event.Left.Orphans > 0 && event.Left.Chunks == 0 {
+		text += "; the servers delete what was left behind"
+	}
+	if event.ETA > 0 {
+		text += "; about " + event.ETA.String() + " left"
+	}
+	return text
+}
+
+func (p *progress) finish() {
+	if p.bar != nil {
+		_ = p.bar.Exit() // only ends the line
+		fmt.Fprintln(p.w)
+		p.bar = nil
+	}
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones/rehome"
+)
+
+func newRehomeCommand(env *environment) *cobra.Command {
+	var flags clusterFlags
+	var namespace, filter, to string
+	var o rehome.Options
+	cmd := &cobra.Command{
+		Use:   "rehome",
+		Short: "Move documents to another home",
+		Long: `Move the documents that a filter chooses to another home: their zone field gets another value, so that the shard of that zone owns them. They go in
+batches, each one a transaction, together with their related documents of other namespaces as the topology declares them. Nothing is lost or doubled when it is
+interrupted: run it again, and it goes on.
+
+--to is the new value of the zone field, a string: where zones have the names of their datacenters, the datacenter. The filter is extended
+JSON; {} chooses all documents. --dry-run counts what would move.` + whichHelp,
+		Example: `  geoshard rehome --ns shop.carts --filter '{"userId":7}' --to LON --dry-run
+  geoshard rehome --ns shop.carts --filter '{"userId":7}' --to LON
+  geoshard rehome --filter '{"dataCenter":"SYD"}' --to LON --batch 200`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			chosen, err := readFilter("--filter", filter)
+			if err != nil {
+				return err
+			}
+			if o.Batch < 0 {
+				return &usageError{msg: fmt.Sprintf("--batch %d: want 1 or more", o.Batch), hint: "leave it out for " + strconv.Itoa(rehome.DefaultBatch)}
+			}
+			return env.withWorld(cmd, flags, func(ctx context.Context, s session) error {
+				if o.Namespace, err = oneNamespace(s.world, namespace); err != nil {
+					return err
+				}
+				o.Filter, o.To, o.Progress = chosen, topology.StringOf(to), env.rehoming
+				result, err := rehome.Rehome(ctx, s.Client(), s.world, o)
+				if err != nil {
+					if result != nil {
+						env.say("done before that:")
+						rehomed{result}.text(env.stderr, env.styles(env.stderr))
+					}
+					return interrupted(ctx, err)
+				}
+				return env.show(rehomed{result})
+			})
+		},
+	}
+	flags.add(cmd)
+	addNamespaceFlag(cmd, &flags, &namespace)
+	cmd.Flags().StringVar(&filter, "filter", "", "which documents, as extended JSON (required)")
+	cmd.Flags().StringVar(&to, "to", "", "the new value of the zone field (required)")
+	_ = cmd.MarkFlagRequired("filter")
+	_ = cmd.MarkFlagRequired("to")
+	_ = cmd.RegisterFlagCompletionFunc("to", completeWorld(&flags, 2, zoneNames))
+	cmd.Flags().IntVar(&o.Batch, "batch", rehome.DefaultBatch, "documents in one transaction")
+	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "count what would move, and change nothing")
+	return cmd
+}
+
+// rehoming tells how far it is.
+func (e *environment) rehoming(event rehome.Event) {
+	related := ""
+	if event.Related > 0 {
+		related = fmt.Sprintf(", with %s", plural64(event.Related, "related document"))
+	}
+	e.say("%s: %d of about %d moved, %d were at home%s", event.Namespace, event.Moved, event.Total, event.Skipped, related)
+}
+
+// A rehomed is what rehome shows.
+type rehomed struct{ *rehome.Result }
+
+func (r rehomed) text(w io.Writer, s styles) {
+	moved := "moved"
+	if r.DryRun {
+		moved = "would move"
+	}
+	rows := [][]string{{"namespace", moved, "at home already", "left behind"}}
+	for _, n := range r.Namespaces {
+		count := n.After
+		if r.DryRun {
+			count = n.Before
+		}
+		rows = append(rows, []string{n.Namespace, strconv.FormatInt(count, 10), strconv.FormatInt(n.Skipped, 10), wrong(s, n.LeftBehind)})
+	}
+	fmt.Fprint(w, grid(s, rows))
+}

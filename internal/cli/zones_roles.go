@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/zones"
+)
+
+func newRolesCommand(env *environment) *cobra.Command {
+	var flags clusterFlags
+	var create bool
+	cmd := &cobra.Command{
+		Use:   "roles",
+		Short: "Print or create the least roles that geoshard needs",
+		Long: `Print the commands for mongosh that create two roles with the least privileges for the namespaces of the topology: ` + zones.PlanRoleName + ` reads, for plan,
+status and verify through the router; ` + zones.ApplyRoleName + ` is that, and what apply needs. --create creates them instead, with a user who may (userAdmin of
+the database admin). Neither makes users: grant the roles with grantRolesToUser.` + whichHelp,
+		Example: `  geoshard roles -f geoshard.yaml
+  geoshard roles --create --uri-file admin.uri`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if create {
+				return env.withWorld(cmd, flags, func(ctx context.Context, s session) error {
+					view := newRolesView(declared(s.world.Namespaces))
+					for _, role := range view.Roles {
+						if err := s.CreateRole(ctx, role.Role); err != nil {
+							return err
+						}
+					}
+					view.Created = true
+					return env.show(view)
+				})
+			}
+			world, err := worldAlone(cmd, flags)
+			if err != nil {
+				return err
+			}
+			return env.show(newRolesView(declared(world.Namespaces)))
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().BoolVar(&create, "create", false, "create the roles in the cluster")
+	return cmd
+}
+
+// A rolesView is both roles as commands.
+type rolesView struct {
+	Created bool       `json:"created"`
+	Roles   []roleView `json:"roles"`
+}
+
+// A roleView is a role as a command of MongoDB.
+type roleView struct{ zones.Role }
+
+// MarshalJSON writes the command that creates the role.
+func (v roleView) MarshalJSON() ([]byte, error) {
+	return bson.MarshalExtJSON(v.CreateRole(), false, false)
+}
+
+func newRolesView(namespaces []string) rolesView {
+	return rolesView{Roles: []roleView{{zones.PlanRole(namespaces)}, {zones.ApplyRole(namespaces)}}}
+}
+
+func (v rolesView) text(w io.Writer, s styles) {
+	for _, role := range v.Roles {
+		if v.Created {
+			fmt.Fprintf(w, "created the role %s in the database admin\n", s.bold.Render(role.Name))
+			continue
+		}
+		command, err := bson.MarshalExtJSONIndent(role.CreateRole(), false, false, "", "  ")
+		if err != nil {
+			panic(fmt.Sprintf("write the role %s: %v", role.Name, err)) // it holds nothing that JSON lacks
+		}
+		fmt.Fprintf(w, "db.getSiblingDB(\"admin\").runCommand(%s)\n", command)
+	}
+}

@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/geoshard/geoshard/internal/redact"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones/verify"
+)
+
+type verifyFlags struct {
+	clusterFlags
+	verify.Options
+	shardCredentials string
+}
+
+func newVerifyCommand(env *environment) *cobra.Command {
+	var flags verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Prove by documents that everything is where it belongs",
+		Long: `Look at the documents, not at the catalogue, and prove two things. Placement: every document is on a shard of its zone; copies that a
+migration left behind (orphans) are counted too. Residency: the datacenters of the members that physically hold a zone's documents, primaries and
+secondaries, are among those that the zone allows. Documents in the wrong place are named. What was not checked is said.
+
+Exit codes: 0 clean, 1 an error, so that something was not proved, 2 violations. The report in JSON has a SHA-256 over its content.
+
+The members of the shards are connected to one by one. Users of a cluster are not users of its shards: --shard-credentials names a file with a
+connection string whose user, password and TLS options are taken for the members, and whose hosts do not matter. --host-map says where members can be
+reached from here that call themselves otherwise. --via-router connects to no member, and proves less: the report says what.
+
+All documents are looked at, along an index. --sample looks at a number of random ones instead, and states what share of documents outside their
+zone that leaves possible; --throttle and --spare-primaries spare the servers.` + whichHelp,
+		Example: `  geoshard verify
+  geoshard verify --ns shop.carts --sample 10000 --spare-primaries
+  geoshard verify --uri-file prod.uri --shard-credentials shards.uri --host-map nyc-1.internal:27018=localhost:9001
+  geoshard verify --via-router --output json > report.json`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if flags.Sample < 0 || flags.Throttle < 0 || flags.Examples < 0 {
+				return &usageError{msg: "--sample, --throttle and --examples are numbers of documents: want 0 or more", hint: "leave the flag out for its default"}
+			}
+			return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error { return env.verify(ctx, s, flags) })
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringSliceVar(&flags.Namespaces, "ns", nil, "only these namespaces of the topology")
+	_ = cmd.RegisterFlagCompletionFunc("ns", completeWorld(&flags.clusterFlags, 1, namespaceNames))
+	cmd.Flags().IntVar(&flags.Sample, "sample", 0, "look at that many random documents of a namespace on each member (default all)")
+	cmd.Flags().IntVar(&flags.Throttle, "throttle", 0, "documents per second that are read from one member (default unlimited)")
+	cmd.Flags().BoolVar(&flags.SparePrimaries, "spare-primaries", false, "look at secondaries alone, where a shard has any")
+	cmd.Flags().IntVar(&flags.Examples, "examples", verify.DefaultExamples, "documents to name of each shard and mistake")
+	cmd.Flags().StringVar(&flags.shardCredentials, "shard-credentials", "", "file with a connection string: how to log in to the shards' members")
+	_ = cmd.MarkFlagFilename("shard-credentials")
+	cmd.Flags().StringToStringVar(&flags.HostMap, "host-map", nil, "where members can be reached: HOST:PORT=ADDRESS:PORT")
+	cmd.Flags().BoolVar(&flags.ViaRouter, "via-router", false, "ask the query router alone")
+	return cmd
+}
+
+func (e *environment) verify(ctx context.Context, s session, flags verifyFlags) (err error) {
+	o := flags.Options
+	if o.ShardClient, err = shardClient(s, flags); err != nil {
+		return err
+	}
+	o.Progress = func(event verify.Event) {
+		e.say("%s: %s on %s %s", event.Namespace, plural64(event.Member.Documents, "document"), event.Member.Shard, event.Member.Host)
+	}
+	report, err := verify.Verify(ctx, s.Client(), s.world, o)
+	if report != nil {
+		if shown := e.show(reportView{report}); shown != nil {
+			return errors.Join(err, shown)
+		}
+	}
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	if !report.Clean() {
+		return errDifferences
+	}
+	return nil
+}
+
+// shardClient is how the members of the shards are logged in to: as the file says, as a local cluster knows, else without a user, encrypted as the query
+// router is.
+func shardClient(s session, flags verifyFlags) (*options.ClientOptions, error) {
+	switch {
+	case flags.ViaRouter:
+		return nil, nil
+	case flags.shardCredentials != "":
+		uri, err := uriOfFile(flags.shardCredentials)
+		if err != nil {
+			return nil, err
+		}
+		return clientOptions(flags.withTLS(uri))
+	case s.target.local != nil:
+		uri, err := s.target.local.SecretMemberURI(dataMember(s.target.local.Topology()))
+		if err != nil {
+			return nil, err
+		}
+		return clientOptions(uri)
+	}
+	router, err := clientOptions(s.target.uri)
+	if err != nil {
+		return nil, err
+	}
+	return options.Client().SetTLSConfig(router.TLSConfig), nil
+}
+
+func clientOptions(uri string) (*options.ClientOptions, error) {
+	o := options.Client().ApplyURI(uri)
+	if err := o.Validate(); err != nil {
+		return nil, &usageError{msg: "read the connection string of --shard-credentials: " + redact.Error(err, uri).Error(), hint: "such as mongodb://user:password@host/?authSource=admin&tls=true"}
+	}
+	return o, nil
+}
+
+// dataMember names a member that holds documents: arbiters know no users.
+func dataMember(t *topology.Topology) string {
+	for _, shard := range t.Shards {
+		for i, m := range shard.Members {
+			if !t.Arbiter(m) {
+				return shard.MemberName(i)
+			}
+		}
+	}
+	return ""
+}
+
+// A reportView is a report as people read it. It encodes as the report.
+type reportView struct{ *verify.Report }
+
+func (v reportView) text(w io.Writer, s styles) {
+	for _, n := range v.Namespaces {
+		placement(w, s, n)
+	}
+	v.residency(w, s)
+	for _, what := range v.NotChecked {
+		fmt.Fprintf(w, "%s %s\n", s.warn.Render("not checked:"), what)
+	}
+	if len(v.NotChecked) > 0 {
+		fmt.Fprintln(w)
+	}
+	verdict := s.good.Render("clean")
+	if !v.Clean() {
+		verdict = s.bad.Render("not clean")
+	}
+	t := v.Totals()
+	fmt.Fprintf(w, "%s: %s, %d misplaced, %s, %d of unknown values\nsha256 %s\n",
+		verdict, plural64(t.Documents, "document"), t.Misplaced, plural64(t.Orphans, "orphan"), t.Unknown, v.Hash())
+}
