@@ -17,19 +17,37 @@ if [ "$(go env CGO_ENABLED)" != 1 ] || ! command -v "$(go env CC | cut -d' ' -f1
   loud "NO C COMPILER HERE: the tests run WITHOUT the race detector (on Debian: apt-get install gcc libc6-dev)"
 fi
 
-# Built with all cores first; then one package after the other, because each may run a whole cluster.
-packages=("$@")
-case " $* " in *" ./"*) ;; *) packages+=(./...) ;; esac
-flags=("${race[@]}" -p 1 -count=1 -timeout "${GEOSHARD_TEST_TIMEOUT:-30m}")
+# Each package may run a whole cluster. What measures round trips, lags and growth runs alone; the rest two at a time, for it mostly waits for elections and
+# balancers.
+flags=("${race[@]}" -count=1 -timeout "${GEOSHARD_TEST_TIMEOUT:-30m}")
+alone=(./cluster/... ./wan ./zones .)
 go build "${race[@]}" ./...
 
 if ! go run "$gotestsum" --version >/dev/null; then
   loud "gotestsum cannot be fetched: no counts at the end, and skipped tests are not listed"
-  exec go test "${flags[@]}" "${packages[@]}"
+  case " $* " in *" ./"*) ;; *) set -- "$@" ./... ;; esac
+  exec go test "${flags[@]}" -p 1 "$@"
 fi
 
 status=0
-go run "$gotestsum" --format pkgname --jsonfile "$results" -- "${flags[@]}" "${packages[@]}" || status=$?
+run() { # run PARALLEL ARGUMENT...
+  local part
+  part=$(mktemp)
+  go run "$gotestsum" --format pkgname --jsonfile "$part" -- "${flags[@]}" -p "$@" || status=$?
+  cat "$part" >>"$results"
+  rm -f "$part"
+}
+case " $* " in
+  *" ./... "* | "  ")
+    arguments=()
+    for a in "$@"; do [ "$a" = ./... ] || arguments+=("$a"); done
+    run 1 "${arguments[@]}" "${alone[@]}"
+    # The longest first.
+    mapfile -t others < <(go list ./... | grep -vxF -f <(go list "${alone[@]}") | awk '/devmongos$/ {print "0 " $0; next} {print "1 " $0}' | sort -s -k1,1 | cut -d' ' -f2)
+    run 2 "${arguments[@]}" "${others[@]}"
+    ;;
+  *) run 1 "$@" ;;
+esac
 
 count() { grep -c "^{.*\"Action\":\"$1\".*\"Test\":" "$results" || true; }
 # What tests counted and measured: gotestsum hides the words of a test that passed.

@@ -246,15 +246,15 @@ type auditor struct {
 
 func (a *auditor) run(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
-		a.look(context.WithoutCancel(ctx), i%10 == 9)
+		a.look(context.WithoutCancel(ctx), i%10 == 9, i%2 == 1)
 	}
 }
 
-func (a *auditor) look(ctx context.Context, whole bool) {
+func (a *auditor) look(ctx context.Context, whole, grouped bool) {
 	ctx, cancel := context.WithTimeout(ctx, chaosBudget)
 	defer cancel()
 	began := time.Now()
-	b, err := a.read(ctx, whole)
+	b, err := a.read(ctx, whole, grouped)
 	took := time.Since(began)
 	var wrong []string
 	switch {
@@ -292,7 +292,8 @@ func (a *auditor) failed(err error, took time.Duration) {
 	}
 }
 
-func (a *auditor) read(ctx context.Context, whole bool) (b books, err error) {
+// read reads the accounts, and the rest of the books if the whole is wanted; grouped balances come by way of an aggregation, whose parts the shards work out.
+func (a *auditor) read(ctx context.Context, whole, grouped bool) (b books, err error) {
 	o := options.Session()
 	if !a.transaction {
 		o.SetSnapshot(true)
@@ -306,10 +307,10 @@ func (a *auditor) read(ctx context.Context, whole bool) (b books, err error) {
 		return books{}, err
 	}
 	if !a.transaction {
-		return readBooks(mongo.NewSessionContext(ctx, session), a.client, whole)
+		return readBooks(mongo.NewSessionContext(ctx, session), a.client, whole, grouped)
 	}
 	_, err = session.WithTransaction(ctx, func(ctx context.Context) (any, error) {
-		b, err = readBooks(ctx, a.client, whole)
+		b, err = readBooks(ctx, a.client, whole, grouped)
 		return nil, err
 	}, options.Transaction().SetReadConcern(readconcern.Snapshot()))
 	return b, err
@@ -332,10 +333,14 @@ func advance(ctx context.Context, session *mongo.Session, clients []*mongo.Clien
 }
 
 // readBooks reads the accounts, and what else the bank has if the whole is wanted, in the session of ctx.
-func readBooks(ctx context.Context, client *mongo.Client, whole bool) (books, error) {
+func readBooks(ctx context.Context, client *mongo.Client, whole, grouped bool) (books, error) {
 	db, b := client.Database("bank"), books{accounts: map[string]int64{}, totals: map[int]int64{}}
 	var accounts []account
-	if err := all(ctx, db.Collection("accounts"), &accounts); err != nil {
+	read := all
+	if grouped {
+		read = balances
+	}
+	if err := read(ctx, db.Collection("accounts"), &accounts); err != nil {
 		return books{}, err
 	}
 	for i, a := range accounts {
@@ -359,6 +364,15 @@ func readBooks(ctx context.Context, client *mongo.Client, whole bool) (books, er
 		b.totals[t.ID] = t.N
 	}
 	return b, nil
+}
+
+// balances has the shards and the router sum up what each account holds.
+func balances(ctx context.Context, coll *mongo.Collection, into any) error {
+	cursor, err := coll.Aggregate(ctx, bson.A{d("$group", d("_id", "$_id", "balance", d("$sum", "$balance")))})
+	if err != nil {
+		return err
+	}
+	return cursor.All(ctx, into)
 }
 
 func all(ctx context.Context, coll *mongo.Collection, into any) error {

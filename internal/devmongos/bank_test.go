@@ -80,7 +80,7 @@ func bankClients(ctx context.Context, t *testing.T, c *testCluster, record *bank
 	for _, client := range clients {
 		// A snapshot may be older than what another router has acknowledged: the run begins when all know of the deposits.
 		if !eventually(ctx, recoveryBudget, func() bool {
-			b, err := (&auditor{client: client}).read(ctx, true)
+			b, err := (&auditor{client: client}).read(ctx, true, false)
 			return err == nil && len(audit(b, bankAccounts)) == 0
 		}) {
 			t.Fatal("a router does not show the deposits")
@@ -201,7 +201,7 @@ func finalBooks(ctx context.Context, t *testing.T, c *testCluster, clients []*mo
 	t.Helper()
 	var err error
 	reader := &auditor{client: c.client, accounts: bankAccounts, transaction: true, after: clients}
-	if !eventually(ctx, recoveryBudget, func() bool { b, err = reader.read(ctx, true); return err == nil }) {
+	if !eventually(ctx, recoveryBudget, func() bool { b, err = reader.read(ctx, true, false); return err == nil }) {
 		t.Fatalf("read the books: %v", err)
 	}
 	return b

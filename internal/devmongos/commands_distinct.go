@@ -37,9 +37,13 @@ func (r *router) distinct(ctx context.Context, req *request) (bsoncore.Document,
 	if err != nil {
 		return nil, err
 	}
+	body, err := r.snapshotRead(ctx, db, collection, distinctPipeline(req.body, key))
+	if err != nil {
+		return nil, err
+	}
 	lsid := r.sessions.take()
 	ns := db + "." + collection
-	rep, err := r.askCoreFresh(ctx, req, ns, coreRead(r.atOneTime(distinctPipeline(req.body, key)), "clusterAggregate", concern, lsid))
+	rep, err := r.askCoreFresh(ctx, req, ns, coreRead(body, "clusterAggregate", concern, lsid))
 	snapshot := field(documentField(rep.doc, "cursor"), "atClusterTime")
 	var values []bsoncore.Value
 	for batch := "firstBatch"; err == nil; batch = "nextBatch" {

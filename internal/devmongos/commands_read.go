@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -124,8 +125,13 @@ func (r *router) throughCore(ctx context.Context, req *request, name, ns string)
 	if err != nil {
 		return nil, err
 	}
+	db, collection, _ := strings.Cut(ns, ".")
+	body, err := r.snapshotRead(ctx, db, collection, req.body)
+	if err != nil {
+		return nil, err
+	}
 	lsid := r.sessions.take()
-	rep, err := r.askCoreFresh(ctx, req, ns, coreRead(r.atOneTime(req.body), name, concern, lsid))
+	rep, err := r.askCoreFresh(ctx, req, ns, coreRead(body, name, concern, lsid))
 	if err != nil {
 		return nil, err // the session is not given back: something may still run in it
 	}

@@ -1,6 +1,15 @@
 package devmongos
 
-import "go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/geoshard/geoshard/topology"
+)
 
 // wantsSnapshot tells that a read is at a time of the past, when a chunk may have had another owner: the core knows its history.
 func wantsSnapshot(body bsoncore.Document) bool {
@@ -18,6 +27,94 @@ func (r *router) atOneTime(body bsoncore.Document) bsoncore.Document {
 	return edit(nil, body, func(name string) bool { return name == "readConcern" }, func(dst []byte) []byte {
 		return appendSnapshot(dst, at)
 	})
+}
+
+// snapshotRead makes a read for the core one that is at one time on all shards, and waits until its primaries can answer for that time. Of other
+// members it asks nothing: that would take a round trip to each, and the primaries are what a snapshot is about.
+func (r *router) snapshotRead(ctx context.Context, db, collection string, body bsoncore.Document) (bsoncore.Document, error) {
+	body = r.atOneTime(body)
+	if !wantsSnapshot(body) || !wantsPrimary(body) {
+		return body, nil
+	}
+	at := timeOf(field(documentField(body, "readConcern"), "atClusterTime"))
+	shards, err := r.snapshotShards(ctx, db, collection, body, at)
+	if err != nil {
+		return nil, err
+	}
+	return body, r.settlePrepared(ctx, at, shards)
+}
+
+// snapshotShards are those that a read at that time may ask: by the filter, if no chunk has moved since and no other collection is read as well.
+func (r *router) snapshotShards(ctx context.Context, db, collection string, body bsoncore.Document, at uint64) ([]topology.ShardID, error) {
+	budget, cancel := context.WithTimeout(ctx, r.cfg.FailoverBudget)
+	defer cancel()
+	var pace pacer
+	for {
+		rt, err := r.catalog.route(budget, db, collection)
+		if errors.Is(err, errNoDatabase) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if rt.movedSince(at) || readsOthers(field(body, "pipeline")) {
+			return r.catalog.allShards(ctx)
+		}
+		shards := targetsOf(rt, filterOf(body), documentField(body, "collation"))
+		outdated, err := r.isOutdated(budget, rt, shards)
+		if err != nil || outdated == 0 {
+			return shards, err
+		}
+		r.catalog.forget(rt, outdated)
+		if !pace.wait(budget) {
+			return nil, refuse(outdated, "routing of %s did not settle within %v", rt.ns, r.cfg.FailoverBudget)
+		}
+	}
+}
+
+// isOutdated asks shards whether they still have what the route says; it returns the code of one that has not. Whoever gives a chunk away is
+// among those that the route names, so a route that all of them accept leaves nobody out.
+func (r *router) isOutdated(ctx context.Context, rt *route, shards []topology.ShardID) (int32, error) {
+	codes := make([]int32, len(shards))
+	all, ctx := errgroup.WithContext(ctx)
+	for i, shard := range shards {
+		all.Go(func() error {
+			rep, err := r.onPrimaryOf(ctx, shard, introduction(rt, shard))
+			if err != nil {
+				return err
+			}
+			defer rep.buf.release()
+			if code := codeOf(rep.doc); code != codeViewOnShard {
+				codes[i] = code // stale, or it took too long, because a chunk is just moving
+			}
+			return nil
+		})
+	}
+	err := all.Wait()
+	for _, code := range codes {
+		if code != 0 {
+			return code, err
+		}
+	}
+	return 0, err
+}
+
+// filterOf is what a find, or an aggregate with its first stage, selects by.
+func filterOf(body bsoncore.Document) bsoncore.Document {
+	if stages := arrayValues(field(body, "pipeline")); len(stages) > 0 {
+		return documentField(stages[0].Data, "$match")
+	}
+	return documentField(body, "filter")
+}
+
+// readsOthers tells that a pipeline may read other collections than its own.
+func readsOthers(pipeline bsoncore.Value) bool {
+	for _, stage := range []string{"$lookup", "$graphLookup", "$unionWith"} {
+		if bytes.Contains(pipeline.Data, append([]byte(stage), 0)) {
+			return true
+		}
+	}
+	return false
 }
 
 // appendSnapshot appends the read concern of a snapshot at a time.

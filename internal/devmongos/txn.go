@@ -204,14 +204,19 @@ func (x *transaction) appendConcern(dst []byte) []byte {
 // admit refuses a route on which the shards' parts at the transaction's time cannot be found: a chunk that moved since then had
 // another owner. A transaction that has not begun anywhere simply reads at a later time.
 func (x *transaction) admit(rt *route) error {
-	if rt.table == nil {
-		return nil
-	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	moved := rt.table.LastMove()
-	if x.atClusterTime == 0 || uint64(moved.T)<<32|uint64(moved.I) < x.atClusterTime {
+	if x.atClusterTime == 0 || !rt.movedSince(x.atClusterTime) {
 		return nil
 	}
 	return refuse(codeStaleChunkHistory, "a chunk of %s has moved since the time of the transaction's snapshot", rt.ns)
+}
+
+// movedSince tells that a chunk has moved at that time or later.
+func (rt *route) movedSince(at uint64) bool {
+	if rt.table == nil {
+		return false
+	}
+	moved := rt.table.LastMove()
+	return uint64(moved.T)<<32|uint64(moved.I) >= at
 }
