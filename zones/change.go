@@ -55,7 +55,7 @@ type ShardCollection struct {
 	Key        topology.Key `json:"key"`
 }
 
-// SetValidator replaces a collection's validator. Validator nil removes it.
+// SetValidator replaces a collection's validator. Validator nil removes it. A collection that does not exist is made with it.
 type SetValidator struct {
 	Collection string   `json:"collection"`
 	Validator  bson.Raw `json:"validator,omitempty"`

@@ -5,6 +5,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/topology"
 )
@@ -13,7 +16,7 @@ import (
 //
 // The order of its steps is the one that the server accepts at every point, and in which every range has a shard: shards enter their zones; collection by
 // collection, ranges go and come, and the collection is sharded with its ranges in place; shards leave zones; validators come last, when what they refuse
-// has a place to go.
+// has a place to go. Only a collection that is to be sharded has its validator before: so it is on all shards, whichever of them will own chunks.
 type diff struct {
 	state    *State
 	applied  *Layout
@@ -140,25 +143,28 @@ func (d *diff) collection(c Collection, want Placement) {
 		d.note("undeclared-range", c.Name, fmt.Sprintf("the range %s is not declared", r), "declare it, or remove it with --prune")
 	}
 	shard := d.options.Shard && c.shardable()
+	result := Placement{Collection: c.Name, Key: want.Key, Ranges: ranges.result}
+	var validator []Step
+	if c.Exists || shard {
+		result.Reject, validator = d.validator(c, want, was)
+	} else if want.Reject != nil {
+		d.note("validator-waits", c.Name, "the collection does not exist yet, so nothing can refuse undeclared values", "plan again when it exists, or shard it with --shard-collections")
+	}
 	if shard {
 		cause := CauseIntent
 		if len(steps) > 0 && !slices.ContainsFunc(steps, func(s Step) bool { return s.Cause != CauseDrift }) {
 			cause = CauseDrift // dropping a collection drops its ranges as well
 		}
+		steps, validator = append(steps, validator...), nil
 		steps = append(steps, Step{ShardCollection{c.Name, want.Key}, cause, "it is declared, and has no documents yet; with its ranges in place each chunk is made in its zone"})
 	}
 	d.ranges = append(d.ranges, steps...)
-	result := Placement{Collection: c.Name, Key: want.Key, Ranges: ranges.result}
-	if c.Exists || shard {
-		result.Reject = want.Reject
-		d.validator(c, want, was)
-	} else if want.Reject != nil {
-		d.note("validator-waits", c.Name, "the collection does not exist yet, so nothing can refuse undeclared values", "plan again when it exists, or shard it with --shard")
-	}
+	d.validators = append(d.validators, validator...)
 	d.result.Collections = append(d.result.Collections, result)
 }
 
-func (d *diff) validator(c Collection, want Placement, was appliedPlacement) {
+// validator compares geoshard's part of a validator, and returns what it will be.
+func (d *diff) validator(c Collection, want Placement, was appliedPlacement) (will bson.Raw, steps []Step) {
 	if want.Reject != nil && c.Validator != nil && (c.ValidationAction == "warn" || c.ValidationLevel == "off") {
 		d.finding(SeverityWarning, "validator-does-not-refuse", c.Name,
 			fmt.Sprintf("its validator has level %s and action %s, so documents with undeclared values are let in", cmp.Or(c.ValidationLevel, "strict"), cmp.Or(c.ValidationAction, "error")),
@@ -166,7 +172,15 @@ func (d *diff) validator(c Collection, want Placement, was appliedPlacement) {
 	}
 	change, ok := validatorStep(c, want.Reject)
 	if !ok {
-		return
+		return want.Reject, nil
+	}
+	if owner, primary := c.primaryWithoutChunks(); primary {
+		now, _ := splitValidator(c.Validator)
+		db, _, _ := strings.Cut(c.Name, ".")
+		d.finding(SeverityError, "validator-out-of-reach", c.Name,
+			fmt.Sprintf("its validator stays as it is: MongoDB changes validators on shards that own chunks alone, and shows that of %s, the primary shard of %s, which owns none", c.Primary, db),
+			fmt.Sprintf(`make a shard with chunks the primary, which takes unsharded collections along, and plan again: db.adminCommand({movePrimary: %q, to: %q})`, db, owner))
+		return now, nil
 	}
 	step := Step{change, CauseIntent, "documents with values that are not declared are refused (unknown: reject)"}
 	if want.Reject == nil {
@@ -175,7 +189,22 @@ func (d *diff) validator(c Collection, want Placement, was appliedPlacement) {
 	if was.known && bytes.Equal(was.Reject, want.Reject) {
 		step.Cause, step.Reason = CauseDrift, step.Reason+"; it was changed since the last apply"
 	}
-	d.validators = append(d.validators, step)
+	return want.Reject, []Step{step}
+}
+
+// primaryWithoutChunks reports whether the primary shard of the database owns no chunk of a sharded collection, and names one that does.
+func (c Collection) primaryWithoutChunks() (owner topology.ShardID, ok bool) {
+	if !c.Sharded || c.Primary == "" || len(c.Chunks) == 0 {
+		return "", false
+	}
+	owner = c.Chunks[0].Shard
+	for _, chunk := range c.Chunks {
+		if chunk.Shard == c.Primary {
+			return "", false
+		}
+		owner = min(owner, chunk.Shard)
+	}
+	return owner, true
 }
 
 func (d *diff) note(rule, subject, message, hint string) {

@@ -59,6 +59,10 @@ func TestPlansReadWell(t *testing.T) {
 		{"a shard in the wrong zone", PlanOptions{Prune: true}, true, func(_ *topology.Topology, s *State) {
 			s.Shards[0].Zones, s.Shards[1].Zones = []topology.ZoneID{"NYC"}, []topology.ZoneID{"LON", "NYC"}
 		}},
+		{"a validator that the primary shard hides", PlanOptions{}, true, carts(func(c *Collection) {
+			c.Validator, c.Primary = nil, "syd"
+			c.Chunks = slices.DeleteFunc(slices.Clone(c.Chunks), func(chunk Chunk) bool { return chunk.Shard == "syd" })
+		})},
 		{"somebody else's validator", PlanOptions{}, false, carts(func(c *Collection) { c.Validator, c.ValidationAction = theirs, "warn" })},
 		{"nothing is refused any more", PlanOptions{}, false, func(w *topology.Topology, s *State) {
 			layout, _ := Want(w, s, PlanOptions{})

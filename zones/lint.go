@@ -165,7 +165,7 @@ func (l *linter) sharded(c Collection) {
 func (l *linter) unsharded(ns topology.Namespace, c Collection) {
 	hint := "see what has to be done by hand"
 	if c.shardable() {
-		hint = "plan with --shard"
+		hint = "plan with --shard-collections"
 	}
 	l.report(SeverityWarning, "unsharded", c.Name, hint, "the collection is not sharded: all of it is on %s", c.Primary)
 	for _, index := range c.Indexes {

@@ -87,8 +87,11 @@ func (m *model) perform(c Change) error {
 		return m.change(c.Collection, false, func(coll *Collection) error { return shard(coll, c.Key) })
 	case SetValidator:
 		return m.change(c.Collection, false, func(coll *Collection) error {
-			if !coll.Exists {
+			if !coll.Exists && c.Validator == nil {
 				return errNoSuchThing
+			}
+			if !coll.Exists {
+				coll.Exists, coll.Sizes = true, map[topology.ShardID]Size{}
 			}
 			coll.Validator, coll.ValidationLevel, coll.ValidationAction = c.Validator, c.Level, c.Action
 			return nil

@@ -109,7 +109,7 @@ func PlanRole(namespaces []string) Role {
 //     replacement: before 8.0.24 and 8.3.3 it cannot run updateZoneKeyRange (SERVER-122697).
 //   - find and update on config.collections to hold a collection's balancing: reference/method/sh.disableBalancing, which writes noBalance there.
 //   - enableSharding on the collection for shardCollection and balancerCollectionStatus: the pages of these commands.
-//   - collMod on the collection for its validator: reference/privilege-actions (collMod).
+//   - collMod on the collection for its validator: reference/privilege-actions (collMod). CreateCollection to make a new one with it: the page of create.
 //   - find, insert, update, remove, createCollection and createIndex on the database of the journal and the lease, as in the built-in role readWrite.
 //
 // There is no moveChunk in it: the balancer moves the data.
@@ -120,7 +120,7 @@ func ApplyRole(namespaces []string) Role {
 		Privilege{Resource{DB: JournalDatabase}, []string{"createCollection", "createIndex", "find", "insert", "remove", "update"}})
 	collections, _ := resourcesOf(namespaces)
 	for _, c := range collections {
-		privileges = append(privileges, Privilege{c, []string{"collMod", "enableSharding"}})
+		privileges = append(privileges, Privilege{c, []string{"collMod", "createCollection", "enableSharding"}})
 	}
 	return Role{ApplyRoleName, merged(privileges)}
 }

@@ -23,13 +23,15 @@ type definition struct {
 
 // definitions asks each database for its primary shard, and for what its collections are.
 func (c *Catalog) definitions(ctx context.Context, s scope, byName map[string]*found, at func(string) *found) error {
-	wanted := map[string][]string{}
+	names, wanted := map[string][]string{}, map[string]bson.A{}
 	for name := range byName {
 		db, collection, _ := strings.Cut(name, ".")
+		names[db] = append(names[db], collection)
 		wanted[db] = append(wanted[db], collection)
 	}
-	for _, db := range s.databases {
-		wanted[db] = nil // all of them
+	for _, prefix := range s.prefixes {
+		db, collections, _ := strings.Cut(prefix, ".")
+		wanted[db] = append(wanted[db], beginning(collections))
 	}
 	var databases []struct {
 		Name    string           `bson:"_id"`
@@ -39,14 +41,14 @@ func (c *Catalog) definitions(ctx context.Context, s scope, byName map[string]*f
 		return err
 	}
 	for _, db := range databases {
-		names, ok := wanted[db.Name]
+		collections, ok := wanted[db.Name]
 		if !ok {
 			continue
 		}
-		for _, name := range names {
+		for _, name := range names[db.Name] {
 			at(db.Name + "." + name).Primary = db.Primary
 		}
-		defined, err := c.definitionsIn(ctx, db.Name, names)
+		defined, err := c.definitionsIn(ctx, db.Name, collections)
 		if err != nil {
 			return err
 		}
@@ -57,12 +59,9 @@ func (c *Catalog) definitions(ctx context.Context, s scope, byName map[string]*f
 	return nil
 }
 
-// definitionsIn lists collections of a database by name, or all of them.
-func (c *Catalog) definitionsIn(ctx context.Context, db string, names []string) ([]definition, error) {
-	filter := bson.D{}
-	if names != nil {
-		filter = bson.D{{Key: "name", Value: bson.D{{Key: "$in", Value: names}}}}
-	}
+// definitionsIn lists collections of a database, by names and beginnings of names.
+func (c *Catalog) definitionsIn(ctx context.Context, db string, names bson.A) ([]definition, error) {
+	filter := bson.D{{Key: "name", Value: bson.D{{Key: "$in", Value: names}}}}
 	var list []definition
 	cursor, err := c.database(db).ListCollections(ctx, filter)
 	if err == nil {

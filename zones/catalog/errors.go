@@ -175,6 +175,9 @@ func (c *Catalog) fail(what, command, on string, err error) error {
 	switch m, known := meanings[code]; {
 	case code == codeUnauthorized:
 		e.Kind, e.Help = ErrNotAllowed, command+" needs "+privilegeFor(command, on)+": have it granted to the user, for example by a role of geoshard's (geoshard roles)"
+		if c.options != nil && c.options.Auth == nil {
+			e.Help = "nobody has logged in: put user and password into the connection string; " + e.Help
+		}
 	case known:
 		e.Kind, e.Help = m.kind, m.help
 		if m.kind == ErrUnsupported {

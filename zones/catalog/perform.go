@@ -276,7 +276,7 @@ func pattern(key topology.Key) bson.D {
 	return d
 }
 
-// setValidator sends {} to remove a validator: null would be taken for "leave it as it is".
+// setValidator sends {} to remove a validator: null would be taken for "leave it as it is". A collection that does not exist is made with its validator.
 func (c *Catalog) setValidator(ctx context.Context, change zones.SetValidator) error {
 	what := "set the validator of " + change.Collection
 	validator := change.Validator
@@ -284,17 +284,21 @@ func (c *Catalog) setValidator(ctx context.Context, change zones.SetValidator) e
 		what, validator = "remove the validator of "+change.Collection, emptyDocument
 	}
 	db, collection, _ := strings.Cut(change.Collection, ".")
-	cmd := bson.D{{Key: "collMod", Value: collection}, {Key: "validator", Value: validator}}
+	rule := bson.D{{Key: "validator", Value: validator}}
 	if change.Level != "" {
-		cmd = append(cmd, bson.E{Key: "validationLevel", Value: change.Level})
+		rule = append(rule, bson.E{Key: "validationLevel", Value: change.Level})
 	}
 	if change.Action != "" {
-		cmd = append(cmd, bson.E{Key: "validationAction", Value: change.Action})
+		rule = append(rule, bson.E{Key: "validationAction", Value: change.Action})
 	}
-	if err := c.command(ctx, what, db, change.Collection, cmd, nil); err != nil {
+	err := c.command(ctx, what, db, change.Collection, append(bson.D{{Key: "collMod", Value: collection}}, rule...), nil)
+	if codeOf(err) == codeNamespaceNotFound && len(change.Validator) > 0 {
+		err = c.command(ctx, what, db, change.Collection, append(bson.D{{Key: "create", Value: collection}}, rule...), nil)
+	}
+	if err != nil {
 		return unshardable(err, codeInvalidOptions)
 	}
-	defined, err := c.definitionsIn(ctx, db, []string{collection})
+	defined, err := c.definitionsIn(ctx, db, bson.A{collection})
 	if err != nil {
 		return err
 	}

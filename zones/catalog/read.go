@@ -156,14 +156,16 @@ func (c *Catalog) all(ctx context.Context, what, collection string, filter, sort
 
 // scope are the namespaces to read, sorted by kind.
 type scope struct {
-	names, databases []string
+	names []string
+	// prefixes are "shop." for all collections of shop, "shop.eu." for those whose names begin with "eu.".
+	prefixes []string
 }
 
 func scopeOf(namespaces []string) scope {
 	var s scope
 	for _, ns := range namespaces {
-		if db, ok := strings.CutSuffix(ns, ".*"); ok {
-			s.databases = append(s.databases, db)
+		if prefix, ok := strings.CutSuffix(ns, "*"); ok {
+			s.prefixes = append(s.prefixes, prefix)
 		} else {
 			s.names = append(s.names, ns)
 		}
@@ -173,15 +175,18 @@ func scopeOf(namespaces []string) scope {
 
 // filter matches the documents of the catalogue whose field is a namespace of the scope.
 func (s scope) filter(field string) bson.D {
-	if len(s.names)+len(s.databases) == 0 {
+	if len(s.names)+len(s.prefixes) == 0 {
 		return bson.D{}
 	}
 	either := bson.A{bson.D{{Key: field, Value: bson.D{{Key: "$in", Value: append([]string{}, s.names...)}}}}}
-	for _, db := range s.databases {
-		either = append(either, bson.D{{Key: field, Value: bson.Regex{Pattern: "^" + regexp.QuoteMeta(db+".")}}})
+	for _, prefix := range s.prefixes {
+		either = append(either, bson.D{{Key: field, Value: beginning(prefix)}})
 	}
 	return bson.D{{Key: "$or", Value: either}}
 }
+
+// beginning matches what begins with a text.
+func beginning(text string) bson.Regex { return bson.Regex{Pattern: "^" + regexp.QuoteMeta(text)} }
 
 // A found collection is what becomes a zones.Collection, with what it takes to read its chunks.
 type found struct {

@@ -120,12 +120,17 @@ func checkCarts(t *testing.T, carts zones.Collection, validator bson.Raw) {
 	}
 }
 
-// A pattern brings all collections of its database, an empty list all that are sharded or have ranges.
+// A pattern brings all collections of its database, or those of them whose names begin as it says, an empty list all that are sharded or have ranges.
 func TestReadKnowsPatterns(t *testing.T) {
 	c := open(t)
 	sharded(t, c, "catpattern.carts")
 	if err := c.Client().Database("catpattern").CreateCollection(t.Context(), "plain"); err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range []string{"eu.plain", "eux"} {
+		if err := c.Client().Database("catpattern").CreateCollection(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := c.Client().Database("catpatternx").CreateCollection(t.Context(), "other"); err != nil {
 		t.Fatal(err)
@@ -138,6 +143,7 @@ func TestReadKnowsPatterns(t *testing.T) {
 	})
 	for _, test := range []struct{ given, has, lacks []string }{
 		{[]string{"catpattern.*"}, []string{"catpattern.carts", "catpattern.plain", "catpattern.later"}, []string{"catpatternx.other"}},
+		{[]string{"catpattern.eu.*"}, []string{"catpattern.eu.plain"}, []string{"catpattern.eux", "catpattern.plain", "catpattern.carts"}},
 		{nil, []string{"catpattern.carts", "catpattern.later"}, []string{"catpattern.plain", "config.system.sessions"}},
 		{[]string{"catpattern.plain"}, []string{"catpattern.plain"}, []string{"catpattern.carts", "catpattern.later"}},
 	} {

@@ -89,7 +89,7 @@ func (v *verifier) connect(ctx context.Context, shards []shardHosts) ([]*member,
 		v.notChecked("%s", l)
 	}
 	return all, &Error{fmt.Errorf("%w: %s", ErrUnreachable, strings.Join(lost, "; ")),
-		"the proof needs every member: start it, say where it can be reached (--host-map), log in to the shards (--shard-credentials), or check less (--via-router)"}
+		"the proof needs every member: start it, say where it can be reached (--host-map), log in to the shards as a user with the roles clusterMonitor and readAnyDatabase (--shard-credentials), or check less (--via-router)"}
 }
 
 func (v *verifier) connectShard(ctx context.Context, s shardHosts) (members []*member, lost []string) {
@@ -143,9 +143,15 @@ func (v *verifier) readConfig(ctx context.Context, s shardHosts) ([]memberConfig
 		if err == nil {
 			return got.Config.Members, nil
 		}
-		problems = append(problems, fmt.Sprintf("read the replica set's configuration from %s: %v", host, err))
+		problems = append(problems, fmt.Sprintf("read the replica set's configuration from %s: %s", host, reason(err)))
 	}
 	return nil, errors.New(strings.Join(problems, ", "))
+}
+
+// reason is what an error says without the command, which servers quote as a whole, with session and signature.
+func reason(err error) string {
+	text, _, _ := strings.Cut(err.Error(), " to execute command")
+	return text
 }
 
 // open connects to one member and asks what it is.
