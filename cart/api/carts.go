@@ -1,0 +1,217 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+
+	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/cart/shipping"
+	"github.com/geoshard/geoshard/consistency"
+)
+
+// A write is what all writes of one cart have: whose, how, with which key.
+type write struct {
+	handle  cart.Handle
+	profile consistency.Profile
+	key     string
+	version int64
+}
+
+func writeOf(c *gin.Context) (w write, err error) {
+	if w.handle, err = cart.ParseHandle(c.Param("handle")); err != nil {
+		return w, err
+	}
+	if w.profile, err = profileOf(c, writeProfiles); err != nil {
+		return w, err
+	}
+	if w.key, err = keyOf(c); err != nil {
+		return w, err
+	}
+	w.version, err = versionOf(c)
+	return w, err
+}
+
+func (a *api) createCart(c *gin.Context) {
+	var in struct {
+		Customer string `json:"customer"`
+	}
+	w := write{}
+	var err error
+	if w.profile, err = profileOf(c, writeProfiles); err == nil {
+		w.key, err = keyOf(c)
+	}
+	if err == nil {
+		err = body(c, &in)
+	}
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	made, outcome, err := a.Store.Create(c.Request.Context(), w.profile, w.key, in.Customer, a.now())
+	if err == nil {
+		c.Header("Location", "/v1/carts/"+made.Handle.String())
+	}
+	a.answerCart(c, http.StatusCreated, made, outcome, err)
+}
+
+func (a *api) listCarts(c *gin.Context) {
+	list(a, c, "carts", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Cart, error) {
+		status := cart.Status(c.Query("status"))
+		switch status {
+		case "", cart.Open, cart.Ordered, cart.Abandoned:
+			return a.Store.Carts(ctx, p, of.dc, status, of.after, of.limit)
+		default:
+			return nil, &cart.Error{Err: fmt.Errorf("%w: status %.100q", errParameter, status), Help: "open, ordered or abandoned"}
+		}
+	}, func(one cart.Cart) string { return one.CartID })
+}
+
+func (a *api) getCart(c *gin.Context) {
+	h, err := cart.ParseHandle(c.Param("handle"))
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	p, err := profileOf(c, readProfiles)
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	var found cart.Cart
+	err = a.read(c, p, func(ctx context.Context) (err error) {
+		found, err = a.Store.Cart(ctx, p, h)
+		return err
+	})
+	if err == nil {
+		c.Header("ETag", etag(found.Version))
+	}
+	a.answer(c, http.StatusOK, found, err)
+}
+
+func (a *api) patchCart(c *gin.Context) {
+	var in struct {
+		Customer *string `json:"customer"`
+	}
+	a.change(c, &in, func(context.Context, write) (cart.Change, error) {
+		if in.Customer == nil {
+			return nil, &cart.Error{Err: fmt.Errorf("%w: nothing to change", errBody), Help: "send a customer"}
+		}
+		return cart.SetCustomer{Customer: *in.Customer}, nil
+	})
+}
+
+func (a *api) abandonCart(c *gin.Context) {
+	a.change(c, nil, func(context.Context, write) (cart.Change, error) { return cart.Abandon{}, nil })
+}
+
+func (a *api) setItem(c *gin.Context) {
+	var in struct {
+		Quantity int `json:"quantity"`
+	}
+	a.change(c, &in, func(context.Context, write) (cart.Change, error) {
+		return cart.SetQuantity{SKU: c.Param("sku"), Quantity: in.Quantity}, nil
+	})
+}
+
+func (a *api) removeItem(c *gin.Context) {
+	a.change(c, nil, func(context.Context, write) (cart.Change, error) { return cart.RemoveItem{SKU: c.Param("sku")}, nil })
+}
+
+func (a *api) addItem(c *gin.Context) {
+	var in struct {
+		SKU      string `json:"sku"`
+		Quantity int    `json:"quantity"`
+	}
+	a.change(c, &in, func(ctx context.Context, w write) (cart.Change, error) {
+		add := cart.AddItem{SKU: in.SKU, Quantity: in.Quantity, Currency: "XXX"}
+		if err := add.Check(); err != nil {
+			return nil, err
+		}
+		product, err := a.product(ctx, w, in.SKU)
+		if err == nil {
+			add.Price, add.Currency = product.Price, product.Currency
+		}
+		return add, err
+	})
+}
+
+// product is what the catalogue at the cart's home says now. It is read from the primary: a copy that lags could sell what has just been withheld, and the
+// write goes to that primary next anyway.
+func (a *api) product(ctx context.Context, w write, sku string) (cart.Product, error) {
+	p := w.profile
+	p.Read = consistency.Read{Concern: "majority", Mode: readpref.PrimaryMode}
+	product, err := a.Store.Product(ctx, p, w.handle.DataCenter, sku)
+	if err == nil && product.DelayedAt(a.Now()) {
+		err = &cart.Error{Err: fmt.Errorf("%w: %s until %s", cart.ErrDelayed, sku, product.Delayed.Format("2006-01-02")), Help: "take another product"}
+	}
+	return product, err
+}
+
+// change does one change of a cart. in is where the body goes; nil = there is none.
+func (a *api) change(c *gin.Context, in any, what func(context.Context, write) (cart.Change, error)) {
+	w, err := writeOf(c)
+	if err == nil && in != nil {
+		err = body(c, in)
+	}
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	ctx := c.Request.Context()
+	change, err := what(ctx, w)
+	r := cart.Request{Key: w.key, At: a.now(), IfVersion: w.version, Change: change}
+	if err != nil {
+		a.refusedNow(c, w, r, err)
+		return
+	}
+	changed, outcome, err := a.Store.Change(ctx, w.profile, w.handle, r)
+	a.answerCart(c, http.StatusOK, changed, outcome, err)
+}
+
+// refusedNow answers a request that cannot be done now. If it is one that was done before, when it could, that is the answer.
+func (a *api) refusedNow(c *gin.Context, w write, r cart.Request, reason error) {
+	if r.Change != nil {
+		if found, done, err := a.Store.Recall(c.Request.Context(), w.profile, w.handle, r); err != nil || done {
+			a.answerCart(c, http.StatusOK, found, cart.Replayed, err)
+			return
+		}
+	}
+	a.fail(c, reason)
+}
+
+func (a *api) answerCart(c *gin.Context, status int, changed cart.Cart, outcome cart.Outcome, err error) {
+	written(c)
+	if err == nil {
+		c.Header("ETag", etag(changed.Version))
+		replayed(c, outcome)
+	}
+	a.answer(c, status, changed, err)
+}
+
+func replayed(c *gin.Context, outcome cart.Outcome) {
+	if outcome == cart.Replayed {
+		c.Header("Idempotency-Replayed", "true")
+	}
+}
+
+func (a *api) checkout(c *gin.Context) {
+	w, err := writeOf(c)
+	if err == nil && w.version == 0 {
+		err = errNoVersion
+	}
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	order, outcome, err := a.Store.Checkout(c.Request.Context(), w.profile, w.handle, cart.Checkout{Key: w.key, At: a.now(), IfVersion: w.version}, shipping.Quote)
+	written(c)
+	if err == nil {
+		c.Header("Location", "/v1/orders/"+order.Handle.String())
+		replayed(c, outcome)
+	}
+	a.answer(c, http.StatusCreated, order, err)
+}

@@ -1,0 +1,133 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/geoshard/geoshard/consistency"
+)
+
+// A seen is what is known of a request while it runs.
+type seen struct {
+	began time.Time
+	watch *consistency.Watch
+	// primary is true when the answer's last command went to a primary, by what was asked for.
+	primary bool
+}
+
+const seenKey = "cartdemo.seen"
+
+func seenOf(c *gin.Context) *seen {
+	if s, ok := c.Value(seenKey).(*seen); ok {
+		return s
+	}
+	return &seen{began: time.Now(), watch: &consistency.Watch{}}
+}
+
+// observe watches a request: what it asked of the database, for its headers, the metrics, the trace and the log.
+func (a *api) observe(c *gin.Context) {
+	ctx, watch := consistency.Observe(c.Request.Context())
+	c.Request = c.Request.WithContext(ctx)
+	s := &seen{began: time.Now(), watch: watch}
+	c.Set(seenKey, s)
+	route := c.FullPath()
+	if route == "" {
+		route = "none"
+	}
+	span := trace.SpanFromContext(ctx)
+	span.SetName(c.Request.Method + " " + route)
+	span.SetAttributes(attribute.String("http.route", route))
+	c.Next()
+
+	took := time.Since(s.began)
+	a.seconds.WithLabelValues(methodLabel(c.Request.Method), route, strconv.Itoa(c.Writer.Status())).Observe(took.Seconds())
+	for _, one := range watch.All() {
+		a.database.WithLabelValues(one.Command).Observe(one.Duration.Seconds())
+	}
+	level := slog.LevelInfo
+	if c.Writer.Status() >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	attributes := []slog.Attr{slog.String("method", c.Request.Method), slog.String("path", c.Request.URL.Path), slog.Int("status", c.Writer.Status()),
+		slog.Duration("took", took), slog.String("servedBy", c.Writer.Header().Get("X-Served-By"))}
+	if id := span.SpanContext().TraceID(); id.IsValid() {
+		attributes = append(attributes, slog.String("trace", id.String()))
+	}
+	if len(c.Errors) > 0 {
+		attributes = append(attributes, slog.String("error", strings.Join(c.Errors.Errors(), "; ")))
+	}
+	a.Log.LogAttrs(ctx, level, "request", attributes...)
+}
+
+// methodLabel keeps clients from making metrics of their own.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
+// limit bounds the request's time and body.
+func (a *api) limit(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), a.Timeout)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, a.BodyLimit)
+	c.Next()
+}
+
+func (a *api) recovered(c *gin.Context, reason any) {
+	a.fail(c, fmt.Errorf("%w: %v", errPanicked, reason))
+}
+
+// stamp writes the headers that every answer has, before its body.
+func (a *api) stamp(c *gin.Context) {
+	s := seenOf(c)
+	database := time.Duration(0)
+	for _, one := range s.watch.All() {
+		database += one.Duration
+	}
+	h := c.Writer.Header()
+	h.Set("Server-Timing", fmt.Sprintf("total;dur=%.1f, db;dur=%.1f", milliseconds(time.Since(s.began)), milliseconds(database)))
+	h.Set("X-Served-By", a.servedBy(s))
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// servedBy says which datacenter, member and role answered, and how old the answer can be at most. What a query router does not tell is said to be unknown:
+// it names no member, and only a demand for one datacenter says where the member is.
+func (a *api) servedBy(s *seen) string {
+	last, ok := s.watch.Last()
+	if !ok {
+		return fmt.Sprintf("%s; instance; none; 0s", a.Store.DataCenter())
+	}
+	datacenter, member, role, bound := "unknown", last.Server, "unknown", "unknown"
+	if last.Datacenter != "" {
+		datacenter = string(last.Datacenter)
+	}
+	switch {
+	case s.primary || last.Primary:
+		role, bound = "primary", "0s" // it has every acknowledged write
+	case last.Member:
+		role = "secondary"
+	}
+	if !last.Member {
+		member = "router " + last.Server
+	}
+	if behind, ok := last.BehindAbout(a.Now(), 0); ok && bound == "unknown" {
+		bound = behind.Round(100 * time.Millisecond).String()
+	}
+	return fmt.Sprintf("%s; %s; %s; %s", datacenter, member, role, bound)
+}

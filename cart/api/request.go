@@ -1,0 +1,144 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+
+	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/consistency/gintoken"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// profileHeader names the profile of one request, as the query parameter profile does.
+const profileHeader = "X-Geoshard-Profile"
+
+// The profiles that requests may name; the first is taken where they name none. Reads follow the token and are local; writes survive the loss of
+// their datacenter.
+var (
+	readProfiles  = []string{"session", "local-fast", "bounded", "multi-datacenter", "durable", "strict"}
+	writeProfiles = []string{"multi-datacenter", "local-fast", "durable", "session"}
+)
+
+func profileOf(c *gin.Context, allowed []string) (consistency.Profile, error) {
+	name := c.Query("profile")
+	if name == "" {
+		name = c.GetHeader(profileHeader)
+	}
+	if name == "" {
+		name = allowed[0]
+	}
+	p, err := consistency.Lookup(name)
+	if err == nil && !slices.Contains(allowed, name) {
+		err = &cart.Error{Err: fmt.Errorf("%w: profile %q is not for this operation", errParameter, name), Help: "the profiles for it are " + strings.Join(allowed, ", ")}
+	}
+	return p, err
+}
+
+// read runs a read in the request's session.
+func (a *api) read(c *gin.Context, p consistency.Profile, do func(context.Context) error) error {
+	seenOf(c).primary = p.Read.Mode == readpref.PrimaryMode
+	if p.Read.Concern == "linearizable" {
+		// Newer than any token, and servers refuse both at once.
+		return do(mongo.NewSessionContext(c.Request.Context(), nil))
+	}
+	if p.Read.Bound > 0 {
+		if _, _, err := a.Witness.Freshen(mongo.SessionFromContext(c.Request.Context()), p.Read.Bound, a.Now()); err != nil {
+			return err
+		}
+	}
+	return gintoken.Read(c, do)
+}
+
+// written notes that the last command went to a primary.
+func written(c *gin.Context) { seenOf(c).primary = true }
+
+func (a *api) now() time.Time { return a.Now().UTC().Truncate(time.Millisecond) }
+
+// body reads a request's body: one JSON value with the fields that are known.
+func body(c *gin.Context, into any) error {
+	if media, _, err := mime.ParseMediaType(c.GetHeader("Content-Type")); err != nil || media != "application/json" {
+		return fmt.Errorf("%w: Content-Type %.100q", errMediaType, c.GetHeader("Content-Type"))
+	}
+	decoder := json.NewDecoder(c.Request.Body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return fmt.Errorf("%w: %w", errBody, err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: more than one value", errBody)
+	}
+	return nil
+}
+
+func keyOf(c *gin.Context) (string, error) {
+	key := c.GetHeader("Idempotency-Key")
+	if key == "" {
+		return "", errNoKey
+	}
+	return key, nil
+}
+
+// versionOf reads If-Match: a cart's ETag, which is its version in quotes. 0 = none, or any.
+func versionOf(c *gin.Context) (int64, error) {
+	text := c.GetHeader("If-Match")
+	if text == "" || text == "*" {
+		return 0, nil
+	}
+	version, err := strconv.ParseInt(strings.Trim(text, `"`), 10, 64)
+	if err != nil || text != etag(version) || version < 1 {
+		return 0, &cart.Error{Err: fmt.Errorf("%w: If-Match %.100q", errParameter, text), Help: `send the ETag of the cart, such as "3" with its quotes`}
+	}
+	return version, nil
+}
+
+func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// A page is the part of a list that a request asks for.
+type page struct {
+	dc    topology.DatacenterID
+	after string
+	limit int
+}
+
+const (
+	usualPage = 50
+	mostPage  = 200
+)
+
+func (a *api) page(c *gin.Context) (page, error) {
+	p := page{dc: a.Store.DataCenter(), after: c.Query("after"), limit: usualPage}
+	if dc := c.Query("dc"); dc != "" {
+		p.dc = topology.DatacenterID(dc)
+	}
+	if text := c.Query("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > mostPage {
+			return p, &cart.Error{Err: fmt.Errorf("%w: limit %.100q", errParameter, text), Help: fmt.Sprintf("1 to %d", mostPage)}
+		}
+		p.limit = n
+	}
+	return p, nil
+}
+
+// answer writes a value, unless there is an error.
+func (a *api) answer(c *gin.Context, status int, value any, err error) {
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	a.stamp(c)
+	c.JSON(status, value)
+}

@@ -1,0 +1,214 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/consistency"
+)
+
+// list answers with a page of something. last is the name of an entry, behind which the next page begins.
+func list[T any](a *api, c *gin.Context, name string, find func(context.Context, consistency.Profile, page) ([]T, error), last func(T) string) {
+	p, err := profileOf(c, readProfiles[:len(readProfiles)-1]) // a linearizable read is of one document
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	page, err := a.page(c)
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	var found []T
+	err = a.read(c, p, func(ctx context.Context) (err error) {
+		found, err = find(ctx, p, page)
+		return err
+	})
+	out := gin.H{name: found}
+	if len(found) == page.limit {
+		out["next"] = last(found[len(found)-1])
+	}
+	a.answer(c, http.StatusOK, out, err)
+}
+
+func (a *api) listOrders(c *gin.Context) {
+	list(a, c, "orders", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Order, error) {
+		return a.Store.Orders(ctx, p, of.dc, of.after, of.limit)
+	}, func(o cart.Order) string { return o.OrderID })
+}
+
+func (a *api) getOrder(c *gin.Context) {
+	h, err := cart.ParseHandle(c.Param("handle"))
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	p, err := profileOf(c, readProfiles)
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	var found cart.Order
+	err = a.read(c, p, func(ctx context.Context) (err error) {
+		found, err = a.Store.Order(ctx, p, h)
+		return err
+	})
+	a.answer(c, http.StatusOK, found, err)
+}
+
+func (a *api) listProducts(c *gin.Context) {
+	list(a, c, "products", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Product, error) {
+		return a.Store.Products(ctx, p, of.dc, of.after, of.limit)
+	}, func(p cart.Product) string { return p.SKU })
+}
+
+func (a *api) getProduct(c *gin.Context) {
+	p, err := profileOf(c, readProfiles)
+	if err == nil {
+		err = cart.CheckSKU(c.Param("sku"))
+	}
+	page, pageErr := a.page(c)
+	if err = errors.Join(err, pageErr); err != nil {
+		a.fail(c, err)
+		return
+	}
+	var found cart.Product
+	err = a.read(c, p, func(ctx context.Context) (err error) {
+		found, err = a.Store.Product(ctx, p, page.dc, c.Param("sku"))
+		return err
+	})
+	a.answer(c, http.StatusOK, found, err)
+}
+
+func (a *api) listStock(c *gin.Context) {
+	page, err := a.page(c)
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	p, err := profileOf(c, []string{"durable"})
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	var found []cart.Stock
+	err = a.read(c, p, func(ctx context.Context) (err error) {
+		found, err = a.Store.Stock(ctx, p, page.dc)
+		return err
+	})
+	a.answer(c, http.StatusOK, gin.H{"stock": found}, err)
+}
+
+// An Analysis is the totals over all datacenters, read from copies in this one.
+type Analysis struct {
+	Sales []cart.Sales `json:"sales"`
+	// StalenessSeconds is how old the totals can be at most: every shard's copy had everything from before then. null = not known.
+	StalenessSeconds *float64 `json:"stalenessSeconds"`
+	// ReadIn is the datacenter whose copies were asked for.
+	ReadIn string `json:"readIn"`
+}
+
+// analyticsBound is how old analytics may be: above the 10 s within which an idle primary writes something.
+const analyticsBound = 15 * time.Second
+
+func (a *api) analytics(c *gin.Context) {
+	p, err := profileOf(c, []string{"analytics"})
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	asked := a.Now()
+	age, known, err := a.Witness.Freshen(mongo.SessionFromContext(c.Request.Context()), analyticsBound, asked)
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	out := Analysis{ReadIn: string(a.Store.DataCenter())}
+	err = a.read(c, p, func(ctx context.Context) (err error) {
+		out.Sales, err = a.Store.Sales(ctx, p)
+		return err
+	})
+	if known {
+		seconds := (age + a.Now().Sub(asked)).Seconds()
+		out.StalenessSeconds = &seconds
+	}
+	a.answer(c, http.StatusOK, out, err)
+}
+
+func (a *api) publish(c *gin.Context) {
+	var in struct {
+		SKU    string    `json:"sku"`
+		Until  time.Time `json:"until"`
+		Reason string    `json:"reason"`
+	}
+	p, err := profileOf(c, []string{"multi-datacenter", "durable"}) // a notice that is rolled back would be marked in some carts
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	key, err := keyOf(c)
+	if err == nil {
+		err = body(c, &in)
+	}
+	switch {
+	case err != nil:
+	case in.Until.IsZero() || in.Until.Year() > 9999:
+		err = &cart.Error{Err: fmt.Errorf("%w: until", cart.ErrInvalid), Help: "send the date from which the product can be had again"}
+	default:
+		err = cart.CheckText("reason", in.Reason)
+	}
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	n, outcome, err := a.Store.Publish(c.Request.Context(), p, cart.Notice{
+		Key: key, SKU: in.SKU, Until: in.Until.UTC().Truncate(time.Millisecond), Reason: in.Reason, Written: a.now()})
+	written(c)
+	if err == nil {
+		replayed(c, outcome)
+	}
+	a.answer(c, http.StatusCreated, n, err)
+}
+
+func (a *api) listNotices(c *gin.Context) {
+	list(a, c, "notices", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Notice, error) {
+		after := int64(0)
+		if of.after != "" {
+			n, err := strconv.ParseInt(of.after, 10, 64)
+			if err != nil || n < 0 {
+				return nil, &cart.Error{Err: fmt.Errorf("%w: after %.100q", errParameter, of.after), Help: "the number of a notice"}
+			}
+			after = n
+		}
+		return a.Store.Notices(ctx, p, of.dc, after, of.limit)
+	}, func(n cart.Notice) string { return strconv.FormatInt(n.Seq, 10) })
+}
+
+func (a *api) health(c *gin.Context) {
+	a.answer(c, http.StatusOK, gin.H{"status": "ok"}, nil)
+}
+
+// readyWithin is how long a load balancer's question may take.
+const readyWithin = 2 * time.Second
+
+// ready is true when the carts of this datacenter can be read.
+func (a *api) ready(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), readyWithin)
+	defer cancel()
+	p, err := consistency.Lookup("local-fast")
+	if err == nil {
+		_, err = a.Store.Carts(ctx, p, a.Store.DataCenter(), "", "", 1)
+	}
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errNotReady, err)
+	}
+	a.answer(c, http.StatusOK, gin.H{"status": "ready"}, err)
+}

@@ -1,0 +1,82 @@
+package demo_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/geoshard/geoshard/cart/demo"
+	"github.com/geoshard/geoshard/consistency"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func ExampleMain() {
+	code := demo.Main(context.Background(), []string{"serve", "--dc", "LON", "--listen", "0.0.0.0:8080"}, os.Stdout, os.Stdout)
+	fmt.Println("exit code", code)
+	// Output:
+	// cartdemo: listen on 0.0.0.0:8080: this address can be reached from other machines, and there is no TLS
+	// cartdemo: hint: give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS
+	// exit code 1
+}
+
+func TestAnInstanceListensHereAlone(t *testing.T) {
+	for _, address := range []string{":8080", "0.0.0.0:1", "[::]:1", "example.net:1", "192.0.2.1:1", "8080"} {
+		err := demo.Serve(t.Context(), demo.ServeOptions{DataCenter: "LON", Listen: address, Target: demo.Target{URI: "mongodb://127.0.0.1:1"}})
+		if !errors.Is(err, demo.ErrOpenToAll) {
+			t.Errorf("%s: got %v, want ErrOpenToAll", address, err)
+		}
+	}
+}
+
+func TestKeyFilesAreReadOrRefused(t *testing.T) {
+	one, err := demo.NewKeyLine("a1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := demo.NewKeyLine("a2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string, mode os.FileMode) string {
+		file := filepath.Join(t.TempDir(), "token.keys")
+		if err := os.WriteFile(file, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	keys, err := demo.ReadKeyFile(write("# the new one\n"+one+"\n"+two+"\n", 0o600))
+	if err != nil || !strings.Contains(keys.String(), "a1") {
+		t.Errorf("got %v, %v", keys, err)
+	}
+	secret := strings.Fields(one)[1]
+	for name, file := range map[string]string{
+		"others can read it": write(one, 0o644), "empty": write("\n", 0o600), "no key": write("a1 "+secret[:8], 0o600), "no base64": write("a1 "+secret[:20]+"!", 0o600), "absent": "nowhere",
+	} {
+		if keys, err := demo.ReadKeyFile(file); err == nil || keys != nil || strings.Contains(err.Error(), secret[:8]) {
+			t.Errorf("%s: got %v, %v, want an error that does not quote the key", name, keys, err)
+		}
+	}
+	if _, err := demo.NewKeyLine("much too long"); !errors.Is(err, consistency.ErrBadKey) {
+		t.Errorf("a bad name: got %v", err)
+	}
+}
+
+// What is in the environment is not in the help, and errors quote no password.
+func TestNoConnectionStringIsPrinted(t *testing.T) {
+	t.Setenv("GEOSHARD_URI", "mongodb://amy:hunter2@127.0.0.1:1/?nonsense=%zz&authMechanism=NONE")
+	for _, args := range [][]string{{"serve", "--help"}, {"setup", "--dc", "LON"}, {"serve", "--dc", "LON"}} {
+		var out bytes.Buffer
+		demo.Main(t.Context(), args, &out, &out)
+		if strings.Contains(out.String(), "hunter2") {
+			t.Errorf("%v: got %s", args, out.String())
+		}
+	}
+}

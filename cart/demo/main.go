@@ -1,0 +1,195 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/gin-gonic/gin"
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
+
+	"github.com/geoshard/geoshard/cart/store"
+	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// Main runs one command line of cartdemo, without the program's name, and returns its exit code. The first interrupt ends what runs in peace.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	gin.SetMode(gin.ReleaseMode) // its debug mode prints to the standard output
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "cartdemo:", err)
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintln(stderr, "cartdemo: hint:", hint)
+	}
+	return 1
+}
+
+// hintOf is the hint of the outermost error that has one.
+func hintOf(err error) string {
+	for err != nil {
+		if h, ok := err.(interface{ Hint() string }); ok && h.Hint() != "" {
+			return h.Hint()
+		}
+		u, ok := err.(interface{ Unwrap() error })
+		if !ok {
+			return ""
+		}
+		err = u.Unwrap()
+	}
+	return ""
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cartdemo",
+		Short: "A shop whose carts are written in one datacenter and read in all",
+		Long: `cartdemo is the demonstration of geoshard: a shop with one instance in each datacenter. The cluster is a local one that runs (--name), or any other
+by the connection string of a query router in GEOSHARD_URI. --uri is for connection strings without a password: everybody on a machine can read the
+arguments of a process.`,
+		SilenceErrors: true, SilenceUsage: true, CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.AddCommand(newSetupCommand(), newServeCommand(), newKeyCommand())
+	return root
+}
+
+// addTarget adds the flags that name the shop. File is a topology.
+func addTarget(cmd *cobra.Command, t *Target, file *string) {
+	cmd.Flags().StringVar(&t.URI, "uri", os.Getenv("GEOSHARD_URI"), "connection string of a query router (better: GEOSHARD_URI)")
+	cmd.Flags().Lookup("uri").DefValue = "" // help does not show what is in the environment
+	cmd.Flags().StringVar(&t.Name, "name", local.DefaultName, "a local cluster that runs")
+	cmd.Flags().StringVarP(file, "file", "f", "", "the topology of a file")
+	cmd.Flags().StringVar(&t.Database, "database", store.DefaultDatabase, "database of the shop")
+	cmd.Flags().StringVar(&t.Field, "field", "", "field with the datacenter (default: that of the topology's shop.carts, or dataCenter)")
+}
+
+func (t *Target) choose(cmd *cobra.Command, file string) (err error) {
+	switch name, uri := cmd.Flags().Changed("name"), cmd.Flags().Changed("uri"); {
+	case name && uri:
+		return &Error{Err: fmt.Errorf("both --name and --uri are given"), Help: "name one cluster"}
+	case name:
+		t.URI = ""
+	}
+	if file != "" {
+		t.World, err = topology.Load(file)
+	}
+	return err
+}
+
+func newSetupCommand() *cobra.Command {
+	var o SetupOptions
+	var file string
+	var dcs []string
+	cmd := &cobra.Command{
+		Use:   "setup",
+		Short: "Make the shop's collections, indexes, validators, catalogue and stock",
+		Long: `Make the shop: shard its collections by the datacenter and give each datacenter's range its zone, as the topology says; create the indexes and validators, the
+catalogue and the stock of each datacenter. What is there stays: it can be run again. Without a topology the collections have to be sharded already.`,
+		Example: "  cartdemo setup\n  cartdemo setup -f geoshard.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.Target.choose(cmd, file); err != nil {
+				return err
+			}
+			for _, dc := range dcs {
+				o.DataCenters = append(o.DataCenters, topology.DatacenterID(dc))
+			}
+			o.Progress = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }
+			if err := Setup(cmd.Context(), o); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "the shop is set up")
+			return err
+		},
+	}
+	addTarget(cmd, &o.Target, &file)
+	cmd.Flags().StringSliceVar(&dcs, "dc", nil, "datacenters with carts (default: those of the topology that have a zone of their name)")
+	cmd.Flags().Int64Var(&o.Stock, "stock", DefaultStock, "how many of each product a datacenter begins with")
+	return cmd
+}
+
+func newServeCommand() *cobra.Command {
+	var o ServeOptions
+	var file string
+	cmd := &cobra.Command{
+		Use:     "serve --dc DATACENTER",
+		Short:   "Run the instance of one datacenter: API, inventory service, shipping process",
+		Long:    `Run the instance of one datacenter until it is interrupted. OTEL_EXPORTER_OTLP_ENDPOINT says where traces go, if anywhere.`,
+		Example: "  cartdemo serve --dc LON --listen 127.0.0.1:8082 --token-key-file token.keys",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.Target.choose(cmd, file); err != nil {
+				return err
+			}
+			o.Log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
+			provider, err := traces(cmd.Context(), string(o.DataCenter))
+			if err != nil {
+				return err
+			}
+			if provider != nil {
+				o.Traces = provider
+				defer func() { _ = provider.Shutdown(context.WithoutCancel(cmd.Context())) }() // spans that cannot be sent are lost
+			}
+			return Serve(cmd.Context(), o)
+		},
+	}
+	addTarget(cmd, &o.Target, &file)
+	flags := cmd.Flags()
+	flags.StringVar((*string)(&o.DataCenter), "dc", "", "the datacenter of this instance")
+	_ = cmd.MarkFlagRequired("dc")
+	flags.StringVar(&o.Listen, "listen", DefaultListen, "address to listen on")
+	flags.StringVar(&o.CertFile, "tls-certificate-file", "", "certificate of this server (PEM)")
+	flags.StringVar(&o.KeyFile, "tls-key-file", "", "its key (PEM)")
+	cmd.MarkFlagsRequiredTogether("tls-certificate-file", "tls-key-file")
+	flags.BoolVar(&o.Insecure, "insecure", false, "listen beyond this machine without TLS")
+	flags.StringVar(&o.TokenKeyFile, "token-key-file", "", "keys of the causal tokens, the same for all instances")
+	return cmd
+}
+
+func newKeyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "key NAME",
+		Short:   "Print a line for a token key file",
+		Example: "  (umask 077; cartdemo key a1 > token.keys)",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			line, err := NewKeyLine(args[0])
+			if err == nil {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), line)
+			}
+			return err
+		},
+	}
+}
+
+// traces sends spans where the environment says, in OpenTelemetry's own variables; nil = nowhere.
+func traces(ctx context.Context, dc string) (*sdktrace.TracerProvider, error) {
+	set := strings.Join([]string{os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")}, "")
+	if set == "" {
+		return nil, nil
+	}
+	exporter, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("send traces: %w", err)
+	}
+	about := resource.NewSchemaless(semconv.ServiceName("cartdemo"), semconv.CloudRegion(dc))
+	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)), nil
+}

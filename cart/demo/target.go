@@ -1,0 +1,126 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/geoshard/geoshard/cart/store"
+	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/redact"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A Target is the shop's place in a cluster.
+type Target struct {
+	// URI leads to a query router. Empty = that of the local cluster Name in the datacenter.
+	URI, Name string
+	// World is the declared topology; nil = the local cluster's, and none where a URI is given.
+	World *topology.Topology
+	// Database and Field are empty for the store's defaults; the field is that of the topology's shop.carts, where there is one.
+	Database, Field string
+}
+
+// An Error is an error with a way out.
+type Error struct {
+	Err  error
+	Help string
+}
+
+// Error returns the error without the hint.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Hint returns what to do next.
+func (e *Error) Hint() string { return e.Help }
+
+// Unwrap returns the error that the hint belongs to.
+func (e *Error) Unwrap() error { return e.Err }
+
+// complete fills in what the target leaves to the local cluster and the topology. dc may be empty: any.
+func (t Target) complete(ctx context.Context, dc topology.DatacenterID) (Target, error) {
+	if t.Database == "" {
+		t.Database = store.DefaultDatabase
+	}
+	if t.URI == "" {
+		if err := t.attach(ctx, dc); err != nil {
+			return t, err
+		}
+	}
+	if t.Field == "" && t.World != nil {
+		if ns, ok := t.World.Namespace(t.Database + ".carts"); ok {
+			t.Field = ns.ZoneBy
+		}
+	}
+	if t.Field == "" {
+		t.Field = store.DefaultField
+	}
+	return t, nil
+}
+
+func (t *Target) attach(ctx context.Context, dc topology.DatacenterID) error {
+	running, err := local.Attach(ctx, t.Name, "")
+	if err != nil {
+		return &Error{Err: err, Help: "start it with geoshard cluster up, or give the connection string of another cluster in GEOSHARD_URI"}
+	}
+	if t.World == nil {
+		t.World = running.Topology()
+	}
+	if dc == "" {
+		if dc, err = anyRouted(t.World); err != nil {
+			return err
+		}
+	}
+	t.URI, err = running.SecretURI(dc)
+	return err
+}
+
+func anyRouted(world *topology.Topology) (topology.DatacenterID, error) {
+	for _, dc := range world.Datacenters {
+		if dc.Role != topology.RoleVoter {
+			return dc.ID, nil
+		}
+	}
+	return "", fmt.Errorf("the topology has no datacenter with a query router")
+}
+
+// connect opens the shop as seen from a datacenter. The witness sees all that the client does.
+func (t Target) connect(dc topology.DatacenterID, traces trace.TracerProvider) (*store.Store, *consistency.Witness, error) {
+	if traces == nil {
+		traces = noop.NewTracerProvider()
+	}
+	witness := consistency.NewWitness()
+	client, err := mongo.Connect(witness.Attach(options.Client().ApplyURI(t.URI).SetAppName("cartdemo").SetMonitor(store.Traces(traces))))
+	if err != nil {
+		return nil, nil, fmt.Errorf("connect to %s: %w", redact.URI(t.URI), redact.Error(err, t.URI))
+	}
+	s, err := store.New(store.Options{Client: client, DataCenter: dc, Database: t.Database, Field: t.Field})
+	if err != nil {
+		_ = client.Disconnect(context.Background()) // it has done nothing
+		return nil, nil, err
+	}
+	return s, witness, nil
+}
+
+// homes are the datacenters that have carts: those with a zone of their name.
+func homes(world *topology.Topology) (ids []topology.DatacenterID) {
+	for _, dc := range world.Datacenters {
+		if _, ok := world.Zone(topology.ZoneID(dc.ID)); ok {
+			ids = append(ids, dc.ID)
+		}
+	}
+	return ids
+}
+
+func names(ids []topology.DatacenterID) string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = string(id)
+	}
+	return strings.Join(texts, ", ")
+}

@@ -1,0 +1,87 @@
+package shipping
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/consistency"
+)
+
+const (
+	// DefaultEvery is how often a process looks for changed carts.
+	DefaultEvery = time.Second
+	batch        = 200
+)
+
+// Carts are where the process finds its work and leaves it. cart/store's Store is one.
+type Carts interface {
+	// Unpriced are carts of the own datacenter that changed since their shipping was priced.
+	Unpriced(ctx context.Context, p consistency.Profile, limit int) ([]cart.Cart, error)
+	// Price writes a price onto the version that it was made from, and reports whether the cart still had it.
+	Price(ctx context.Context, p consistency.Profile, h cart.Handle, price cart.Shipping) (bool, error)
+}
+
+// A Process prices the carts of one datacenter. Carts is required.
+type Process struct {
+	Carts Carts
+	// Profile is how prices are written. A lost one is made again, so local-fast will do.
+	Profile consistency.Profile
+	// Every is how often it looks; 0 = DefaultEvery.
+	Every time.Duration
+	// Listen hears of each round; nil = nobody.
+	Listen func(Round)
+}
+
+// A Round is one look at the carts.
+type Round struct {
+	// Priced carts have a new price; Overtaken ones changed meanwhile and come again.
+	Priced, Overtaken int
+	Err               error
+}
+
+// Run prices carts until the context ends. It goes on after errors.
+func (p *Process) Run(ctx context.Context) {
+	every := p.Every
+	if every <= 0 {
+		every = DefaultEvery
+	}
+	again := time.NewTicker(every)
+	defer again.Stop()
+	for {
+		round := p.Once(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if p.Listen != nil {
+			p.Listen(round)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
+}
+
+// Once prices what is due now.
+func (p *Process) Once(ctx context.Context) (round Round) {
+	due, err := p.Carts.Unpriced(ctx, p.Profile, batch)
+	if err != nil {
+		return Round{Err: fmt.Errorf("find carts to price: %w", err)}
+	}
+	for _, c := range due {
+		written, err := p.Carts.Price(ctx, p.Profile, c.Handle, Quote(c))
+		switch {
+		case err != nil:
+			round.Err = fmt.Errorf("price cart %s: %w", c.Handle, err)
+			return round
+		case written:
+			round.Priced++
+		default:
+			round.Overtaken++
+		}
+	}
+	return round
+}

@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// errReplayed ends the transaction of a checkout that was done before.
+var errReplayed = errors.New("done before")
+
+// Checkout orders a cart in one transaction: it takes the items from the stock, writes the order and closes the cart. All of them are of the
+// cart's datacenter, so the transaction stays on one shard. quote prices the shipping.
+func (s *Store) Checkout(ctx context.Context, p consistency.Profile, h cart.Handle, r cart.Checkout, quote func(cart.Cart) cart.Shipping) (cart.Order, cart.Outcome, error) {
+	if err := r.Check(); err != nil {
+		return cart.Order{}, cart.OutcomeUnknown, err
+	}
+	session := mongo.SessionFromContext(ctx)
+	if session == nil {
+		own, err := s.client.StartSession(p.SessionOptions())
+		if err != nil {
+			return cart.Order{}, cart.OutcomeUnknown, err
+		}
+		defer own.EndSession(context.WithoutCancel(ctx))
+		session = own
+	}
+	order, err := session.WithTransaction(ctx, func(ctx context.Context) (any, error) { return s.checkout(ctx, h, r, quote) }, p.TransactionOptions())
+	switch {
+	case errors.Is(err, errReplayed):
+		order, err := s.replayed(ctx, p, h)
+		return order, cart.Replayed, err
+	case err != nil:
+		return cart.Order{}, cart.OutcomeUnknown, fmt.Errorf("check out cart %s: %w", h, err)
+	}
+	return order.(cart.Order), cart.Applied, nil
+}
+
+// checkout runs inside the transaction, perhaps several times.
+func (s *Store) checkout(ctx context.Context, h cart.Handle, r cart.Checkout, quote func(cart.Cart) cart.Shipping) (none cart.Order, err error) {
+	raw, err := s.db.Collection(carts).FindOne(ctx, s.cartAt(h)).Raw()
+	if err != nil {
+		return none, notFound(err, "cart "+h.String())
+	}
+	c, err := s.cart(raw)
+	if err != nil {
+		return none, err
+	}
+	if done, err := c.Knows(r.Record()); err != nil {
+		return none, err
+	} else if done {
+		return none, errReplayed
+	}
+	order, next, err := cart.PlanOrder(c, r, quote)
+	if err != nil {
+		return none, err
+	}
+	if err := s.close(ctx, c, next); err != nil {
+		return none, err
+	}
+	for _, item := range order.Items {
+		if err := s.take(ctx, order.DataCenter, item); err != nil {
+			return none, err
+		}
+	}
+	doc, err := s.document(h.String(), h.DataCenter, order)
+	if err != nil {
+		return none, err
+	}
+	_, err = s.db.Collection(orders).InsertOne(ctx, doc)
+	return order, err
+}
+
+// close writes what a checkout makes of a cart, if it is still the one that was read.
+func (s *Store) close(ctx context.Context, was, next cart.Cart) error {
+	filter := append(s.cartAt(was.Handle), bson.E{Key: "version", Value: was.Version})
+	result, err := s.db.Collection(carts).UpdateOne(ctx, filter, bson.D{
+		{Key: "$set", Value: bson.D{{Key: "status", Value: next.Status}, {Key: "version", Value: next.Version}, {Key: "updated", Value: next.Updated},
+			{Key: "shipping", Value: next.Shipping}, {Key: "done", Value: next.Done}}},
+		{Key: "$unset", Value: bson.D{{Key: "shippingDue", Value: ""}}},
+	})
+	if err == nil && result.MatchedCount == 0 {
+		return &cart.Error{Err: cart.ErrVersion, Help: "read the cart and decide again"}
+	}
+	return err
+}
+
+// take takes an item from the stock, which never gets below nothing.
+func (s *Store) take(ctx context.Context, dc topology.DatacenterID, item cart.Item) error {
+	filter := append(s.at(dc, "sku", item.SKU), bson.E{Key: "available", Value: bson.D{{Key: "$gte", Value: int64(item.Quantity)}}})
+	result, err := s.db.Collection(stock).UpdateOne(ctx, filter, bson.D{{Key: "$inc", Value: bson.D{{Key: "available", Value: -int64(item.Quantity)}}}})
+	if err == nil && result.MatchedCount == 0 {
+		return &cart.Error{Err: fmt.Errorf("%w: %d of %s in %s", cart.ErrOutOfStock, item.Quantity, item.SKU, dc), Help: "order less of it, or remove it from the cart"}
+	}
+	return err
+}
+
+// replayed is the order of a checkout that was done before. The transaction that did it is safe once the cart is: see settled.
+func (s *Store) replayed(ctx context.Context, p consistency.Profile, h cart.Handle) (cart.Order, error) {
+	if _, err := s.settled(ctx, p, h); err != nil {
+		return cart.Order{}, err
+	}
+	raw, err := s.primary(orders, p).FindOne(ctx, s.at(h.DataCenter, "orderId", h.ID.String())).Raw()
+	if err != nil {
+		return cart.Order{}, notFound(err, "order "+h.String())
+	}
+	return s.order(raw)
+}
+
+// Order reads an order.
+func (s *Store) Order(ctx context.Context, p consistency.Profile, h cart.Handle) (cart.Order, error) {
+	raw, err := s.collection(orders, p).FindOne(ctx, s.at(h.DataCenter, "orderId", h.ID.String())).Raw()
+	if err != nil {
+		return cart.Order{}, notFound(err, "order "+h.String())
+	}
+	return s.order(raw)
+}
+
+// Orders lists a datacenter's orders by their identifiers, beginning behind one.
+func (s *Store) Orders(ctx context.Context, p consistency.Profile, dc topology.DatacenterID, after string, limit int) ([]cart.Order, error) {
+	filter := s.at(dc, "orderId", bson.D{{Key: "$gt", Value: after}})
+	cursor, err := s.collection(orders, p).Find(ctx, filter, options.Find().SetSort(bson.D{{Key: "orderId", Value: 1}}).SetLimit(int64(limit)))
+	return all(ctx, cursor, err, s.order)
+}
+
+func (s *Store) order(raw bson.Raw) (o cart.Order, err error) {
+	if err := bson.Unmarshal(raw, &o); err != nil {
+		return o, fmt.Errorf("decode order %s: %w", idOf(raw), err)
+	}
+	o.Handle, err = cart.ParseHandle(idOf(raw))
+	o.DataCenter = o.Handle.DataCenter
+	return o, err
+}
+
+// Sales are the totals of all datacenters.
+func (s *Store) Sales(ctx context.Context, p consistency.Profile) ([]cart.Sales, error) {
+	group := bson.D{{Key: "$group", Value: bson.D{
+		{Key: "_id", Value: bson.D{{Key: "dataCenter", Value: "$" + s.field}, {Key: "currency", Value: "$currency"}}},
+		{Key: "orders", Value: op("$sum", int64(1))},
+		{Key: "items", Value: op("$sum", op("$sum", "$items.quantity"))},
+		{Key: "revenue", Value: op("$sum", "$total")},
+	}}}
+	flat := bson.D{{Key: "$replaceRoot", Value: bson.D{{Key: "newRoot", Value: op("$mergeObjects", "$$ROOT", "$_id")}}}}
+	order := bson.D{{Key: "$sort", Value: bson.D{{Key: "dataCenter", Value: 1}, {Key: "currency", Value: 1}}}}
+	cursor, err := s.collection(orders, p).Aggregate(ctx, bson.A{group, flat, order})
+	return all(ctx, cursor, err, func(raw bson.Raw) (sales cart.Sales, err error) { return sales, bson.Unmarshal(raw, &sales) })
+}
