@@ -1,0 +1,139 @@
+package zones_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/verify"
+)
+
+// A scene is a cluster, the way into it, and the way to the shards' members.
+type scene struct {
+	*catalog.Catalog
+	cluster *local.Cluster
+	members *options.ClientOptions
+}
+
+func open(t *testing.T, c *local.Cluster) scene {
+	t.Helper()
+	world := c.Topology()
+	uri, err := c.SecretURI(world.Datacenters[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	member, err := c.SecretMemberURI(world.Shards[0].MemberName(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := catalog.Open(t.Context(), catalog.Options{URI: uri})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := opened.Close(context.Background()); err != nil {
+			t.Errorf("disconnect: %v", err)
+		}
+	})
+	return scene{opened, c, options.Client().ApplyURI(member)}
+}
+
+func (s scene) plan(t *testing.T, world *topology.Topology, o zones.PlanOptions) *zones.Plan {
+	t.Helper()
+	plan, err := s.Plan(t.Context(), world, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// apply plans a world, applies the plan as it was saved to a file, and wants a second plan to have nothing to do.
+func (s scene) apply(t *testing.T, world *topology.Topology, o zones.PlanOptions) *zones.Plan {
+	t.Helper()
+	plan := s.plan(t, world, o)
+	text, err := json.MarshalIndent(plan, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved, err := zones.ReadPlan(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := zones.Apply(t.Context(), saved, s.ApplyDeps(catalog.LockOptions{}), zones.ApplyOptions{AutoApprove: true, Force: true})
+	if err != nil {
+		t.Fatalf("apply %v: %v", plan.Steps, err)
+	}
+	if result.Done != len(plan.Steps) {
+		t.Errorf("apply: got %d steps done, want %d", result.Done, len(plan.Steps))
+	}
+	if again := s.plan(t, world, o); !again.Empty() {
+		t.Errorf("planned again: got %v, want nothing to do; applied were %v", again.Steps, plan.Steps)
+	}
+	return plan
+}
+
+// prove verifies a world: every member was asked, no document is outside its zone, and there are as many of them, and of unknown values, as were put there.
+func (s scene) prove(t *testing.T, world *topology.Topology, want counts) *verify.Report {
+	t.Helper()
+	r, err := verify.Verify(t.Context(), s.Client(), world, verify.Options{ShardClient: s.members})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Clean() || len(r.NotChecked) > 0 {
+		t.Errorf("not clean:\n%s", r.Text())
+	}
+	if sum := r.Totals(); sum.Documents != want.documents || sum.Unknown != want.unknown {
+		t.Errorf("got %d documents, %d of them unknown; want %d and %d:\n%s", sum.Documents, sum.Unknown, want.documents, want.unknown, r.Text())
+	}
+	for _, ns := range r.Namespaces {
+		got := map[topology.ZoneID]int64{}
+		for _, m := range primaries(ns.Members) {
+			for zone, n := range m.Zones {
+				got[zone] += n
+			}
+		}
+		for zone, n := range want.byZone[ns.Name] {
+			if got[zone] != n {
+				t.Errorf("%s: got %d documents of zone %s, want %d", ns.Name, got[zone], zone, n)
+			}
+		}
+	}
+	return r
+}
+
+func primaries(members []verify.Member) []verify.Member {
+	var all []verify.Member
+	for _, m := range members {
+		if m.Role == verify.RolePrimary {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// leave takes away what a world left on the shared cluster: its databases, with their ranges, and its zones.
+func (s scene) leave(t *testing.T, world *topology.Topology) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, ns := range world.Namespaces {
+		if err := collection(s.Client(), ns.Name).Database().Drop(ctx); err != nil {
+			t.Errorf("drop the database of %s: %v", ns.Name, err)
+		}
+	}
+	for _, zone := range world.Zones {
+		for _, shard := range s.cluster.Topology().Shards {
+			if err := s.Perform(ctx, zones.RemoveShardFromZone{Shard: shard.ID, Zone: zone.ID}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package zones_test
+
+import (
+	"slices"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
+)
+
+// A new collection gets its validator before it is sharded, so that every shard has it: collMod changes it on the shards that own chunks alone, and listCollections
+// tells that of the database's primary shard, which may own none.
+func TestAValidatorReachesAPrimaryShardWithoutChunks(t *testing.T) {
+	s := open(t, clustertest.Shared(t))
+	world := *s.cluster.Topology()
+	from := topology.StringOf("A")
+	world.Zones = []topology.Zone{{ID: "VZ", Shards: []topology.ShardID{"s1"}}}
+	world.Namespaces = []topology.Namespace{{
+		Name: "validated.carts", Key: topology.Key{{Name: "dc"}}, ZoneBy: "dc", Unknown: topology.UnknownReject, OnlyRanges: true,
+		Ranges: []topology.Range{{Zone: "VZ", From: &from}},
+	}}
+	t.Cleanup(func() { s.leave(t, &world) })
+	carts := collection(s.Client(), "validated.carts")
+	s.admin(t, bson.D{{Key: "enableSharding", Value: "validated"}, {Key: "primaryShard", Value: "s2"}})
+	o := zones.PlanOptions{Shard: true}
+	s.apply(t, &world, o)
+	if owners := s.owners(t, "validated.carts"); slices.Contains(owners, "s2") {
+		t.Fatalf("got chunks on %v, want none on s2", owners)
+	}
+	refuses(t, carts, 5)
+	gap := bson.D{{Key: "moveChunk", Value: "validated.carts"}, {Key: "find", Value: bson.D{{Key: "dc", Value: 5}}}}
+	s.admin(t, append(slices.Clone(gap), bson.E{Key: "to", Value: "s2"}))
+	refuses(t, carts, 5)
+	s.admin(t, append(slices.Clone(gap), bson.E{Key: "to", Value: "s0"}))
+
+	// It has to change now, and cannot: the plan says why, and what to do.
+	world.Namespaces[0].Ranges = []topology.Range{{Zone: "VZ", Values: []topology.Value{topology.StringOf("A"), topology.StringOf("B")}}}
+	o.Prune = true
+	plan := s.apply(t, &world, o)
+	i := slices.IndexFunc(plan.Findings, func(f zones.Finding) bool { return f.Rule == "validator-out-of-reach" })
+	if i < 0 {
+		t.Fatalf("got findings %v, want that the validator is out of reach", plan.Findings)
+	}
+	t.Logf("%s\n  hint: %s", plan.Findings[i].Message, plan.Findings[i].Hint)
+	s.admin(t, bson.D{{Key: "movePrimary", Value: "validated"}, {Key: "to", Value: "s0"}})
+	if plan = s.apply(t, &world, o); len(plan.Steps) != 1 {
+		t.Errorf("got %v, want the validator alone", plan.Steps)
+	}
+	refuses(t, carts, "C")
+	if _, err := carts.InsertOne(t.Context(), bson.D{{Key: "dc", Value: "B"}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// refuses wants a value to be refused by the validator.
+func refuses(t *testing.T, carts *mongo.Collection, v any) {
+	t.Helper()
+	_, err := carts.InsertOne(t.Context(), bson.D{{Key: "dc", Value: v}})
+	const failedValidation = 121
+	if refused, ok := err.(mongo.WriteException); !ok || !refused.HasErrorCode(failedValidation) {
+		t.Errorf("%v: got %v, want it refused", v, err)
+	}
+}
+
+func (s scene) admin(t *testing.T, cmd bson.D) {
+	t.Helper()
+	if err := s.Client().Database("admin").RunCommand(t.Context(), cmd).Err(); err != nil {
+		t.Fatalf("%v: %v", cmd, err)
+	}
+}
+
+// owners are the shards that own chunks of a collection.
+func (s scene) owners(t *testing.T, name string) []topology.ShardID {
+	t.Helper()
+	state, err := s.Read(t.Context(), []string{name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ := state.Collection(name)
+	var all []topology.ShardID
+	for _, chunk := range c.Chunks {
+		all = append(all, chunk.Shard)
+	}
+	return all
+}
