@@ -161,8 +161,10 @@ func freshened(t *testing.T, w *world, ticks *mongo.Collection, lag time.Duratio
 	client := w.routed(t, "LON", lookup(t, "bounded"), witness)
 	there := client.Database(ticks.Database().Name()).Collection(ticks.Name())
 	const bound = 2 * time.Second // times are whole seconds, so a bound cannot be much less
-	rounds, older, oldest := amount(4, 40), 0, time.Duration(0)
-	for i := range rounds {
+	rounds, older, oldest := 0, 0, time.Duration(0)
+	// On a busy machine the router may take the member in London for gone for a while, and ask another one: it goes on until that is over.
+	for i, began := 0, time.Now(); i < amount(4, 40) || older == 0 && time.Since(began) < time.Minute; i++ {
+		rounds++
 		if old, err := tick(t.Context(), there); err != nil {
 			t.Fatal(err)
 		} else if old > bound {
