@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests and ends with "N passed, N failed, N skipped". Arguments go to `go test`; without a package, all are tested.
-# GEOSHARD_SOAK=1 makes the counts of operations the full ones.
+# GEOSHARD_SOAK=1 makes the counts of operations the full ones. GEOSHARD_RERUN=1 gives tests that fail a second try, because real elections on a busy machine
+# have their moods: at most five of them, and each is named loudly.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,10 +31,16 @@ if ! go run "$gotestsum" --version >/dev/null; then
 fi
 
 status=0
+rerun=()
+[ "${GEOSHARD_RERUN:-}" != 1 ] || rerun=(--rerun-fails=1 --rerun-fails-max-failures=5 --rerun-fails-run-root-test)
 run() { # run PARALLEL ARGUMENT...
-  local part
+  local part arguments=() packages=() parallel=$1
+  shift
+  for a in "$@"; do
+    case $a in . | ./* | github.com/*) packages+=("$a") ;; *) arguments+=("$a") ;; esac
+  done
   part=$(mktemp)
-  go run "$gotestsum" --format pkgname --jsonfile "$part" -- "${flags[@]}" -p "$@" || status=$?
+  go run "$gotestsum" --format pkgname --jsonfile "$part" "${rerun[@]}" --packages "${packages[*]}" -- "${flags[@]}" -p "$parallel" "${arguments[@]}" || status=$?
   cat "$part" >>"$results"
   rm -f "$part"
 }
@@ -49,10 +56,10 @@ case " $* " in
   *) run 1 "$@" ;;
 esac
 
-count() { grep -c "^{.*\"Action\":\"$1\".*\"Test\":" "$results" || true; }
 # What tests counted and measured: gotestsum hides the words of a test that passed.
-python3 scripts/testwords.py "$results"
+python3 scripts/testwords.py words "$results"
 # The suites' own words, with the reason: in a list of skipped tests they are easily overlooked.
 sed -n 's/.*"Output":".*\(\(CONTAINER SUITE NOT RUN\|NOT TESTED\)[^"\\]*\).*/\1/p' "$results" | sort -u | while read -r line; do loud "$line"; done
-echo "$(count pass) passed, $(count fail) failed, $(count skip) skipped"
+python3 scripts/testwords.py repeated "$results" | while read -r line; do loud "$line"; done
+python3 scripts/testwords.py counts "$results"
 exit $status
