@@ -80,6 +80,7 @@ func hintOf(err error) string {
 // topology and zones.
 func TestWrongInputIsToldWithAWayOut(t *testing.T) {
 	s := open(t, clustertest.Shared(t))
+	unreachable := s.unreachable(t)
 	db := s.Client().Database("wrong")
 	world := *s.cluster.Topology()
 	world.Zones = []topology.Zone{{ID: "WA", Shards: []topology.ShardID{"s0"}}, {ID: "WB", Shards: []topology.ShardID{"s1"}}}
@@ -131,7 +132,7 @@ func TestWrongInputIsToldWithAWayOut(t *testing.T) {
 		{"apply: a view", perform(zones.ShardCollection{Collection: "wrong.view", Key: world.Namespaces[0].Key})},
 		{"apply: a collection with documents", perform(zones.ShardCollection{Collection: "wrong.full", Key: world.Namespaces[0].Key})},
 		{"apply: a collection with another key", perform(zones.ShardCollection{Collection: "wrong.hashed", Key: world.Namespaces[0].Key})},
-	}, s.noRouter(t, &world), s.unreachable(t, &world))))
+	}, s.noRouter(t, &world), unreachable())))
 }
 
 func document(t *testing.T, v any) bson.Raw {
@@ -157,10 +158,9 @@ func (s scene) noRouter(t *testing.T, world *topology.Topology) []outcome {
 	return []outcome{{"open: a mongod instead of a router", opened}, {"verify: a mongod instead of a router", verified}, {"explain: a mongod instead of a router", explained}}
 }
 
-// unreachable asks for a router, and for a member, where nothing listens.
-func (s scene) unreachable(t *testing.T, world *topology.Topology) []outcome {
+// unreachable asks for a router, and for a member, where nothing listens. It takes seconds to give up, so it begins at once, and the result is asked for later.
+func (s scene) unreachable(t *testing.T) func() []outcome {
 	t.Helper()
-	_, opened := catalog.Open(t.Context(), catalog.Options{URI: "mongodb://127.0.0.1:1/", Within: 300 * time.Millisecond})
 	uri, err := s.cluster.MemberURI("s1/HERE")
 	if err != nil {
 		t.Fatal(err)
@@ -169,8 +169,13 @@ func (s scene) unreachable(t *testing.T, world *topology.Topology) []outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, verified := verify.Verify(t.Context(), s.Client(), world, verify.Options{HostMap: map[string]string{u.Host: "127.0.0.1:1"}})
-	return []outcome{{"open: nobody listens", opened}, {"verify: a member that is unreachable", verified}}
+	outcomes := make(chan []outcome, 1)
+	go func() {
+		_, opened := catalog.Open(t.Context(), catalog.Options{URI: "mongodb://127.0.0.1:1/", Within: 300 * time.Millisecond})
+		_, verified := verify.Verify(t.Context(), s.Client(), s.cluster.Topology(), verify.Options{HostMap: map[string]string{u.Host: "127.0.0.1:1"}})
+		outcomes <- []outcome{{"open: nobody listens", opened}, {"verify: a member that is unreachable", verified}}
+	}()
+	return func() []outcome { return <-outcomes }
 }
 
 // withoutRights are the refusals of a cluster with users: somebody who did not log in, somebody with a wrong password, and a user of the shards who may do nothing there.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -124,13 +125,26 @@ func (s scene) leave(t *testing.T, world *topology.Topology) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	dropped := map[string]bool{}
 	for _, ns := range world.Namespaces {
-		if err := collection(s.Client(), ns.Name).Database().Drop(ctx); err != nil {
-			t.Errorf("drop the database of %s: %v", ns.Name, err)
+		db := collection(s.Client(), ns.Name).Database()
+		if dropped[db.Name()] {
+			continue
+		}
+		dropped[db.Name()] = true
+		if err := db.Drop(ctx); err != nil {
+			t.Errorf("drop %s: %v", db.Name(), err)
 		}
 	}
+	state, err := s.Outline().Read(ctx, []string{world.Namespaces[0].Name})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, zone := range world.Zones {
-		for _, shard := range s.cluster.Topology().Shards {
+		for _, shard := range state.Shards {
+			if !slices.Contains(shard.Zones, zone.ID) {
+				continue
+			}
 			if err := s.Perform(ctx, zones.RemoveShardFromZone{Shard: shard.ID, Zone: zone.ID}); err != nil {
 				t.Error(err)
 			}

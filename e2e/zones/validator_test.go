@@ -1,7 +1,9 @@
 package zones_test
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -10,6 +12,7 @@ import (
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/catalog"
 )
 
 // A new collection gets its validator before it is sharded, so that every shard has it: collMod changes it on the shards that own chunks alone, and listCollections
@@ -44,6 +47,12 @@ func TestAValidatorReachesAPrimaryShardWithoutChunks(t *testing.T) {
 	i := slices.IndexFunc(plan.Findings, func(f zones.Finding) bool { return f.Rule == "validator-out-of-reach" })
 	if i < 0 {
 		t.Fatalf("got findings %v, want that the validator is out of reach", plan.Findings)
+	}
+	// One that is set all the same is not taken for done.
+	rule := document(t, bson.D{{Key: "dc", Value: bson.D{{Key: "$exists", Value: true}}}})
+	err := s.Perform(t.Context(), zones.SetValidator{Collection: "validated.carts", Validator: rule, Level: "strict", Action: "error"})
+	if !errors.Is(err, catalog.ErrIgnored) || !strings.Contains(hintOf(err), "movePrimary") {
+		t.Errorf("got %v, hint %q, want ErrIgnored and movePrimary", err, hintOf(err))
 	}
 	t.Logf("%s\n  hint: %s", plan.Findings[i].Message, plan.Findings[i].Hint)
 	s.admin(t, bson.D{{Key: "movePrimary", Value: "validated"}, {Key: "to", Value: "s0"}})

@@ -73,6 +73,19 @@ func (m worldMaker) world(namespaces []topology.Namespace) *topology.Topology {
 	return &w
 }
 
+// places reports whether a world has a zone of one shard for some of the values: documents that have to leave if it becomes another shard.
+func (m worldMaker) places(w *topology.Topology) bool {
+	for _, ns := range w.Namespaces {
+		for _, v := range m.values() {
+			id, known := zoneOf(w, ns, v)
+			if zone, _ := w.Zone(id); known && len(zone.Shards) == 1 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (m worldMaker) anyZone(w *topology.Topology) topology.ZoneID {
 	return w.Zones[m.IntN(len(w.Zones))].ID
 }

@@ -310,7 +310,34 @@ func (c *Catalog) setValidator(ctx context.Context, change zones.SetValidator) e
 		now.Validator = emptyDocument
 	}
 	if !bytes.Equal(now.Validator, validator) || change.Level != "" && now.Level != change.Level || change.Action != "" && now.Action != change.Action {
-		return ignored(what, fmt.Sprintf("it is %s, level %q, action %q", now.Validator, now.Level, now.Action))
+		found := ignored(what, fmt.Sprintf("it is %s, level %q, action %q", now.Validator, now.Level, now.Action))
+		return c.hiddenByPrimary(ctx, change.Collection, found)
 	}
 	return nil
+}
+
+// hiddenByPrimary gives the error of a validator that was not changed its reason, if that is it: collMod changes validators on the shards that own chunks, and
+// listCollections shows the one of the database's primary shard, which may own none.
+func (c *Catalog) hiddenByPrimary(ctx context.Context, name string, found error) error {
+	db, _, _ := strings.Cut(name, ".")
+	var database struct {
+		Primary topology.ShardID `bson:"primary"`
+	}
+	var entry struct {
+		UUID bson.Binary `bson:"uuid"`
+	}
+	if err := c.config().Collection("databases").FindOne(ctx, bson.D{{Key: "_id", Value: db}}).Decode(&database); err != nil {
+		return found
+	}
+	if err := c.config().Collection("collections").FindOne(ctx, bson.D{{Key: "_id", Value: name}}).Decode(&entry); err != nil {
+		return found // it is not sharded
+	}
+	n, err := c.config().Collection("chunks").CountDocuments(ctx, bson.D{{Key: "uuid", Value: entry.UUID}, {Key: "shard", Value: database.Primary}}, options.Count().SetLimit(1))
+	var told *Error
+	if err != nil || n > 0 || !errors.As(found, &told) {
+		return found
+	}
+	told.Err = fmt.Errorf("%w; servers change it on shards that own chunks alone, and show that of %s, the primary shard of %s, which owns none", told.Err, database.Primary, db)
+	told.Help = fmt.Sprintf("make a shard with chunks the primary (movePrimary of the database %s, which takes unsharded collections along), and plan again", db)
+	return told
 }

@@ -18,6 +18,10 @@ import (
 func TestEveryChangeIsIdempotentAndInEffect(t *testing.T) {
 	c := open(t)
 	const ns, zoneA, zoneB = "catchange.c", "change-A", "change-B"
+	// Validators are read from the primary shard of the database, and the shard of A keeps a chunk all the time.
+	if err := c.Client().Database("admin").RunCommand(t.Context(), bson.D{{Key: "enableSharding", Value: "catchange"}, {Key: "primaryShard", Value: "s0"}}).Err(); err != nil {
+		t.Fatal(err)
+	}
 	rangeA := tight(t, "A", zoneA)
 	validator, err := bson.Marshal(bson.D{{Key: "dc", Value: bson.D{{Key: "$in", Value: bson.A{"A", "B"}}}}})
 	if err != nil {
