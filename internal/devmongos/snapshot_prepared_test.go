@@ -2,6 +2,7 @@ package devmongos
 
 import (
 	"context"
+	"crypto/rand"
 	"testing"
 	"time"
 
@@ -55,7 +56,9 @@ func TestSnapshotsWaitForPreparedTransactions(t *testing.T) {
 func (c *smallCluster) prepare(t *testing.T, shard, db, collection string, update bson.D) (decide func(t *testing.T)) {
 	t.Helper()
 	client := raw(t, c.primaryOf(t, shard))
-	lsid := d("id", bson.Binary{Subtype: 4, Data: []byte(bson.NewObjectID().Hex()[:16])})
+	id := make([]byte, 16)
+	rand.Read(id) // an identifier made of the time would be that of the transaction before
+	lsid := d("id", bson.Binary{Subtype: 4, Data: id})
 	part := func(command bson.D, more ...bson.E) bson.D {
 		return append(append(command, d("lsid", lsid, "txnNumber", int64(1), "autocommit", false)...), more...)
 	}
