@@ -35,7 +35,7 @@ func TestRandomWorldsComeTrue(t *testing.T) {
 	seed := seedOf(t)
 	cases, moving := fewCases, fewCases/fewMoves
 	if soak {
-		cases, moving = allCases, 4
+		cases, moving = allCases, 10
 	}
 	var sum tally
 	began := time.Now()
