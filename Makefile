@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build mongodb demo test soak bench lint golden e2e test-real cross clean
+.PHONY: help build mongodb demo test soak bench lint golden docs e2e test-real cross clean
 
 export GOFLAGS := $(shell scripts/goflags.sh)
 PKG ?= ./...
@@ -33,6 +33,9 @@ lint: ## check formatting, vet, staticcheck, govulncheck
 
 golden: mongodb ## rewrite the expected outputs; read the difference before you commit it
 	GEOSHARD_GOLDEN=rewrite go test -count=1 -p 1 ./internal/cli ./topology
+
+docs: ## write docs/reference anew, from the commands' help and the schema
+	GEOSHARD_GOLDEN=rewrite go test -count=1 -run TestReferenceIsUpToDate ./internal/cli ./cart/demo
 
 e2e: mongodb ## run the whole-system suites; containers have to be there
 	GEOSHARD_REQUIRE_CONTAINERS=1 scripts/test.sh ./e2e/...

@@ -66,7 +66,7 @@ func listPackages(t *testing.T) []goPackage {
 // layers are the packages from the top to the bottom. A package imports what stands in lower layers, and in its own.
 // A pattern that ends in /... stands for a package and everything below it; the first that matches counts.
 var layers = [][]string{
-	{"cmd/...", "e2e/..."},
+	{"cmd/...", "e2e/...", "bench/..."},
 	{"internal/cli"},
 	{"lab/...", "advisor/..."},
 	{"cart/..."},
@@ -81,7 +81,7 @@ var layers = [][]string{
 	{"wan", "internal/routing"},
 	{"topology"},
 	{"configs", "internal/mongobin", "internal/wire"},
-	{"internal/spelling", "internal/redact"},
+	{"internal/spelling", "internal/redact", "internal/reference"},
 }
 
 // A rule forbids imports beyond what the layers do.
@@ -111,6 +111,10 @@ var rules = []rule{
 		reason: "presets are data; topology parses them"},
 	{of: []string{"internal/routing"}, never: []string{"net", "net/http", "os/exec", "time", "go.mongodb.org/mongo-driver/v2/mongo/..."},
 		reason: "routing decides from values: it is tested and fuzzed without a server and without a clock"},
+	{of: []string{"router"}, never: []string{"os/exec", "github.com/gin-gonic/gin", "go.mongodb.org/mongo-driver/v2/..."}, indirectly: true,
+		reason: "the router decides from values: it is tested and fuzzed without a server and without a database"},
+	{of: []string{"router/internal/model"}, never: []string{"topology", "router"}, indirectly: true,
+		reason: "the model checks the router, so it shares nothing with it"},
 	{of: []string{"internal/wire"}, never: []string{"go.mongodb.org/mongo-driver/v2/mongo/..."},
 		reason: "the driver adds sessions of its own to commands; a router has to pass the client's on"},
 	{of: []string{"..."}, but: []string{"cluster/local", "internal/devmongos/..."}, never: []string{"internal/devmongos"},

@@ -44,6 +44,7 @@ func check(t *Topology, decoded flaws) []Problem {
 		c.residency()
 		c.survival()
 	}
+	c.router()
 	return c.problems
 }
 

@@ -104,6 +104,7 @@ func (d *decoder) topology(root value, t *Topology) {
 			})
 		}},
 		field{"survive", false, func(v value) { v.enum(&t.Survive, survivalNames) }},
+		field{"router", false, func(v value) { t.Router = readRouter(v) }},
 	)
 	defaultPriorities(t)
 }

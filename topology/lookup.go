@@ -106,3 +106,16 @@ func find[T any](items []T, match func(T) bool) (T, bool) {
 	var none T
 	return none, false
 }
+
+// OwnerOf is the datacenter where a zone's documents are at home: where all its shards are. It is false for a zone whose shards are at home in several.
+func (t *Topology) OwnerOf(z Zone) (DatacenterID, bool) {
+	var owner DatacenterID
+	for i, id := range z.Shards {
+		home := t.HomeOf(id)
+		if i > 0 && home != owner {
+			return "", false
+		}
+		owner = home
+	}
+	return owner, owner != ""
+}

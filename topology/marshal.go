@@ -29,6 +29,9 @@ func (t *Topology) Marshal() ([]byte, error) {
 	if t.Survive != SurviveUnstated {
 		fmt.Fprintf(&b, "survive: %s\n", t.Survive)
 	}
+	if t.Router != nil {
+		b.WriteString(t.Router.block())
+	}
 	return []byte(b.String()), nil
 }
 

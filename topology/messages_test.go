@@ -101,7 +101,10 @@ var orders = edit{goal, "  shop.orders: {key: {dataCenter: 1, orderId: 1}, zoneB
 
 func ranges(list string) edit { return edit{afterKey, afterKey + ", ranges: [" + list + "]"} }
 
-var slips = []slip{
+// slips are all of them: see routerSlips for those of the router section.
+var slips = append(worldSlips, routerSlips...)
+
+var worldSlips = []slip{
 	{"nothing wrong", nil},
 
 	// Reading.

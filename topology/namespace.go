@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,6 +86,14 @@ type Range struct {
 	Values []Value
 	// From and To are nil for "no bound on this side". Both are nil when Values are given.
 	From, To *Value
+}
+
+// Includes reports whether the range has a value, in MongoDB's order of values.
+func (r Range) Includes(v Value) bool {
+	if len(r.Values) > 0 {
+		return slices.ContainsFunc(r.Values, func(w Value) bool { return w.Compare(v) == 0 })
+	}
+	return (r.From == nil || r.From.Compare(v) <= 0) && (r.To == nil || v.Compare(*r.To) < 0)
 }
 
 // A Kind is the type of a Value.

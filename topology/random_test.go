@@ -68,6 +68,7 @@ func drawWorld(t *rapid.T) *topology.Topology {
 	if len(w.Zones) > 0 {
 		drawNamespaces(t, w)
 	}
+	w.Router = drawRouter(t, w)
 	return w
 }
 

@@ -24,6 +24,8 @@ type Topology struct {
 	Namespaces  []Namespace
 	// Survive is the declared survival goal; SurviveUnstated means that none was declared and none is checked.
 	Survive Survival
+	// Router is nil when the file has no router section.
+	Router *Router
 }
 
 // CurrentVersion is the only version of geoshard.yaml so far.

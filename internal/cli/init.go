@@ -6,19 +6,23 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/topology"
 )
 
 func newInitCommand(env *environment) *cobra.Command {
 	var preset string
-	var force bool
+	var force, schema bool
 	cmd := &cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Write a preset as a topology document to begin with",
 		Long: `Write a preset with its comments to a file (default geoshard.yaml; - for the standard output). An existing file is kept unless --force is given.
+
+--schema writes the JSON Schema as well, to geoshard.schema.json beside the file, and begins the file with a line that tells editors of it.
 
 The presets:
   nyc-lon-syd    three datacenters on three continents; survives the loss of one
@@ -28,7 +32,8 @@ The presets:
   ogilvy         two active datacenters and one for disaster recovery`,
 		Example: `  geoshard init
   geoshard init --preset us-east-west east-west.yaml
-  geoshard init --preset ogilvy -`,
+  geoshard init --preset ogilvy -
+  geoshard init --schema worlds/eu.yaml`,
 		Args: arguments("[FILE]"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			file := defaultFile
@@ -39,18 +44,30 @@ The presets:
 			if err != nil {
 				return err
 			}
+			if file == "-" && schema {
+				return &usageError{msg: "--schema writes a file beside the document, and the standard output has no place", hint: "name a file, or run geoshard schema"}
+			}
 			if file == "-" {
 				_, err := env.stdout.Write(text)
 				return err
 			}
+			if schema {
+				text = append([]byte(schemaLine), text...)
+			}
 			if err := writeNew(file, text, force); err != nil {
 				return err
+			}
+			if schema { // made by us whatever its version, so it may be replaced
+				if err := writeNew(filepath.Join(filepath.Dir(file), schemaFile), topology.Schema(), true); err != nil {
+					return err
+				}
 			}
 			return env.show(written{File: file, Preset: preset})
 		},
 	}
 	addPresetFlag(cmd, &preset, configs.Default, "the preset to write")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite an existing file")
+	cmd.Flags().BoolVar(&schema, "schema", false, "write the JSON Schema for editors as well")
 	return cmd
 }
 

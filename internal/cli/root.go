@@ -14,6 +14,7 @@ import (
 var commands = []func(*environment) *cobra.Command{
 	newInitCommand,
 	newValidateCommand,
+	newSchemaCommand,
 	newClusterCommand,
 	newPlanCommand,
 	newApplyCommand,
@@ -26,6 +27,7 @@ var commands = []func(*environment) *cobra.Command{
 	newRehomeCommand,
 	newRolesCommand,
 	newConsistencyCommand,
+	newRouterCommand,
 	newMongodbCommand,
 	newVersionCommand,
 	newCompletionCommand,

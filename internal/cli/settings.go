@@ -20,9 +20,10 @@ const envPrefix = "GEOSHARD"
 
 // notSettings are flags that make sense on a command line alone: what one run is to do, not how runs are done.
 var notSettings = []string{
-	"help", "config", "force", "preset", "file", "detach", "follow", "watch",
+	"help", "config", "force", "preset", "schema", "file", "detach", "follow", "watch",
 	"tighten", "prune", "shard-collections", "save", "auto-approve", "wait", "sample", "via-router", "spare-primaries",
 	"out", "plan", "into", "ns", "filter", "to", "dry-run", "create",
+	"cart", "choose", "country", "location", "method", "path", "class", "redirect", "down", "primary",
 }
 
 // readSettings gives flags that the command line leaves out their values from the environment or the settings file.

@@ -51,15 +51,20 @@ func readSource(file, preset string) (source, error) {
 
 // readWorld reads the file or the preset. Where neither is named it reads geoshard.yaml if there is one, else the default preset.
 func readWorld(file, preset string) (source, *topology.Topology, error) {
-	if file == "" && preset == "" {
-		if _, err := os.Stat(defaultFile); errors.Is(err, fs.ErrNotExist) {
-			preset = configs.Default
-		}
-	}
-	src, err := readSource(file, preset)
+	src, err := readSourceOrDefault(file, preset)
 	if err != nil {
 		return source{}, nil, err
 	}
 	world, err := topology.Parse(src.name, src.text)
 	return src, world, err
+}
+
+// readSourceOrDefault is readSource with the default preset where nothing is named and there is no geoshard.yaml.
+func readSourceOrDefault(file, preset string) (source, error) {
+	if file == "" && preset == "" {
+		if _, err := os.Stat(defaultFile); errors.Is(err, fs.ErrNotExist) {
+			preset = configs.Default
+		}
+	}
+	return readSource(file, preset)
 }

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/topology"
+)
+
+func newRouterCommand(env *environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "router",
+		Short: "Send every session to its owning datacenter: the gateway, and what it decides",
+		Long: `Send every session to its owning datacenter. An existing record's home decides; a new record goes to the healthy datacenter nearest to the client.
+
+serve runs a datacenter's gateway. decide, table and check tell what it would do, without a cluster and without a network.`,
+		Example: `  geoshard router check
+  geoshard router table --preset us-east-west
+  geoshard router decide --country AU --at-dc NYC`,
+	}
+	cmd.AddCommand(newRouterServeCommand(env), newRouterDecideCommand(env), newRouterTableCommand(env), newRouterCheckCommand(env), newRouterKeyCommand(env))
+	return asGroup(cmd)
+}
+
+// routingTable reads a world and makes its table.
+func routingTable(file, preset string) (source, *topology.Topology, *router.Table, error) {
+	src, world, err := readWorld(file, preset)
+	if err != nil {
+		return src, nil, nil, err
+	}
+	table, err := router.NewTable(world)
+	if err != nil {
+		return src, nil, nil, fmt.Errorf("%s: %w", src.name, err)
+	}
+	return src, world, table, nil
+}
+
+func newRouterCheckCommand(env *environment) *cobra.Command {
+	var file, preset string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check that a topology says how to route, and says it once",
+		Long: `Check that a topology says how to route: whose each record is, where the application and the gateways are, what each request does. What is ambiguous is an error:
+two routes for the same requests, or one that an earlier one hides; a datacenter without an upstream, a redirect without an endpoint; a zone whose shards are at home in
+several datacenters; two headers that say where a client is. Exit code 1 when a gateway would refuse to start.
+
+` + whichWorld,
+		Example: `  geoshard router check
+  geoshard router check -f geoshard.yaml --output json`,
+		Args: arguments(),
+		RunE: func(*cobra.Command, []string) error {
+			src, err := readSourceOrDefault(file, preset)
+			if err != nil {
+				return err
+			}
+			world, problems := topology.Check(src.name, src.text)
+			v := newValidation(src, world, problems)
+			if v.Valid {
+				v = checkRouting(src, world, v)
+			}
+			if err := env.show(v); err != nil {
+				return err
+			}
+			if !v.Valid {
+				return fmt.Errorf("%s cannot be routed: %s", src.name, v.count())
+			}
+			return nil
+		},
+	}
+	addWorldFlags(cmd, &file, &preset)
+	return cmd
+}
+
+// checkRouting goes beyond the document's own rules: what a gateway needs, and what the defaults leave open.
+func checkRouting(src source, world *topology.Topology, v validation) validation {
+	problem := func(severity topology.Severity, path, msg, suggestion string) {
+		v.Problems = append(v.Problems, topology.Problem{Severity: severity, File: src.name, Path: path, Msg: msg, Suggestion: suggestion})
+	}
+	unstated := world.Router == nil
+	routed := *world
+	if unstated {
+		routed.Router = &topology.Router{}
+	}
+	table, err := router.NewTable(&routed)
+	if err != nil {
+		v.Problems, v.Valid = append(v.Problems, newFailure(err).Problems...), false
+		for i := range v.Problems {
+			v.Problems[i].File = src.name
+		}
+		return v
+	}
+	if len(routed.Router.Upstreams) == 0 {
+		problem(topology.SeverityWarning, "router.upstreams", "there are none: the middleware can route, a gateway cannot", "name the application's base URLs in each datacenter")
+	}
+	if len(table.Settings().Routes) == 0 {
+		problem(topology.SeverityWarning, "router.routes", "there are none: GET, HEAD and OPTIONS read, all else writes, and no path names a record", "declare the application's paths")
+	}
+	v.summary = routingSummary(table)
+	return v
+}
+
+func routingSummary(t *router.Table) string {
+	return fmt.Sprintf("%s of %s, new ones in %s; %s, %s", plural(len(t.Zones()), "zone"), t.Namespace(), plural(t.Placeable().Len(), "datacenter"),
+		plural(len(t.Settings().Routes), "route"), plural(len(t.Settings().Upstreams), "datacenter")+" with upstreams")
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/topology"
+)
+
+func newRouterTableCommand(env *environment) *cobra.Command {
+	var file, preset string
+	cmd := &cobra.Command{
+		Use:   "table",
+		Short: "Show who owns what, and where requests go",
+		Long: `Show the routing table: the datacenters with the value that new records get there, the countries that they serve and their addresses; the zones with their owners and
+copies; the routes in the order in which they are tried.
+
+` + whichWorld,
+		Example: `  geoshard router table
+  geoshard router table --preset us-east-west --output json`,
+		Args: arguments(),
+		RunE: func(*cobra.Command, []string) error {
+			src, world, table, err := routingTable(file, preset)
+			if err != nil {
+				return err
+			}
+			return env.show(newRouterTable(src.name, world, table))
+		},
+	}
+	addWorldFlags(cmd, &file, &preset)
+	return cmd
+}
+
+// A routerTable is what router table shows.
+type routerTable struct {
+	Topology    string                `json:"topology"`
+	Namespace   string                `json:"namespace"`
+	Default     topology.DatacenterID `json:"default"`
+	Budget      cluster.Duration      `json:"budget"`
+	Queue       int                   `json:"queue"`
+	Handle      []string              `json:"handle"`
+	Datacenters []routedDatacenter    `json:"datacenters"`
+	Zones       []routedZone          `json:"zones"`
+	Routes      []routedRoute         `json:"routes"`
+}
+
+type routedDatacenter struct {
+	ID        topology.DatacenterID `json:"id"`
+	Role      topology.Role         `json:"role"`
+	NewHome   string                `json:"newHome,omitempty"`
+	Countries []string              `json:"countries,omitempty"`
+	Endpoint  string                `json:"endpoint,omitempty"`
+	Upstreams []string              `json:"upstreams,omitempty"`
+}
+
+type routedZone struct {
+	ID     topology.ZoneID         `json:"id"`
+	Owner  topology.DatacenterID   `json:"owner"`
+	Shards []topology.ShardID      `json:"shards"`
+	Copies []topology.DatacenterID `json:"copies"`
+}
+
+type routedRoute struct {
+	Path    string   `json:"path"`
+	Methods []string `json:"methods,omitempty"`
+	Class   string   `json:"class"`
+	Mode    string   `json:"mode"`
+}
+
+func newRouterTable(name string, world *topology.Topology, t *router.Table) routerTable {
+	settings := t.Settings()
+	v := routerTable{Topology: name, Namespace: t.Namespace(), Default: t.Default(), Budget: cluster.Duration(settings.Budget), Queue: settings.Queue}
+	for _, place := range settings.Handle {
+		v.Handle = append(v.Handle, place.String())
+	}
+	for _, dc := range world.Datacenters {
+		number := t.DC(dc.ID)
+		v.Datacenters = append(v.Datacenters, routedDatacenter{ID: dc.ID, Role: dc.Role, NewHome: t.NewHome(number), Countries: dc.Countries, Endpoint: dc.Endpoint, Upstreams: t.Upstreams(number)})
+	}
+	for _, z := range t.Zones() {
+		v.Zones = append(v.Zones, routedZone{ID: z.ID, Owner: t.Datacenter(z.Owner), Shards: z.Shards, Copies: z.Copies})
+	}
+	for _, r := range settings.Routes {
+		mode := r.Mode
+		if mode == topology.RouteUnstated {
+			mode = topology.RouteProxy
+		}
+		v.Routes = append(v.Routes, routedRoute{Path: r.Path, Methods: r.Methods, Class: r.Class.String(), Mode: mode.String()})
+	}
+	return v
+}
+
+func (v routerTable) text(w io.Writer, s styles) {
+	fmt.Fprintf(w, "%s: records of %s; handles in %s; new records that nothing else places go to %s; held for at most %s, %d at once\n\n",
+		v.Topology, s.bold.Render(v.Namespace), strings.Join(v.Handle, ", "), v.Default, v.Budget, v.Queue)
+	rows := [][]string{{"datacenter", "role", "new records get", "countries", "endpoint", "upstreams"}}
+	for _, dc := range v.Datacenters {
+		rows = append(rows, []string{string(dc.ID), dc.Role.String(), dc.NewHome, strings.Join(dc.Countries, " "), dc.Endpoint, strings.Join(dc.Upstreams, " ")})
+	}
+	fmt.Fprintf(w, "%s\n", grid(s, rows))
+	rows = [][]string{{"zone", "owner", "shards", "copies"}}
+	for _, z := range v.Zones {
+		rows = append(rows, []string{string(z.ID), string(z.Owner), joined(z.Shards), joined(z.Copies)})
+	}
+	fmt.Fprint(w, grid(s, rows))
+	if len(v.Routes) == 0 {
+		return
+	}
+	rows = [][]string{{"route", "methods", "class", "mode"}}
+	for _, r := range v.Routes {
+		methods := strings.Join(r.Methods, " ")
+		if methods == "" {
+			methods = "all"
+		}
+		rows = append(rows, []string{r.Path, methods, r.Class, r.Mode})
+	}
+	fmt.Fprintf(w, "\n%s", grid(s, rows))
+}
+
+func joined[S ~string](names []S) string {
+	words := make([]string, len(names))
+	for i, n := range names {
+		words[i] = string(n)
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,226 @@
+package ginroute
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// QueryHop is the URL's parameter that a redirect adds. Who receives it serves the request, so that two processes that disagree do not send a client to and fro.
+const QueryHop = "geoshard-hop"
+
+// Options say how requests are routed. Table and Here are required.
+type Options struct {
+	Table *router.Table
+	// Here is the datacenter of this process.
+	Here topology.DatacenterID
+	// Keys sign and open the affinity cookie. nil = no cookie.
+	Keys *router.CookieKeys
+	// Directory finds the homes of records of which a request has the bare identifier. nil = such requests are served here.
+	Directory router.Directory
+	// Health is what is known of the world when a request comes; it returns nil when nothing is. nil = everything is healthy.
+	Health func() *router.Health
+	// Handle and Home are the names of gin's path parameters for a record's handle or identifier, and for a home, beside the topology's own routes.
+	// Empty = "handle" and "home".
+	Handle, Home string
+	// Explain adds the headers X-Geoshard-* to every answer, not only where a request asks for them by X-Geoshard-Explain.
+	Explain bool
+	// Refuse answers a request for a record whose home is nobody's. nil = 404 with problem details (RFC 9457).
+	Refuse func(c *gin.Context)
+	// Failed answers a request whose record could not be looked up. nil = 503 with problem details.
+	Failed func(c *gin.Context, err error)
+	// Now is the clock. nil = time.Now.
+	Now func() time.Time
+}
+
+// ErrIncomplete means that a required option is missing or names nothing.
+var ErrIncomplete = errors.New("ginroute: Table and Here are required, and Here has to be a datacenter of the table that runs the application")
+
+// New makes the middleware.
+func New(o Options) (gin.HandlerFunc, error) {
+	if o.Table == nil || !o.Table.Serving().Has(o.Table.DC(o.Here)) {
+		return nil, fmt.Errorf("%w: got %q", ErrIncomplete, o.Here)
+	}
+	m := &middleware{Options: o, here: o.Table.DC(o.Here)}
+	m.reader = router.NewReader(o.Table, m.here, o.Keys)
+	m.setDefaults()
+	return m.handle, nil
+}
+
+type middleware struct {
+	Options
+	here   router.DC
+	reader *router.Reader
+}
+
+func (m *middleware) setDefaults() {
+	if m.Options.Handle == "" {
+		m.Options.Handle = topology.WildHandle
+	}
+	if m.Home == "" {
+		m.Home = topology.WildHome
+	}
+	if m.Health == nil {
+		m.Health = func() *router.Health { return nil }
+	}
+	if m.Refuse == nil {
+		m.Refuse = func(c *gin.Context) {
+			problem(c, http.StatusNotFound, "no datacenter is the home of such a record", "the handle names a home that the topology does not have")
+		}
+	}
+	if m.Failed == nil {
+		m.Failed = func(c *gin.Context, _ error) {
+			problem(c, http.StatusServiceUnavailable, "the record's home could not be looked up", "send the request again")
+		}
+	}
+	if m.Now == nil {
+		m.Now = time.Now
+	}
+}
+
+// A Routed is what the handler learns of a request.
+type Routed struct {
+	router.Decision
+	// Home is the zone key's value of the record: that of an existing one, or the one that a new record is to get. It is empty where there is none.
+	Home string
+	// ID is the record's identifier; empty where the request names none.
+	ID string
+	// Served is the datacenter of this process.
+	Served topology.DatacenterID
+}
+
+const contextKey = "github.com/geoshard/geoshard/router/ginroute"
+
+// From returns what the middleware decided; the zero value where it did not run.
+func From(c *gin.Context) Routed {
+	v, _ := c.Get(contextKey)
+	routed, _ := v.(Routed)
+	return routed
+}
+
+func (m *middleware) handle(c *gin.Context) {
+	now := m.Now()
+	read := m.reader.Read(c.Request, now)
+	m.parameters(c, &read)
+	if err := m.lookUp(c, &read); err != nil {
+		m.Failed(c, err)
+		c.Abort()
+		return
+	}
+	health := m.Health()
+	if health == nil {
+		health = &router.Health{}
+	}
+	d := m.Table.Decide(&read.Query, health)
+	if d.To != m.here && d.To != router.NoDC && arrived(c.Request.URL) {
+		d = m.serveHere(d)
+	}
+	if m.Explain || c.Request.Header.Get(router.HeaderExplain) != "" {
+		m.explain(c.Writer.Header(), d)
+	}
+	switch target := m.Table.RedirectURL(d.To, c.Request.URL); {
+	case d.Mode == router.Refuse:
+		m.Refuse(c)
+		c.Abort()
+	case d.To == m.here, target == "", d.Mode == router.Wait:
+		m.serve(c, read, d, now)
+	default:
+		c.Header("Cache-Control", "no-store") // homes change
+		c.Header("Location", hop(target, c.Request.URL))
+		c.AbortWithStatus(router.RedirectStatus)
+	}
+}
+
+// parameters reads gin's path parameters where the topology's routes found nothing in the path.
+func (m *middleware) parameters(c *gin.Context, read *router.Request) {
+	if read.Query.Source == router.SourcePath || read.Query.Source != router.SourceUnknown && m.Table.Settings().Handle[0] != topology.HandleInPath {
+		return
+	}
+	found := *read
+	found.ID, found.Lookup, found.Query.Home, found.Query.Source = "", false, "", router.SourceUnknown
+	switch {
+	case !found.Take(c.Param(m.Options.Handle), router.SourcePath):
+	case found.Lookup:
+		read.ID, read.Lookup = found.ID, true // the cookie's home may do
+	default:
+		*read = found
+	}
+	if home := c.Param(m.Home); home != "" {
+		read.Query.Home, read.Query.Source, read.Lookup = home, router.SourcePath, false
+	}
+}
+
+// lookUp asks the directory for a home. What it does not know, the handler does not find either: here is as good as anywhere.
+func (m *middleware) lookUp(c *gin.Context, read *router.Request) error {
+	if !read.Lookup {
+		return nil
+	}
+	err := router.ErrNoSuchRecord
+	var home string
+	if m.Directory != nil {
+		home, err = m.Directory.Home(c.Request.Context(), read.ID)
+	}
+	switch {
+	case errors.Is(err, router.ErrNoSuchRecord) && read.Query.Home == "":
+		read.Query.Class = router.Read
+	case errors.Is(err, router.ErrNoSuchRecord): // the cookie's home it is
+	case err != nil:
+		return err
+	default:
+		read.Query.Home, read.Query.Source = home, router.SourceDirectory
+	}
+	return nil
+}
+
+// serveHere is the decision for a request that was redirected to this process by one that knows better, or thinks so.
+func (m *middleware) serveHere(d router.Decision) router.Decision {
+	d.To, d.Mode = m.here, router.Local
+	if d.Placed() && m.Table.NewHome(m.here) != "" {
+		d.Owner = m.here
+	}
+	return d
+}
+
+func (m *middleware) serve(c *gin.Context, read router.Request, d router.Decision, now time.Time) {
+	routed := Routed{Decision: d, Home: read.Query.Home, ID: read.ID, Served: m.Here}
+	if read.Query.Class == router.New || read.Query.Class == router.Write && read.Query.Home == "" {
+		routed.Home = m.Table.NewHome(d.Owner)
+		if cookie := m.reader.Cookie(routed.Home, now); cookie != nil {
+			http.SetCookie(c.Writer, cookie)
+		}
+	}
+	c.Set(contextKey, routed)
+	c.Next()
+}
+
+func (m *middleware) explain(h http.Header, d router.Decision) {
+	h.Set(router.HeaderDatacenter, string(m.Table.Datacenter(d.To)))
+	h.Set(router.HeaderOwner, string(m.Table.Datacenter(d.Owner)))
+	h.Set(router.HeaderMode, d.Mode.String())
+	h.Set(router.HeaderReason, d.Reason.String())
+}
+
+// arrived reports whether a redirect brought the request here.
+func arrived(u *url.URL) bool { return u.RawQuery != "" && u.Query().Has(QueryHop) }
+
+// hop adds the parameter to a redirect.
+func hop(target string, from *url.URL) string {
+	mark := "?"
+	if from.RawQuery != "" {
+		mark = "&"
+	}
+	return target + mark + QueryHop + "=1"
+}
+
+func problem(c *gin.Context, status int, title, detail string) {
+	c.Header("Cache-Control", "no-store")
+	c.Header("Content-Type", "application/problem+json")
+	c.AbortWithStatusJSON(status, gin.H{"type": "about:blank", "title": title, "status": status, "detail": detail})
+}

@@ -1,0 +1,70 @@
+package router
+
+import (
+	"context"
+	"errors"
+)
+
+// maxHandle bounds what is looked at of a handle: no home is longer than a cookie or a path would carry.
+const maxHandle = 256
+
+// ulidSize is the length of an ULID's text.
+const ulidSize = 26
+
+// ParseHandle splits a handle, HOME.ULID: the zone key's value of a record and its identifier. Like the identifiers, handles have one spelling, in
+// capitals. It allocates nothing; the parts are parts of s.
+func ParseHandle(s string) (home, id string, ok bool) {
+	at := len(s) - ulidSize - 1
+	if at < 1 || len(s) > maxHandle || s[at] != '.' || !isULID(s[at+1:]) || !printable(s[:at]) {
+		return "", "", false
+	}
+	return s[:at], s[at+1:], true
+}
+
+// crockford are the digits of Crockford's base 32, in capitals.
+var crockford = func() (digits [256]bool) {
+	for _, c := range "0123456789ABCDEFGHJKMNPQRSTVWXYZ" {
+		digits[c] = true
+	}
+	return digits
+}()
+
+// isULID accepts Crockford's base 32 in capitals, up to the largest number of 128 bits.
+func isULID(s string) bool {
+	if len(s) != ulidSize || s[0] > '7' {
+		return false
+	}
+	for i := range len(s) {
+		if !crockford[s[i]] {
+			return false
+		}
+	}
+	return true
+}
+
+// printable refuses control characters, which no home has and a header must not.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// ErrNoSuchRecord means that a directory knows no record with the identifier.
+var ErrNoSuchRecord = errors.New("no such record")
+
+// A Directory finds the home of a record of which the bare identifier is known.
+type Directory interface {
+	// Home returns the zone key's value of the record. It returns ErrNoSuchRecord when there is none.
+	Home(ctx context.Context, id string) (home string, err error)
+}
+
+// A DirectoryFunc is a function that is a Directory.
+type DirectoryFunc func(ctx context.Context, id string) (home string, err error)
+
+// Home calls the function.
+func (f DirectoryFunc) Home(ctx context.Context, id string) (home string, err error) {
+	return f(ctx, id)
+}

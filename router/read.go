@@ -1,0 +1,220 @@
+package router
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// Headers of requests and answers.
+const (
+	// HeaderHandle names a record: its handle, or its bare identifier.
+	HeaderHandle = "X-Geoshard-Handle"
+	// HeaderPlace is the datacenter that a client chooses for a new record.
+	HeaderPlace = "X-Geoshard-Place"
+	// HeaderExplain asks for the headers that tell of the decision, with the value 1.
+	HeaderExplain = "X-Geoshard-Explain"
+	// HeaderDatacenter, HeaderOwner, HeaderMode and HeaderReason tell of the decision.
+	HeaderDatacenter = "X-Geoshard-Datacenter"
+	HeaderOwner      = "X-Geoshard-Owner"
+	HeaderMode       = "X-Geoshard-Mode"
+	HeaderReason     = "X-Geoshard-Reason"
+)
+
+// QueryHandle is the URL's parameter that names a record.
+const QueryHandle = "handle"
+
+// A Request is what the router reads of an HTTP request.
+type Request struct {
+	Query Query
+	// ID is the record's identifier; empty when the request names no record.
+	ID string
+	// Lookup says that the request has the bare identifier: a Directory knows the home. Until it is asked, Query.Home is that of the user's cookie, if any.
+	Lookup bool
+	// Route is the number of the route in the configuration that matched, or -1.
+	Route int
+}
+
+// A Reader reads HTTP requests for one datacenter. It does not change and is safe for concurrent use.
+type Reader struct {
+	table *Table
+	here  DC
+	keys  *CookieKeys
+}
+
+// NewReader makes a reader. Without keys no cookie is taken.
+func NewReader(t *Table, here DC, keys *CookieKeys) *Reader {
+	return &Reader{table: t, here: here, keys: keys}
+}
+
+// Read reads a request. Nothing that a client sends makes it fail: what it cannot use counts as absent.
+func (r *Reader) Read(req *http.Request, now time.Time) Request {
+	read := Request{Route: -1, Query: Query{Here: r.here, Class: classOf(req.Method)}}
+	path := req.URL.EscapedPath()
+	var handle, home string
+	for i := range r.table.routes {
+		route := &r.table.routes[i]
+		itsHandle, itsHome, matched := route.match(path)
+		if !matched {
+			continue
+		}
+		allowed := route.declared.Allows(req.Method)
+		if allowed || handle == "" && home == "" { // what a path names it names for every method
+			handle, home = itsHandle, itsHome
+		}
+		if allowed {
+			read.Route, read.Query.Class, read.Query.Redirect = i, route.class, route.redirect
+			break
+		}
+	}
+	for _, place := range r.table.handle {
+		if read.Lookup && place != topology.HandleInCookie {
+			continue
+		}
+		if r.find(&read, place, req, handle, home, now) && read.Query.Home != "" {
+			break
+		}
+	}
+	if v := single(req.Header, HeaderPlace); v != "" {
+		read.Query.Explicit = v
+	}
+	r.locate(&read.Query, req)
+	return read
+}
+
+// classOf is the class of requests that match no route: GET, HEAD and OPTIONS read.
+func classOf(method string) Class {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, "":
+		return Read
+	default:
+		return Write
+	}
+}
+
+// find looks for a handle or a home in one place.
+func (r *Reader) find(read *Request, place topology.HandlePlace, req *http.Request, handle, home string, now time.Time) bool {
+	switch place {
+	case topology.HandleInPath:
+		if home != "" {
+			read.Query.Home, read.Query.Source, read.ID = home, SourcePath, handle
+			return true
+		}
+		return read.Take(handle, SourcePath)
+	case topology.HandleInHeader:
+		return read.Take(single(req.Header, HeaderHandle), SourceHeader)
+	case topology.HandleInQuery:
+		return strings.Contains(req.URL.RawQuery, QueryHandle) && read.Take(req.URL.Query().Get(QueryHandle), SourceQuery)
+	case topology.HandleInCookie:
+		return r.openCookie(read, req, now)
+	default:
+		return false
+	}
+}
+
+// Take reads a handle from elsewhere; what is none counts as a bare identifier, whose home a directory may know. It is false for what is neither.
+func (read *Request) Take(text string, source Source) bool {
+	if text == "" || len(text) > maxHandle || !printable(text) {
+		return false
+	}
+	home, id, ok := ParseHandle(text)
+	if !ok {
+		read.ID, read.Lookup, read.Query.Source = text, true, source
+		return true
+	}
+	read.Query.Home, read.Query.Source, read.ID = home, source, id
+	return true
+}
+
+// openCookie takes the first cookie of the name that was signed: a client may carry others of the same name from elsewhere. A home that is nobody's
+// any more, because zones have changed since, must not lock its user out.
+func (r *Reader) openCookie(read *Request, req *http.Request, now time.Time) bool {
+	if r.keys == nil || req.Header["Cookie"] == nil {
+		return false
+	}
+	for _, c := range req.CookiesNamed(r.table.settings.Cookie.Name) {
+		home, ok := r.keys.Open(c.Value, now)
+		if _, owned := r.table.Owner(home); ok && owned {
+			read.Query.Home, read.Query.Source = home, SourceCookie
+			return true
+		}
+	}
+	return false
+}
+
+// single is the value of a header that comes once. Of two values nobody knows which one was meant, or added on the way.
+func single(h http.Header, name string) string {
+	if values := h[name]; len(values) == 1 {
+		return values[0]
+	}
+	return ""
+}
+
+// locate takes the word of a trusted peer on where the client is.
+func (r *Reader) locate(q *Query, req *http.Request) {
+	country, location := r.table.settings.Trust.Country, r.table.settings.Trust.Location
+	if len(r.table.trusted) == 0 || !r.table.trusts(req.RemoteAddr) {
+		return
+	}
+	if country != "" {
+		q.Country = single(req.Header, country)
+		return
+	}
+	lat, long, found := strings.Cut(single(req.Header, location), ",")
+	if !found {
+		return
+	}
+	var badLat, badLong error
+	q.Lat, badLat = strconv.ParseFloat(strings.TrimSpace(lat), 64)
+	q.Long, badLong = strconv.ParseFloat(strings.TrimSpace(long), 64)
+	q.HasPlace = badLat == nil && badLong == nil
+}
+
+// trusts reports whether a peer, as ADDRESS:PORT, is in one of the trusted networks.
+func (t *Table) trusts(peer string) bool {
+	at, err := netip.ParseAddrPort(peer)
+	if err != nil {
+		return false
+	}
+	for _, network := range t.trusted {
+		if network.Contains(at.Addr().Unmap().WithZone("")) {
+			return true
+		}
+	}
+	return false
+}
+
+// Cookie is the affinity cookie for a record's home; nil without keys, and for a home that no cookie can carry.
+func (r *Reader) Cookie(home string, now time.Time) *http.Cookie {
+	if r.keys == nil {
+		return nil
+	}
+	s := r.table.settings.Cookie
+	value := r.keys.Seal(home, now.Add(s.MaxAge))
+	if value == "" {
+		return nil
+	}
+	return &http.Cookie{Name: s.Name, Value: value, Path: "/", MaxAge: int(s.MaxAge / time.Second), Secure: !s.PlainHTTP, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+}
+
+// RedirectURL is where a request goes on another datacenter's gateway: its endpoint with the request's path and query. It is empty for a datacenter without
+// an endpoint.
+func (t *Table) RedirectURL(to DC, u *url.URL) string {
+	base := strings.TrimRight(t.Endpoint(to), "/")
+	if base == "" {
+		return ""
+	}
+	path := "/" + strings.TrimLeft(u.EscapedPath(), "/")
+	if u.RawQuery != "" {
+		path += "?" + u.RawQuery
+	}
+	return base + path
+}
+
+// RedirectStatus keeps the method and the body of the request, and is not remembered: the next decision may be another one.
+const RedirectStatus = http.StatusTemporaryRedirect

@@ -1,0 +1,167 @@
+package topology
+
+import (
+	"slices"
+	"time"
+)
+
+// A Router says how requests find the datacenter that serves them. Zero values stand for the defaults, so a Router that was read is written back as it was.
+type Router struct {
+	// Namespace is the namespace whose ZoneBy values name the records' homes. Required unless the world has one namespace only.
+	Namespace string
+	// Handle are the places where a request may name a record or its home; the first that does counts. nil = DefaultHandle.
+	Handle []HandlePlace
+	// Default takes new records that nothing else places. "" = the first active datacenter.
+	Default DatacenterID
+	// Upstreams are the application's base URLs in each datacenter: only these are ever called.
+	Upstreams []Upstream
+	// Routes classify requests; the first that matches counts. Others are reads if their method is safe, else writes.
+	Routes []Route
+	Cookie AffinityCookie
+	Trust  Trust
+	// Budget is how long a request may be held while a shard elects a primary. 0 = DefaultBudget.
+	Budget time.Duration
+	// Queue is the most requests that are held at once. 0 = DefaultQueue.
+	Queue int
+}
+
+// The defaults of a Router.
+const (
+	// DefaultBudget is twice MongoDB's election timeout: a lost primary is noticed after one, and an election or two fit into the other.
+	DefaultBudget = 20 * time.Second
+	// DefaultQueue keeps the memory of held requests below what their bodies may take.
+	DefaultQueue = 1000
+	// DefaultCookieName is the affinity cookie's name.
+	DefaultCookieName = "geoshard_home"
+	// DefaultCookieAge is the affinity cookie's life: a month.
+	DefaultCookieAge = 30 * 24 * time.Hour
+)
+
+// DefaultHandle looks at what names one record before the cookie, which names the home of a user's latest one.
+func DefaultHandle() []HandlePlace {
+	return []HandlePlace{HandleInPath, HandleInHeader, HandleInQuery, HandleInCookie}
+}
+
+// An Upstream is the application in one datacenter.
+type Upstream struct {
+	DC   DatacenterID
+	URLs []string
+}
+
+// A Route classifies the requests that its path and methods match.
+type Route struct {
+	// Path is a pattern: see ParsePath.
+	Path string
+	// Methods are in capitals. nil = all. See Allows.
+	Methods []string
+	Class   RouteClass
+	// Mode is RouteProxy where the file states none.
+	Mode RouteMode
+}
+
+// Allows reports whether the route is for a method. As in net/http, a route for GET is for HEAD too.
+func (r Route) Allows(method string) bool {
+	return r.Methods == nil || slices.Contains(r.Methods, method) || method == "HEAD" && slices.Contains(r.Methods, "GET")
+}
+
+// An AffinityCookie carries the home of a user's latest record.
+type AffinityCookie struct {
+	// Name is the cookie's name. "" = DefaultCookieName.
+	Name string
+	// MaxAge is how long a cookie is taken. 0 = DefaultCookieAge.
+	MaxAge time.Duration
+	// PlainHTTP lets the cookie travel without TLS (secure: false).
+	PlainHTTP bool
+}
+
+// Trust says whose word counts on where a client is. The zero value trusts nobody.
+type Trust struct {
+	// Proxies are the networks, in CIDR notation, of the peers whose header is taken.
+	Proxies []string
+	// Country and Location are the header's name: one of them is empty. Country's holds an ISO 3166-1 code of two letters, Location's "latitude,longitude".
+	Country, Location string
+}
+
+// A HandlePlace is a part of a request that may name a record or its home.
+type HandlePlace int
+
+// The places of handles.
+const (
+	HandleUnknown HandlePlace = iota
+	// HandleInPath: a route's {handle} or {home}.
+	HandleInPath
+	// HandleInHeader: X-Geoshard-Handle.
+	HandleInHeader
+	// HandleInQuery: ?handle=.
+	HandleInQuery
+	// HandleInCookie: the signed affinity cookie.
+	HandleInCookie
+)
+
+var handleNames = []string{HandleInPath: "path", HandleInHeader: "header", HandleInQuery: "query", HandleInCookie: "cookie"}
+
+// String is "path", "header", "query" or "cookie".
+func (p HandlePlace) String() string { return nameOf(handleNames, int(p)) }
+
+// MarshalText writes the name of a known place.
+func (p HandlePlace) MarshalText() ([]byte, error) {
+	return marshalName("place of a handle", handleNames, int(p))
+}
+
+// UnmarshalText reads a name that String wrote.
+func (p *HandlePlace) UnmarshalText(text []byte) error {
+	return unmarshalName("place of a handle", handleNames, text, (*int)(p))
+}
+
+// A RouteClass says what a request does to records.
+type RouteClass int
+
+// The classes of requests.
+const (
+	ClassUnknown RouteClass = iota
+	// ClassRead changes nothing: any datacenter with a copy serves it.
+	ClassRead
+	// ClassWrite changes an existing record: its owner serves it.
+	ClassWrite
+	// ClassNew makes a record: the datacenter nearest to the client becomes its home and serves it.
+	ClassNew
+)
+
+var classNames = []string{ClassRead: "read", ClassWrite: "write", ClassNew: "new"}
+
+// String is "read", "write" or "new".
+func (c RouteClass) String() string { return nameOf(classNames, int(c)) }
+
+// MarshalText writes the name of a known class.
+func (c RouteClass) MarshalText() ([]byte, error) { return marshalName("class", classNames, int(c)) }
+
+// UnmarshalText reads a name that String wrote.
+func (c *RouteClass) UnmarshalText(text []byte) error {
+	return unmarshalName("class", classNames, text, (*int)(c))
+}
+
+// A RouteMode says how a request gets to another datacenter.
+type RouteMode int
+
+// The modes of routes.
+const (
+	// RouteUnstated stands for RouteProxy.
+	RouteUnstated RouteMode = iota
+	// RouteProxy forwards the request to the application there.
+	RouteProxy
+	// RouteRedirect sends the client to the gateway there.
+	RouteRedirect
+)
+
+var routeModeNames = []string{RouteProxy: "proxy", RouteRedirect: "redirect"}
+
+// String is "proxy" or "redirect", or "unknown" for RouteUnstated.
+func (m RouteMode) String() string { return nameOf(routeModeNames, int(m)) }
+
+// MarshalText writes the name of a stated mode.
+func (m RouteMode) MarshalText() ([]byte, error) { return marshalName("mode", routeModeNames, int(m)) }
+
+// UnmarshalText reads a name that String wrote.
+func (m *RouteMode) UnmarshalText(text []byte) error {
+	return unmarshalName("mode", routeModeNames, text, (*int)(m))
+}
