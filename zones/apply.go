@@ -177,15 +177,14 @@ func (a *applying) look(ctx context.Context) (f findings, err error) {
 // steps makes the steps that are left. The journal has each one as started before it is made; that it is done is written together with the
 // start of the next.
 func (a *applying) steps(ctx context.Context) error {
-	first := a.run.Done()
-	for i := first; i < len(a.plan.Steps); i++ {
+	for i := a.run.Done(); i < len(a.plan.Steps); i++ {
 		step := a.plan.Steps[i]
 		a.run.Steps[i] = RunStep{Step: a.run.Steps[i].Step, Hash: a.run.Steps[i].Hash, Status: StepStarted}
 		if hold, ok := step.Change.(HoldBalancing); ok && a.releases(hold.Collection) {
 			a.run.hold(hold.Collection)
 		}
 		a.listen(StepBegun{Index: i, Total: len(a.plan.Steps), Step: step})
-		if err := a.step(ctx, max(i-1, first), i); err != nil {
+		if err := a.step(ctx, i); err != nil {
 			a.listen(StepFailed{Index: i, Total: len(a.plan.Steps), Step: step, Err: err})
 			return a.fail(ctx, i, err)
 		}
@@ -199,8 +198,8 @@ func (a *applying) steps(ctx context.Context) error {
 	return nil
 }
 
-func (a *applying) step(ctx context.Context, previous, i int) error {
-	if err := a.Journal.Mark(ctx, a.run, previous, i); err != nil {
+func (a *applying) step(ctx context.Context, i int) error {
+	if err := a.Journal.Mark(ctx, a.run); err != nil {
 		return err
 	}
 	// Last of all, so that nothing lies between it and the change.
@@ -235,7 +234,7 @@ func (a *applying) fail(ctx context.Context, i int, cause error) error {
 	failed.Held = a.run.Holds
 	a.run.Status, a.run.Error = RunFailed, cause.Error()
 	a.run.Steps[i].Status, a.run.Steps[i].Error = StepIsBad, cause.Error()
-	if err := a.Journal.Mark(ctx, a.run, max(i-1, 0), i); err != nil {
+	if err := a.Journal.Mark(ctx, a.run); err != nil {
 		problems = append(problems, err)
 	}
 	failed.Err = errors.Join(append([]error{cause}, problems...)...)
@@ -269,11 +268,7 @@ func (a *applying) finish(ctx context.Context) error {
 		return fmt.Errorf("apply: all steps are done, but %w", err)
 	}
 	a.run.Status, a.run.Error = RunDone, ""
-	var last []int
-	if n := len(a.run.Steps); n > 0 {
-		last = []int{n - 1}
-	}
-	if err := a.Journal.Mark(ctx, a.run, last...); err != nil {
+	if err := a.Journal.Mark(ctx, a.run); err != nil {
 		return fmt.Errorf("apply: all steps are done, but not recorded; run apply again: %w", err)
 	}
 	return nil

@@ -34,7 +34,7 @@ func generated(values, chunks int) (*topology.Topology, *State) {
 		zone := w.Zones[i%len(w.Zones)].ID
 		ns.Ranges = append(ns.Ranges, topology.Range{Zone: zone, Values: []topology.Value{v}})
 		if i%10 == 0 {
-			c.Ranges = append(c.Ranges, Range{Min: bound(key, valueOf(v)), Max: keyOfTwo(key, valueOf(v), maxKey), Zone: zone})
+			c.Ranges = append(c.Ranges, Range{Min: bound(key, ValueOf(v)), Max: keyOfTwo(key, ValueOf(v), maxKey), Zone: zone})
 		}
 	}
 	w.Namespaces = []topology.Namespace{ns}
@@ -43,7 +43,7 @@ func generated(values, chunks int) (*topology.Topology, *State) {
 		to := bound(key, maxKey)
 		if i < chunks-1 {
 			at := topology.StringOf(fmt.Sprintf("V%06d", i*values/chunks))
-			to = keyOfTwo(key, valueOf(at), valueOf(topology.IntegerOf(int64(i))))
+			to = keyOfTwo(key, ValueOf(at), ValueOf(topology.IntegerOf(int64(i))))
 		}
 		c.Chunks = append(c.Chunks, Chunk{Min: from, Max: to, Shard: s.Shards[i*7%3].ID})
 		from = to

@@ -119,28 +119,6 @@ func firstTwo(key bson.Raw) (first, second bson.RawValue) {
 	return
 }
 
-// valueOf is a declared value as documents hold it.
-func valueOf(v topology.Value) bson.RawValue {
-	switch v.Kind() {
-	case topology.KindInteger:
-		return bson.RawValue{Type: bson.TypeInt64, Value: little(uint64(v.Integer()))}
-	case topology.KindFloat:
-		return doubleValue(v.Float())
-	case topology.KindString:
-		return stringValue(v.Text())
-	case topology.KindUUID:
-		id := v.UUID()
-		return bson.RawValue{Type: bson.TypeBinary, Value: bsoncore.AppendBinary(nil, bson.TypeBinaryUUID, id[:])}
-	case topology.KindObjectID:
-		id := v.ObjectID()
-		return bson.RawValue{Type: bson.TypeObjectID, Value: id[:]}
-	case topology.KindDate:
-		return bson.RawValue{Type: bson.TypeDateTime, Value: little(uint64(v.Date().UnixMilli()))}
-	default:
-		return bson.RawValue{}
-	}
-}
-
 func stringValue(s string) bson.RawValue {
 	return bson.RawValue{Type: bson.TypeString, Value: bsoncore.AppendString(nil, s)}
 }

@@ -30,28 +30,17 @@ func declaredValues(world *topology.Topology, ns topology.Namespace) []declaredV
 		return all
 	}
 	for _, zone := range world.Zones {
-		if ns.OnlyRanges {
-			break
-		}
 		name := topology.StringOf(string(zone.ID))
-		if !slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return covers(r, name) }) {
+		if !slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return r.Includes(name) }) {
 			all = append(all, declaredValue{name, zone.ID})
 		}
 	}
 	return all
 }
 
-// covers says whether a range contains a value.
-func covers(r topology.Range, v topology.Value) bool {
-	if len(r.Values) > 0 {
-		return slices.ContainsFunc(r.Values, func(w topology.Value) bool { return w.Compare(v) == 0 })
-	}
-	return (r.From == nil || r.From.Compare(v) <= 0) && (r.To == nil || v.Compare(*r.To) < 0)
-}
-
 // keysOf are the first and the last shard key that a query for a value has to look for: {dc: v, id: MinKey} and {dc: v, id: MaxKey}.
 func keysOf(key topology.Key, v topology.Value) (lowest, highest bson.Raw) {
-	first := valueOf(v)
+	first := ValueOf(v)
 	index, doc := bsoncore.AppendDocumentStart(nil)
 	doc = appendValue(doc, key[0].Name, first)
 	for _, f := range key[1:] {

@@ -47,7 +47,7 @@ func DrainZone(world *topology.Topology, state *State, zone, into topology.ZoneI
 // reassigned gives what a namespace assigns to one zone to another.
 func reassigned(ns topology.Namespace, zone, into topology.ZoneID) topology.Namespace {
 	own := topology.StringOf(string(zone))
-	implied := !ns.OnlyRanges && !slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return covers(r, own) })
+	implied := !ns.OnlyRanges && !slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return r.Includes(own) })
 	ns.Ranges = slices.Clone(ns.Ranges)
 	for i, r := range ns.Ranges {
 		if r.Zone == zone {

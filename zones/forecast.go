@@ -19,7 +19,8 @@ import (
 const DefaultRate topology.ByteRate = 12_500_000
 
 // forecast says what the balancer will move once a cluster has the layout: every part of a chunk that lies in a range of a zone to which the chunk's owner does
-// not belong. It leaves out what the balancer moves to even out the shards of one zone. Documents and bytes are estimates: see [Forecast.Measured].
+// not belong. It leaves out what the balancer moves to even out the shards of one zone. Documents and bytes are estimates: see [Forecast.Measured]. Bytes are those of
+// documents, uncompressed, as they travel: indexes are not sent, the shard that gets the documents makes its own entries.
 func forecast(world *topology.Topology, state *State, layout Layout, rate topology.ByteRate) Forecast {
 	f := Forecast{Rate: rate, ChunkSize: state.Balancer.ChunkSize}
 	if rate <= 0 {

@@ -243,7 +243,7 @@ func largeSample(t testing.TB, chunks, ranges int) (*topology.Topology, *State, 
 	for i := range ranges {
 		v := topology.StringOf(value(i))
 		world.Namespaces[0].Ranges = append(world.Namespaces[0].Ranges, topology.Range{Zone: zones[i%3], Values: []topology.Value{v}})
-		p.Ranges = append(p.Ranges, Range{Min: bound(c.Key, valueOf(v)), Max: keyDoc(value(i)+"\x00", bson.MinKey{}), Zone: zones[i%3]})
+		p.Ranges = append(p.Ranges, Range{Min: bound(c.Key, ValueOf(v)), Max: keyDoc(value(i)+"\x00", bson.MinKey{}), Zone: zones[i%3]})
 	}
 	state.Collections = []Collection{c}
 	layout := stateLayout(state)

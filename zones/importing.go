@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -342,38 +341,11 @@ func firstOf(key topology.Key, b bson.Raw) (bson.RawValue, bool) {
 	return first, routing.CompareKeys(full, bound(key, first)) == 0
 }
 
-// declaredOf is a value as geoshard.yaml has it.
-func declaredOf(v bson.RawValue) (topology.Value, bool) {
-	switch v.Type {
-	case bson.TypeString:
-		text := v.StringValue()
-		return topology.StringOf(text), strings.ToValidUTF8(text, "") == text
-	case bson.TypeInt32, bson.TypeInt64:
-		return topology.IntegerOf(v.AsInt64()), true
-	case bson.TypeDouble:
-		d := v.Double()
-		return topology.FloatOf(d), d-d == 0 // neither NaN nor infinite
-	case bson.TypeDateTime:
-		at := v.Time().UTC()
-		return topology.DateOf(at), at.Year() >= 0 && at.Year() <= 9999 // YAML has four digits
-	case bson.TypeObjectID:
-		return topology.ObjectIDOf(v.ObjectID()), true
-	case bson.TypeBinary:
-		subtype, data := v.Binary()
-		if subtype != bson.TypeBinaryUUID || len(data) != 16 {
-			return topology.Value{}, false
-		}
-		return topology.UUIDOf([16]byte(data)), true
-	default:
-		return topology.Value{}, false
-	}
-}
-
 // onlyRanges ends the rule that a zone takes the values of its own name where it would add a range. Where it would not, the rule replaces what it says itself.
 func (i *importer) onlyRanges(ns *topology.Namespace) {
 	ns.OnlyRanges = slices.ContainsFunc(i.world.Zones, func(z topology.Zone) bool {
 		name := topology.StringOf(string(z.ID))
-		return !slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return covers(r, name) })
+		return !slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return r.Includes(name) })
 	})
 	if ns.OnlyRanges {
 		return

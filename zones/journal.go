@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,8 +17,9 @@ type Journal interface {
 	// Begin records a run before its first step. The record of a run with the same ID is taken over: that is how an interrupted run is
 	// resumed. Unfinished runs that it replaces are closed. Whoever had one of them gets ErrLeaseLost from then on.
 	Begin(ctx context.Context, run Run, replaces []string) error
-	// Mark records where a run stands: its status, error and holds, and the given steps. It returns ErrLeaseLost if the run is no longer ours.
-	Mark(ctx context.Context, run Run, steps ...int) error
+	// Mark records where a run stands: its status, error and holds, how many steps are done, and what became of the next one. It returns ErrLeaseLost if
+	// the run is no longer ours.
+	Mark(ctx context.Context, run Run) error
 	// Unfinished returns the runs that were begun and not ended, the newest first.
 	Unfinished(ctx context.Context) ([]Run, error)
 	// LastDone returns the last run that was done, nil if there is none.
@@ -139,11 +141,12 @@ func changeHash(c Change) string {
 
 // planID identifies a plan by its steps and the state that they are for; when it was made and what it says to people do not matter.
 func planID(p *Plan) string {
-	text := p.ClusterID + " " + p.StateHash
+	var text strings.Builder // a plan may have many thousands of steps
+	text.WriteString(p.ClusterID + " " + p.StateHash)
 	for _, step := range p.Steps {
-		text += " " + changeHash(step.Change)
+		text.WriteString(" " + changeHash(step.Change))
 	}
-	return hexSum(text)
+	return hexSum(text.String())
 }
 
 func hexSum(text string) string {

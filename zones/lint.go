@@ -13,8 +13,7 @@ import (
 
 // lint looks at a cluster, and at what it will be with the layout, for what keeps the declared placement from coming true or will surprise somebody.
 //
-// What needs the documents, a clock or the user's privileges is not in a state: see [UnknownValuesFinding] and [MissingPrivilegesFinding]. The config servers'
-// replica set is not in it either, so the survival goal is checked for shards alone.
+// What needs the documents, a clock or the user's privileges is not in a state: see [UnknownValuesFinding] and [MissingPrivilegesFinding].
 func lint(world *topology.Topology, state *State, layout Layout) []Finding {
 	l := &linter{world: world, state: state, layout: layout, shards: shardsAfter(state, layout)}
 	l.version()
@@ -22,6 +21,7 @@ func lint(world *topology.Topology, state *State, layout Layout) []Finding {
 	for _, shard := range state.Shards {
 		l.shard(shard)
 	}
+	l.configServers()
 	l.declaredShards()
 	l.modes()
 	for _, zone := range layout.Zones {

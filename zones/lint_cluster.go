@@ -141,26 +141,61 @@ func orUnknown(dc topology.DatacenterID) string {
 
 // survival checks the declared goal by the members that there are: topology's own rule looks at the declared ones.
 func (l *linter) survival(s Shard) {
-	place := func(m Member) string { return orUnknown(m.DC) }
-	switch l.world.Survive {
-	case topology.SurviveDatacenter:
-	case topology.SurviveNode:
-		place = func(m Member) string { return m.Host }
-	default:
+	place, ok := l.places()
+	if !ok {
 		return
 	}
+	if lost := lostWith(s.Members, place); len(lost) > 0 {
+		l.report(SeverityError, "survival", string(s.ID), "give the shard the declared members with their votes and priorities",
+			"the shard would not survive the loss of a %s: without %s it elects no primary or acknowledges no majority writes", l.world.Survive, strings.Join(lost, " or "))
+	}
+}
+
+// places are what the survival goal is about; false where there is no goal.
+func (l *linter) places() (place func(Member) string, ok bool) {
+	switch l.world.Survive {
+	case topology.SurviveDatacenter:
+		return func(m Member) string { return orUnknown(m.DC) }, true
+	case topology.SurviveNode:
+		return func(m Member) string { return m.Host }, true
+	default:
+		return nil, false
+	}
+}
+
+// lostWith are the places without which a replica set does not go on.
+func lostWith(members []Member, place func(Member) string) []string {
 	var lost []string
-	for _, m := range s.Members {
+	for _, m := range members {
 		if m.Votes == 0 || slices.Contains(lost, place(m)) {
 			continue
 		}
-		if left := slices.DeleteFunc(slices.Clone(s.Members), func(other Member) bool { return place(other) == place(m) }); !goesOn(s.Members, left) {
+		if left := slices.DeleteFunc(slices.Clone(members), func(other Member) bool { return place(other) == place(m) }); !goesOn(members, left) {
 			lost = append(lost, place(m))
 		}
 	}
-	if len(lost) > 0 {
-		l.report(SeverityError, "survival", string(s.ID), "give the shard the declared members with their votes and priorities",
-			"the shard would not survive the loss of a %s: without %s it elects no primary or acknowledges no majority writes", l.world.Survive, strings.Join(lost, " or "))
+	return lost
+}
+
+// configServers checks that the set that holds the catalogue survives what the shards are to survive. The topology does not declare its members.
+func (l *linter) configServers() {
+	c := l.state.ConfigServers
+	place, ok := l.places()
+	if c == nil || !ok {
+		return
+	}
+	untagged := slices.IndexFunc(c.Members, func(m Member) bool { return m.DC == "" && m.Votes > 0 })
+	switch {
+	case c.Members == nil:
+		l.report(SeverityNote, "config-unseen", string(c.ID), "", "the config servers could not be asked for their members, so whether they survive the loss of a %s is not checked: %s", l.world.Survive, c.Unseen)
+	case l.world.Survive == topology.SurviveDatacenter && untagged >= 0:
+		l.report(SeverityWarning, "member-untagged", c.Members[untagged].Host, "set members[].tags.dc with rs.reconfig() on the config servers",
+			"a member of the config servers has no tag dc, so whether they survive the loss of a datacenter is not checked")
+	default:
+		if lost := lostWith(c.Members, place); len(lost) > 0 {
+			l.report(SeverityError, "survival", string(c.ID), "spread the members of their replica set as those of the shards",
+				"the config servers would not survive the loss of a %s: without %s no chunk moves, no zone changes, and query routers that start find no catalogue", l.world.Survive, strings.Join(lost, " or "))
+		}
 	}
 }
 

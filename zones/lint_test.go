@@ -28,6 +28,17 @@ func shardNamed(s *State, id topology.ShardID) *Shard {
 	panic(id)
 }
 
+// configServers are a set with a member in each of the datacenters.
+func configServers(dcs ...topology.DatacenterID) *Shard {
+	set := &Shard{ID: "config"}
+	for i, dc := range dcs {
+		host := fmt.Sprintf("config-%d:27019", i)
+		set.Hosts = append(set.Hosts, host)
+		set.Members = append(set.Members, Member{Host: host, DC: dc, Priority: 1, Votes: 1, Primary: i == 0})
+	}
+	return set
+}
+
 var flaws = []flaw{
 	{"none", func(*topology.Topology, *State) {}},
 	{"the balancer is stopped and has a window", func(_ *topology.Topology, s *State) {
@@ -82,6 +93,26 @@ var flaws = []flaw{
 	{"a write concern is missing", func(_ *topology.Topology, s *State) { shardNamed(s, "syd").Modes = nil }},
 	{"documents outside their residency", func(w *topology.Topology, _ *State) {
 		w.Zones[1].AllowedDatacenters = []topology.DatacenterID{"LON", "SYD"}
+	}},
+	{"the config servers are in two datacenters", func(w *topology.Topology, s *State) {
+		w.Survive = topology.SurviveDatacenter
+		s.ConfigServers = configServers("NYC", "NYC", "LON")
+	}},
+	{"the config servers are in three datacenters", func(w *topology.Topology, s *State) {
+		w.Survive = topology.SurviveDatacenter
+		s.ConfigServers = configServers("NYC", "LON", "SYD")
+	}},
+	{"there is one config server", func(w *topology.Topology, s *State) {
+		w.Survive = topology.SurviveNode
+		s.ConfigServers = configServers("NYC")
+	}},
+	{"the config servers have no tags", func(w *topology.Topology, s *State) {
+		w.Survive = topology.SurviveDatacenter
+		s.ConfigServers = configServers("", "", "")
+	}},
+	{"the config servers are unseen", func(w *topology.Topology, s *State) {
+		w.Survive = topology.SurviveDatacenter
+		s.ConfigServers = &Shard{ID: "config", Unseen: "the user lacks the action serverStatus"}
 	}},
 	{"a declared shard is missing", func(w *topology.Topology, _ *State) {
 		w.Shards = append(w.Shards, topology.Shard{ID: "bos", Members: w.Shards[0].Members})

@@ -96,8 +96,8 @@ func checkZones(t *rapid.T, w *topology.Topology, state *State, layout Layout, o
 		ns, _ := w.NamespaceOf(p.Collection)
 		for _, v := range someValues {
 			want, declared := zoneByTheBook(w, ns, v)
-			for _, rest := range []bson.RawValue{minKey, valueOf(topology.IntegerOf(7))} {
-				key := keyOfTwo(p.Key, valueOf(v), rest)
+			for _, rest := range []bson.RawValue{minKey, ValueOf(topology.IntegerOf(7))} {
+				key := keyOfTwo(p.Key, ValueOf(v), rest)
 				got, found := p.ZoneOf(key)
 				if declared && got != want || o.Prune && found != declared {
 					t.Fatalf("%s: got zone %q for %v, want %q", p.Collection, got, key, want)
@@ -109,7 +109,7 @@ func checkZones(t *rapid.T, w *topology.Topology, state *State, layout Layout, o
 
 func zoneByTheBook(w *topology.Topology, ns topology.Namespace, v topology.Value) (topology.ZoneID, bool) {
 	for _, r := range ns.Ranges {
-		if covers(r, v) {
+		if r.Includes(v) {
 			return r.Zone, true
 		}
 	}

@@ -81,13 +81,15 @@ func (r Role) CreateRole() bson.D {
 //
 //   - listShards on the cluster: reference/command/listShards.
 //   - shardedDataDistribution on the cluster, to see orphans: reference/operator/aggregation/shardedDataDistribution. Find on config.changelog, to see migrations.
+//   - serverStatus on the cluster, which tells the config servers, and replSetGetConfig to ask those where their members are: the pages of these commands. A shard has users of
+//     its own, who need replSetGetConfig there.
 //   - find on collections of config: reference/privilege-actions (find), for version, shards, databases, collections, chunks and tags; settings also for
 //     balancerStatus, which the manual does not list.
 //   - listCollections on the database, listIndexes and collStats on the collection: the pages of these commands.
 //   - find on the collection: reference/privilege-actions; dataSize needs it too, and so does the count of unknown values.
 //   - find on the journal: what was applied last tells drift from intent.
 func PlanRole(namespaces []string) Role {
-	privileges := []Privilege{{Resource{Cluster: true}, []string{"listShards", "shardedDataDistribution"}}}
+	privileges := []Privilege{{Resource{Cluster: true}, []string{"listShards", "replSetGetConfig", "serverStatus", "shardedDataDistribution"}}}
 	for _, name := range []string{"version", "shards", "databases", "collections", "chunks", "tags", "settings", "changelog"} {
 		privileges = append(privileges, Privilege{Resource{DB: "config", Collection: name}, []string{"find"}})
 	}

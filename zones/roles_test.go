@@ -26,7 +26,7 @@ func TestRoles(t *testing.T) {
 
 // TestThePlanRoleChangesNothing: it has no action but those that read.
 func TestThePlanRoleChangesNothing(t *testing.T) {
-	reads := map[string]bool{"find": true, "listShards": true, "listCollections": true, "listIndexes": true, "collStats": true, "shardedDataDistribution": true}
+	reads := map[string]bool{"find": true, "listShards": true, "listCollections": true, "listIndexes": true, "collStats": true, "shardedDataDistribution": true, "serverStatus": true, "replSetGetConfig": true}
 	for _, p := range PlanRole([]string{"shop.carts"}).Privileges {
 		for _, action := range p.Actions {
 			if !reads[action] {

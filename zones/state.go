@@ -20,9 +20,11 @@ type State struct {
 	Shards      []Shard      `json:"shards"`
 	Collections []Collection `json:"collections"`
 	Balancer    Balancer     `json:"balancer"`
+	// ConfigServers are the replica set that holds the catalogue; nil where the query router does not say which they are.
+	ConfigServers *Shard `json:"configServers,omitempty"`
 }
 
-// A Shard is one replica set that holds a part of the sharded collections.
+// A Shard is one replica set that holds a part of the sharded collections, or the config servers.
 type Shard struct {
 	ID topology.ShardID `json:"id"`
 	// Hosts are "host:port" of its members as the catalogue names them.

@@ -57,7 +57,7 @@ func named(world *topology.Topology, declared []stretch) []stretch {
 	var names []stretch
 	for _, zone := range world.Zones {
 		v := topology.StringOf(string(zone.ID))
-		if at := stretchAt(declared, valueOf(v)); at < 0 {
+		if at := stretchAt(declared, ValueOf(v)); at < 0 {
 			names = append(names, pointOf(v, zone.ID))
 		}
 	}
@@ -80,7 +80,7 @@ func stretchAt(sorted []stretch, v bson.RawValue) int {
 
 // pointOf is the stretch of a single value. All kinds of declared values have a successor.
 func pointOf(v topology.Value, zone topology.ZoneID) stretch {
-	from := valueOf(v)
+	from := ValueOf(v)
 	to, _ := successor(from)
 	return stretch{from: from, to: to, zone: zone, declared: v.String(), value: true}
 }
@@ -107,11 +107,11 @@ func stretchesOfRange(ns topology.Namespace, i int, r topology.Range) ([]stretch
 	s := stretch{from: minKey, to: maxKey, zone: r.Zone, declared: "all"}
 	switch {
 	case r.From == nil:
-		s.to, s.declared = valueOf(*r.To), fmt.Sprintf("everything below %s", r.To)
+		s.to, s.declared = ValueOf(*r.To), fmt.Sprintf("everything below %s", r.To)
 	case r.To == nil:
-		s.from, s.declared = valueOf(*r.From), fmt.Sprintf("everything from %s", r.From)
+		s.from, s.declared = ValueOf(*r.From), fmt.Sprintf("everything from %s", r.From)
 	default:
-		s.from, s.to, s.declared = valueOf(*r.From), valueOf(*r.To), fmt.Sprintf("%s to %s", r.From, r.To)
+		s.from, s.to, s.declared = ValueOf(*r.From), ValueOf(*r.To), fmt.Sprintf("%s to %s", r.From, r.To)
 		if !sameClass(r.From.Kind(), r.To.Kind()) {
 			return nil, wrong("its bounds are of two types, %s and %s", r.From.Kind(), r.To.Kind())
 		}

@@ -141,7 +141,7 @@ func drawFound(t *rapid.T, w *topology.Topology, c Collection, key topology.Key,
 	}
 	cuts := drawCuts(t, 5)
 	for i := range max(0, len(cuts)-1) {
-		drawn = append(drawn, Range{Min: bound(key, valueOf(cuts[i])), Max: bound(key, valueOf(cuts[i+1])), Zone: rapid.SampledFrom(zones).Draw(t, "found zone")})
+		drawn = append(drawn, Range{Min: bound(key, ValueOf(cuts[i])), Max: bound(key, ValueOf(cuts[i+1])), Zone: rapid.SampledFrom(zones).Draw(t, "found zone")})
 	}
 	var found []Range
 	for _, r := range drawn {

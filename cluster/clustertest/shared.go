@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -50,15 +51,15 @@ var shared struct {
 // startWithin bounds the start of a small cluster on a machine that is busy with other tests.
 const startWithin = 2 * time.Minute
 
-// Main runs the tests and then closes the shared cluster, if one was started. It returns the exit code.
+// Main runs the tests and then closes the shared cluster and the Worlds, if any were started. It returns the exit code.
 func Main(m *testing.M) int {
 	local.ChildMain()
 	shared.mu.Lock()
 	shared.main = true
 	shared.mu.Unlock()
 	code := m.Run()
-	if err := closeShared(); err != nil {
-		fmt.Fprintln(os.Stderr, "close shared cluster:", err)
+	if err := errors.Join(closeShared(), closeWorlds()); err != nil {
+		fmt.Fprintln(os.Stderr, "close the clusters of the tests:", err)
 		return max(code, 1)
 	}
 	return code

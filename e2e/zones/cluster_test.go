@@ -2,6 +2,7 @@ package zones_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -17,7 +18,19 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
+func TestMain(m *testing.M) {
+	none, err := os.MkdirTemp("", "geoshard-settings-")
+	if err == nil {
+		err = os.Setenv("XDG_CONFIG_HOME", none) // commands see no settings of the machine
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := clustertest.Main(m)
+	_ = os.RemoveAll(none)
+	os.Exit(code)
+}
 
 var soak = os.Getenv("GEOSHARD_SOAK") == "1"
 

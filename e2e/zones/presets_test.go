@@ -21,6 +21,7 @@ import (
 // A preset on a cluster of its own topology takes a quarter of a minute or more, most of it for the cluster. So without GEOSHARD_SOAK=1 there is one of them, and all
 // others on the shared cluster (see the next test).
 func TestPresetsComeTrueOnTheirOwnTopology(t *testing.T) {
+	t.Parallel()
 	presets := []string{configs.Default}
 	if soak {
 		presets = configs.Names()

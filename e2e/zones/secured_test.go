@@ -24,6 +24,7 @@ namespaces:
 
 // The whole way with passwords (SCRAM) and certificates (TLS), by what the connection string says alone. And who has no rights is told so.
 func TestACatalogueWithPasswordsAndCertificates(t *testing.T) {
+	t.Parallel()
 	world := parse(t, guarded)
 	s := open(t, start(t, world, local.Options{Name: "guarded", Auth: true, TLS: true}))
 	r := s.comeTrue(t, world)
@@ -35,6 +36,7 @@ func TestACatalogueWithPasswordsAndCertificates(t *testing.T) {
 	if run, err := s.Journal().LastDone(t.Context()); err != nil || run == nil || run.Owner == "" {
 		t.Errorf("journal: got %+v, %v, want the apply with its owner", run, err)
 	}
+	s.verifies(t, guarded)
 	golden(t, "testdata/rights.txt", s.withoutRights(t, world.Datacenters[0].ID))
 }
 

@@ -58,7 +58,7 @@ func newPlanCommand(env *environment) *cobra.Command {
 		Short: "Show what has to change for the declared zones, and what it costs",
 		Long: `Compare the cluster with the topology, and show what has to change: each step with its reason, and whether it is new (intent), was changed by
 somebody since the last apply (drift), or makes bounds tight (tighten). Below: the data that will move between datacenters, counted by the servers where
-that is cheap; the datacenters that a query for one value asks before and after; what to know about the cluster; and what has to be done by hand, with
+that is cheap (bytes are those of documents, uncompressed; indexes do not travel, they are made anew where the documents arrive); the datacenters that a query for one value asks before and after; what to know about the cluster; and what has to be done by hand, with
 its commands. Nothing is changed.
 
 --save writes the plan to a file that geoshard apply takes. The file is bound to the state of the cluster: if somebody changes the zones

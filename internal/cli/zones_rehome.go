@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/rehome"
 )
 
@@ -23,16 +23,21 @@ func newRehomeCommand(env *environment) *cobra.Command {
 batches, each one a transaction, together with their related documents of other namespaces as the topology declares them. Nothing is lost or doubled when it is
 interrupted: run it again, and it goes on.
 
---to is the new value of the zone field, a string: where zones have the names of their datacenters, the datacenter. The filter is extended
-JSON; {} chooses all documents. --dry-run counts what would move.` + whichHelp,
+--to is the new value of the zone field. Where zones have the names of their datacenters, it is the datacenter: LON. Values of other types are extended
+JSON: 44, {"$date":"2026-01-01T00:00:00Z"}, {"$oid":"…"}, {"$uuid":"…"}; a string that looks like one stands in double quotes: '"44"'. The filter is
+extended JSON too; {} chooses all documents. --dry-run counts what would move.` + whichHelp,
 		Example: `  geoshard rehome --ns shop.carts --filter '{"userId":7}' --to LON --dry-run
   geoshard rehome --ns shop.carts --filter '{"userId":7}' --to LON
-  geoshard rehome --filter '{"dataCenter":"SYD"}' --to LON --batch 200`,
+  geoshard rehome --filter '{"dataCenter":"SYD"}' --to LON --batch 200
+  geoshard rehome --ns crm.accounts --filter '{"country":1}' --to 44`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			chosen, err := readFilter("--filter", filter)
 			if err != nil {
 				return err
+			}
+			if o.To, err = zones.ParseValue(to); err != nil {
+				return &usageError{msg: "--to " + err.Error(), hint: `write a string such as LON, or extended JSON: 44, {"$date":"2026-01-01T00:00:00Z"}, {"$oid":"…"}, {"$uuid":"…"}`}
 			}
 			if o.Batch < 0 {
 				return &usageError{msg: fmt.Sprintf("--batch %d: want 1 or more", o.Batch), hint: "leave it out for " + strconv.Itoa(rehome.DefaultBatch)}
@@ -41,7 +46,7 @@ JSON; {} chooses all documents. --dry-run counts what would move.` + whichHelp,
 				if o.Namespace, err = oneNamespace(s.world, namespace); err != nil {
 					return err
 				}
-				o.Filter, o.To, o.Progress = chosen, topology.StringOf(to), env.rehoming
+				o.Filter, o.Progress = chosen, env.rehoming
 				result, err := rehome.Rehome(ctx, s.Client(), s.world, o)
 				if err != nil {
 					if result != nil {
@@ -57,7 +62,7 @@ JSON; {} chooses all documents. --dry-run counts what would move.` + whichHelp,
 	flags.add(cmd)
 	addNamespaceFlag(cmd, &flags, &namespace)
 	cmd.Flags().StringVar(&filter, "filter", "", "which documents, as extended JSON (required)")
-	cmd.Flags().StringVar(&to, "to", "", "the new value of the zone field (required)")
+	cmd.Flags().StringVar(&to, "to", "", "the new value of the zone field, a string or extended JSON (required)")
 	_ = cmd.MarkFlagRequired("filter")
 	_ = cmd.MarkFlagRequired("to")
 	_ = cmd.RegisterFlagCompletionFunc("to", completeWorld(&flags, 2, zoneNames))

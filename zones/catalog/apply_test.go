@@ -138,14 +138,19 @@ func TestRollbackRestoresTheJournalledLayout(t *testing.T) {
 	}
 }
 
-// What the journal is given comes back, with keys of dotted fields, bounds of all types, and steps that are marked.
-func TestJournalKeepsRuns(t *testing.T) {
-	c := open(t)
+// cleanJournal removes what the test writes into the journal.
+func cleanJournal(t *testing.T, c *catalog.Catalog) {
 	t.Cleanup(func() {
 		if err := c.Client().Database("geoshard").Drop(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// What the journal is given comes back, with keys of dotted fields, bounds of all types, and steps that are marked.
+func TestJournalKeepsRuns(t *testing.T) {
+	c := open(t)
+	cleanJournal(t, c)
 	raw := func(low, high any) bson.Raw {
 		doc, err := bson.Marshal(bson.D{{Key: "at.dc", Value: low}, {Key: "$id", Value: high}})
 		if err != nil {
@@ -174,7 +179,7 @@ func TestJournalKeepsRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	run.Steps[0].Status, run.Steps[1].Status, run.Holds = zones.StepIsDone, zones.StepStarted, []string{"shop.carts"}
-	if err := j.Mark(t.Context(), run, 0, 1); err != nil {
+	if err := j.Mark(t.Context(), run); err != nil {
 		t.Fatal(err)
 	}
 	open, err := j.Unfinished(t.Context())
@@ -188,7 +193,7 @@ func TestJournalKeepsRuns(t *testing.T) {
 	if err := j.Begin(t.Context(), theirs, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Mark(t.Context(), run, 1); !errors.Is(err, zones.ErrLeaseLost) {
+	if err := j.Mark(t.Context(), run); !errors.Is(err, zones.ErrLeaseLost) {
 		t.Errorf("mark of the first: got %v, want ErrLeaseLost", err)
 	}
 	next := run
@@ -196,7 +201,7 @@ func TestJournalKeepsRuns(t *testing.T) {
 	if err := j.Begin(t.Context(), next, []string{"1"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Mark(t.Context(), theirs, 1); !errors.Is(err, zones.ErrLeaseLost) {
+	if err := j.Mark(t.Context(), theirs); !errors.Is(err, zones.ErrLeaseLost) {
 		t.Errorf("mark of a replaced run: got %v, want ErrLeaseLost", err)
 	}
 	next.Status, next.After = zones.RunDone, layout

@@ -93,6 +93,7 @@ func (e *Error) Hint() string { return e.Help }
 // The server's error codes that mean the same whatever was asked.
 const (
 	codeFailedToParse        = 9
+	codeUserNotFound         = 11
 	codeUnauthorized         = 13
 	codeAuthenticationFailed = 18
 	codeIllegalOperation     = 20
@@ -122,6 +123,7 @@ type meaning struct {
 
 var meanings = map[int]meaning{
 	codeAuthenticationFailed: {ErrLogin, "check name, password and authSource of the connection string; X.509 needs authMechanism=MONGODB-X509 and the client's certificate"},
+	codeUserNotFound:         {ErrLogin, "the certificate is good, but nobody is its user: create one of that name in the database $external"},
 	codeAlreadyInitialized:   {ErrOtherKey, "declare the key that the collection has, or change its key with reshardCollection"},
 	codeNamespaceNotFound:    {ErrNoCollection, "create the collection first, or correct its name in the topology"},
 	codeCommandNotSupported:  {ErrUnsupported, "see the manual of this server or service for what stands in for the command"},

@@ -22,6 +22,7 @@ func TestRefusalsAreToldInClearWords(t *testing.T) {
 		{"find", "config.chunks", codeUnauthorized, ErrNotAllowed, "find on config.chunks"},
 		{"collMod", "shop.carts", codeUnauthorized, ErrNotAllowed, "collMod on shop.carts"},
 		{"addShardToZone", "", codeAtlas, ErrUnsupported, "managed service"},
+		{"hello", "", codeUserNotFound, ErrLogin, "$external"},
 		{"balancerStatus", "", codeCommandNotFound, ErrUnsupported, "6.0"},
 		{"$shardedDataDistribution", "", codeUnknownStage, ErrUnsupported, "6.0.3"},
 		{"updateZoneKeyRange", "", codeAPIStrict, ErrUnsupported, "Stable API"},
@@ -36,7 +37,7 @@ func TestRefusalsAreToldInClearWords(t *testing.T) {
 		if test.want == ErrUnsupported && !strings.Contains(err.Error(), test.command) {
 			t.Errorf("%v does not name %s", err, test.command)
 		}
-		if !refused(err) {
+		if !refused(err) && test.want != ErrLogin {
 			t.Errorf("%v does not count as refused", err)
 		}
 		if again := c.fail("do more", "find", "", err); again != err {

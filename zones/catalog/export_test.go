@@ -1,11 +1,36 @@
 package catalog
 
 import (
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/geoshard/geoshard/zones"
 )
 
 // Unchecked is a Catalog of a server that Open would refuse: a mongod, which enforces privileges where the development query router does not.
-func Unchecked(client *mongo.Client) *Catalog {
-	return &Catalog{client: client, options: options.Client().SetAppName("test")}
+func Unchecked(client *mongo.Client, uri string) *Catalog {
+	return &Catalog{client: client, options: options.Client().ApplyURI(uri).SetAppName("test")}
+}
+
+// CutAndJoin cuts a run into parts as the journal keeps them and puts it together again. sizes are those of the parts.
+func CutAndJoin(t testing.TB, run zones.Run, limit int) (back zones.Run, sizes []int) {
+	t.Helper()
+	back = run
+	back.Before, back.After, back.Steps = zones.Layout{}, zones.Layout{}, []zones.RunStep{}
+	for _, p := range cut(run, limit) {
+		raw, err := bson.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, len(raw))
+		var read part
+		if err := bson.Unmarshal(raw, &read); err != nil {
+			t.Fatal(err)
+		}
+		join(&back, read)
+	}
+	return back, sizes
 }

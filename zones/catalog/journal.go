@@ -12,9 +12,10 @@ import (
 	"github.com/geoshard/geoshard/zones"
 )
 
-// A Journal keeps the applies of a cluster in the cluster: one document per run, in geoshard.journal.
+// A Journal keeps the applies of a cluster in the cluster: one record per run in geoshard.journal, which says how far it is, and in geoshard.journalParts what of
+// it does not change, its steps and layouts, in as many documents as that takes: a run may be as great as the memory of the process that applies it.
 type Journal struct {
-	runs *mongo.Collection
+	runs, parts *mongo.Collection
 	// explain gives an error its meaning and its hint.
 	explain explainer
 }
@@ -33,7 +34,7 @@ var _ zones.Journal = (*Journal)(nil)
 
 // NewJournal returns the journal of the cluster that client is connected to.
 func NewJournal(client *mongo.Client) *Journal {
-	return &Journal{runs: durable(client, journalCollection), explain: unexplained}
+	return &Journal{runs: durable(client, journalCollection), parts: durable(client, partsCollection), explain: unexplained}
 }
 
 func (j *Journal) writing(err error) error {
@@ -41,6 +42,33 @@ func (j *Journal) writing(err error) error {
 }
 func (j *Journal) reading(err error) error {
 	return j.explain("read the journal", "find", journalName, err)
+}
+
+// A record is a run without what its parts hold. Steps are made in their order, so their number and the state of the next one say it all.
+type record struct {
+	zones.Run `bson:",inline"`
+	Parts     int   `bson:"parts"`
+	StepsDone int   `bson:"stepsDone"`
+	Step      going `bson:"step"`
+}
+
+// going is what became of the step after those that are done.
+type going struct {
+	Status zones.StepStatus `bson:"status,omitempty"`
+	Error  string           `bson:"error,omitempty"`
+}
+
+// progress are the fields of a record that change.
+func progress(run zones.Run) bson.D {
+	done := run.Done()
+	var next going
+	if done < len(run.Steps) {
+		next = going{run.Steps[done].Status, run.Steps[done].Error}
+	}
+	return bson.D{
+		{Key: "status", Value: run.Status}, {Key: "error", Value: run.Error}, {Key: "holds", Value: run.Holds},
+		{Key: "stepsDone", Value: done}, {Key: "step", Value: next},
+	}
 }
 
 // Begin writes a run before its first step, or takes over one that was interrupted.
@@ -54,19 +82,8 @@ func (j *Journal) Begin(ctx context.Context, run zones.Run, replaces []string) e
 			return j.writing(err)
 		}
 	}
-	begin := bson.D{
-		{Key: "$set", Value: bson.D{
-			{Key: "status", Value: run.Status}, {Key: "owner", Value: run.Owner}, {Key: "token", Value: run.Token},
-			{Key: "holds", Value: run.Holds}, {Key: "error", Value: run.Error},
-		}},
-		{Key: "$unset", Value: bson.D{{Key: "ended", Value: ""}}},
-		{Key: "$setOnInsert", Value: bson.D{
-			{Key: "plan", Value: run.Plan}, {Key: "stateHash", Value: run.StateHash}, {Key: "started", Value: run.Started},
-			{Key: "before", Value: run.Before}, {Key: "after", Value: run.After}, {Key: "steps", Value: run.Steps},
-		}},
-	}
-	if _, err := j.runs.UpdateOne(ctx, bson.D{{Key: "_id", Value: run.ID}}, begin, options.UpdateOne().SetUpsert(true)); err != nil {
-		return j.writing(err)
+	if err := j.begin(ctx, run); err != nil {
+		return err
 	}
 	if len(replaces) == 0 {
 		return nil
@@ -79,21 +96,33 @@ func (j *Journal) Begin(ctx context.Context, run zones.Run, replaces []string) e
 	return j.writing(err)
 }
 
+// begin takes a record over, or else writes the parts and then the record: a run that can be found is whole.
+func (j *Journal) begin(ctx context.Context, run zones.Run) error {
+	set := append(progress(run), bson.E{Key: "owner", Value: run.Owner}, bson.E{Key: "token", Value: run.Token})
+	whole := bson.D{{Key: "_id", Value: run.ID}, {Key: "parts", Value: bson.D{{Key: "$gt", Value: 0}}}}
+	taken, err := j.runs.UpdateOne(ctx, whole, bson.D{{Key: "$set", Value: set}, {Key: "$unset", Value: bson.D{{Key: "ended", Value: ""}}}})
+	if err != nil || taken.MatchedCount > 0 {
+		return j.writing(err)
+	}
+	parts, err := j.writeParts(ctx, run)
+	if err != nil {
+		return err
+	}
+	set = append(set, bson.E{Key: "plan", Value: run.Plan}, bson.E{Key: "stateHash", Value: run.StateHash}, bson.E{Key: "started", Value: run.Started},
+		bson.E{Key: "stepsTotal", Value: len(run.Steps)}, bson.E{Key: "parts", Value: parts})
+	// An earlier program kept the rest in the record.
+	unset := bson.D{{Key: "ended", Value: ""}, {Key: "before", Value: ""}, {Key: "after", Value: ""}, {Key: "steps", Value: ""}}
+	_, err = j.runs.UpdateOne(ctx, bson.D{{Key: "_id", Value: run.ID}}, bson.D{{Key: "$set", Value: set}, {Key: "$unset", Value: unset}}, options.UpdateOne().SetUpsert(true))
+	return j.writing(err)
+}
+
 func amongRuns(ids []string) bson.D {
 	return bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
 }
 
-// Mark writes where a run stands. The steps are written one by one: a plan may have thousands.
-func (j *Journal) Mark(ctx context.Context, run zones.Run, steps ...int) error {
-	set := bson.D{{Key: "status", Value: run.Status}, {Key: "error", Value: run.Error}, {Key: "holds", Value: run.Holds}}
-	written := map[int]bool{}
-	for _, i := range steps {
-		if !written[i] { // MongoDB refuses to set one field twice
-			set = append(set, bson.E{Key: fmt.Sprintf("steps.%d", i), Value: run.Steps[i]})
-		}
-		written[i] = true
-	}
-	update := bson.D{{Key: "$set", Value: set}}
+// Mark writes where a run stands, in one document: a plan may have many thousands of steps.
+func (j *Journal) Mark(ctx context.Context, run zones.Run) error {
+	update := bson.D{{Key: "$set", Value: progress(run)}}
 	if run.Status != zones.RunGoing {
 		update = append(update, bson.E{Key: "$currentDate", Value: bson.D{{Key: "ended", Value: true}}})
 	}
@@ -127,23 +156,33 @@ func (j *Journal) find(ctx context.Context, filter bson.D, o *options.FindOption
 	if err != nil {
 		return nil, j.reading(err)
 	}
-	var runs []zones.Run
-	if err := cursor.All(ctx, &runs); err != nil {
+	var records []record
+	if err := cursor.All(ctx, &records); err != nil {
 		return nil, j.reading(err)
+	}
+	runs := make([]zones.Run, len(records))
+	for i := range records {
+		if runs[i], err = j.readParts(ctx, &records[i]); err != nil {
+			return nil, err
+		}
 	}
 	return runs, nil
 }
 
 // LastDone returns the last run that was done, nil if there is none.
 func (j *Journal) LastDone(ctx context.Context) (*zones.Run, error) {
-	var run zones.Run
+	var last record
 	err := j.runs.FindOne(ctx, bson.D{{Key: "status", Value: zones.RunDone}},
-		options.FindOne().SetSort(bson.D{{Key: "ended", Value: -1}, {Key: "_id", Value: -1}})).Decode(&run)
+		options.FindOne().SetSort(bson.D{{Key: "ended", Value: -1}, {Key: "_id", Value: -1}})).Decode(&last)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, j.reading(err)
+	}
+	run, err := j.readParts(ctx, &last)
+	if err != nil {
+		return nil, err
 	}
 	return &run, nil
 }

@@ -23,8 +23,10 @@ import (
 const (
 	locksCollection   = "locks"
 	journalCollection = "journal"
+	partsCollection   = "journalParts"
 	locksName         = zones.JournalDatabase + "." + locksCollection
 	journalName       = zones.JournalDatabase + "." + journalCollection
+	partsName         = zones.JournalDatabase + "." + partsCollection
 	// applyLock is the _id of the lease under which applies are made.
 	applyLock = "apply"
 )

@@ -35,15 +35,39 @@ func (c *Catalog) shards(ctx context.Context) ([]zones.Shard, error) {
 	}
 	shards := make([]zones.Shard, 0, len(entries))
 	for _, e := range entries {
-		_, hosts, named := strings.Cut(e.Host, "/")
-		if !named {
-			hosts = e.Host
-		}
 		slices.Sort(e.Zones)
-		shards = append(shards, zones.Shard{ID: e.ID, Hosts: strings.Split(hosts, ","), Draining: e.Draining, Zones: e.Zones})
+		shards = append(shards, zones.Shard{ID: e.ID, Hosts: hostsOf(e.Host), Draining: e.Draining, Zones: e.Zones})
 	}
 	slices.SortFunc(shards, func(a, b zones.Shard) int { return cmp.Compare(a.ID, b.ID) })
 	return shards, nil
+}
+
+// hostsOf are the members that a connection string of the catalogue names: set/host:port,host:port.
+func hostsOf(text string) []string {
+	_, hosts, named := strings.Cut(text, "/")
+	if !named {
+		hosts = text
+	}
+	return strings.Split(hosts, ",")
+}
+
+// configServers asks the query router which they are: the catalogue itself does not have them.
+func (c *Catalog) configServers(ctx context.Context) (*zones.Shard, error) {
+	var status struct {
+		Sharding struct {
+			ConfigServers string `bson:"configsvrConnectionString"`
+		} `bson:"sharding"`
+	}
+	command := bson.D{{Key: "serverStatus", Value: 1}, {Key: "metrics", Value: 0}, {Key: "locks", Value: 0}}
+	err := c.admin(ctx, "ask for the config servers", "", command, &status)
+	set, _, _ := strings.Cut(status.Sharding.ConfigServers, "/")
+	switch {
+	case refused(err):
+		return &zones.Shard{ID: "config", Unseen: err.Error()}, nil
+	case err != nil || status.Sharding.ConfigServers == "":
+		return nil, err
+	}
+	return &zones.Shard{ID: topology.ShardID(set), Hosts: hostsOf(status.Sharding.ConfigServers)}, nil
 }
 
 // A replicaSet is what one member says of its set.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
@@ -131,6 +132,9 @@ func TestPasswordsAndCertificates(t *testing.T) {
 	if s := state.Shards[0]; s.Unseen != "" || len(s.Members) != 1 || !slices.Equal(s.Zones, []topology.ZoneID{"Z"}) {
 		t.Errorf("got %+v", s)
 	}
+	if config := state.ConfigServers; config == nil || len(config.Members) != 1 || !config.Members[0].Primary {
+		t.Errorf("config servers: got %+v, want the one", config)
+	}
 	p, err := c.Privileges(t.Context())
 	if err != nil || !slices.Equal(p.Users, []string{"admin@admin"}) {
 		t.Errorf("privileges: got %+v, %v", p, err)
@@ -204,7 +208,8 @@ func enforced(t *testing.T, c *catalog.Catalog, secure *local.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	planner := catalog.Unchecked(connect(t, edit(t, uri, func(u *url.URL, _ url.Values) { u.User = url.UserPassword("planner", "sesame") })))
+	uri = edit(t, uri, func(u *url.URL, _ url.Values) { u.User = url.UserPassword("planner", "sesame") })
+	planner := catalog.Unchecked(connect(t, uri), uri)
 	p, err := planner.Privileges(t.Context())
 	if err != nil || !p.Enforced || !slices.Equal(p.Users, []string{"planner@admin"}) {
 		t.Fatalf("privileges: got %+v, %v", p, err)
@@ -216,7 +221,7 @@ func enforced(t *testing.T, c *catalog.Catalog, secure *local.Cluster) {
 	if !slices.Contains(missing, "enableSharding on the cluster") || !slices.Contains(missing, "collMod on shop.carts") {
 		t.Errorf("missing for an apply: got %v", missing)
 	}
-	// Members are asked without the user's credentials here, which is refused: no reason to fail.
+	// A shard does not know the cluster's users: no reason to fail.
 	state, err := planner.Read(t.Context(), nil)
 	if err != nil {
 		t.Fatalf("read with the read-only role: %v", err)
@@ -224,6 +229,7 @@ func enforced(t *testing.T, c *catalog.Catalog, secure *local.Cluster) {
 	if len(state.Shards) != 1 || state.Shards[0].Unseen == "" || !state.Balancer.Running {
 		t.Errorf("got %+v", state)
 	}
+	readsByRole(t, planner.Client(), admin, role)
 	// What it must not do, it is told in clear words.
 	err = planner.Perform(t.Context(), zones.HoldBalancing{Collection: "shop.carts"})
 	var told *catalog.Error
@@ -231,4 +237,57 @@ func enforced(t *testing.T, c *catalog.Catalog, secure *local.Cluster) {
 		t.Errorf("a change with the read-only role: got %v", err)
 	}
 	t.Logf("missing for an apply: %s\n%v\n    %s", strings.Join(missing, "; "), err, told.Hint())
+}
+
+// readsByRole takes one action after the other out of the role: what needs it is refused then, and allowed again when it is back. Commands that a mongod does not have are
+// not among them: listShards and $shardedDataDistribution.
+func readsByRole(t *testing.T, planner *mongo.Client, admin *mongo.Database, role zones.Role) {
+	t.Helper()
+	find := func(db, collection string) (string, bson.D) { return db, bson.D{{Key: "find", Value: collection}} }
+	tried := 0
+	for _, p := range role.Privileges {
+		for _, action := range p.Actions {
+			db, cmd := find(p.Resource.DB, p.Resource.Collection)
+			switch action {
+			case "find":
+				if p.Resource.Collection == "" {
+					_, cmd = find(db, "journal")
+				}
+			case "listCollections":
+				cmd = bson.D{{Key: action, Value: 1}}
+			case "listIndexes":
+				cmd = bson.D{{Key: action, Value: p.Resource.Collection}}
+			case "collStats":
+				cmd = bson.D{{Key: action, Value: p.Resource.Collection}}
+			case "serverStatus", "replSetGetConfig":
+				db, cmd = "admin", bson.D{{Key: action, Value: 1}}
+			default:
+				continue
+			}
+			refused := func() bool {
+				err := planner.Database(db).RunCommand(t.Context(), cmd).Err()
+				var answer mongo.ServerError
+				return errors.As(err, &answer) && answer.HasErrorCode(13)
+			}
+			one := zones.Role{Name: role.Name, Privileges: []zones.Privilege{{Resource: p.Resource, Actions: []string{action}}}}.CreateRole()[1]
+			change := func(command string) {
+				if err := admin.RunCommand(t.Context(), bson.D{{Key: command, Value: role.Name}, one}).Err(); err != nil {
+					t.Fatalf("%s %s on %s: %v", command, action, p.Resource, err)
+				}
+			}
+			if refused() {
+				t.Errorf("%s on %s: %v is refused with it", action, p.Resource, cmd)
+			}
+			change("revokePrivilegesFromRole")
+			// A collection that nobody may read at all is not found, rather than refused, by some commands: it has to be refused.
+			eventually(t, time.Minute, action+" on "+p.Resource.String()+" is refused without it", refused)
+			change("grantPrivilegesToRole")
+			eventually(t, time.Minute, action+" on "+p.Resource.String()+" is allowed with it", func() bool { return !refused() })
+			tried++
+		}
+	}
+	t.Logf("%d actions of %s taken away and given back", tried, role.Name)
+	if tried < 15 {
+		t.Error("that is fewer than the role has")
+	}
 }

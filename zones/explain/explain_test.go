@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -43,44 +42,10 @@ namespaces:
   shop.loose: {key: {dataCenter: 1, cartId: 1}, zoneBy: dataCenter}
 `
 
-func TestMain(m *testing.M) {
-	code := clustertest.Main(m)
-	if world.cluster != nil {
-		if err := errors.Join(world.cluster.Close(context.Background()), os.RemoveAll(world.dir)); err != nil {
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 
-// world is the cluster of this test binary, started once.
-var world struct {
-	once    sync.Once
-	cluster *local.Cluster
-	dir     string
-	err     error
-}
-
-func start(t testing.TB) *local.Cluster {
-	t.Helper()
-	world.once.Do(func() {
-		top, err := topology.Parse("declared.yaml", []byte(declared))
-		if err != nil {
-			world.err = err
-			return
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-		defer cancel()
-		if world.dir, world.err = os.MkdirTemp("", "geoshard-explain-"); world.err != nil {
-			return
-		}
-		world.cluster, world.err = local.Start(ctx, local.Options{Name: "explain", Dir: world.dir, Topology: top, WANScale: -1})
-	})
-	if world.err != nil {
-		t.Fatalf("start cluster: %v", world.err)
-	}
-	return world.cluster
-}
+// world is the cluster of this test binary.
+var world = clustertest.World{YAML: declared, Options: local.Options{Name: "explain"}}
 
 func connect(t testing.TB, uri string, err error) *mongo.Client {
 	t.Helper()
@@ -133,7 +98,7 @@ func loose(dc string) bson.D {
 
 // The profiler of each shard is the witness: Explain must name exactly the shards that the query then reaches.
 func TestExplainNamesTheShardsThatTheProfilerSees(t *testing.T) {
-	c := start(t)
+	c := world.Start(t)
 	uri, err := c.URI("NYC")
 	router := connect(t, uri, err)
 	profilers := map[topology.ShardID]*mongo.Database{}
@@ -223,7 +188,7 @@ func profiled(t *testing.T, router *mongo.Client, shards map[topology.ShardID]*m
 }
 
 func TestExplainSaysWhatTheKeyLacksAndWhatItCosts(t *testing.T) {
-	c := start(t)
+	c := world.Start(t)
 	uri, err := c.URI("LON")
 	router := connect(t, uri, err)
 	place(t, router, "reasons", tight)
@@ -257,7 +222,7 @@ func TestExplainSaysWhatTheKeyLacksAndWhatItCosts(t *testing.T) {
 }
 
 func TestExplainRefusesWhatItCannotKnow(t *testing.T) {
-	c := start(t)
+	c := world.Start(t)
 	uri, err := c.URI("NYC")
 	router := connect(t, uri, err)
 	uri, err = c.MemberURI("nyc/NYC")

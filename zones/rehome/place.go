@@ -12,7 +12,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
+	"github.com/geoshard/geoshard/internal/routing"
 	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
 )
 
 // A place is a collection and what its documents are to become.
@@ -21,7 +23,7 @@ type place struct {
 	ns   topology.Namespace
 	// majority is coll, for reads of what cannot be rolled back any more.
 	coll, majority *mongo.Collection
-	to             any
+	to             bson.RawValue
 	// by is the field that links a related collection; empty for the main one.
 	by     string
 	counts Moved
@@ -34,54 +36,25 @@ func newPlace(client *mongo.Client, world *topology.Topology, name string, to to
 		return nil, &Error{fmt.Errorf("namespace %q: %w", name, ErrUndeclared), "name one collection, such as shop.carts, and declare it in the topology"}
 	case ns.ZoneBy == "_id":
 		return nil, &Error{fmt.Errorf("%s: %w: its zone follows from _id, which never changes", name, ErrNotMovable), "insert the documents with other _ids, and delete these"}
+	case to.Kind() == topology.KindUnknown:
+		return nil, &Error{fmt.Errorf("the new home of %s is no value: %w", name, ErrUndeclared), "give the value of the new home, such as LON"}
 	case !hasZone(world, ns, to):
-		return nil, &Error{fmt.Errorf("no zone takes %s of %s: %w", to, name, ErrUndeclared), "use a value that the topology gives to a zone, or declare it"}
-	}
-	value, err := bsonOf(to)
-	if err != nil {
-		return nil, err
+		return nil, &Error{fmt.Errorf("no zone takes %s of %s: %w", to, name, ErrUndeclared), "use a value that the topology gives to a zone, of the same type, or declare it"}
 	}
 	db, coll, _ := strings.Cut(name, ".")
 	return &place{
-		name: name, ns: ns, to: value, coll: client.Database(db).Collection(coll),
+		name: name, ns: ns, to: zones.ValueOf(to), coll: client.Database(db).Collection(coll),
 		majority: client.Database(db).Collection(coll, options.Collection().SetReadConcern(readconcern.Majority())),
 	}, nil
 }
 
 // hasZone says whether the topology gives a value to a zone, be it the one for the rest.
 func hasZone(world *topology.Topology, ns topology.Namespace, v topology.Value) bool {
-	if ns.Unknown == topology.UnknownToZone || slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return covers(r, v) }) {
+	if ns.Unknown == topology.UnknownToZone || slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return r.Includes(v) }) {
 		return true
 	}
 	_, named := world.Zone(topology.ZoneID(v.Text()))
 	return named && !ns.OnlyRanges && v.Kind() == topology.KindString
-}
-
-func covers(r topology.Range, v topology.Value) bool {
-	if len(r.Values) > 0 {
-		return slices.ContainsFunc(r.Values, func(w topology.Value) bool { return w.Compare(v) == 0 })
-	}
-	return (r.From == nil || r.From.Compare(v) <= 0) && (r.To == nil || v.Compare(*r.To) < 0)
-}
-
-func bsonOf(v topology.Value) (any, error) {
-	switch v.Kind() {
-	case topology.KindString:
-		return v.Text(), nil
-	case topology.KindInteger:
-		return v.Integer(), nil
-	case topology.KindFloat:
-		return v.Float(), nil
-	case topology.KindDate:
-		return bson.NewDateTimeFromTime(v.Date()), nil
-	case topology.KindUUID:
-		id := v.UUID()
-		return bson.Binary{Subtype: bson.TypeBinaryUUID, Data: id[:]}, nil
-	case topology.KindObjectID:
-		return bson.ObjectID(v.ObjectID()), nil
-	default:
-		return nil, &Error{fmt.Errorf("the new home %s is no value", v), "give the value of the new home, such as LON"}
-	}
 }
 
 // A doc is a document as far as moving it takes.
@@ -124,24 +97,20 @@ func (p *place) find(ctx context.Context, filter any, limit int, further []strin
 	if err := cursor.All(ctx, &raws); err != nil {
 		return nil, err
 	}
-	want, err := valueOf(p.to)
-	if err != nil {
-		return nil, err
-	}
 	docs := make([]doc, len(raws))
 	for i, raw := range raws {
-		docs[i] = p.read(raw, want)
+		docs[i] = p.read(raw)
 	}
 	return docs, nil
 }
 
-func (p *place) read(raw bson.Raw, want bson.RawValue) doc {
+func (p *place) read(raw bson.Raw) doc {
 	d := doc{id: raw.Lookup("_id"), raw: raw}
 	d.key = bson.D{{Key: "_id", Value: bson.D{{Key: "$eq", Value: d.id}}}}
 	for _, f := range p.ns.Key {
 		value := field(raw, f.Name)
 		if f.Name == p.ns.ZoneBy {
-			d.home = value.Equal(want)
+			d.home = routing.Compare(value, p.to) == 0 // 7 is at home where 7.0 is
 		}
 		if f.Name != "_id" {
 			d.key = append(d.key, bson.E{Key: f.Name, Value: bson.D{{Key: "$eq", Value: value}}})
@@ -157,11 +126,6 @@ func field(raw bson.Raw, path string) bson.RawValue {
 		return bson.RawValue{Type: bson.TypeNull}
 	}
 	return value
-}
-
-func valueOf(v any) (bson.RawValue, error) {
-	kind, data, err := bson.MarshalValue(v)
-	return bson.RawValue{Type: kind, Value: data}, err
 }
 
 func contains(docs []doc, d doc) bool {

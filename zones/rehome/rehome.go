@@ -21,7 +21,7 @@ type Options struct {
 	Namespace string
 	// Filter chooses its documents: anything that encodes to a BSON document. nil = all.
 	Filter any
-	// To is the new value of the namespace's ZoneBy field, for example StringOf("LON"). The topology must give it to a zone.
+	// To is the new value of the namespace's ZoneBy field, for example StringOf("LON") or IntegerOf(44). The topology must give it to a zone.
 	To topology.Value
 	// Batch is how many documents of Namespace go in one transaction, with all that are related to them. 0 = DefaultBatch.
 	Batch int

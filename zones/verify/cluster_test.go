@@ -2,12 +2,9 @@ package verify_test
 
 import (
 	"context"
-	"errors"
 	"os"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -45,23 +42,10 @@ var (
 	shards      = []topology.ShardID{"nyc", "lon", "syd"}
 )
 
-func TestMain(m *testing.M) {
-	code := clustertest.Main(m)
-	if world.cluster != nil {
-		if err := errors.Join(world.cluster.Close(context.Background()), os.RemoveAll(world.dir)); err != nil {
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 
-// world is the cluster of this test binary, started once. It asks for logins, as those do where a proof is wanted.
-var world struct {
-	once    sync.Once
-	cluster *local.Cluster
-	dir     string
-	err     error
-}
+// world is the cluster of this test binary. It asks for logins, as those do where a proof is wanted.
+var world = clustertest.World{YAML: declared, Options: local.Options{Name: "verify", Auth: true}}
 
 // A scene is the cluster with a client of its router.
 type scene struct {
@@ -71,27 +55,9 @@ type scene struct {
 
 func start(t testing.TB) scene {
 	t.Helper()
-	world.once.Do(func() { world.cluster, world.dir, world.err = startWorld() })
-	if world.err != nil {
-		t.Fatalf("start cluster: %v", world.err)
-	}
-	uri, err := world.cluster.SecretURI("NYC")
-	return scene{world.cluster, connect(t, uri, err)}
-}
-
-func startWorld() (*local.Cluster, string, error) {
-	top, err := topology.Parse("declared.yaml", []byte(declared))
-	if err != nil {
-		return nil, "", err
-	}
-	dir, err := os.MkdirTemp("", "geoshard-verify-")
-	if err != nil {
-		return nil, "", err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
-	defer cancel()
-	c, err := local.Start(ctx, local.Options{Name: "verify", Dir: dir, Topology: top, WANScale: -1, Auth: true})
-	return c, dir, err
+	c := world.Start(t)
+	uri, err := c.SecretURI("NYC")
+	return scene{c, connect(t, uri, err)}
 }
 
 func connect(t testing.TB, uri string, err error) *mongo.Client {

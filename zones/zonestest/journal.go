@@ -53,7 +53,7 @@ func (j *Journal) Begin(ctx context.Context, run zones.Run, replaces []string) e
 }
 
 // Mark records where a run stands.
-func (j *Journal) Mark(ctx context.Context, run zones.Run, steps ...int) error {
+func (j *Journal) Mark(ctx context.Context, run zones.Run) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -64,9 +64,7 @@ func (j *Journal) Mark(ctx context.Context, run zones.Run, steps ...int) error {
 		return zones.ErrLeaseLost
 	}
 	had.Status, had.Error, had.Holds = run.Status, run.Error, slices.Clone(run.Holds)
-	for _, i := range steps {
-		had.Steps[i] = run.Steps[i]
-	}
+	had.Steps = slices.Clone(run.Steps)
 	if run.Status == zones.RunDone {
 		j.done = append(j.done, run.ID)
 	}

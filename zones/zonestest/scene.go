@@ -80,8 +80,8 @@ func (f *faulty) Begin(ctx context.Context, run zones.Run, replaces []string) er
 	return f.call("Begin", nil, func() error { return f.scene.Journal.Begin(ctx, run, replaces) })
 }
 
-func (f *faulty) Mark(ctx context.Context, run zones.Run, steps ...int) error {
-	return f.call("Mark", nil, func() error { return f.scene.Journal.Mark(ctx, run, steps...) })
+func (f *faulty) Mark(ctx context.Context, run zones.Run) error {
+	return f.call("Mark", nil, func() error { return f.scene.Journal.Mark(ctx, run) })
 }
 
 func (f *faulty) Unfinished(ctx context.Context) (runs []zones.Run, err error) {

@@ -1,0 +1,89 @@
+package clustertest
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A World is a cluster of its own for the tests of one package: the first that wants it starts it, and Main closes it. It has to be a package's variable.
+type World struct {
+	// YAML is its topology.
+	YAML string
+	// Options are how it is started; Topology, Dir and, where it is zero, WANScale (no delays) are set.
+	Options local.Options
+
+	once    sync.Once
+	cluster *local.Cluster
+	dir     string
+	err     error // of the start, told to every test
+}
+
+// worlds are those that were started.
+var worlds struct {
+	mu   sync.Mutex
+	open []*World // guarded by mu
+}
+
+// worldWithin bounds the start of a cluster with some members in each of a few datacenters on a machine that is busy with other tests.
+const worldWithin = 4 * time.Minute
+
+// Start returns the cluster. Tests share its data: give each a database of its own, and break nothing.
+func (w *World) Start(t testing.TB) *local.Cluster {
+	t.Helper()
+	w.once.Do(func() { w.err = w.start(t) })
+	if w.err != nil {
+		t.Fatalf("start the cluster %s: %v", w.Options.Name, w.err)
+	}
+	return w.cluster
+}
+
+func (w *World) start(t testing.TB) error {
+	shared.mu.Lock()
+	main := shared.main
+	shared.mu.Unlock()
+	if !main {
+		return errors.New("TestMain has to call clustertest.Main")
+	}
+	declared, err := topology.Parse("world.yaml", []byte(w.YAML))
+	if err != nil {
+		return err
+	}
+	if w.dir, err = os.MkdirTemp("", "geoshard-"+w.Options.Name+"-"); err != nil {
+		return err
+	}
+	worlds.mu.Lock()
+	worlds.open = append(worlds.open, w)
+	worlds.mu.Unlock()
+	o := w.Options
+	o.Topology, o.Dir = declared, w.dir
+	if o.WANScale == 0 {
+		o.WANScale = -1
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), worldWithin)
+	defer cancel()
+	began := time.Now()
+	w.cluster, err = local.Start(ctx, o)
+	t.Logf("cluster %s: started in %s", o.Name, time.Since(began).Round(time.Millisecond))
+	return err
+}
+
+// closeWorlds closes what was started.
+func closeWorlds() error {
+	worlds.mu.Lock()
+	defer worlds.mu.Unlock()
+	var problems []error
+	for _, w := range worlds.open {
+		if w.cluster != nil {
+			problems = append(problems, w.cluster.Close(context.Background()))
+		}
+		problems = append(problems, os.RemoveAll(w.dir))
+	}
+	return errors.Join(problems...)
+}
