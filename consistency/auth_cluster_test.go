@@ -25,7 +25,7 @@ func TestTokensCarryTheServersSignature(t *testing.T) {
 		t.Fatal(err)
 	}
 	small.Shards, small.Zones = small.Shards[:1], small.Zones[:1]
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	began := time.Now()
 	c, err := local.Start(ctx, local.Options{Name: "signed", Topology: small, Dir: t.TempDir(), Auth: true})

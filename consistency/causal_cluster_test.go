@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"math/rand/v2"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,17 +15,20 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/topology"
 )
 
 const (
-	// heldBack is what London's member is behind while users travel there.
+	// heldBack is what London's member is behind while users travel.
 	heldBack = 200 * time.Millisecond
-	// travellers write in New York and read in London, side by side.
+	// travellers write in New York and read in London and Sydney, side by side.
 	travellers = 24
+	// stops are how often a traveller reads after each write: in London, in Sydney, in London.
+	stops = 3
 )
 
-// tokens lets users write in New York and read in London, where the only member lags: with a token that another process opens they
-// miss nothing, without they do. Through the query routers of both places, and on a replica set without any.
+// tokens lets users write in New York and read in London, which lags, and in Sydney, while members are killed and paused: with a token that other processes
+// open they miss nothing and never go back, without they do (S2.46, S2.47). Through the query routers, and on a replica set without any.
 func tokens(t *testing.T, w *world) {
 	if err := w.SetLag(t.Context(), "three/LON", heldBack); err != nil {
 		t.Fatal(err)
@@ -34,104 +39,218 @@ func tokens(t *testing.T, w *world) {
 		}
 	}()
 	session := lookup(t, "session")
-	nyc, lon := w.routed(t, "NYC", session, nil), w.routed(t, "LON", session, nil)
-	name := w.at(t, nyc, "three").Name()
-	for _, way := range []struct {
-		name       string
-		nyc, lon   *mongo.Client
-		collection string
-	}{
-		{"query routers", nyc, lon, "routed"},
-		{"replica set", w.direct(t, "three", "NYC", session, nil), w.direct(t, "three", "LON", session, nil), "direct"},
-	} {
-		t.Run(way.name, func(t *testing.T) {
-			j := journey{t: t, write: way.nyc.Database(name).Collection(way.collection), read: way.lon.Database(name).Collection(way.collection)}
-			j.keys(t)
-			without, with := j.run(120, false), j.run(amount(240, 50_000), true)
-			t.Logf("without token: %s", without)
-			t.Logf("with token:    %s", with)
-			if with.violations != 0 || with.reads < int64(amount(240, 50_000)) {
-				t.Errorf("with token: got %s, want no violation", with)
-			}
-			if without.violations == 0 {
-				t.Errorf("without token: got %s, want violations, or the check could not fail", without)
-			}
-			j.gaveUp(t)
-		})
+	name := w.at(t, w.routed(t, "NYC", session, nil), "three").Name()
+	routed, direct := newJourney(t, "query routers"), newJourney(t, "replica set")
+	for _, dc := range []topology.DatacenterID{"NYC", "LON", "SYD"} {
+		routed.collections = append(routed.collections, w.routed(t, dc, session, nil).Database(name).Collection("routed"))
+		direct.collections = append(direct.collections, w.direct(t, "three", dc, session, nil).Database(name).Collection("direct"))
+	}
+	both := []*journey{routed, direct}
+	for _, j := range both {
+		j.without = j.run(500, false, nil)
+	}
+	calm := make(chan struct{})
+	var all sync.WaitGroup
+	for _, j := range both {
+		all.Go(func() { j.with = j.run(int64(amount(2_000, 50_000)), true, calm) })
+	}
+	harm := harmMembers(t, w, amount(3, 40))
+	close(calm)
+	all.Wait()
+	t.Logf("meanwhile London's member was %s behind, and: %s", heldBack, strings.Join(harm, ", "))
+	for _, j := range both {
+		t.Logf("%-13s without token: %s", j.name, j.without)
+		t.Logf("%-13s with token:    %s", j.name, j.with)
+		if j.with.missed+j.with.back != 0 {
+			t.Errorf("%s, with token: got %s, want no violation", j.name, j.with)
+		}
+		if j.without.missed == 0 {
+			t.Errorf("%s, without token: got %s, want violations, or the check could not fail", j.name, j.without)
+		}
+		j.gaveUp(t)
+	}
+	if routed.without.back+direct.without.back == 0 {
+		t.Error("without token nobody went back: the check could not fail")
 	}
 }
 
-// A journey writes by one client and reads by another.
-type journey struct {
-	t             *testing.T
-	write, read   *mongo.Collection
-	writer, taker *consistency.Keyring // two processes: they share the secret, not the value
+// harmMembers kills or pauses one member after the other, drawn from a seed that is logged, and lets each work again before the next. New York's, the
+// primary, has its turn in soaks.
+func harmMembers(t *testing.T, w *world, times int) (done []string) {
+	t.Helper()
+	seed := time.Now().UnixNano()
+	t.Logf("seed of the harm: %d", seed)
+	random := rand.New(rand.NewPCG(uint64(seed), 0))
+	harms := []string{"kill three/LON", "pause three/SYD", "kill three/SYD", "pause three/LON", "kill three/NYC", "pause three/NYC"}
+	for i := range times {
+		harm := harms[i%len(harms)] // each kind in turn, for a random time
+		kind, member, _ := strings.Cut(harm, " ")
+		act := w.Kill
+		if kind == "pause" {
+			act = w.Pause
+		}
+		if err := act(t.Context(), member); err != nil {
+			t.Errorf("%s: %v", harm, err)
+			return done
+		}
+		rest(t, 500*time.Millisecond+time.Duration(random.Int64N(int64(1500*time.Millisecond))))
+		if err := w.Start(t.Context(), member); err != nil {
+			t.Errorf("start %s: %v", member, err)
+			return done
+		}
+		rest(t, time.Duration(random.Int64N(int64(500*time.Millisecond))))
+		done = append(done, harm)
+	}
+	awaitPrimary(t, w, "three", "NYC")
+	return done
 }
 
+// rest lets some time pass in which something else goes on.
+func rest(t *testing.T, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+	}
+}
+
+// A journey writes in the first datacenter and reads in the others.
+type journey struct {
+	t             *testing.T
+	name          string
+	collections   []*mongo.Collection
+	writer, taker *consistency.Keyring // two processes: they share the secret, not the value
+	without, with outcome
+}
+
+func newJourney(t *testing.T, name string) *journey {
+	return &journey{t: t, name: name, writer: ring(t, key(t, "k", 1)), taker: ring(t, key(t, "next", 2), key(t, "k", 1))}
+}
+
+// An outcome counts the reads that were answered. Others, of members that were killed and of members that did not catch up in time, are unanswered.
 type outcome struct {
-	reads, violations int64
-	slowest           time.Duration
+	reads, missed, back, unanswered int64
+	slowest                         time.Duration
+	last                            error // of the unanswered
 }
 
 func (o outcome) String() string {
-	return fmt.Sprintf("%d reads, %d did not see the write, slowest %s", o.reads, o.violations, o.slowest.Round(time.Millisecond))
+	text := fmt.Sprintf("%d reads: %d did not see the reader's write, %d went back; slowest %s; %d unanswered", o.reads, o.missed, o.back, o.slowest.Round(time.Millisecond), o.unanswered)
+	if o.last != nil {
+		text += fmt.Sprintf(" (the last: %v)", o.last)
+	}
+	return text
 }
 
-func (j *journey) keys(t *testing.T) {
-	j.writer, j.taker = ring(t, key(t, "k", 1)), ring(t, key(t, "next", 2), key(t, "k", 1))
-}
-
-func (j *journey) run(reads int, token bool) outcome {
-	j.t.Helper()
+// run travels until there are so many reads and, if given, calm is closed.
+func (j *journey) run(reads int64, token bool, calm <-chan struct{}) outcome {
+	var mu sync.Mutex
 	var sum outcome
-	var violations, done, slowest atomic.Int64
-	rounds := (reads + travellers - 1) / travellers
-	err := inParallel(travellers, func(user int) error {
-		for n := 1; n <= rounds; n++ {
-			text, err := j.travel(user, n)
-			if err != nil {
-				return err
+	count := func(o outcome) (enough bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		sum.reads, sum.missed, sum.back, sum.unanswered = sum.reads+o.reads, sum.missed+o.missed, sum.back+o.back, sum.unanswered+o.unanswered
+		sum.slowest = max(sum.slowest, o.slowest)
+		if o.last != nil {
+			sum.last = o.last
+		}
+		if calm != nil {
+			select {
+			case <-calm:
+			default:
+				return false
 			}
-			if !token {
-				text = ""
-			}
-			began := time.Now()
-			got, err := j.arrive(user, text, time.Minute)
-			if err != nil {
-				return err
-			}
-			if took := int64(time.Since(began)); took > slowest.Load() {
-				slowest.Store(took)
-			}
-			done.Add(1)
-			if got < n {
-				violations.Add(1)
-			}
+		}
+		return sum.reads >= reads
+	}
+	_ = inParallel(travellers, func(user int) error {
+		traveller := &traveller{j: j, user: user, token: token}
+		for j.t.Context().Err() == nil && !count(traveller.round()) {
 		}
 		return nil
 	})
-	if err != nil {
-		j.t.Fatal(err)
-	}
-	sum.reads, sum.violations, sum.slowest = done.Load(), violations.Load(), time.Duration(slowest.Load())
-	if _, err := j.write.DeleteMany(j.t.Context(), bson.D{}); err != nil {
-		j.t.Fatal(err)
+	if _, err := j.collections[0].DeleteMany(j.t.Context(), bson.D{}); err != nil {
+		j.t.Error(err)
 	}
 	return sum
 }
 
+// A traveller knows what he wrote and what he has seen of his neighbour's.
+type traveller struct {
+	j         *journey
+	user      int
+	token     bool
+	text      string // the token that he carries
+	n         int    // what he wrote last
+	neighbour int    // what he has seen
+}
+
+// round writes once and reads in the other places in turn: his own document, and the one that his neighbour writes.
+func (u *traveller) round() (o outcome) {
+	text, err := u.j.travel(u.user, u.n+1, u.text)
+	if err != nil {
+		o.unanswered, o.last = 1, err
+		return o
+	}
+	u.n++
+	u.carry(text)
+	for stop := range stops {
+		began := time.Now()
+		got, text, err := u.j.arrive(1+stop%2, u.text, time.Minute, u.user, (u.user+1)%travellers)
+		o.slowest = max(o.slowest, time.Since(began))
+		if err != nil {
+			o.unanswered, o.last = o.unanswered+1, err
+			continue
+		}
+		u.carry(text)
+		o.reads += 2
+		if got[0] < u.n {
+			o.missed++
+		}
+		if got[1] < u.neighbour {
+			o.back++
+		}
+		u.neighbour = max(u.neighbour, got[1])
+	}
+	return o
+}
+
+func (u *traveller) carry(text string) {
+	if u.token {
+		u.text = text
+	}
+}
+
 // travel writes n for the user in New York and returns the token.
-func (j *journey) travel(user, n int) (string, error) {
-	session, err := j.write.Database().Client().StartSession()
+func (j *journey) travel(user, n int, text string) (string, error) {
+	ctx, session, err := j.session(0, text)
 	if err != nil {
 		return "", err
 	}
 	defer session.EndSession(context.Background())
-	ctx := mongo.NewSessionContext(j.t.Context(), session)
-	_, err = j.write.UpdateOne(ctx, bson.D{{Key: "_id", Value: user}}, bson.D{{Key: "$set", Value: bson.D{{Key: "n", Value: n}}}}, options.UpdateOne().SetUpsert(true))
+	_, err = j.collections[0].UpdateOne(ctx, bson.D{{Key: "_id", Value: user}}, bson.D{{Key: "$set", Value: bson.D{{Key: "n", Value: n}}}}, options.UpdateOne().SetUpsert(true))
 	if err != nil {
 		return "", fmt.Errorf("write %d of user %d: %w", n, user, err)
 	}
+	return j.seal(session)
+}
+
+// session begins one in a place, with a token if there is one.
+func (j *journey) session(place int, text string) (context.Context, *mongo.Session, error) {
+	session, err := j.collections[place].Database().Client().StartSession()
+	if err != nil || text == "" {
+		return mongo.NewSessionContext(j.t.Context(), session), session, err
+	}
+	token, err := j.taker.Open(text, time.Now(), consistency.Limits{})
+	if err == nil {
+		err = token.Advance(session)
+	}
+	if err != nil {
+		session.EndSession(context.Background())
+	}
+	return mongo.NewSessionContext(j.t.Context(), session), session, err
+}
+
+func (j *journey) seal(session *mongo.Session) (string, error) {
 	token, err := consistency.TokenOf(session, "NYC", time.Now())
 	if err != nil {
 		return "", err
@@ -139,41 +258,36 @@ func (j *journey) travel(user, n int) (string, error) {
 	return j.writer.Seal(token)
 }
 
-// arrive reads what the user has in London, with a token if there is one.
-func (j *journey) arrive(user int, text string, bound time.Duration) (int, error) {
-	session, err := j.read.Database().Client().StartSession()
+// arrive reads what the users have in a place, with a token if there is one, and returns the next token.
+func (j *journey) arrive(place int, text string, bound time.Duration, users ...int) (got []int, next string, err error) {
+	ctx, session, err := j.session(place, text)
 	if err != nil {
-		return 0, err
+		return nil, "", err
 	}
 	defer session.EndSession(context.Background())
-	if text != "" {
-		token, err := j.taker.Open(text, time.Now(), consistency.Limits{})
+	for _, user := range users {
+		var doc struct{ N int }
+		err := consistency.Within(ctx, bound, func(ctx context.Context) error {
+			return ignoreMissing(j.collections[place].FindOne(ctx, bson.D{{Key: "_id", Value: user}}).Decode(&doc))
+		})
 		if err != nil {
-			return 0, err
+			return nil, "", err
 		}
-		if err := token.Advance(session); err != nil {
-			return 0, err
-		}
+		got = append(got, doc.N)
 	}
-	var got struct{ N int }
-	err = consistency.Within(mongo.NewSessionContext(j.t.Context(), session), bound, func(ctx context.Context) error {
-		return j.read.FindOne(ctx, bson.D{{Key: "_id", Value: user}}).Decode(&got)
-	})
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return 0, nil
-	}
-	return got.N, err
+	next, err = j.seal(session)
+	return got, next, err
 }
 
 // gaveUp reads with a bound below the lag: the read ends in time, with the error that says why.
 func (j *journey) gaveUp(t *testing.T) {
-	text, err := j.travel(0, 1_000_000)
+	text, err := j.travel(0, 1_000_000, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	const bound = heldBack / 3
 	began := time.Now()
-	_, err = j.arrive(0, text, bound)
+	_, _, err = j.arrive(1, text, bound, 0)
 	took := time.Since(began)
 	t.Logf("bound %s: after %s: %v", bound, took.Round(time.Millisecond), err)
 	var hinted interface{ Hint() string }
@@ -183,7 +297,7 @@ func (j *journey) gaveUp(t *testing.T) {
 	if took > bound+5*time.Second {
 		t.Errorf("gave up after %s, want about %s", took, bound)
 	}
-	if n, err := j.arrive(0, text, time.Minute); err != nil || n != 1_000_000 {
-		t.Errorf("with a longer bound: got %d, %v", n, err)
+	if got, _, err := j.arrive(1, text, time.Minute, 0); err != nil || got[0] != 1_000_000 {
+		t.Errorf("with a longer bound: got %d, %v", got, err)
 	}
 }

@@ -125,6 +125,7 @@ func TestCheckMessages(t *testing.T) {
 		{"lossless, and a majority in one place", wrong, with(sound, func(p *profile) { p.Goals.Lossless = true })},
 		{"secondaries in the own datacenter", small, with(nearest, func(p *profile) { p.Read.Mode, p.Read.OwnDatacenter = readpref.SecondaryMode, true })},
 		{"two of five votes", preset(t, "yougov"), with(sound, func(p *profile) { p.Write = consistency.Write{Members: 2} })},
+		{"two datacenters of five votes", preset(t, "yougov"), with(sound, func(p *profile) { p.Write = consistency.Write{Mode: consistency.MultiDatacenter} })},
 		{"three datacenters of five votes", preset(t, "yougov"), with(sound, func(p *profile) { p.Write = consistency.Write{Mode: consistency.Mode{Name: "all", Datacenters: 3}} })},
 		{"two datacenters, and all members in one", wrong, with(sound, func(p *profile) { p.Write = consistency.Write{Mode: consistency.MultiDatacenter} })},
 		{"own datacenter without a member", wrong, with(nearest, func(p *profile) { p.Read.OwnDatacenter = true })},

@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/consistency"
@@ -62,28 +63,47 @@ func TestRealCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	w := start(t, local.Options{Name: "consistency", Topology: declared, OplogSizeMB: 256, ElectionTimeout: electionTimeout})
+	// Side by side where they leave each other alone: first what needs a cluster in peace, then what harms three and what lags in five.
+	for _, group := range []map[string]func(*testing.T, *world){
+		{"forecast": measured, "staleness": tooStale, "snapshot": wholeSums},
+		{"token": tokens, "witness": witnessed},
+		{"failovers": failovers},
+		{"rollback": rolledBack}, // last: it breaks the network
+	} {
+		t.Run("group", func(t *testing.T) {
+			for name, test := range group {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					test(t, w)
+				})
+			}
+		})
+	}
+}
+
+// start starts a cluster for one test or benchmark.
+func start(t testing.TB, o local.Options) *world {
+	t.Helper()
+	o.Dir = t.TempDir()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	began := time.Now()
-	c, err := local.Start(ctx, local.Options{Name: "consistency", Topology: declared, Dir: t.TempDir(), OplogSizeMB: 256, ElectionTimeout: electionTimeout})
+	c, err := local.Start(ctx, o)
 	if err != nil {
 		t.Fatalf("start: %v", err)
 	}
-	t.Cleanup(func() {
+	t.Cleanup(func() { // after the clients have disconnected
 		if err := c.Close(context.Background()); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
 	t.Logf("cluster ready after %s", time.Since(began).Round(10*time.Millisecond))
-	w := &world{c}
-	t.Run("forecast", func(t *testing.T) { measured(t, w) })
-	t.Run("token", func(t *testing.T) { tokens(t, w) })
-	t.Run("witness", func(t *testing.T) { witnessed(t, w) })
-	t.Run("rollback", func(t *testing.T) { rolledBack(t, w) }) // last: it breaks the network
+	return &world{c}
 }
 
 // routed connects to the query router of a datacenter.
-func (w *world) routed(t *testing.T, dc topology.DatacenterID, p consistency.Profile, witness *consistency.Witness) *mongo.Client {
+func (w *world) routed(t testing.TB, dc topology.DatacenterID, p consistency.Profile, witness *consistency.Witness) *mongo.Client {
 	t.Helper()
 	uri, err := w.URI(dc)
 	if err != nil {
@@ -93,29 +113,53 @@ func (w *world) routed(t *testing.T, dc topology.DatacenterID, p consistency.Pro
 }
 
 // direct connects to the members of a shard as to a replica set, from a datacenter, past all routers.
-func (w *world) direct(t *testing.T, shard topology.ShardID, dc topology.DatacenterID, p consistency.Profile, witness *consistency.Witness) *mongo.Client {
+func (w *world) direct(t testing.TB, shard topology.ShardID, dc topology.DatacenterID, p consistency.Profile, witness *consistency.Witness) *mongo.Client {
 	t.Helper()
-	status, err := w.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	return w.connect(t, dc, p.ClientOptions(dc).ApplyURI(setURI(w.members(t), shard)), witness)
+}
+
+// members asks the cluster until it answers: on a busy machine a single look may time out.
+func (w *world) members(t testing.TB) (status cluster.Status) {
+	t.Helper()
+	awaitTrue(t, "the members answer", func() (answered bool) {
+		var err error
+		status, err = w.Status(t.Context())
+		return err == nil
+	})
+	return status
+}
+
+// awaitTrue asks until it is so.
+func awaitTrue(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for late := time.Now().Add(3 * time.Minute); !so(); <-again.C {
+		if time.Now().After(late) {
+			t.Fatalf("not within 3 minutes: %s", what)
+		}
 	}
+}
+
+func setURI(status cluster.Status, shard topology.ShardID) string {
 	var hosts []string
 	for _, m := range status.Members {
 		if m.Shard == shard {
 			hosts = append(hosts, m.Host)
 		}
 	}
-	uri := fmt.Sprintf("mongodb://%s/?replicaSet=%s", strings.Join(hosts, ","), shard)
-	return w.connect(t, dc, p.ClientOptions(dc).ApplyURI(uri), witness)
+	return fmt.Sprintf("mongodb://%s/?replicaSet=%s", strings.Join(hosts, ","), shard)
 }
 
-func (w *world) connect(t *testing.T, dc topology.DatacenterID, o *options.ClientOptions, witness *consistency.Witness) *mongo.Client {
+func (w *world) connect(t testing.TB, dc topology.DatacenterID, o *options.ClientOptions, witness *consistency.Witness) *mongo.Client {
 	t.Helper()
-	dialer, err := w.Dialer(dc)
-	if err != nil {
-		t.Fatal(err)
+	if o.Dialer == nil {
+		dialer, err := w.Dialer(dc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.SetDialer(dialer)
 	}
-	o.SetDialer(dialer)
 	if witness != nil {
 		witness.Attach(o)
 	}
@@ -128,7 +172,7 @@ func (w *world) connect(t *testing.T, dc topology.DatacenterID, o *options.Clien
 }
 
 // at puts a database onto a shard and returns it.
-func (w *world) at(t *testing.T, client *mongo.Client, shard topology.ShardID) *mongo.Database {
+func (w *world) at(t testing.TB, client *mongo.Client, shard topology.ShardID) *mongo.Database {
 	t.Helper()
 	name := "consistency_" + string(shard)
 	err := client.Database("admin").RunCommand(t.Context(), bson.D{{Key: "enableSharding", Value: name}, {Key: "primaryShard", Value: string(shard)}}).Err()

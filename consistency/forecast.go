@@ -69,15 +69,20 @@ func spanOf(latencies []time.Duration) *Span {
 }
 
 func readSpan(p Profile, world *topology.Topology, shard topology.Shard, from topology.DatacenterID, model Model) *Span {
+	noop := spanOf(noopLatencies(world, shard, from, model))
 	if p.Read.Concern == "linearizable" {
-		// The primary writes a no-op and waits for a majority of it before it answers.
-		return spanOf(writeLatencies(world, shard, from, Write{Majority: true}, model))
+		return noop // the primary writes a no-op and waits for a majority of it before it answers
 	}
 	rtt, ok := readDistance(p, world, shard, from)
 	if !ok {
 		return nil
 	}
 	rtt += model.Operation
+	if p.Read.Concern == "snapshot" && noop != nil {
+		// Whichever member answers waits until a majority has everything up to the newest time that the router knows; the primary writes a no-op for it. Where
+		// nothing was written anywhere since the last read it need not wait.
+		return &Span{Least: min(rtt, noop.Least), Median: max(rtt, noop.Median), Mean: max(rtt, noop.Mean), Most: max(rtt, noop.Most)}
+	}
 	return &Span{rtt, rtt, rtt, rtt}
 }
 

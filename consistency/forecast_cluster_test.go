@@ -2,7 +2,6 @@ package consistency_test
 
 import (
 	"errors"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -14,11 +13,9 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-// measured holds the forecast against the cluster, at other round trips than those the model was fitted on. With GEOSHARD_ACCEPT=1, on a
-// quiet machine, the medians have to agree; otherwise only what load cannot change is asserted: nothing is quicker than light.
+// measured asserts what load cannot change: nothing is quicker than light. BenchmarkForecast holds the medians against the forecast.
 func measured(t *testing.T, w *world) {
-	strict := os.Getenv("GEOSHARD_ACCEPT") == "1"
-	n := amount(6, 100)
+	n := amount(6, 30)
 	for _, name := range []string{"local-fast", "multi-datacenter", "durable", "session", "strict"} { // the others cost what one of these does
 		p := lookup(t, name)
 		light := p // what no report can be quicker than: the entry to the nearest member and the answer back
@@ -32,7 +29,7 @@ func measured(t *testing.T, w *world) {
 				compare(t, name+" write from "+string(dc), times(t, n, func() error {
 					_, err := coll.InsertOne(t.Context(), bson.D{})
 					return err
-				}), forecast.Write, least.Write.Least, strict)
+				}), forecast.Write, least.Write.Least)
 			}
 			atLeast := forecast.Read.Least
 			if name == "strict" {
@@ -40,7 +37,7 @@ func measured(t *testing.T, w *world) {
 			}
 			compare(t, name+" read from "+string(dc), times(t, n, func() error {
 				return ignoreMissing(coll.FindOne(t.Context(), bson.D{{Key: "_id", Value: 0}}).Err())
-			}), forecast.Read, atLeast, strict && !forecast.ReadAtLeast)
+			}), forecast.Read, atLeast)
 		}
 	}
 }
@@ -74,15 +71,12 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-func compare(t *testing.T, what string, measured []time.Duration, forecast *consistency.Span, atLeast time.Duration, strict bool) {
+func compare(t *testing.T, what string, measured []time.Duration, forecast *consistency.Span, atLeast time.Duration) {
 	t.Helper()
 	least, median := measured[0], measured[len(measured)/2]
 	round := func(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }
 	t.Logf("%-34s least %s median %s; forecast %s, %s, mean %s", what, round(least), round(median), round(forecast.Least), round(forecast.Median), round(forecast.Mean))
 	if least < atLeast*9/10-2*time.Millisecond {
 		t.Errorf("%s: took %s, and nothing is quicker than %s", what, least, atLeast)
-	}
-	if tolerance := forecast.Median/10 + 2*time.Millisecond; strict && (median-forecast.Median).Abs() > tolerance {
-		t.Errorf("%s: got a median of %s, want %s by at most %s", what, median, forecast.Median, tolerance)
 	}
 }

@@ -72,9 +72,23 @@ func TestForecastOfReads(t *testing.T) {
 			t.Errorf("%s of %s from %s: got %s, want %s", c.profile, c.shard, c.from, got, c.want)
 		}
 	}
+	snapshot := find(t, consistency.Forecast(lookup(t, "snapshot"), world, consistency.Model60), "LON", "syd")
+	if snapshot.Read.Least != local || snapshot.Read.Median != snapshot.Write.Median {
+		t.Errorf("a snapshot read is local where nothing is new, and waits as a majority write does otherwise: got %v and %v", *snapshot.Read, *snapshot.Write)
+	}
 	strict := find(t, consistency.Forecast(lookup(t, "strict"), world, consistency.Model60), "NYC", "nyc")
 	if *strict.Read != *strict.Write {
 		t.Errorf("a linearizable read waits as a majority write does: got %v and %v", *strict.Read, *strict.Write)
+	}
+}
+
+// A model holds for the release that it was fitted on, and for no other.
+func TestModelsAreKeyedByServerVersion(t *testing.T) {
+	for version, want := range map[string]bool{"6.0": true, "6.0.5": true, "6.0.25": true, "6.1.0": false, "6.01": false, "60.0.1": false, "8.0.4": false, "": false} {
+		model, known := consistency.ModelOf(version)
+		if known != want || known && model != consistency.Model60 {
+			t.Errorf("%q: got %+v, %v, want %v", version, model, known, want)
+		}
 	}
 }
 

@@ -123,8 +123,9 @@ var named = []Profile{{
 	Goals:    Goals{Lossless: true},
 	Promise: Promise{
 		Write: "As with durable, in transactions: all of a transaction or nothing, over shards too. A snapshot session itself only reads.",
-		Read: "All reads of one session, or of one transaction, show one moment that a majority has, on every shard. That moment may lie a little back, and the " +
-			"server keeps it for 5 minutes.",
+		Read: "All reads of one session show one moment that a majority has, on every shard; the server keeps it for 5 minutes. One exception, on servers of 6.0: a transaction " +
+			"over several shards that is just being committed may show on one of them and not yet on another. Reads in a transaction do not have it, and ask the primaries: " +
+			"use one where that matters, as for sums of what transactions move.",
 		Failure: homeFailure + "Transactions that an election ends can be run again as a whole.",
 	},
 }, {

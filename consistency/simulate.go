@@ -2,6 +2,7 @@ package consistency
 
 import (
 	"container/heap"
+	"strings"
 	"time"
 
 	"github.com/geoshard/geoshard/topology"
@@ -26,6 +27,19 @@ type Model struct {
 // datacenters one or two, by whether the report of the write before is still under way. Members copy from the primary here; chained
 // replication, which servers may choose where it is shorter, is not modelled.
 var Model60 = Model{ServerVersion: "6.0", Operation: 400 * time.Microsecond, Apply: 300 * time.Microsecond, Journal: 2 * time.Millisecond}
+
+// ModelOf returns the model that was fitted on the release that a server version ("6.0.5") belongs to; false when none was.
+func ModelOf(serverVersion string) (Model, bool) {
+	if serverVersion == Model60.ServerVersion || strings.HasPrefix(serverVersion, Model60.ServerVersion+".") {
+		return Model60, true
+	}
+	return Model{}, false
+}
+
+// journalInterval is how often a server writes its journal when nobody asks for it (storage.journal.commitIntervalMs). A write that waits for a majority
+// asks the primary's; the no-op of a linearizable or a snapshot read does not. So where two members that are near have no majority without the primary, such
+// a read waits for that.
+const journalInterval = 100 * time.Millisecond
 
 const (
 	// simulatedWrites are enough for the turns of two secondaries to meet in every way.
@@ -59,6 +73,7 @@ type simulation struct {
 	home    topology.DatacenterID
 	copiers []*copier
 	client  time.Duration // round trip from the client to the primary
+	idle    bool          // nobody asks for the primary's journal
 
 	now       time.Duration
 	events    eventHeap
@@ -71,8 +86,17 @@ type simulation struct {
 
 // writeLatencies simulates one client that writes, waits and writes again. It returns nil where no write is ever acknowledged.
 func writeLatencies(world *topology.Topology, shard topology.Shard, from topology.DatacenterID, w Write, model Model) []time.Duration {
-	home := world.HomeOf(shard.ID)
-	s := &simulation{model: model, write: w, home: home, client: world.RTT(from, home)}
+	return (&simulation{model: model, write: w}).run(world, shard, from)
+}
+
+// noopLatencies simulates one client whose reads make the primary write a no-op and wait for a majority of it.
+func noopLatencies(world *topology.Topology, shard topology.Shard, from topology.DatacenterID, model Model) []time.Duration {
+	return (&simulation{model: model, write: Write{Majority: true}, idle: true}).run(world, shard, from)
+}
+
+func (s *simulation) run(world *topology.Topology, shard topology.Shard, from topology.DatacenterID) []time.Duration {
+	w, home := s.write, world.HomeOf(shard.ID)
+	s.home, s.client = home, world.RTT(from, home)
 	members := dataMembers(world, shard)
 	homeLeft := false
 	for _, m := range members {
@@ -121,9 +145,17 @@ func (s *simulation) issue() {
 		for _, c := range s.copiers {
 			s.after(c.rtt/2+s.model.Apply, func() { s.copied(c, n) })
 		}
-		s.after(s.model.Journal, func() { s.own.journaled = n; s.acknowledge() })
+		s.after(s.untilJournal(), func() { s.own.journaled = n; s.acknowledge() })
 		s.acknowledge()
 	})
+}
+
+// untilJournal is how long it takes until what the primary has now is in its journal.
+func (s *simulation) untilJournal() time.Duration {
+	if !s.idle {
+		return s.model.Journal
+	}
+	return journalInterval - s.now%journalInterval + s.model.Journal
 }
 
 func (s *simulation) copied(c *copier, n int) {
@@ -162,10 +194,12 @@ func (s *simulation) enough() bool {
 		}
 		return p.applied >= s.current
 	}
-	if !reached(s.own) {
-		return false
+	members, dcs := 0, map[topology.DatacenterID]bool{}
+	if reached(s.own) {
+		members, dcs[s.home] = 1, true
+	} else if !s.idle {
+		return false // the primary waits for its own journal first
 	}
-	members, dcs := 1, map[topology.DatacenterID]bool{s.home: true}
 	for _, c := range s.copiers {
 		if reached(c.heard) {
 			members++

@@ -280,3 +280,51 @@ func FuzzPayload(f *testing.F) {
 		}
 	})
 }
+
+// FuzzForged seals with the key's name and another secret: it is refused, whatever else is right.
+func FuzzForged(f *testing.F) {
+	mine := ring(f, key(f, "k", 1))
+	f.Add(secret(2), uint32(1_790_000_000))
+	f.Add(append(secret(1), 1), uint32(1_790_000_000)) // longer by a byte
+	f.Fuzz(func(t *testing.T, other []byte, at uint32) {
+		forger, err := consistency.NewKey("k", other)
+		if err != nil || at == 0 || bytes.Equal(other, secret(1)) {
+			return
+		}
+		token := consistency.Token{Home: "LON", OperationTime: bson.Timestamp{T: at}, ClusterTime: bson.Timestamp{T: at}, Issued: issued}
+		if got, err := mine.Open(seal(t, ring(t, forger), token), issued, consistency.Limits{}); !errors.Is(err, consistency.ErrTokenForged) || got != (consistency.Token{}) {
+			t.Errorf("got %+v, %v, want ErrTokenForged", got, err)
+		}
+	})
+}
+
+// FuzzTimes opens tokens of any times at any time, under any limits: what is too old or too far ahead is refused, and nothing else is.
+func FuzzTimes(f *testing.F) {
+	r := ring(f, key(f, "k", 1))
+	now := issued.UnixMilli()
+	for _, off := range []int64{0, -3_600_000, -3_600_001, 30_000, 30_001} {
+		f.Add(now, now+off, uint32(now/1000), uint16(0), uint16(0))
+	}
+	f.Add(now, now, uint32(now/1000+31), uint16(0), uint16(30))
+	f.Add(now, now, uint32(1<<32-1), uint16(1), uint16(1))
+	f.Fuzz(func(t *testing.T, now, made int64, cluster uint32, age, skew uint16) {
+		const most = 1<<48 - 1
+		if now < 0 || now > most || made < 0 || made > most || cluster == 0 {
+			return
+		}
+		limits := consistency.Limits{MaxAge: time.Duration(age) * time.Second, MaxSkew: time.Duration(skew) * time.Second}
+		maxAge, maxSkew := int64(age)*1000, int64(skew)*1000 // in milliseconds, without the package's own arithmetic
+		if age == 0 {
+			maxAge = consistency.DefaultMaxAge.Milliseconds()
+		}
+		if skew == 0 {
+			maxSkew = consistency.DefaultMaxSkew.Milliseconds()
+		}
+		token := consistency.Token{OperationTime: bson.Timestamp{T: cluster}, ClusterTime: bson.Timestamp{T: cluster}, Issued: time.UnixMilli(made)}
+		expired, future := now-made > maxAge, made-now > maxSkew || int64(cluster) > (now+maxSkew)/1000
+		_, err := r.Open(seal(t, r, token), time.UnixMilli(now), limits)
+		if errors.Is(err, consistency.ErrTokenExpired) != expired || errors.Is(err, consistency.ErrTokenFuture) != (future && !expired) || (err == nil) == (expired || future) {
+			t.Errorf("made %d ms before now, cluster time %d, now %d: got %v, want expired %v, future %v", now-made, cluster, now, err, expired, future)
+		}
+	})
+}

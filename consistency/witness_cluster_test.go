@@ -63,15 +63,15 @@ func tick(ctx context.Context, ticks *mongo.Collection) (time.Duration, error) {
 func witnessed(t *testing.T, w *world) {
 	const lag = 3 * time.Second
 	fast := lookup(t, "local-fast")
-	ticks := w.at(t, w.routed(t, "NYC", fast, nil), "three").Collection("ticks")
-	if _, err := ticks.Clone(options.Collection().SetWriteConcern(&writeconcern.WriteConcern{W: 3})).InsertOne(t.Context(), bson.D{{Key: "_id", Value: 1}, {Key: "at", Value: time.Now()}}); err != nil {
+	ticks := w.at(t, w.routed(t, "NYC", fast, nil), "five").Collection("ticks")
+	if _, err := ticks.Clone(options.Collection().SetWriteConcern(&writeconcern.WriteConcern{W: 5})).InsertOne(t.Context(), bson.D{{Key: "_id", Value: 1}, {Key: "at", Value: time.Now()}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.SetLag(t.Context(), "three/LON", lag); err != nil {
+	if err := w.SetLag(t.Context(), "five/LON", lag); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := w.SetLag(context.Background(), "three/LON", 0); err != nil {
+		if err := w.SetLag(context.Background(), "five/LON", 0); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -99,7 +99,7 @@ func awaitLag(t *testing.T, there *mongo.Collection, lag time.Duration) {
 
 func ages(t *testing.T, w *world, p consistency.Profile, ticks *mongo.Collection, lag time.Duration) {
 	witness := consistency.NewWitness()
-	client := w.direct(t, "three", "LON", p, witness)
+	client := w.direct(t, "five", "LON", p, witness)
 	there := client.Database(ticks.Database().Name()).Collection(ticks.Name())
 	awaitLag(t, there, lag)
 	reads, bounded, oldest, loosest := amount(300, 5_000), 0, time.Duration(0), time.Duration(0)
