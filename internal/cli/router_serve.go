@@ -1,0 +1,246 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
+
+	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/router/gateway"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// Where a gateway listens unless it is told otherwise.
+const (
+	defaultGateway      = "127.0.0.1:8081"
+	defaultGatewayAdmin = "127.0.0.1:8181"
+)
+
+// routerServe are the flags of the command.
+type routerServe struct {
+	cluster               clusterFlags
+	dc                    string
+	listen, adminListen   string
+	insecure              bool
+	cookieKeys, tokenFile string
+	tls                   gateway.TLSFiles
+	connections           int
+	drain                 time.Duration
+	h2c                   bool
+	gateway               gateway.Options
+}
+
+func newRouterServeCommand(env *environment) *cobra.Command {
+	var s routerServe
+	cmd := &cobra.Command{
+		Use:   "serve --dc DATACENTER",
+		Short: "Run the gateway of a datacenter",
+		Long: `Run the gateway of a datacenter until it is interrupted: a reverse proxy that gets each request to the datacenter that serves it. The router section of
+geoshard.yaml says which applications there are and what their paths mean. The file, the keys and the certificates are read again when they change, and on SIGHUP;
+what cannot be used is refused, and the gateway goes on as it was.
+
+With a cluster (--name, GEOSHARD_URI, --uri-file) the gateway knows where each shard has its primary, finds records that have changed home, and offers the
+API for that. Without one it works by the health of the applications alone.
+
+The admin listener has /metrics, /debug/geoshard, /healthz, /readyz and POST /v1/rehome, and belongs on this machine or into a network of your own.
+OTEL_EXPORTER_OTLP_ENDPOINT says where traces go, if anywhere.
+
+` + reachHelp,
+		Example: `  (umask 077; geoshard router key a1 > cookie.keys)
+  geoshard router serve -f geoshard.yaml --dc LON --listen 127.0.0.1:8082 --cookie-key-file cookie.keys
+  geoshard router serve --dc NYC --name geoshard --admin-token-file admin.token`,
+		Args:        arguments(),
+		Annotations: map[string]string{rereadsOnHangUp: "true"},
+		RunE:        func(cmd *cobra.Command, _ []string) error { return env.serveRouter(cmd, &s) },
+	}
+	s.add(cmd)
+	return cmd
+}
+
+func (s *routerServe) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVarP(&s.cluster.file, "file", "f", "", "the topology of a file (default geoshard.yaml)")
+	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
+	s.cluster.addCluster(cmd)
+	flags.StringVar(&s.dc, "dc", "", "the datacenter of this gateway (required)")
+	_ = cmd.MarkFlagRequired("dc")
+	flags.StringVar(&s.listen, "listen", defaultGateway, "address for clients")
+	flags.StringVar(&s.adminListen, "admin-listen", defaultGatewayAdmin, "address for metrics, the live table and the API; empty = none")
+	flags.BoolVar(&s.insecure, "insecure", false, "listen beyond this machine without TLS")
+	flags.StringVar(&s.cookieKeys, "cookie-key-file", "", "keys of the affinity cookies, the same for all gateways; without them there are no cookies")
+	flags.StringVar(&s.tokenFile, "admin-token-file", "", "bearer token of the admin API; without it the API is closed")
+	flags.StringVar(&s.tls.Certificate, "tls-certificate-file", "", "certificate of this gateway (PEM)")
+	flags.StringVar(&s.tls.Key, "tls-key-file", "", "its key (PEM)")
+	flags.StringVar(&s.tls.Authorities, "tls-client-ca-file", "", "authorities whose certificates clients need (PEM)")
+	flags.StringVar(&s.gateway.UpstreamTLS.Authorities, "upstream-ca-file", "", "authorities of the applications' certificates (PEM; default: the system's)")
+	flags.StringVar(&s.gateway.UpstreamTLS.Certificate, "upstream-certificate-file", "", "certificate that this gateway shows to applications (PEM)")
+	flags.StringVar(&s.gateway.UpstreamTLS.Key, "upstream-key-file", "", "its key (PEM)")
+	flags.BoolVar(&s.h2c, "h2c", false, "take HTTP/2 without TLS from clients too")
+	flags.BoolVar(&s.gateway.H2C, "upstream-h2c", false, "speak HTTP/2 without TLS to http:// applications")
+	flags.StringVar(&s.gateway.CheckPath, "check-path", gateway.DefaultCheckPath, "what applications are asked to see whether they are well")
+	flags.DurationVar(&s.gateway.CheckEvery, "check-every", gateway.DefaultCheckEvery, "how often")
+	flags.DurationVar(&s.gateway.AnswerWithin, "answer-within", gateway.DefaultAnswerWithin, "how long an application may take to begin its answer")
+	flags.Int64Var(&s.gateway.BodyLimit, "body-limit", gateway.DefaultBodyLimit, "bytes of a request's body; -1 = any number")
+	flags.IntVar(&s.gateway.Requests, "most-requests", gateway.DefaultRequests, "requests under way")
+	flags.IntVar(&s.connections, "most-connections", gateway.DefaultConnections, "connections of clients")
+	flags.BoolVar(&s.gateway.Explain, "explain-answers", false, "tell of the decision in the headers of every answer")
+	flags.DurationVar(&s.drain, "drain", gateway.DefaultDrain, "how long requests under way may take at the end")
+}
+
+func (e *environment) serveRouter(cmd *cobra.Command, s *routerServe) error {
+	ctx := cmd.Context()
+	if s.cluster.file == "" {
+		s.cluster.file = defaultFile
+	}
+	if err := s.checkListeners(); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(e.stderr, nil))
+	world, keys, err := s.read()
+	if err != nil {
+		return err
+	}
+	token := ""
+	if s.tokenFile != "" {
+		if token, err = gateway.ReadTokenFile(s.tokenFile); err != nil {
+			return err
+		}
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	o := &s.gateway
+	o.World, o.Here, o.Keys, o.Log, o.Registerer = world, topology.DatacenterID(s.dc), keys, log, registry
+	traces, err := gatewayTraces(ctx, s.dc)
+	if err != nil {
+		return err
+	}
+	if traces != nil {
+		o.Traces = traces
+		defer func() { _ = traces.Shutdown(context.WithoutCancel(ctx)) }() // spans that cannot be sent are lost
+	}
+	leave, err := e.followCluster(cmd, s)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	gate, err := gateway.New(*o)
+	if err != nil {
+		return err
+	}
+	defer gate.Close()
+	return s.run(ctx, gate, gateway.AdminOptions{Token: token, Gatherer: registry}, log)
+}
+
+// read reads what is read again when it changes.
+func (s *routerServe) read() (*topology.Topology, *router.CookieKeys, error) {
+	src, err := readSource(s.cluster.file, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	world, err := topology.Parse(src.name, src.text)
+	if err != nil || s.cookieKeys == "" {
+		return world, nil, err
+	}
+	keys, err := gateway.ReadKeyFile(s.cookieKeys)
+	return world, keys, err
+}
+
+// run listens, and reads the files again when they change.
+func (s *routerServe) run(ctx context.Context, gate *gateway.Gateway, admin gateway.AdminOptions, log *slog.Logger) error {
+	o := gateway.ServeOptions{TLS: s.tls, H2C: s.h2c, Connections: s.connections, Drain: s.drain}
+	var listen net.ListenConfig
+	var err error
+	if o.Listener, err = listen.Listen(ctx, "tcp", s.listen); err != nil {
+		return fmt.Errorf("listen for clients: %w", err)
+	}
+	defer o.Listener.Close()
+	adminAddress := "none"
+	if s.adminListen != "" {
+		if o.AdminListener, err = listen.Listen(ctx, "tcp", s.adminListen); err != nil {
+			return fmt.Errorf("listen for administrators: %w", err)
+		}
+		defer o.AdminListener.Close()
+		o.Admin, adminAddress = gate.Admin(admin), o.AdminListener.Addr().String()
+	}
+	server, err := gateway.NewServer(gate, o)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	watched := make(chan error, 1)
+	go func() { watched <- s.watch(ctx, gate, server) }()
+	log.Info("serving", "datacenter", s.dc, "address", o.Listener.Addr().String(), "admin", adminAddress, "tls", s.tls.Certificate != "", "cluster", s.gateway.Client != nil)
+	err = server.Serve(ctx)
+	stop()
+	return errors.Join(err, <-watched)
+}
+
+func (s *routerServe) watch(ctx context.Context, gate *gateway.Gateway, server *gateway.Server) error {
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP)
+	defer signal.Stop(hangUp)
+	files := []string{s.cluster.file}
+	for _, file := range []string{s.cookieKeys, s.tls.Certificate, s.tls.Key, s.tls.Authorities, s.gateway.UpstreamTLS.Certificate, s.gateway.UpstreamTLS.Key, s.gateway.UpstreamTLS.Authorities} {
+		if file != "" {
+			files = append(files, file)
+		}
+	}
+	return gateway.WatchFiles(ctx, files, hangUp, func() {
+		world, keys, err := s.read()
+		if err == nil {
+			err = server.ReloadTLS()
+		}
+		if err != nil {
+			gate.Reloaded(err)
+			return
+		}
+		_ = gate.Reload(world, keys) // it tells the log, the metrics and the page
+	})
+}
+
+// checkListeners refuses to be reached by strangers unless that is wanted.
+func (s *routerServe) checkListeners() error {
+	if s.tls.Certificate == "" && !s.insecure && !onThisMachine(s.listen) {
+		return &usageError{msg: fmt.Sprintf("--listen %s can be reached from other machines, and there is no TLS", s.listen),
+			hint: "give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS"}
+	}
+	if s.adminListen != "" && !onThisMachine(s.adminListen) && !s.insecure {
+		return &usageError{msg: fmt.Sprintf("--admin-listen %s can be reached from other machines", s.adminListen), hint: "listen on 127.0.0.1, or give --insecure"}
+	}
+	return nil
+}
+
+func onThisMachine(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+// gatewayTraces sends spans where OpenTelemetry's own variables say; nil = nowhere.
+func gatewayTraces(ctx context.Context, dc string) (*sdktrace.TracerProvider, error) {
+	if strings.Join([]string{os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")}, "") == "" {
+		return nil, nil
+	}
+	exporter, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("send traces: %w", err)
+	}
+	about := resource.NewSchemaless(semconv.ServiceName("geoshard-gateway"), semconv.CloudRegion(dc))
+	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)), nil
+}

@@ -1,0 +1,181 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/tag"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// How the primaries are followed. Members report a change by themselves; the heartbeat finds those that have gone silent.
+const (
+	heartbeat      = time.Second
+	memberWithin   = 2 * time.Second
+	readListEvery  = 30 * time.Second
+	readListWithin = 5 * time.Second
+	readListAgain  = 2 * time.Second // after a failure
+)
+
+// A follower knows in which datacenter each shard has its primary. It reads the list of shards through a query router, and lets the driver watch each
+// shard's members by `hello`: for that nobody has to log in, and no command is sent to them.
+type follower struct {
+	router  *mongo.Client
+	members func() *options.ClientOptions
+	log     *slog.Logger
+	changed func(shard topology.ShardID, at primary)
+
+	mu      sync.Mutex // guards following
+	watched map[topology.ShardID]*watchedShard
+}
+
+type watchedShard struct {
+	hosts  string
+	client *mongo.Client
+}
+
+// A primary is what is known of a shard's primary. The zero value: nothing.
+type primary struct {
+	// DC is where it is; empty where there is none, or where nothing is known.
+	DC topology.DatacenterID
+	// None: members answer, and none of them is primary.
+	None bool
+}
+
+// run follows until the context ends.
+func (f *follower) run(ctx context.Context) {
+	defer f.close(context.WithoutCancel(ctx))
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		}
+		next := readListEvery
+		if err := f.list(ctx); err != nil && ctx.Err() == nil {
+			f.log.Warn("the list of shards could not be read", "error", err)
+			next = readListAgain
+		}
+		pause.Reset(next)
+	}
+}
+
+// list reads the shards, and watches those that are new or have other members.
+func (f *follower) list(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readListWithin)
+	defer cancel()
+	cursor, err := f.router.Database("config").Collection("shards").Find(ctx, bson.D{})
+	if err != nil {
+		return err
+	}
+	var shards []struct {
+		ID   topology.ShardID `bson:"_id"`
+		Host string           `bson:"host"` // set/host:port,host:port
+	}
+	if err := cursor.All(ctx, &shards); err != nil {
+		return err
+	}
+	gone := maps.Clone(f.all())
+	for _, s := range shards {
+		delete(gone, s.ID)
+		if err := f.watch(ctx, s.ID, s.Host); err != nil {
+			return err
+		}
+	}
+	for id := range gone {
+		f.forget(ctx, id)
+	}
+	return nil
+}
+
+func (f *follower) all() map[topology.ShardID]*watchedShard {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.watched
+}
+
+// watch begins to watch a shard, unless that is done already.
+func (f *follower) watch(ctx context.Context, id topology.ShardID, host string) error {
+	if w := f.all()[id]; w != nil && w.hosts == host {
+		return nil
+	}
+	set, hosts, named := strings.Cut(host, "/")
+	if !named {
+		set, hosts = "", host
+	}
+	o := options.Client()
+	if f.members != nil {
+		o = f.members()
+	}
+	o = o.SetHosts(strings.Split(hosts, ",")).SetHeartbeatInterval(heartbeat).SetConnectTimeout(memberWithin).SetMinPoolSize(0).
+		SetServerMonitor(&event.ServerMonitor{TopologyDescriptionChanged: func(e *event.TopologyDescriptionChangedEvent) {
+			f.changed(id, primaryOf(e.NewDescription))
+		}})
+	if set != "" {
+		o.SetReplicaSet(set)
+	}
+	f.forget(ctx, id)
+	client, err := mongo.Connect(o)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.watched == nil {
+		f.watched = map[topology.ShardID]*watchedShard{}
+	}
+	f.watched[id] = &watchedShard{host, client}
+	return nil
+}
+
+// forget ends the watching of a shard.
+func (f *follower) forget(ctx context.Context, id topology.ShardID) {
+	f.mu.Lock()
+	w := f.watched[id]
+	delete(f.watched, id)
+	f.mu.Unlock()
+	if w != nil {
+		_ = w.client.Disconnect(ctx) // nothing is under way
+		f.changed(id, primary{})
+	}
+}
+
+func (f *follower) close(ctx context.Context) {
+	for id := range maps.Clone(f.all()) {
+		f.forget(ctx, id)
+	}
+}
+
+// primaryOf reads what the driver has seen. As long as no member answers nothing is said: then it may be this gateway that sees nobody.
+func primaryOf(d event.TopologyDescription) primary {
+	seen := false
+	for _, s := range d.Servers {
+		switch s.Kind {
+		case "RSPrimary":
+			return primary{DC: topology.DatacenterID(tagOf(s, "dc"))}
+		case "RSSecondary", "RSArbiter", "RSOther":
+			seen = true
+		}
+	}
+	return primary{None: seen}
+}
+
+func tagOf(s event.ServerDescription, name string) string {
+	i := slices.IndexFunc(s.Tags, func(t tag.Tag) bool { return t.Name == name })
+	if i < 0 {
+		return ""
+	}
+	return s.Tags[i].Value
+}

@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A health is what the gateway knows of the world now, and a way to hear of changes.
+type health struct {
+	now atomic.Pointer[router.Health]
+
+	mu        sync.Mutex // guards following
+	next      chan struct{}
+	primaries map[topology.ShardID]primary
+}
+
+// changed is closed at the next change.
+func (h *health) changed() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.next == nil {
+		h.next = make(chan struct{})
+	}
+	return h.next
+}
+
+// setLocked replaces what is known. It tells those that wait only of what may matter to them, which round trips do not.
+func (h *health) setLocked(now *router.Health) (news bool) {
+	before := h.now.Swap(now)
+	news = before == nil || before.Down != now.Down || !slices.Equal(before.Primaries, now.Primaries)
+	if news && h.next != nil {
+		close(h.next)
+		h.next = nil
+	}
+	return news
+}
+
+// assess works out anew what is known, from the upstreams' state and the primaries'.
+func (g *Gateway) assess() {
+	w, h := g.wiring.Load(), &g.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.now.Load()
+	now := &router.Health{RTT: make([]time.Duration, len(w.pools))}
+	for dc, p := range w.pools {
+		if len(p.all) == 0 {
+			continue
+		}
+		if now.RTT[dc] = p.rtt(); !p.up() {
+			now.Down = now.Down.With(router.DC(dc))
+		}
+		w.metrics[dc].up.Set(0)
+		if p.up() {
+			w.metrics[dc].up.Set(1)
+		}
+	}
+	for _, shard := range w.table.Shards() {
+		now.Primaries = append(now.Primaries, w.led(shard, h.primaries[shard], now.Down))
+	}
+	if h.setLocked(now) && before != nil {
+		g.report(w, before, now)
+	}
+}
+
+// led is where a shard's records can be written, as far as that is known.
+func (w *wiring) led(shard topology.ShardID, seen primary, down router.DCSet) router.DC {
+	if seen.None {
+		return router.Electing
+	}
+	if at := w.table.DC(seen.DC); at != router.NoDC {
+		return at
+	}
+	// Nobody tells. While the home is up, the primary is believed to be there; when it is lost, where the next one is preferred. A wrong belief costs a detour:
+	// any application finds the primary by its query router.
+	home := w.table.DC(w.world.HomeOf(shard))
+	if !down.Has(home) {
+		return router.NoDC
+	}
+	declared, _ := w.world.Shard(shard)
+	best, priority := router.NoDC, 0.0
+	for _, m := range declared.Members {
+		at := w.table.DC(m.DC)
+		if len(w.pools[at].all) > 0 && !down.Has(at) && m.Priority > priority {
+			best, priority = at, m.Priority
+		}
+	}
+	return best
+}
+
+// report logs and counts what has changed.
+func (g *Gateway) report(w *wiring, before, now *router.Health) {
+	for _, dc := range w.table.DCs() {
+		id := string(w.table.Datacenter(dc))
+		switch was, is := before.Down.Has(dc), now.Down.Has(dc); {
+		case !was && is:
+			w.metrics[dc].lost.Inc()
+			g.o.Log.Warn("a datacenter is lost", "datacenter", id, "states", w.pools[dc].states())
+		case was && !is:
+			g.o.Log.Info("a datacenter is back", "datacenter", id)
+		}
+	}
+	for i, shard := range w.table.Shards() {
+		if i >= len(before.Primaries) || before.Primaries[i] == now.Primaries[i] {
+			continue
+		}
+		g.metrics.failovers.Inc()
+		g.o.Log.Info("a shard's primary is elsewhere, or taken to be", "shard", shard, "from", w.nameOf(before.Primaries[i]), "to", w.nameOf(now.Primaries[i]))
+	}
+}
+
+// nameOf names a place of Health.Primaries.
+func (w *wiring) nameOf(dc router.DC) string {
+	switch dc {
+	case router.Electing:
+		return "none"
+	case router.NoDC:
+		return "unknown"
+	}
+	return string(w.table.Datacenter(dc))
+}
+
+// seen notes where the follower has seen a shard's primary.
+func (g *Gateway) seen(shard topology.ShardID, at primary) {
+	g.health.mu.Lock()
+	if g.health.primaries == nil {
+		g.health.primaries = map[topology.ShardID]primary{}
+	}
+	same := g.health.primaries[shard] == at
+	g.health.primaries[shard] = at
+	g.health.mu.Unlock()
+	if !same {
+		g.assess()
+	}
+}
+
+func (p *pool) states() []upstreamState {
+	states := make([]upstreamState, len(p.all))
+	for i, u := range p.all {
+		states[i] = u.state()
+	}
+	return states
+}

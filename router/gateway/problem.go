@@ -1,0 +1,71 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+// ProblemBase begins the type of the gateway's own problems; the rest is a heading of that document.
+const ProblemBase = "https://github.com/geoshard/geoshard/blob/main/docs/router.md#"
+
+// An Error is an error with a way out.
+type Error struct {
+	Err  error
+	Help string
+}
+
+// Error returns the error without the hint.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error that the hint belongs to.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint returns what to do next.
+func (e *Error) Hint() string { return e.Help }
+
+// A problem is what the gateway itself answers, as RFC 9457 writes it.
+type problem struct {
+	status int
+	name   string
+	title  string
+	hint   string
+	// again is what Retry-After says, in seconds; 0 = nothing.
+	again int
+}
+
+var (
+	problemMethod     = problem{http.StatusMethodNotAllowed, "method", "the gateway does not pass this method on", "send another method", 0}
+	problemTarget     = problem{http.StatusBadRequest, "target", "the request names no path", "send a path that begins with /", 0}
+	problemBusy       = problem{http.StatusServiceUnavailable, "busy", "the gateway has too many requests under way", "send it again in a moment", 1}
+	problemLoop       = problem{http.StatusLoopDetected, "loop", "the request has been here before", "an upstream of the topology leads back to a gateway: correct router.upstreams", 0}
+	problemTooLarge   = problem{http.StatusRequestEntityTooLarge, "body-too-large", "the body is too large", "the limit is --body-limit", 0}
+	problemBody       = problem{http.StatusBadRequest, "body", "the body did not come in whole", "send it again", 0}
+	problemSlow       = problem{http.StatusRequestTimeout, "slow-body", "the body came too slowly", "send it again", 0}
+	problemHome       = problem{http.StatusNotFound, "unknown-home", "no datacenter is the home of this record", "the homes are those of the topology's namespace", 0}
+	problemNowhere    = problem{http.StatusServiceUnavailable, "unavailable", "no datacenter can serve this now", "send it again; a write with its Idempotency-Key", 1}
+	problemBadGateway = problem{http.StatusBadGateway, "bad-gateway", "the application did not answer", "a write may have happened: send it again with the same Idempotency-Key", 0}
+	problemTimedOut   = problem{http.StatusGatewayTimeout, "timed-out", "the application did not answer in time", "a write may have happened: send it again with the same Idempotency-Key", 0}
+	problemLookup     = problem{http.StatusServiceUnavailable, "lookup", "the record's home could not be looked up", "send it again in a moment", 1}
+)
+
+// A problemText is a problem as it is sent.
+type problemText struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// write answers with the problem. Nothing of the request is in it.
+func (p problem) write(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if p.again > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.again))
+	}
+	w.WriteHeader(p.status)
+	_ = json.NewEncoder(w).Encode(problemText{ProblemBase + p.name, p.title, p.status, p.hint}) // the client has gone
+}

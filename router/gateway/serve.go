@@ -1,0 +1,153 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
+)
+
+// Bounds of connections from clients.
+const (
+	// DefaultConnections bounds the connections from clients; more of them wait to be accepted.
+	DefaultConnections = 20_000
+	// DefaultDrain is how long requests under way may take when the gateway is told to stop.
+	DefaultDrain = 30 * time.Second
+
+	mostHeader       = 64 << 10
+	readHeaderWithin = 10 * time.Second
+	clientIdleFor    = 2 * time.Minute
+	mostStreams      = 250
+	// writeWithin ends HTTP/2 connections that take nothing.
+	writeWithin = 30 * time.Second
+)
+
+// ServeOptions say where a gateway listens. Listener is required.
+type ServeOptions struct {
+	Listener net.Listener
+	// TLS are the gateway's certificate, and the authorities of its clients' if they need any. Empty = plain HTTP.
+	TLS TLSFiles
+	// H2C also takes HTTP/2 without TLS.
+	H2C bool
+	// AdminListener is where the admin handler listens, always without TLS; nil = nowhere. Admin is what answers there.
+	AdminListener net.Listener
+	Admin         http.Handler
+	// Connections bounds the connections from clients. 0 = DefaultConnections.
+	Connections int
+	// Drain is how long requests under way may take at the end. 0 = DefaultDrain.
+	Drain time.Duration
+}
+
+// A Server is a gateway with its listeners.
+type Server struct {
+	g    *Gateway
+	o    ServeOptions
+	live *liveTLS // nil = plain
+}
+
+// NewServer prepares a gateway's listeners.
+func NewServer(g *Gateway, o ServeOptions) (*Server, error) {
+	if o.Listener == nil {
+		return nil, errors.New("gateway: Listener is required")
+	}
+	set(&o.Connections, DefaultConnections)
+	set(&o.Drain, DefaultDrain)
+	s := &Server{g: g, o: o}
+	if o.TLS.Authorities != "" && o.TLS.Certificate == "" {
+		return nil, &Error{Err: errors.New("clients need certificates, and the gateway has none"), Help: "name the gateway's certificate and key too"}
+	}
+	if o.TLS.Certificate != "" || o.TLS.Key != "" {
+		var err error
+		if s.live, err = newLiveTLS(o.TLS); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// ReloadTLS reads the gateway's certificate anew, for the connections to come.
+func (s *Server) ReloadTLS() error {
+	if s.live == nil {
+		return nil
+	}
+	return s.live.reload()
+}
+
+// Serve runs the gateway until the context ends, and then lets the requests under way end.
+func (s *Server) Serve(ctx context.Context) error {
+	base, breakOff := context.WithCancel(context.WithoutCancel(ctx)) // of requests; ends WebSockets, which the server has let go of
+	defer breakOff()
+	front := s.server()
+	front.BaseContext = func(net.Listener) context.Context { return base }
+	on := netutil.LimitListener(s.o.Listener, s.o.Connections)
+	if s.live != nil {
+		on = tls.NewListener(on, front.TLSConfig)
+	}
+	servers := []*http.Server{front}
+	run, end := context.WithCancel(context.WithoutCancel(ctx)) // checks go on while requests end
+	defer end()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.g.Run(run) })
+	group.Go(func() error { return unlessClosed(front.Serve(on)) })
+	if s.o.AdminListener != nil {
+		admin := &http.Server{Handler: s.o.Admin, ReadHeaderTimeout: readHeaderWithin, ReadTimeout: time.Minute, MaxHeaderBytes: mostHeader, IdleTimeout: clientIdleFor,
+			ErrorLog: discard}
+		servers = append(servers, admin)
+		group.Go(func() error { return unlessClosed(admin.Serve(netutil.LimitListener(s.o.AdminListener, 100))) })
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		defer end()
+		defer breakOff()
+		return drainAll(context.WithoutCancel(ctx), s.o.Drain, servers)
+	})
+	return group.Wait()
+}
+
+// drainAll lets requests end, and breaks off those that do not.
+func drainAll(ctx context.Context, within time.Duration, servers []*http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	var errs []error
+	for _, server := range servers {
+		if err := server.Shutdown(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("not all requests ended within %s: %w", within, err), server.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func unlessClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func (s *Server) server() *http.Server {
+	var handler http.Handler = s.g
+	if s.g.o.Traces != nil {
+		handler = otelhttp.NewHandler(handler, "gateway", otelhttp.WithTracerProvider(s.g.o.Traces), otelhttp.WithPropagators(propagator))
+	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderWithin, IdleTimeout: clientIdleFor, MaxHeaderBytes: mostHeader,
+		ErrorLog:  slog.NewLogLogger(s.g.o.Log.Handler(), slog.LevelDebug),
+		HTTP2:     &http.HTTP2Config{MaxConcurrentStreams: mostStreams, WriteByteTimeout: writeWithin, SendPingTimeout: clientIdleFor, PingTimeout: pingWithin},
+		Protocols: new(http.Protocols),
+	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetHTTP2(s.live != nil)
+	server.Protocols.SetUnencryptedHTTP2(s.o.H2C)
+	if s.live != nil {
+		server.TLSConfig = s.live.server()
+	}
+	return server
+}
