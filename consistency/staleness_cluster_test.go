@@ -32,7 +32,7 @@ func tooStale(t *testing.T, w *world) {
 	if _, err := writes.Clone(options.Collection().SetWriteConcern(&writeconcern.WriteConcern{W: 3})).InsertOne(t.Context(), bson.D{{Key: "_id", Value: 1}, {Key: "at", Value: time.Now()}}); err != nil {
 		t.Fatal(err)
 	}
-	ticker(t, writes)
+	keepTicking(t, &ticks{Collection: writes})
 	reader := func(p consistency.Profile, behind time.Duration) func() (topology.DatacenterID, time.Duration) {
 		return w.chosen(t, p, writes, behind)
 	}
@@ -106,12 +106,12 @@ func (w *world) chosen(t *testing.T, p consistency.Profile, ticks *mongo.Collect
 	coll := w.connect(t, "SYD", o, consistency.NewWitness()).Database(ticks.Database().Name()).Collection(ticks.Name())
 	return func() (topology.DatacenterID, time.Duration) {
 		ctx, watch := consistency.Observe(t.Context())
-		old, err := tick(ctx, coll)
+		at, err := tick(ctx, coll)
 		if err != nil {
 			t.Fatal(err)
 		}
 		seen, _ := watch.Last()
-		return seen.Datacenter, old
+		return seen.Datacenter, time.Since(at)
 	}
 }
 
