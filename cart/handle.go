@@ -32,6 +32,19 @@ func ParseHandle(text string) (Handle, error) {
 	return Handle{DataCenter: topology.DatacenterID(dc), ID: parsed}, nil
 }
 
+// CheckDatacenter refuses what is no datacenter's name.
+func CheckDatacenter(dc string) error {
+	if datacenterShape.MatchString(dc) {
+		return nil
+	}
+	return &Error{Err: fmt.Errorf("%w: datacenter %.100q", ErrInvalid, dc), Help: "up to 64 letters, digits, - and _, such as LON"}
+}
+
+// HandleOf is the handle of a cart that is at home in a datacenter now. Its identifier stays for ever; its home may change.
+func HandleOf(dc topology.DatacenterID, cartID string) (Handle, error) {
+	return ParseHandle(string(dc) + "." + cartID)
+}
+
 func badHandle(text string) error {
 	return &Error{Err: fmt.Errorf("%w: %.100q", ErrBadHandle, text), Help: "a handle is a datacenter, a dot and an ULID in capitals, such as LON.01K4B4B2V8G3T0000000000000"}
 }

@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	// DefaultTimeout bounds a request: an election and a retry fit into it. The inventory's grace has to be longer.
-	DefaultTimeout = 25 * time.Second
+	// DefaultTimeout bounds a request: a tuned election and a retry fit into it, and a checkout across an ocean. While no primary is there for longer, the client, or
+	// the gateway in front, is told to send the request again rather than kept waiting. The inventory's grace has to be longer.
+	DefaultTimeout = 5 * time.Second
 	// DefaultBodyLimit is far above any request of the shop.
 	DefaultBodyLimit = 16 << 10
 )
@@ -35,6 +36,8 @@ type Options struct {
 	// Timeout bounds a request, BodyLimit its body in bytes. 0 = the defaults.
 	Timeout   time.Duration
 	BodyLimit int64
+	// Wait is how long a read may wait for a copy that is as new as its token; 0 = gintoken.DefaultWait.
+	Wait time.Duration
 	// PlainHTTP lets the token's cookie travel without TLS.
 	PlainHTTP bool
 	// Log hears of each request; nil = nobody.
@@ -111,7 +114,7 @@ func (a *api) measure() error {
 
 func (a *api) routes() (*gin.Engine, error) {
 	token, err := gintoken.New(gintoken.Options{
-		Client: a.Store.Client(), Keys: a.Keys, Home: a.Store.DataCenter(), PlainHTTP: a.PlainHTTP, Now: a.Now,
+		Client: a.Store.Client(), Keys: a.Keys, Home: a.Store.DataCenter(), Wait: a.Wait, PlainHTTP: a.PlainHTTP, Now: a.Now,
 		Refuse: func(c *gin.Context, err error) { a.fail(c, err) },
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -102,13 +103,53 @@ func TestEachProfileIsTaken(t *testing.T) {
 		read[cart.Cart](t, answer, http.StatusOK)
 		token = answer.Header.Get(gintoken.DefaultHeader)
 	}
-	for _, name := range []string{"session", "local-fast", "bounded", "multi-datacenter", "durable", "strict"} {
+	for name, servedBy := range map[string]string{
+		"session": `^LON expected; router [0-9.:]+; nearest; [0-9.]+m?s$`, "local-fast": `^LON expected; router [0-9.:]+; nearest; [0-9.]+m?s$`,
+		"bounded": `^LON expected; router [0-9.:]+; nearest; [0-9.]+m?s$`, "multi-datacenter": `^LON expected; router [0-9.:]+; primary; 0s$`,
+		"durable": `^LON expected; router [0-9.:]+; primary; 0s$`, "strict": `^LON expected; router [0-9.:]+; primary; 0s$`,
+	} {
 		answer := ask(lon, http.MethodGet, path, "", with("X-Geoshard-Profile", name), with(gintoken.DefaultHeader, token))
 		got := read[cart.Cart](t, answer, http.StatusOK)
 		if got.Count() != 4 {
 			t.Errorf("%s: got %d books, want 4", name, got.Count())
 		}
+		if got := answer.Header.Get("X-Served-By"); !regexp.MustCompile(servedBy).MatchString(got) {
+			t.Errorf("%s: served by %q, want %s", name, got, servedBy)
+		}
 		t.Logf("%-16s %s | %s", name, answer.Header.Get("X-Served-By"), answer.Header.Get("Server-Timing"))
+	}
+}
+
+// Behind a query router a token is what tells how old an answer can be: without one, nothing does.
+func TestServedBySaysNoMoreThanIsKnown(t *testing.T) {
+	lon := instanceOf(t, "LON")
+	for path, want := range map[string]string{
+		"/healthz":                         `^LON; instance; none; 0s$`,
+		"/v1/catalogue":                    `^LON expected; router [0-9.:]+; nearest; unknown$`,
+		"/v1/catalogue?dc=SYD":             `^LON expected; router [0-9.:]+; nearest; unknown$`,
+		"/v1/stock?dc=SYD":                 `^SYD expected; router [0-9.:]+; primary; 0s$`,
+		"/v1/carts?profile=durable&dc=NYC": `^NYC expected; router [0-9.:]+; primary; 0s$`,
+		"/v1/analytics":                    `^LON expected; router [0-9.:]+; secondary preferred; ([0-9.]+m?s|unknown)$`,
+	} {
+		if got := ask(lon, http.MethodGet, path, "").Header.Get("X-Served-By"); !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("%s: served by %q, want %s", path, got, want)
+		}
+	}
+}
+
+// JSON Schema's integers may be written with a point.
+func TestQuantitiesAreWholeNumbers(t *testing.T) {
+	nyc := instanceOf(t, "NYC")
+	made, _ := create(t, nyc)
+	path := "/v1/carts/" + made.Handle.String() + "/items"
+	if got := read[cart.Cart](t, ask(nyc, http.MethodPost, path, `{"sku":"book","quantity":5.0}`, once()), http.StatusOK); got.Count() != 5 {
+		t.Errorf("got %d books, want 5", got.Count())
+	}
+	for _, quantity := range []string{"1.5", `"1"`, "null", "1e300", "true"} {
+		p := read[api.Problem](t, ask(nyc, http.MethodPost, path, `{"sku":"book","quantity":`+quantity+`}`, once()), http.StatusBadRequest)
+		if p.Type != api.ProblemBase+"bad-body" {
+			t.Errorf("%s: got %+v, want bad-body", quantity, p)
+		}
 	}
 }
 
@@ -159,6 +200,13 @@ func TestRefusalsAreProblems(t *testing.T) {
 		{"GET", path, "", []header{with(gintoken.DefaultHeader, "forged")}, 400, "token-refused"},
 		{"GET", "/v1/carts?limit=0", "", nil, 400, "bad-parameter"},
 		{"GET", "/v1/carts?status=lost", "", nil, 400, "bad-parameter"},
+		{"GET", "/v1/carts?status=", "", nil, 400, "bad-parameter"},
+		{"GET", "/v1/carts?limit=", "", nil, 400, "bad-parameter"},
+		{"GET", "/v1/carts?profile=", "", nil, 400, "unknown-profile"},
+		{"GET", "/v1/stock?dc=" + strings.Repeat("N", 65), "", nil, 400, "invalid"},
+		{"GET", "/v1/catalogue?dc=", "", nil, 400, "invalid"},
+		{"GET", "/v1/orders?after=" + strings.Repeat("0", 65), "", nil, 400, "bad-parameter"},
+		{"DELETE", path, "", []header{once(), with("If-Match", "")}, 400, "bad-parameter"},
 		{"POST", "/v1/carts", "{}", nil, 400, "key-required"},
 		{"POST", "/v1/carts", "{}", []header{with("Idempotency-Key", "1")}, 400, "bad-key"},
 		{"POST", "/v1/carts", "{}", []header{with("Idempotency-Key", old)}, 422, "key-expired"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
@@ -51,6 +52,7 @@ func (a *api) createCart(c *gin.Context) {
 		a.fail(c, err)
 		return
 	}
+	written(c, a.Store.DataCenter())
 	made, outcome, err := a.Store.Create(c.Request.Context(), w.profile, w.key, in.Customer, a.now())
 	if err == nil {
 		c.Header("Location", "/v1/carts/"+made.Handle.String())
@@ -60,13 +62,12 @@ func (a *api) createCart(c *gin.Context) {
 
 func (a *api) listCarts(c *gin.Context) {
 	list(a, c, "carts", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Cart, error) {
-		status := cart.Status(c.Query("status"))
-		switch status {
-		case "", cart.Open, cart.Ordered, cart.Abandoned:
-			return a.Store.Carts(ctx, p, of.dc, status, of.after, of.limit)
-		default:
+		text, given := c.GetQuery("status")
+		status := cart.Status(text)
+		if given && !slices.Contains([]cart.Status{cart.Open, cart.Ordered, cart.Abandoned}, status) {
 			return nil, &cart.Error{Err: fmt.Errorf("%w: status %.100q", errParameter, status), Help: "open, ordered or abandoned"}
 		}
+		return a.Store.Carts(ctx, p, of.dc, status, of.after, of.limit)
 	}, func(one cart.Cart) string { return one.CartID })
 }
 
@@ -82,7 +83,7 @@ func (a *api) getCart(c *gin.Context) {
 		return
 	}
 	var found cart.Cart
-	err = a.read(c, p, func(ctx context.Context) (err error) {
+	err = a.read(c, p, h.DataCenter, func(ctx context.Context) (err error) {
 		found, err = a.Store.Cart(ctx, p, h)
 		return err
 	})
@@ -110,10 +111,10 @@ func (a *api) abandonCart(c *gin.Context) {
 
 func (a *api) setItem(c *gin.Context) {
 	var in struct {
-		Quantity int `json:"quantity"`
+		Quantity whole `json:"quantity"`
 	}
 	a.change(c, &in, func(context.Context, write) (cart.Change, error) {
-		return cart.SetQuantity{SKU: c.Param("sku"), Quantity: in.Quantity}, nil
+		return cart.SetQuantity{SKU: c.Param("sku"), Quantity: int(in.Quantity)}, nil
 	})
 }
 
@@ -124,10 +125,10 @@ func (a *api) removeItem(c *gin.Context) {
 func (a *api) addItem(c *gin.Context) {
 	var in struct {
 		SKU      string `json:"sku"`
-		Quantity int    `json:"quantity"`
+		Quantity whole  `json:"quantity"`
 	}
 	a.change(c, &in, func(ctx context.Context, w write) (cart.Change, error) {
-		add := cart.AddItem{SKU: in.SKU, Quantity: in.Quantity, Currency: "XXX"}
+		add := cart.AddItem{SKU: in.SKU, Quantity: int(in.Quantity), Currency: "XXX"}
 		if err := add.Check(); err != nil {
 			return nil, err
 		}
@@ -162,6 +163,7 @@ func (a *api) change(c *gin.Context, in any, what func(context.Context, write) (
 		return
 	}
 	ctx := c.Request.Context()
+	written(c, w.handle.DataCenter)
 	change, err := what(ctx, w)
 	r := cart.Request{Key: w.key, At: a.now(), IfVersion: w.version, Change: change}
 	if err != nil {
@@ -184,7 +186,6 @@ func (a *api) refusedNow(c *gin.Context, w write, r cart.Request, reason error) 
 }
 
 func (a *api) answerCart(c *gin.Context, status int, changed cart.Cart, outcome cart.Outcome, err error) {
-	written(c)
 	if err == nil {
 		c.Header("ETag", etag(changed.Version))
 		replayed(c, outcome)
@@ -207,8 +208,8 @@ func (a *api) checkout(c *gin.Context) {
 		a.fail(c, err)
 		return
 	}
+	written(c, w.handle.DataCenter)
 	order, outcome, err := a.Store.Checkout(c.Request.Context(), w.profile, w.handle, cart.Checkout{Key: w.key, At: a.now(), IfVersion: w.version}, shipping.Quote)
-	written(c)
 	if err == nil {
 		c.Header("Location", "/v1/orders/"+order.Handle.String())
 		replayed(c, outcome)

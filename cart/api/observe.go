@@ -10,18 +10,28 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/topology"
 )
 
 // A seen is what is known of a request while it runs.
 type seen struct {
 	began time.Time
 	watch *consistency.Watch
-	// primary is true when the answer's last command went to a primary, by what was asked for.
-	primary bool
+	// asked is what the last command demanded of the member that answers.
+	asked demand
+}
+
+// A demand is what is known of the member that answers before it does. Behind a query router nothing else is.
+type demand struct {
+	// mode is who may answer; 0 = nobody was asked.
+	mode readpref.Mode
+	// first is the datacenter whose members are asked first, or where the primary is at home; another's answer when there is none.
+	first topology.DatacenterID
 }
 
 const seenKey = "cartdemo.seen"
@@ -106,22 +116,29 @@ func (a *api) stamp(c *gin.Context) {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// servedBy says which datacenter, member and role answered, and how old the answer can be at most. What a query router does not tell is said to be unknown:
-// it names no member, and only a demand for one datacenter says where the member is.
+// servedBy says which datacenter, member and role answered, and how old the answer can be at most. A query router names no member; then it is said what was
+// demanded. The datacenter is certain where one alone may answer, "expected" where its members are asked first, or where the primary has its home.
 func (a *api) servedBy(s *seen) string {
 	last, ok := s.watch.Last()
 	if !ok {
 		return fmt.Sprintf("%s; instance; none; 0s", a.Store.DataCenter())
 	}
 	datacenter, member, role, bound := "unknown", last.Server, "unknown", "unknown"
-	if last.Datacenter != "" {
+	switch {
+	case last.Datacenter != "":
 		datacenter = string(last.Datacenter)
+	case s.asked.first != "":
+		datacenter = string(s.asked.first) + " expected"
 	}
 	switch {
-	case s.primary || last.Primary:
+	case s.asked.mode == readpref.PrimaryMode || last.Primary:
 		role, bound = "primary", "0s" // it has every acknowledged write
 	case last.Member:
 		role = "secondary"
+	case s.asked.mode == readpref.NearestMode:
+		role = "nearest"
+	case s.asked.mode == readpref.SecondaryPreferredMode:
+		role = "secondary preferred"
 	}
 	if !last.Member {
 		member = "router " + last.Server

@@ -142,7 +142,8 @@ func (a *api) fail(c *gin.Context, err error) {
 	if shown && errors.As(err, &hinted) && hinted.Hint() != "" {
 		p.Hint = hinted.Hint()
 	}
-	if k.status == http.StatusServiceUnavailable || k.status == http.StatusTooManyRequests {
+	switch k.status {
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
 		c.Header("Retry-After", "1")
 	}
 	_ = c.Error(err) // for the log

@@ -1,16 +1,19 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -33,12 +36,9 @@ var (
 )
 
 func profileOf(c *gin.Context, allowed []string) (consistency.Profile, error) {
-	name := c.Query("profile")
-	if name == "" {
-		name = c.GetHeader(profileHeader)
-	}
-	if name == "" {
-		name = allowed[0]
+	name, given := c.GetQuery("profile")
+	if !given {
+		name = cmp.Or(c.GetHeader(profileHeader), allowed[0])
 	}
 	p, err := consistency.Lookup(name)
 	if err == nil && !slices.Contains(allowed, name) {
@@ -47,9 +47,12 @@ func profileOf(c *gin.Context, allowed []string) (consistency.Profile, error) {
 	return p, err
 }
 
-// read runs a read in the request's session.
-func (a *api) read(c *gin.Context, p consistency.Profile, do func(context.Context) error) error {
-	seenOf(c).primary = p.Read.Mode == readpref.PrimaryMode
+// read runs a read in the request's session, of something that is at home in a datacenter.
+func (a *api) read(c *gin.Context, p consistency.Profile, home topology.DatacenterID, do func(context.Context) error) error {
+	seenOf(c).asked = demand{mode: p.Read.Mode, first: home}
+	if p.Read.Mode != readpref.PrimaryMode {
+		seenOf(c).asked.first = a.Store.DataCenter()
+	}
 	if p.Read.Concern == "linearizable" {
 		// Newer than any token, and servers refuse both at once.
 		return do(mongo.NewSessionContext(c.Request.Context(), nil))
@@ -62,8 +65,10 @@ func (a *api) read(c *gin.Context, p consistency.Profile, do func(context.Contex
 	return gintoken.Read(c, do)
 }
 
-// written notes that the last command went to a primary.
-func written(c *gin.Context) { seenOf(c).primary = true }
+// written notes that the last command went to the primary of what is at home in a datacenter.
+func written(c *gin.Context, home topology.DatacenterID) {
+	seenOf(c).asked = demand{mode: readpref.PrimaryMode, first: home}
+}
 
 func (a *api) now() time.Time { return a.Now().UTC().Truncate(time.Millisecond) }
 
@@ -83,6 +88,20 @@ func body(c *gin.Context, into any) error {
 	return nil
 }
 
+// A whole is an integer as JSON Schema has it: 2.0 is one as well.
+type whole int
+
+// UnmarshalJSON takes what is a whole number, however it is written.
+func (w *whole) UnmarshalJSON(text []byte) error {
+	const exact = 1 << 53 // up to there floating point numbers are
+	n, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || n != math.Trunc(n) || math.Abs(n) > exact {
+		return fmt.Errorf("%.100s is no whole number", text)
+	}
+	*w = whole(n)
+	return nil
+}
+
 func keyOf(c *gin.Context) (string, error) {
 	key := c.GetHeader("Idempotency-Key")
 	if key == "" {
@@ -94,7 +113,7 @@ func keyOf(c *gin.Context) (string, error) {
 // versionOf reads If-Match: a cart's ETag, which is its version in quotes. 0 = none, or any.
 func versionOf(c *gin.Context) (int64, error) {
 	text := c.GetHeader("If-Match")
-	if text == "" || text == "*" {
+	if len(c.Request.Header.Values("If-Match")) == 0 || text == "*" {
 		return 0, nil
 	}
 	version, err := strconv.ParseInt(strings.Trim(text, `"`), 10, 64)
@@ -116,14 +135,22 @@ type page struct {
 const (
 	usualPage = 50
 	mostPage  = 200
+	// longestName is the length of the longest name that a page begins behind.
+	longestName = 64
 )
 
 func (a *api) page(c *gin.Context) (page, error) {
 	p := page{dc: a.Store.DataCenter(), after: c.Query("after"), limit: usualPage}
-	if dc := c.Query("dc"); dc != "" {
+	if dc, given := c.GetQuery("dc"); given {
+		if err := cart.CheckDatacenter(dc); err != nil {
+			return p, err
+		}
 		p.dc = topology.DatacenterID(dc)
 	}
-	if text := c.Query("limit"); text != "" {
+	if utf8.RuneCountInString(p.after) > longestName {
+		return p, &cart.Error{Err: fmt.Errorf("%w: after %.100q", errParameter, p.after), Help: "send the next of the page before"}
+	}
+	if text, given := c.GetQuery("limit"); given {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > mostPage {
 			return p, &cart.Error{Err: fmt.Errorf("%w: limit %.100q", errParameter, text), Help: fmt.Sprintf("1 to %d", mostPage)}

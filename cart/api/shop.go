@@ -28,7 +28,7 @@ func list[T any](a *api, c *gin.Context, name string, find func(context.Context,
 		return
 	}
 	var found []T
-	err = a.read(c, p, func(ctx context.Context) (err error) {
+	err = a.read(c, p, page.dc, func(ctx context.Context) (err error) {
 		found, err = find(ctx, p, page)
 		return err
 	})
@@ -57,7 +57,7 @@ func (a *api) getOrder(c *gin.Context) {
 		return
 	}
 	var found cart.Order
-	err = a.read(c, p, func(ctx context.Context) (err error) {
+	err = a.read(c, p, h.DataCenter, func(ctx context.Context) (err error) {
 		found, err = a.Store.Order(ctx, p, h)
 		return err
 	})
@@ -81,7 +81,7 @@ func (a *api) getProduct(c *gin.Context) {
 		return
 	}
 	var found cart.Product
-	err = a.read(c, p, func(ctx context.Context) (err error) {
+	err = a.read(c, p, page.dc, func(ctx context.Context) (err error) {
 		found, err = a.Store.Product(ctx, p, page.dc, c.Param("sku"))
 		return err
 	})
@@ -100,7 +100,7 @@ func (a *api) listStock(c *gin.Context) {
 		return
 	}
 	var found []cart.Stock
-	err = a.read(c, p, func(ctx context.Context) (err error) {
+	err = a.read(c, p, page.dc, func(ctx context.Context) (err error) {
 		found, err = a.Store.Stock(ctx, p, page.dc)
 		return err
 	})
@@ -132,7 +132,7 @@ func (a *api) analytics(c *gin.Context) {
 		return
 	}
 	out := Analysis{ReadIn: string(a.Store.DataCenter())}
-	err = a.read(c, p, func(ctx context.Context) (err error) {
+	err = a.read(c, p, a.Store.DataCenter(), func(ctx context.Context) (err error) {
 		out.Sales, err = a.Store.Sales(ctx, p)
 		return err
 	})
@@ -169,9 +169,9 @@ func (a *api) publish(c *gin.Context) {
 		a.fail(c, err)
 		return
 	}
+	written(c, a.Store.DataCenter())
 	n, outcome, err := a.Store.Publish(c.Request.Context(), p, cart.Notice{
 		Key: key, SKU: in.SKU, Until: in.Until.UTC().Truncate(time.Millisecond), Reason: in.Reason, Written: a.now()})
-	written(c)
 	if err == nil {
 		replayed(c, outcome)
 	}

@@ -76,7 +76,7 @@ func start(t testing.TB) error {
 	if world.dir, err = os.MkdirTemp("", "geoshard-cart-"); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute) // a busy machine takes minutes
 	defer cancel()
 	began := time.Now()
 	if world.cluster, err = local.Start(ctx, local.Options{Name: "cart", Dir: world.dir, Topology: declared, WANScale: -1}); err != nil {
@@ -98,6 +98,9 @@ type instance struct {
 	dc    topology.DatacenterID
 	store *store.Store
 }
+
+// patience is the timeout of instances whose answers are not about time: the machine may be busy.
+const patience = 25 * time.Second
 
 var secret = bytes.Repeat([]byte{7}, 32)
 
@@ -125,7 +128,7 @@ func instanceOf(t testing.TB, dc topology.DatacenterID, change ...func(*api.Opti
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := api.Options{Store: s, Witness: witness, Keys: keys}
+	o := api.Options{Store: s, Witness: witness, Keys: keys, Timeout: patience}
 	for _, f := range change {
 		f(&o)
 	}

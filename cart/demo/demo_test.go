@@ -10,13 +10,20 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oklog/ulid/v2"
 	"go.uber.org/goleak"
 
 	"github.com/geoshard/geoshard/cart/demo"
+	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/consistency"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	local.ChildMain()
+	goleak.VerifyTestMain(m)
+}
+
+func key() string { return ulid.Make().String() }
 
 func ExampleMain() {
 	code := demo.Main(context.Background(), []string{"serve", "--dc", "LON", "--listen", "0.0.0.0:8080"}, os.Stdout, os.Stdout)
@@ -77,6 +84,31 @@ func TestNoConnectionStringIsPrinted(t *testing.T) {
 		demo.Main(t.Context(), args, &out, &out)
 		if strings.Contains(out.String(), "hunter2") {
 			t.Errorf("%v: got %s", args, out.String())
+		}
+	}
+}
+
+func TestOneClusterIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	empty, two := filepath.Join(dir, "empty"), filepath.Join(dir, "two")
+	for file, text := range map[string]string{empty: "\n", two: "mongodb://a\nmongodb://b\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--name", "x", "--uri", "mongodb://127.0.0.1:1"}, "several clusters are named"},
+		{[]string{"--uri-file", empty, "--uri", "mongodb://127.0.0.1:1"}, "several clusters are named"},
+		{[]string{"--uri-file", empty}, "has to hold one line"},
+		{[]string{"--uri-file", two}, "has to hold one line"},
+		{[]string{"--uri-file", filepath.Join(dir, "absent")}, "read the connection string"},
+	} {
+		var out bytes.Buffer
+		if code := demo.Main(t.Context(), append([]string{"setup", "--dc", "LON"}, c.args...), &out, &out); code != 1 || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%v: got exit code %d, %s", c.args, code, out.String())
 		}
 	}
 }

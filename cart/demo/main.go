@@ -17,8 +17,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
 
-	"github.com/geoshard/geoshard/cart/store"
-	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/cart/api"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -63,40 +62,17 @@ func newRoot() *cobra.Command {
 		Use:   "cartdemo",
 		Short: "A shop whose carts are written in one datacenter and read in all",
 		Long: `cartdemo is the demonstration of geoshard: a shop with one instance in each datacenter. The cluster is a local one that runs (--name), or any other
-by the connection string of a query router in GEOSHARD_URI. --uri is for connection strings without a password: everybody on a machine can read the
-arguments of a process.`,
+by the connection string of a query router. Give that in GEOSHARD_URI or in a file (--uri-file): everybody on a machine can read the arguments of a process, so
+--uri itself is for connection strings without a password. Passwords are never printed. TLS is an option of the connection string.`,
 		SilenceErrors: true, SilenceUsage: true, CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.AddCommand(newSetupCommand(), newServeCommand(), newKeyCommand())
 	return root
 }
 
-// addTarget adds the flags that name the shop. File is a topology.
-func addTarget(cmd *cobra.Command, t *Target, file *string) {
-	cmd.Flags().StringVar(&t.URI, "uri", os.Getenv("GEOSHARD_URI"), "connection string of a query router (better: GEOSHARD_URI)")
-	cmd.Flags().Lookup("uri").DefValue = "" // help does not show what is in the environment
-	cmd.Flags().StringVar(&t.Name, "name", local.DefaultName, "a local cluster that runs")
-	cmd.Flags().StringVarP(file, "file", "f", "", "the topology of a file")
-	cmd.Flags().StringVar(&t.Database, "database", store.DefaultDatabase, "database of the shop")
-	cmd.Flags().StringVar(&t.Field, "field", "", "field with the datacenter (default: that of the topology's shop.carts, or dataCenter)")
-}
-
-func (t *Target) choose(cmd *cobra.Command, file string) (err error) {
-	switch name, uri := cmd.Flags().Changed("name"), cmd.Flags().Changed("uri"); {
-	case name && uri:
-		return &Error{Err: fmt.Errorf("both --name and --uri are given"), Help: "name one cluster"}
-	case name:
-		t.URI = ""
-	}
-	if file != "" {
-		t.World, err = topology.Load(file)
-	}
-	return err
-}
-
 func newSetupCommand() *cobra.Command {
 	var o SetupOptions
-	var file string
+	var from targetFlags
 	var dcs []string
 	cmd := &cobra.Command{
 		Use:   "setup",
@@ -106,7 +82,7 @@ catalogue and the stock of each datacenter. What is there stays: it can be run a
 		Example: "  cartdemo setup\n  cartdemo setup -f geoshard.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.Target.choose(cmd, file); err != nil {
+			if err := from.choose(cmd, &o.Target); err != nil {
 				return err
 			}
 			for _, dc := range dcs {
@@ -120,7 +96,7 @@ catalogue and the stock of each datacenter. What is there stays: it can be run a
 			return err
 		},
 	}
-	addTarget(cmd, &o.Target, &file)
+	from.add(cmd, &o.Target)
 	cmd.Flags().StringSliceVar(&dcs, "dc", nil, "datacenters with carts (default: those of the topology that have a zone of their name)")
 	cmd.Flags().Int64Var(&o.Stock, "stock", DefaultStock, "how many of each product a datacenter begins with")
 	return cmd
@@ -128,7 +104,7 @@ catalogue and the stock of each datacenter. What is there stays: it can be run a
 
 func newServeCommand() *cobra.Command {
 	var o ServeOptions
-	var file string
+	var from targetFlags
 	cmd := &cobra.Command{
 		Use:     "serve --dc DATACENTER",
 		Short:   "Run the instance of one datacenter: API, inventory service, shipping process",
@@ -136,7 +112,7 @@ func newServeCommand() *cobra.Command {
 		Example: "  cartdemo serve --dc LON --listen 127.0.0.1:8082 --token-key-file token.keys",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.Target.choose(cmd, file); err != nil {
+			if err := from.choose(cmd, &o.Target); err != nil {
 				return err
 			}
 			o.Log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
@@ -151,12 +127,13 @@ func newServeCommand() *cobra.Command {
 			return Serve(cmd.Context(), o)
 		},
 	}
-	addTarget(cmd, &o.Target, &file)
+	from.add(cmd, &o.Target)
 	flags := cmd.Flags()
 	flags.StringVar((*string)(&o.DataCenter), "dc", "", "the datacenter of this instance")
 	_ = cmd.MarkFlagRequired("dc")
 	flags.StringVar(&o.Listen, "listen", DefaultListen, "address to listen on")
-	flags.StringVar(&o.CertFile, "tls-certificate-file", "", "certificate of this server (PEM)")
+	flags.DurationVar(&o.Timeout, "timeout", api.DefaultTimeout, "how long a request may take")
+	flags.StringVar(&o.CertFile, "tls-certificate-file", "", "certificate of this server (PEM); read again when it changes")
 	flags.StringVar(&o.KeyFile, "tls-key-file", "", "its key (PEM)")
 	cmd.MarkFlagsRequiredTogether("tls-certificate-file", "tls-key-file")
 	flags.BoolVar(&o.Insecure, "insecure", false, "listen beyond this machine without TLS")

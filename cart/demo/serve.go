@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,6 +44,10 @@ type ServeOptions struct {
 	Listen            string
 	CertFile, KeyFile string
 	Insecure          bool
+	// Timeout bounds a request; 0 = api.DefaultTimeout.
+	Timeout time.Duration
+	// Wait is how long a read may wait for a copy as new as its token; 0 = gintoken.DefaultWait.
+	Wait time.Duration
 	// TokenKeyFile is empty for keys that end with the process: then tokens hold with this instance alone.
 	TokenKeyFile string
 	// Log hears what happens; nil = nobody.
@@ -66,6 +71,9 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	}
 	if o.Listen == "" {
 		o.Listen = DefaultListen
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = api.DefaultTimeout
 	}
 	if o.CertFile == "" && !o.Insecure && !onlyHere(o.Listen) {
 		return &Error{Err: fmt.Errorf("listen on %s: %w", o.Listen, ErrOpenToAll), Help: "give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS"}
@@ -112,11 +120,15 @@ func onlyHere(address string) bool {
 func (o ServeOptions) serve(ctx context.Context, s *store.Store, witness *consistency.Witness, keys *consistency.Keyring) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	handler, err := api.New(api.Options{Store: s, Witness: witness, Keys: keys, PlainHTTP: o.CertFile == "", Log: o.Log, Metrics: registry, Traces: o.Traces})
+	handler, err := api.New(api.Options{Store: s, Witness: witness, Keys: keys, Timeout: o.Timeout, Wait: o.Wait, PlainHTTP: o.CertFile == "", Log: o.Log, Metrics: registry, Traces: o.Traces})
 	if err != nil {
 		return err
 	}
 	durable, err := consistency.Lookup("durable") // a mark that was rolled back behind the position would be a cart that was missed
+	if err != nil {
+		return err
+	}
+	encrypted, err := o.tls()
 	if err != nil {
 		return err
 	}
@@ -125,8 +137,8 @@ func (o ServeOptions) serve(ctx context.Context, s *store.Store, witness *consis
 		return fmt.Errorf("listen: %w", err)
 	}
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderWithin, ReadTimeout: readWithin, WriteTimeout: api.DefaultTimeout + aboveTimeout, IdleTimeout: idleFor,
-		MaxHeaderBytes: mostHeaders, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+		Handler: handler, ReadHeaderTimeout: readHeaderWithin, ReadTimeout: readWithin, WriteTimeout: o.Timeout + aboveTimeout, IdleTimeout: idleFor,
+		MaxHeaderBytes: mostHeaders, TLSConfig: encrypted, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 	}
 	stock := &inventory.Instance{Shop: s, Read: durable, Write: durable, Listen: o.hearInventory(registry)}
 	parcels := &shipping.Process{Carts: s, Profile: durable, Listen: o.hearShipping(registry)}
@@ -148,10 +160,22 @@ func (o ServeOptions) serve(ctx context.Context, s *store.Store, witness *consis
 	return group.Wait()
 }
 
+// tls is nil without a certificate.
+func (o ServeOptions) tls() (*tls.Config, error) {
+	if o.CertFile == "" {
+		return nil, nil
+	}
+	own, err := readCertificate(o.CertFile, o.KeyFile, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: own.get}, nil
+}
+
 func (o ServeOptions) listen(server *http.Server, on net.Listener) error {
 	var err error
 	if o.CertFile != "" {
-		err = server.ServeTLS(on, o.CertFile, o.KeyFile)
+		err = server.ServeTLS(on, "", "") // the configuration has the certificate
 	} else {
 		err = server.Serve(on)
 	}

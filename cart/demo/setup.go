@@ -13,7 +13,6 @@ import (
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
 
@@ -24,7 +23,7 @@ type SetupOptions struct {
 	DataCenters []topology.DatacenterID
 	// Stock is how many of each product a datacenter begins with; 0 = DefaultStock. A stock that is there stays.
 	Stock int64
-	// Progress hears what has been reached: over a WAN, with its round trips, all of it takes minutes. nil = nobody.
+	// Progress hears what has been reached: over a WAN, with its round trips, all of it takes a while. nil = nobody.
 	Progress func(text string)
 }
 
@@ -45,13 +44,8 @@ func Setup(ctx context.Context, o SetupOptions) error {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	if t.World != nil {
-		if err := shard(ctx, t, o.Progress); err != nil {
-			return err
-		}
-		if len(o.DataCenters) == 0 {
-			o.DataCenters = homes(t.World)
-		}
+	if len(o.DataCenters) == 0 && t.World != nil {
+		o.DataCenters = homes(t.World)
 	}
 	if len(o.DataCenters) == 0 {
 		return &Error{Err: errors.New("no datacenter is known that carts could be at home in"),
@@ -62,56 +56,51 @@ func Setup(ctx context.Context, o SetupOptions) error {
 		return err
 	}
 	defer func() { _ = s.Client().Disconnect(context.WithoutCancel(ctx)) }() // all is done or has failed by then
-	if unsharded, err := s.Unsharded(ctx); err != nil {
-		return err
-	} else if len(unsharded) > 0 {
-		return &Error{Err: fmt.Errorf("%w: %s", ErrUnsharded, strings.Join(unsharded, ", ")), Help: "give a topology with -f, or shard them first, by " + t.Field + " and the second field of docs/cartdemo.md"}
+	if t.World != nil {
+		err = collections(ctx, s, t, o.Progress)
+	} else if err = sharded(ctx, s, t); err == nil {
+		o.Progress("indexes and validators")
+		err = s.Setup(ctx, nil)
 	}
-	o.Progress("indexes and validators")
-	if err := s.Setup(ctx); err != nil {
+	if err != nil {
 		return err
 	}
 	o.Progress("catalogue and stock")
 	return fill(ctx, s, o)
 }
 
-// shard plans and applies what the shop's collections need of the topology, and nothing else of it.
-func shard(ctx context.Context, t Target, progress func(string)) error {
+// collections makes the shop's collections and shards them. Made first, with all that belongs to them, they are sharded with it: to change a sharded one
+// takes as long as to shard it.
+func collections(ctx context.Context, s *store.Store, t Target, progress func(string)) error {
 	c, err := catalog.Open(ctx, catalog.Options{URI: t.URI})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }() // all is done or has failed by then
-	plan, err := c.Plan(ctx, withShop(t.World, t.Database, t.Field), zones.PlanOptions{Shard: true})
-	if err != nil || plan.Empty() {
+	if err := s.PlaceAt(ctx, center(t.World)); err != nil {
 		return err
 	}
-	approve := func(_ context.Context, steps []zones.Step) (bool, error) {
-		for _, step := range steps {
-			if zones.Drops(step.Change) {
-				return false, nil
-			}
-		}
-		return true, nil // new ranges of collections that are new as well
+	plan, err := planShop(ctx, c, t)
+	if err != nil {
+		return err
 	}
-	progress(fmt.Sprintf("collections and zones: %d steps", len(plan.Steps)))
-	_, err = zones.Apply(ctx, plan, c.ApplyDeps(catalog.LockOptions{}), zones.ApplyOptions{Approve: approve})
-	return err
+	progress("collections, indexes and validators")
+	if err := s.Setup(ctx, validators(plan)); err != nil {
+		return err
+	}
+	if err := shard(ctx, c, t, progress); err != nil {
+		return err
+	}
+	return sharded(ctx, s, t)
 }
 
-// withShop is a topology with the shop's namespaces alone. One that the topology declares stays as it is declared.
-func withShop(world *topology.Topology, database, field string) *topology.Topology {
-	shop := *world
-	shop.Namespaces = nil
-	for _, ns := range store.Namespaces(database, field) {
-		if declared, ok := world.Namespace(ns.Name); ok {
-			ns = declared
-			ns.Related = nil // may name what is left out here
-		}
-		shop.Namespaces = append(shop.Namespaces, ns)
+// sharded refuses a shop whose records would not be where they belong.
+func sharded(ctx context.Context, s *store.Store, t Target) error {
+	unsharded, err := s.Unsharded(ctx)
+	if err == nil && len(unsharded) > 0 {
+		err = &Error{Err: fmt.Errorf("%w: %s", ErrUnsharded, strings.Join(unsharded, ", ")), Help: "give a topology with -f, or shard them first, by " + t.Field + " and the second field of docs/cartdemo.md"}
 	}
-	slices.SortFunc(shop.Namespaces, func(a, b topology.Namespace) int { return strings.Compare(a.Name, b.Name) })
-	return &shop
+	return err
 }
 
 // products are what the shop sells, in minor units.
@@ -135,6 +124,7 @@ func currencyOf(world *topology.Topology, id topology.DatacenterID) string {
 	return "EUR"
 }
 
+// fill writes the catalogue and the stock of all datacenters side by side, each of them with one message.
 func fill(ctx context.Context, s *store.Store, o SetupOptions) error {
 	durable, err := consistency.Lookup("durable")
 	if err != nil {
@@ -145,23 +135,24 @@ func fill(ctx context.Context, s *store.Store, o SetupOptions) error {
 		amount = DefaultStock
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
 	for _, dc := range o.DataCenters {
-		for _, p := range products {
-			p.DataCenter, p.Currency = dc, currencyOf(o.Target.World, dc)
-			group.Go(func() error {
-				if err := s.PutProduct(ctx, durable, p); err != nil {
-					return fmt.Errorf("catalogue of %s: %w", dc, err)
-				}
-				if err := s.BeginStock(ctx, durable, cart.Stock{DataCenter: dc, SKU: p.SKU, Available: amount}); err != nil {
-					return fmt.Errorf("stock of %s: %w", dc, err)
-				}
-				return nil
-			})
+		goods, shelf := slices.Clone(products), make([]cart.Stock, len(products))
+		for i := range goods {
+			goods[i].DataCenter, goods[i].Currency = dc, currencyOf(o.Target.World, dc)
+			shelf[i] = cart.Stock{DataCenter: dc, SKU: goods[i].SKU, Available: amount}
 		}
+		group.Go(func() error {
+			if err := s.PutProducts(ctx, durable, goods...); err != nil {
+				return fmt.Errorf("catalogue of %s: %w", dc, err)
+			}
+			return nil
+		})
+		group.Go(func() error {
+			if err := s.BeginStock(ctx, durable, shelf...); err != nil {
+				return fmt.Errorf("stock of %s: %w", dc, err)
+			}
+			return nil
+		})
 	}
 	return group.Wait()
 }
-
-// atOnce is how many products are written at a time: each waits for a majority, which is far away.
-const atOnce = 8

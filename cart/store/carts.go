@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
@@ -33,20 +34,51 @@ func (s *Store) Create(ctx context.Context, p consistency.Profile, key, customer
 	if err != nil {
 		return cart.Cart{}, cart.OutcomeUnknown, err
 	}
+	if home, err := s.movedTo(ctx, p, h, at); err != nil {
+		return cart.Cart{}, cart.OutcomeUnknown, err
+	} else if home != h {
+		return s.recreated(ctx, p, home, r)
+	}
 	_, err = s.collection(carts, p).InsertOne(ctx, doc)
 	switch {
 	case mongo.IsDuplicateKeyError(err):
-		found, err := s.settled(ctx, p, h)
-		if err == nil {
-			_, err = found.Knows(r.Record())
-		}
-		return found, cart.Replayed, err
+		return s.recreated(ctx, p, h, r)
 	case refused(err, validationFailed): // by the zones' part of the validator: all the rest is ours
 		return cart.Cart{}, cart.OutcomeUnknown, &cart.Error{Err: fmt.Errorf("%w: %s", cart.ErrNoHome, h.DataCenter), Help: "make the cart in a datacenter that has a zone"}
 	case err != nil:
 		return cart.Cart{}, cart.OutcomeUnknown, fmt.Errorf("create cart: %w", err)
 	}
 	return c, cart.Applied, nil
+}
+
+// movesAfter is how long after its making a cart is not moved: a request for a new one that is younger need not look for it elsewhere. It is longer than copies lag.
+const movesAfter = 5 * time.Second
+
+// movedTo is the handle of a cart that has been made and moved since, or the handle itself. A request that is sent again finds no cart where it would make it, and
+// would make another one. It is looked for among the copies in this datacenter, so that no other one's primary has to answer.
+func (s *Store) movedTo(ctx context.Context, p consistency.Profile, h cart.Handle, at time.Time) (cart.Handle, error) {
+	if at.Sub(h.ID.Timestamp()) < movesAfter {
+		return h, nil
+	}
+	p.Read = consistency.Read{Concern: "majority", Mode: readpref.NearestMode, OwnDatacenter: true, Elsewhere: true}
+	raw, err := s.collection(carts, p).FindOne(ctx, bson.D{{Key: "_id", Value: h.String()}}, options.FindOne().SetProjection(bson.D{{Key: s.field, Value: 1}})).Raw()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return h, nil
+	}
+	if err != nil {
+		return h, fmt.Errorf("look for cart %s elsewhere: %w", h, err)
+	}
+	h.DataCenter = s.dataCenterOf(raw)
+	return h, nil
+}
+
+// recreated answers a request for a cart that there is already.
+func (s *Store) recreated(ctx context.Context, p consistency.Profile, h cart.Handle, r cart.Request) (cart.Cart, cart.Outcome, error) {
+	found, err := s.settled(ctx, p, h)
+	if err == nil {
+		_, err = found.Knows(r.Record())
+	}
+	return found, cart.Replayed, err
 }
 
 // validationFailed is the server's code for a document that a validator refuses.
@@ -134,8 +166,8 @@ func (s *Store) cart(raw bson.Raw) (c cart.Cart, err error) {
 	if err := bson.Unmarshal(raw, &c); err != nil {
 		return c, fmt.Errorf("decode cart %s: %w", idOf(raw), err)
 	}
-	c.Handle, err = cart.ParseHandle(idOf(raw))
-	c.DataCenter = c.Handle.DataCenter
+	c.DataCenter = s.dataCenterOf(raw) // the document's own identifier has the home in which it was made
+	c.Handle, err = cart.HandleOf(c.DataCenter, c.CartID)
 	if c.Items == nil {
 		c.Items = []cart.Item{}
 	}

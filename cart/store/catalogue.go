@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cart"
@@ -34,16 +36,17 @@ func (s *Store) product(raw bson.Raw) (p cart.Product, err error) {
 	return p, err
 }
 
-// PutProduct writes a product into its datacenter's catalogue, or changes its name and price there.
-func (s *Store) PutProduct(ctx context.Context, p consistency.Profile, product cart.Product) error {
-	if err := cart.CheckSKU(product.SKU); err != nil {
-		return err
+// PutProducts writes products into their datacenters' catalogues, or changes their names and prices there.
+func (s *Store) PutProducts(ctx context.Context, p consistency.Profile, products ...cart.Product) error {
+	models := make([]mongo.WriteModel, len(products))
+	for i, product := range products {
+		if err := errors.Join(cart.CheckSKU(product.SKU), cart.CheckPrice(product.Price, product.Currency)); err != nil {
+			return err
+		}
+		models[i] = mongo.NewUpdateOneModel().SetUpsert(true).SetFilter(s.skuAt(product.DataCenter, product.SKU)).SetUpdate(
+			bson.D{{Key: "$set", Value: bson.D{{Key: "name", Value: product.Name}, {Key: "price", Value: product.Price}, {Key: "currency", Value: product.Currency}}}})
 	}
-	if err := cart.CheckPrice(product.Price, product.Currency); err != nil {
-		return err
-	}
-	_, err := s.collection(catalogue, p).UpdateOne(ctx, s.skuAt(product.DataCenter, product.SKU),
-		bson.D{{Key: "$set", Value: bson.D{{Key: "name", Value: product.Name}, {Key: "price", Value: product.Price}, {Key: "currency", Value: product.Currency}}}}, upsert())
+	_, err := s.collection(catalogue, p).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
 	return err
 }
 
@@ -57,10 +60,14 @@ func (s *Store) Stock(ctx context.Context, p consistency.Profile, dc topology.Da
 	})
 }
 
-// BeginStock writes a stock if there is none of the product yet. It never changes one that is.
-func (s *Store) BeginStock(ctx context.Context, p consistency.Profile, one cart.Stock) error {
-	_, err := s.collection(stock, p).UpdateOne(ctx, s.skuAt(one.DataCenter, one.SKU),
-		bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "available", Value: one.Available}}}}, upsert())
+// BeginStock writes what there is of products, of each if there is no number of it yet. It never changes one that is.
+func (s *Store) BeginStock(ctx context.Context, p consistency.Profile, all ...cart.Stock) error {
+	models := make([]mongo.WriteModel, len(all))
+	for i, one := range all {
+		models[i] = mongo.NewUpdateOneModel().SetUpsert(true).SetFilter(s.skuAt(one.DataCenter, one.SKU)).SetUpdate(
+			bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "available", Value: one.Available}}}})
+	}
+	_, err := s.collection(stock, p).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
 	return err
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -65,10 +67,8 @@ func (s *Store) checkout(ctx context.Context, h cart.Handle, r cart.Checkout, qu
 	if err := s.close(ctx, c, next); err != nil {
 		return none, err
 	}
-	for _, item := range order.Items {
-		if err := s.take(ctx, order.DataCenter, item); err != nil {
-			return none, err
-		}
+	if err := s.take(ctx, order.DataCenter, order.Items); err != nil {
+		return none, err
 	}
 	doc, err := s.document(h.String(), h.DataCenter, order)
 	if err != nil {
@@ -92,14 +92,42 @@ func (s *Store) close(ctx context.Context, was, next cart.Cart) error {
 	return err
 }
 
-// take takes an item from the stock, which never gets below nothing.
-func (s *Store) take(ctx context.Context, dc topology.DatacenterID, item cart.Item) error {
-	filter := append(s.at(dc, "sku", item.SKU), bson.E{Key: "available", Value: bson.D{{Key: "$gte", Value: int64(item.Quantity)}}})
-	result, err := s.db.Collection(stock).UpdateOne(ctx, filter, bson.D{{Key: "$inc", Value: bson.D{{Key: "available", Value: -int64(item.Quantity)}}}})
-	if err == nil && result.MatchedCount == 0 {
-		return &cart.Error{Err: fmt.Errorf("%w: %d of %s in %s", cart.ErrOutOfStock, item.Quantity, item.SKU, dc), Help: "order less of it, or remove it from the cart"}
+// take takes items from the stock, which never gets below nothing: all with one message, for each may cross an ocean.
+func (s *Store) take(ctx context.Context, dc topology.DatacenterID, items []cart.Item) error {
+	models := make([]mongo.WriteModel, len(items))
+	for i, item := range items {
+		models[i] = mongo.NewUpdateOneModel().
+			SetFilter(append(s.at(dc, "sku", item.SKU), bson.E{Key: "available", Value: bson.D{{Key: "$gte", Value: int64(item.Quantity)}}})).
+			SetUpdate(bson.D{{Key: "$inc", Value: bson.D{{Key: "available", Value: -int64(item.Quantity)}}}})
 	}
-	return err
+	result, err := s.db.Collection(stock).BulkWrite(ctx, models)
+	if err != nil || result.MatchedCount == int64(len(items)) {
+		return err
+	}
+	return s.lacks(ctx, dc, items)
+}
+
+// lacks is the error of items that the stock does not have. What the transaction has taken of the others is not in effect, so it is asked outside of it.
+func (s *Store) lacks(ctx context.Context, dc topology.DatacenterID, items []cart.Item) error {
+	skus := make(bson.A, len(items))
+	for i, item := range items {
+		skus[i] = item.SKU
+	}
+	var found []cart.Stock
+	cursor, err := s.db.Collection(stock).Find(mongo.NewSessionContext(ctx, nil), s.at(dc, "sku", bson.D{{Key: "$in", Value: skus}}))
+	if err == nil {
+		err = cursor.All(ctx, &found)
+	}
+	if err != nil {
+		return err
+	}
+	var short []string
+	for _, item := range items {
+		if !slices.ContainsFunc(found, func(one cart.Stock) bool { return one.SKU == item.SKU && one.Available >= int64(item.Quantity) }) {
+			short = append(short, fmt.Sprintf("%d of %s", item.Quantity, item.SKU))
+		}
+	}
+	return &cart.Error{Err: fmt.Errorf("%w: %s in %s", cart.ErrOutOfStock, strings.Join(short, ", "), dc), Help: "order less of it, or remove it from the cart"}
 }
 
 // replayed is the order of a checkout that was done before. The transaction that did it is safe once the cart is: see settled.
@@ -108,6 +136,9 @@ func (s *Store) replayed(ctx context.Context, p consistency.Profile, h cart.Hand
 		return cart.Order{}, err
 	}
 	raw, err := s.primary(orders, p).FindOne(ctx, s.at(h.DataCenter, "orderId", h.ID.String())).Raw()
+	if errors.Is(err, mongo.ErrNoDocuments) { // the cart has moved since, and the order has not
+		raw, err = s.primary(orders, p).FindOne(ctx, bson.D{{Key: "orderId", Value: h.ID.String()}}).Raw()
+	}
 	if err != nil {
 		return cart.Order{}, notFound(err, "order "+h.String())
 	}
@@ -134,8 +165,8 @@ func (s *Store) order(raw bson.Raw) (o cart.Order, err error) {
 	if err := bson.Unmarshal(raw, &o); err != nil {
 		return o, fmt.Errorf("decode order %s: %w", idOf(raw), err)
 	}
-	o.Handle, err = cart.ParseHandle(idOf(raw))
-	o.DataCenter = o.Handle.DataCenter
+	o.DataCenter = s.dataCenterOf(raw)
+	o.Handle, err = cart.HandleOf(o.DataCenter, o.OrderID)
 	return o, err
 }
 

@@ -10,15 +10,35 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/geoshard/geoshard/topology"
 )
 
-// Setup creates the collections, their indexes and their validators, as far as they are not there. Shard them before there is data in them: see
-// Namespaces.
-func (s *Store) Setup(ctx context.Context) error {
+// Setup creates the collections, their indexes and their validators, as far as they are not there, side by side. Shard them before there is data in them: see
+// Namespaces. others are validators that collections are to have beside ours, by their names; nil = those that they have.
+func (s *Store) Setup(ctx context.Context, others map[string]bson.Raw) error {
+	group, ctx := errgroup.WithContext(ctx)
 	for _, name := range []string{carts, orders, stock, catalogue, notices, cursors} {
-		if err := s.setup(ctx, name); err != nil {
-			return fmt.Errorf("set up %s.%s: %w", s.db.Name(), name, err)
-		}
+		group.Go(func() error {
+			if err := s.setup(ctx, name, others[name]); err != nil {
+				return fmt.Errorf("set up %s.%s: %w", s.db.Name(), name, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// PlaceAt makes the database, if it is not there, with a shard as its primary: the one from which collections are made.
+func (s *Store) PlaceAt(ctx context.Context, shard topology.ShardID) error {
+	there, err := s.client.Database("config").Collection("databases").CountDocuments(ctx, bson.D{{Key: "_id", Value: s.db.Name()}})
+	if err != nil || there > 0 {
+		return err
+	}
+	err = s.client.Database("admin").RunCommand(ctx, bson.D{{Key: "enableSharding", Value: s.db.Name()}, {Key: "primaryShard", Value: shard}}).Err()
+	if err != nil {
+		return fmt.Errorf("make the database %s: %w", s.db.Name(), err)
 	}
 	return nil
 }
@@ -26,9 +46,14 @@ func (s *Store) Setup(ctx context.Context) error {
 // namespaceExists is the server's code for a collection that is there already.
 const namespaceExists = 48
 
-func (s *Store) setup(ctx context.Context, name string) error {
-	err := s.db.CreateCollection(ctx, name)
-	if err != nil && !refused(err, namespaceExists) {
+func (s *Store) setup(ctx context.Context, name string, others bson.Raw) error {
+	validator, err := withOurs(others, s.schema(name))
+	if err != nil {
+		return err
+	}
+	err = s.db.CreateCollection(ctx, name, options.CreateCollection().SetValidator(validator))
+	exists := refused(err, namespaceExists)
+	if err != nil && !exists {
 		return err
 	}
 	if indexes := s.indexes(name); len(indexes) > 0 {
@@ -36,10 +61,14 @@ func (s *Store) setup(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	return s.validate(ctx, name)
+	if exists {
+		return s.validate(ctx, name, others)
+	}
+	return nil
 }
 
-// indexes are those beside the shard key's, which sharding makes. All begin with the datacenter but the one by which old carts are removed.
+// indexes are those beside the shard key's, which sharding makes. All begin with the datacenter but the one
+// by which old carts are removed, and the one that finds the order of a cart that has moved.
 func (s *Store) indexes(collection string) []mongo.IndexModel {
 	by := func(names ...string) bson.D {
 		keys := bson.D{{Key: s.field, Value: 1}}
@@ -57,7 +86,7 @@ func (s *Store) indexes(collection string) []mongo.IndexModel {
 			{Keys: bson.D{{Key: "expires", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0)},
 		}
 	case orders:
-		return []mongo.IndexModel{{Keys: by("orderId")}}
+		return []mongo.IndexModel{{Keys: by("orderId")}, {Keys: bson.D{{Key: "orderId", Value: 1}}}}
 	case stock, catalogue:
 		return []mongo.IndexModel{{Keys: by("sku")}}
 	case notices:
@@ -69,7 +98,7 @@ func (s *Store) indexes(collection string) []mongo.IndexModel {
 }
 
 // validate gives a collection our part of its validator. Other parts stay: that of geoshard's zones refuses datacenters that nobody declared.
-func (s *Store) validate(ctx context.Context, name string) error {
+func (s *Store) validate(ctx context.Context, name string, others bson.Raw) error {
 	specifications, err := s.db.ListCollectionSpecifications(ctx, bson.D{{Key: "name", Value: name}})
 	if err != nil {
 		return err
@@ -78,7 +107,10 @@ func (s *Store) validate(ctx context.Context, name string) error {
 	if len(specifications) == 1 {
 		now, _ = specifications[0].Options.Lookup("validator").DocumentOK()
 	}
-	want, err := withOurs(now, s.schema(name))
+	if len(others) == 0 {
+		others = now
+	}
+	want, err := withOurs(others, s.schema(name))
 	if err != nil || bytes.Equal(want, now) {
 		return err
 	}

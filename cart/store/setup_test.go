@@ -35,7 +35,7 @@ func TestSetupKeepsOthersValidators(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if err := s.Setup(t.Context()); err != nil {
+			if err := s.Setup(t.Context(), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -64,7 +64,7 @@ func TestSetupKeepsOthersValidators(t *testing.T) {
 func TestUnshardedCollectionsAreNamed(t *testing.T) {
 	c := client(t)
 	s := at(t, c, "unsharded", "dataCenter", "LON")
-	if err := s.Setup(t.Context()); err != nil {
+	if err := s.Setup(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Unsharded(t.Context()); err != nil || len(got) != 6 {

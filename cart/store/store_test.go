@@ -102,7 +102,7 @@ func shop(t testing.TB, database, field string) *store.Store {
 	c := client(t)
 	sharded(t, c, database, field)
 	s := at(t, c, database, field, "LON")
-	if err := s.Setup(t.Context()); err != nil {
+	if err := s.Setup(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -1,0 +1,141 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/cart/api"
+	"github.com/geoshard/geoshard/cluster"
+)
+
+// lateness is what a busy machine may add to the timeout.
+const lateness = 10 * time.Second
+
+// While a shard has no primary, writes to it are answered within the timeout, with a problem that says that they can be sent again, and when; reads of copies go on. Once
+// there is a primary, the same keys do it once.
+func TestWithoutAPrimaryAnswersComeInTime(t *testing.T) {
+	c := running(t)
+	syd := instanceOf(t, "SYD", func(o *api.Options) { o.Timeout = api.DefaultTimeout })
+	patient := instanceOf(t, "SYD")
+	made, _ := create(t, syd)
+	path := "/v1/carts/" + made.Handle.String()
+	status, err := c.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gone []string
+	for _, m := range status.Members { // the majority: nobody can be elected
+		if m.Shard == "syd" && len(gone) < 2 && (m.Role == cluster.RolePrimary || m.Datacenter != "SYD") {
+			gone = append(gone, m.Name)
+		}
+	}
+	back := func() {
+		for _, name := range gone {
+			if err := c.Start(t.Context(), name); err != nil {
+				t.Errorf("start %s again: %v", name, err)
+			}
+		}
+		gone = nil
+	}
+	defer back()
+	for _, name := range gone {
+		if err := c.Kill(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	type call struct {
+		path, body string
+		key        header
+	}
+	var calls []call
+	longest := time.Duration(0)
+	for i := range 3 {
+		one := call{path + "/items", `{"sku":"book","quantity":1}`, once()}
+		if i == 2 {
+			one = call{"/v1/carts", `{}`, once()}
+		}
+		calls = append(calls, one)
+		began := time.Now()
+		answer := ask(syd, http.MethodPost, one.path, one.body, one.key)
+		took := time.Since(began)
+		longest = max(longest, took)
+		p := read[api.Problem](t, answer, answer.StatusCode)
+		name := strings.TrimPrefix(p.Type, api.ProblemBase)
+		if name != "unavailable" && name != "timed-out" || answer.StatusCode != http.StatusServiceUnavailable && answer.StatusCode != http.StatusGatewayTimeout {
+			t.Errorf("got %s: %+v", answer.Status, p)
+		}
+		if answer.Header.Get("Retry-After") == "" || took > api.DefaultTimeout+lateness {
+			t.Errorf("answered after %s with Retry-After %q, want it within about %s", took, answer.Header.Get("Retry-After"), api.DefaultTimeout)
+		}
+	}
+	began := time.Now()
+	if answer := ask(syd, http.MethodGet, "/v1/carts?profile=local-fast", ""); answer.StatusCode != http.StatusOK {
+		t.Errorf("a local read: got %s: %s", answer.Status, readAll(t, answer))
+	}
+	t.Logf("writes without a primary were answered after %s at most, a local read after %s", longest.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	back()
+	until := time.Now().Add(2 * time.Minute)
+	for _, one := range calls {
+		for {
+			answer := ask(patient, http.MethodPost, one.path, one.body, one.key)
+			if answer.StatusCode < 300 {
+				break
+			}
+			if time.Now().After(until) {
+				t.Fatalf("got %s: %s", answer.Status, readAll(t, answer))
+			}
+		}
+	}
+	if got := read[cart.Cart](t, ask(patient, http.MethodGet, path+"?profile=multi-datacenter", ""), http.StatusOK); got.Count() != 2 {
+		t.Errorf("got %d books after two adds that were sent again, want 2", got.Count())
+	}
+}
+
+// A primary that is killed: each request is answered in time, and most of those that met the election by having waited for it.
+func TestAnElectionIsWaitedForOrTold(t *testing.T) {
+	c := running(t)
+	lon := instanceOf(t, "LON", func(o *api.Options) { o.Timeout = api.DefaultTimeout })
+	made, _ := create(t, lon)
+	path := "/v1/carts/" + made.Handle.String() + "/items"
+	status, err := c.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	primary, ok := status.Primary("lon")
+	if !ok {
+		t.Fatal("no primary")
+	}
+	if err := c.Kill(t.Context(), primary.Name); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := c.Start(t.Context(), primary.Name); err != nil {
+			t.Errorf("start %s again: %v", primary.Name, err)
+		}
+	}()
+	done, until, took := 0, time.Now().Add(time.Minute), []string{}
+	for done < 3 {
+		key := once()
+		for {
+			began := time.Now()
+			answer := ask(lon, http.MethodPost, path, `{"sku":"mug","quantity":1}`, key)
+			took = append(took, fmt.Sprintf("%d after %s", answer.StatusCode, time.Since(began).Round(10*time.Millisecond)))
+			if answer.StatusCode == http.StatusOK {
+				done++
+				break
+			}
+			if time.Since(began) > api.DefaultTimeout+lateness || answer.Header.Get("Retry-After") == "" || answer.StatusCode < 503 || time.Now().After(until) {
+				t.Fatalf("got %v: %s", took, readAll(t, answer))
+			}
+		}
+	}
+	got := read[cart.Cart](t, ask(lon, http.MethodGet, "/v1/carts/"+made.Handle.String()+"?profile=multi-datacenter", ""), http.StatusOK) // what a majority has may be a moment behind
+	if got.Count() != done {
+		t.Errorf("got %d mugs, want %d", got.Count(), done)
+	}
+	t.Logf("answers: %v", took)
+}
