@@ -18,16 +18,6 @@ type TLSFiles struct {
 	Authorities string
 }
 
-func (f TLSFiles) names() []string {
-	var names []string
-	for _, name := range []string{f.Certificate, f.Key, f.Authorities} {
-		if name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
 // A liveTLS is a set of TLS files as last read. What fails to load leaves the earlier one in place.
 type liveTLS struct {
 	files TLSFiles
