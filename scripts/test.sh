@@ -56,6 +56,11 @@ case " $* " in
   *) run 1 "$@" ;;
 esac
 
+# The race detector allocates; that decisions do not shows without it.
+case " $* " in
+  *" ./... "* | "  " | *" ./router "*) go test -count=1 -run AllocateNothing ./router || status=$? ;;
+esac
+
 # What tests counted and measured: gotestsum hides the words of a test that passed.
 python3 scripts/testwords.py words "$results"
 # The suites' own words, with the reason: in a list of skipped tests they are easily overlooked.
