@@ -1,0 +1,6 @@
+// Package routing tests the router on a real cluster: three datacenters of real mongod processes with an emulated WAN, the demonstration shop in each of them, a gateway in
+// front of each shop, and three populations of clients.
+//
+// The shops stand behind fronts of a second emulated network with the same links, so that a request that a gateway passes on to another datacenter
+// takes that link's time, and a cut cuts it. GEOSHARD_SOAK=1 runs the counts that are asked for; otherwise fewer kills, cuts and requests.
+package routing

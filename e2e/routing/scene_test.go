@@ -1,0 +1,360 @@
+package routing_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.uber.org/goleak"
+
+	"github.com/geoshard/geoshard/cart/api"
+	"github.com/geoshard/geoshard/cart/demo"
+	"github.com/geoshard/geoshard/cart/store"
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/router/directory"
+	"github.com/geoshard/geoshard/router/gateway"
+	"github.com/geoshard/geoshard/router/homeguard"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/wan"
+)
+
+var soak = os.Getenv("GEOSHARD_SOAK") == "1"
+
+// amount is how much of something is done.
+func amount(ordinarily, soaking int) int {
+	if soak {
+		return soaking
+	}
+	return ordinarily
+}
+
+// electionTimeout and budget are the issue's in a soak, checkWithin is the gateway's default there. An ordinary run may meet a machine that is busy with other tests, on which
+// members and shops are late without being gone.
+var electionTimeout, budget, checkWithin = func() (time.Duration, time.Duration, time.Duration) {
+	if soak {
+		return 2 * time.Second, 10 * time.Second, gateway.DefaultCheckWithin
+	}
+	return 5 * time.Second, 45 * time.Second, 4 * time.Second
+}()
+
+// scale shrinks the links: 7.6, 20 and 26.5 ms. What is tested here are ways and outcomes.
+const scale = 0.1
+
+// places are the datacenters.
+var places = []topology.DatacenterID{"NYC", "LON", "SYD"}
+
+// section is what the preset's file gets in addition.
+const section = `
+router:
+  namespace: shop.carts
+  upstreams:
+    NYC: ["http://%s"]
+    LON: ["http://%s"]
+    SYD: ["http://%s"]
+  routes:
+    - {path: "/v1/carts/{handle}", methods: [GET], class: read}
+    - {path: "/v1/carts", methods: [POST], class: new}
+    - {path: "/v1/carts/{handle}", methods: [PATCH, DELETE], class: write}
+    - {path: "/v1/carts/{handle}/{rest...}", class: write}
+  cookie: {secure: false}
+  budget: %s
+`
+
+// A place is one datacenter: its shop, and the gateway in front of it.
+type place struct {
+	dc topology.DatacenterID
+	// shop is the shop's own address, gate the gateway's.
+	shop, gate string
+	gateway    *gateway.Gateway
+	store      *store.Store
+	guard      *homeguard.Guard
+}
+
+// A scene is everything, started once for the test binary.
+type scene struct {
+	cluster *local.Cluster
+	network *wan.Network // the links between the gateways and the shops
+	world   *topology.Topology
+	places  map[topology.DatacenterID]*place
+	closers []func() error
+}
+
+var shared struct {
+	once  sync.Once
+	scene *scene
+	err   error
+}
+
+func TestMain(m *testing.M) {
+	local.ChildMain()
+	gin.SetMode(gin.ReleaseMode)
+	code := m.Run()
+	if s := shared.scene; s != nil {
+		if err := s.close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func running(t testing.TB) *scene {
+	t.Helper()
+	shared.once.Do(func() {
+		shared.scene = &scene{places: map[topology.DatacenterID]*place{}}
+		shared.err = shared.scene.start(t)
+	})
+	if shared.err != nil {
+		t.Fatalf("start: %v", shared.err)
+	}
+	return shared.scene
+}
+
+func (s *scene) later(f func() error) { s.closers = append(s.closers, f) }
+
+func (s *scene) close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *scene) start(t testing.TB) error {
+	began := time.Now()
+	fronts, handlers, err := s.shops()
+	if err != nil {
+		return err
+	}
+	text, err := configs.Read(configs.Default)
+	if err != nil {
+		return err
+	}
+	text = append(text, fmt.Sprintf(section, fronts[0], fronts[1], fronts[2], budget)...)
+	if s.world, err = topology.Parse(configs.Default, text); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "geoshard-routing-")
+	if err != nil {
+		return err
+	}
+	s.later(func() error { return os.RemoveAll(dir) })
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	defer cancel()
+	if s.cluster, err = local.Start(ctx, local.Options{Name: "routing", Dir: dir, Topology: s.world, WANScale: scale, ElectionTimeout: electionTimeout}); err != nil {
+		return err
+	}
+	s.later(func() error { return s.cluster.Close(context.Background()) })
+	up := time.Since(began)
+	uri, err := s.cluster.URI(places[0])
+	if err != nil {
+		return err
+	}
+	if err := demo.Setup(ctx, demo.SetupOptions{Target: demo.Target{URI: uri, World: s.world}, Stock: 1_000_000}); err != nil {
+		return err
+	}
+	for i, dc := range places {
+		if err := s.open(s.places[dc], handlers[i]); err != nil {
+			return fmt.Errorf("%s: %w", dc, err)
+		}
+	}
+	t.Logf("cluster after %s, with shops and gateways after %s", up.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// A door lets requests to a shop that is opened later.
+type door struct {
+	mu   sync.RWMutex
+	shop http.Handler // guarded by mu
+}
+
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d.mu.RLock()
+	shop := d.shop
+	d.mu.RUnlock()
+	if shop == nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	shop.ServeHTTP(w, r)
+}
+
+// shops are the listeners of the shops, each behind a front in the network: the topology names the fronts, so they are there before it.
+func (s *scene) shops() (fronts []string, doors []*door, err error) {
+	preset, err := configs.Read(configs.Default)
+	if err != nil {
+		return nil, nil, err
+	}
+	declared, err := topology.Parse(configs.Default, preset)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.network, err = wan.New(wan.Options{Datacenters: places, Links: declared.Links, Scale: scale}); err != nil {
+		return nil, nil, err
+	}
+	s.later(s.network.Close)
+	for _, dc := range places {
+		d := &door{}
+		server := httptest.NewServer(d)
+		s.later(func() error { server.Close(); return nil })
+		address := strings.TrimPrefix(server.URL, "http://")
+		front, err := s.network.Front("shop/"+string(dc), dc, address)
+		if err != nil {
+			return nil, nil, err
+		}
+		fronts, doors = append(fronts, front), append(doors, d)
+		s.places[dc] = &place{dc: dc, shop: server.URL}
+	}
+	return fronts, doors, nil
+}
+
+// open opens a datacenter's shop and starts its gateway.
+func (s *scene) open(p *place, d *door) error {
+	uri, err := s.cluster.URI(p.dc)
+	if err != nil {
+		return err
+	}
+	witness := consistency.NewWitness()
+	opts := witness.Attach(options.Client().ApplyURI(uri))
+	if p.guard, err = homeguard.New(homeguard.Options{World: s.world, Here: p.dc}); err != nil {
+		return err
+	}
+	client, err := mongo.Connect(opts.SetMonitor(p.guard.Monitor(opts.Monitor)))
+	if err != nil {
+		return err
+	}
+	s.later(func() error { return client.Disconnect(context.Background()) })
+	if p.store, err = store.New(store.Options{Client: client, DataCenter: p.dc}); err != nil {
+		return err
+	}
+	tokens, err := tokenKeys()
+	if err != nil {
+		return err
+	}
+	shop, err := api.New(api.Options{Store: p.store, Witness: witness, Keys: tokens, PlainHTTP: true})
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.shop = shop
+	d.mu.Unlock()
+	return s.serve(p, uri)
+}
+
+var secret = bytes.Repeat([]byte{7}, 32)
+
+func tokenKeys() (*consistency.Keyring, error) {
+	key, err := consistency.NewKey("t", secret)
+	if err != nil {
+		return nil, err
+	}
+	return consistency.NewKeyring(key)
+}
+
+func cookieKeys() (*router.CookieKeys, error) {
+	key, err := router.NewKey("c", secret)
+	if err != nil {
+		return nil, err
+	}
+	return router.NewCookieKeys(key)
+}
+
+// serve starts a gateway, which has its own client, as a process of its own would.
+func (s *scene) serve(p *place, uri string) error {
+	client, err := mongo.Connect(options.Client().ApplyURI(uri))
+	if err != nil {
+		return err
+	}
+	s.later(func() error { return client.Disconnect(context.Background()) })
+	members, err := s.cluster.Dialer(p.dc)
+	if err != nil {
+		return err
+	}
+	homes, err := directory.New(directory.Options{Client: client, World: s.world, Namespace: "shop.carts", Here: p.dc})
+	if err != nil {
+		return err
+	}
+	keys, err := cookieKeys()
+	if err != nil {
+		return err
+	}
+	p.gateway, err = gateway.New(gateway.Options{
+		World: s.world, Here: p.dc, Keys: keys, Directory: homes, Client: client,
+		Members: func() *options.ClientOptions { return options.Client().SetDialer(members) },
+		Dial:    s.network.Dialer(p.dc).DialContext, CheckWithin: checkWithin,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	p.gate = "http://" + listener.Addr().String()
+	server, err := gateway.NewServer(p.gateway, gateway.ServeOptions{Listener: listener, Drain: time.Second})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ctx) }()
+	s.later(func() error {
+		stop()
+		err := <-done
+		p.gateway.Close()
+		return err
+	})
+	return nil
+}
+
+// await polls the cluster's status until it is as wanted.
+func (s *scene) await(t testing.TB, what string, wanted func(cluster.Status) bool) {
+	t.Helper()
+	until := time.Now().Add(3 * time.Minute)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		status, err := s.cluster.Status(t.Context())
+		if err == nil && wanted(status) {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatalf("waited in vain: %s (%v)", what, err)
+		}
+		<-tick.C
+	}
+}
+
+// awaitWhole waits until all members work and all primaries are at home.
+func (s *scene) awaitWhole(t testing.TB) {
+	t.Helper()
+	s.await(t, "all members up, primaries at home", func(status cluster.Status) bool {
+		for _, m := range status.Members {
+			if m.State != cluster.StateUp {
+				return false
+			}
+		}
+		return status.PrimariesAtHome()
+	})
+}
