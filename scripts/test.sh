@@ -18,10 +18,10 @@ if [ "$(go env CGO_ENABLED)" != 1 ] || ! command -v "$(go env CC | cut -d' ' -f1
   loud "NO C COMPILER HERE: the tests run WITHOUT the race detector (on Debian: apt-get install gcc libc6-dev)"
 fi
 
-# Each package may run a whole cluster. What measures round trips, lags and growth runs alone; the rest two at a time, for it mostly waits for elections and
+# Each package may run a whole cluster. What measures round trips, lags and growth, and what kills under a steady load, runs alone; the rest two at a time, for it mostly waits for elections and
 # balancers.
 flags=("${race[@]}" -count=1 -timeout "${GEOSHARD_TEST_TIMEOUT:-30m}")
-alone=(./cluster/... ./wan ./zones .)
+alone=(./cluster/... ./wan ./zones ./e2e/routing .)
 go build "${race[@]}" ./...
 
 if ! go run "$gotestsum" --version >/dev/null; then
