@@ -208,6 +208,8 @@ func TestRefusalsAreProblems(t *testing.T) {
 		{"GET", "/v1/orders?after=" + strings.Repeat("0", 65), "", nil, 400, "bad-parameter"},
 		{"DELETE", path, "", []header{once(), with("If-Match", "")}, 400, "bad-parameter"},
 		{"POST", "/v1/carts", "{}", nil, 400, "key-required"},
+		{"POST", "/v1/carts", "null", []header{once()}, 400, "bad-body"},
+		{"POST", "/v1/carts", `{"customer":null}`, []header{once()}, 400, "bad-body"},
 		{"POST", "/v1/carts", "{}", []header{with("Idempotency-Key", "1")}, 400, "bad-key"},
 		{"POST", "/v1/carts", "{}", []header{with("Idempotency-Key", old)}, 422, "key-expired"},
 		{"POST", "/v1/carts", `{"x":1}`, []header{once()}, 400, "bad-body"},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -77,7 +78,8 @@ func body(c *gin.Context, into any) error {
 	if media, _, err := mime.ParseMediaType(c.GetHeader("Content-Type")); err != nil || media != "application/json" {
 		return fmt.Errorf("%w: Content-Type %.100q", errMediaType, c.GetHeader("Content-Type"))
 	}
-	decoder := json.NewDecoder(c.Request.Body)
+	var seen bytes.Buffer
+	decoder := json.NewDecoder(io.TeeReader(c.Request.Body, &seen))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
 		return fmt.Errorf("%w: %w", errBody, err)
@@ -85,7 +87,21 @@ func body(c *gin.Context, into any) error {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: more than one value", errBody)
 	}
-	return nil
+	return noNull(&seen)
+}
+
+// noNull refuses what Decode takes for a field that was left out. No field of a request can be null.
+func noNull(text io.Reader) error {
+	for tokens := json.NewDecoder(text); ; {
+		switch token, err := tokens.Token(); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("%w: %w", errBody, err)
+		case token == nil:
+			return fmt.Errorf("%w: null is no value", errBody)
+		}
+	}
 }
 
 // A whole is an integer as JSON Schema has it: 2.0 is one as well.
