@@ -281,25 +281,32 @@ func (j *journey) arrive(place int, text string, bound time.Duration, users ...i
 	return got, next, err
 }
 
-// gaveUp reads with a bound below the lag: the read ends in time, with the error that says why.
+// gaveUp reads with a bound below the lag: the read ends in time, with the error that says why. A router may ask another member for a while, which is not
+// behind; then it is tried again.
 func (j *journey) gaveUp(t *testing.T) {
-	text, err := j.travel(0, 1_000_000, "")
-	if err != nil {
-		t.Fatal(err)
-	}
 	const bound = heldBack / 3
-	began := time.Now()
-	_, _, err = j.arrive(1, text, bound, 0)
-	took := time.Since(began)
-	t.Logf("bound %s: after %s: %v", bound, took.Round(time.Millisecond), err)
-	var hinted interface{ Hint() string }
-	if !errors.Is(err, consistency.ErrNotCaughtUp) || !errors.As(err, &hinted) || hinted.Hint() == "" {
-		t.Errorf("got %v, want ErrNotCaughtUp with a hint", err)
-	}
-	if took > bound+5*time.Second {
-		t.Errorf("gave up after %s, want about %s", took, bound)
-	}
-	if got, _, err := j.arrive(1, text, time.Minute, 0); err != nil || got[0] != 1_000_000 {
-		t.Errorf("with a longer bound: got %d, %v", got, err)
+	for n, until := 1_000_000, time.Now().Add(time.Minute); ; n++ {
+		text, err := j.travel(0, n, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, _, err = j.arrive(1, text, bound, 0)
+		took := time.Since(began)
+		if err == nil && began.Before(until) {
+			continue
+		}
+		t.Logf("bound %s: after %s: %v", bound, took.Round(time.Millisecond), err)
+		var hinted interface{ Hint() string }
+		if !errors.Is(err, consistency.ErrNotCaughtUp) || !errors.As(err, &hinted) || hinted.Hint() == "" {
+			t.Errorf("got %v, want ErrNotCaughtUp with a hint", err)
+		}
+		if took > bound+5*time.Second {
+			t.Errorf("gave up after %s, want about %s", took, bound)
+		}
+		if got, _, err := j.arrive(1, text, time.Minute, 0); err != nil || got[0] != n {
+			t.Errorf("with a longer bound: got %d, %v", got, err)
+		}
+		return
 	}
 }

@@ -109,17 +109,20 @@ func witnessed(t *testing.T, w *world) {
 }
 
 // awaitLag waits until the member that answers is behind.
-func awaitLag(t *testing.T, written *ticks, there *mongo.Collection, lag time.Duration) {
+func awaitLag(t *testing.T, w *world, written *ticks, there *mongo.Collection, lag time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for {
-		if at, err := tick(ctx, there); err != nil {
-			t.Fatal(err)
-		} else if written.behind(at, time.Now()) > lag*9/10 {
+		at, err := tick(ctx, there)
+		if err == nil && written.behind(at, time.Now()) > lag*9/10 {
 			return
+		}
+		if err != nil {
+			status := w.members(t)
+			t.Fatalf("no answer of LON was %s behind: %v; faults %v, members %+v", lag, err, status.Faults, status.Members)
 		}
 		<-again.C
 	}
@@ -129,7 +132,7 @@ func ages(t *testing.T, w *world, p consistency.Profile, written *ticks, lag tim
 	witness := consistency.NewWitness()
 	client := w.direct(t, "five", "LON", p, witness)
 	there := client.Database(written.Database().Name()).Collection(written.Name())
-	awaitLag(t, written, there, lag)
+	awaitLag(t, w, written, there, lag)
 	reads, bounded, oldest, loosest := amount(300, 5_000), 0, time.Duration(0), time.Duration(0)
 	for i := range reads {
 		ctx, watch := consistency.Observe(t.Context())
