@@ -186,7 +186,10 @@ func homeKilled(t *testing.T, w *world, round int) (lost [2]int) {
 	for _, wr := range writers {
 		wr.stop()
 	}
-	awaitPrimary(t, w, "three", "LON")
+	awaitTrue(t, "a primary of three elsewhere", func() bool {
+		primary, ok := w.members(t).Primary("three")
+		return ok && primary.Datacenter != "NYC"
+	})
 	if err := w.Heal(ctx); err != nil {
 		t.Fatal(err)
 	}
