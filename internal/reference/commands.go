@@ -78,7 +78,7 @@ func (w writer) command(b *strings.Builder, cmd *cobra.Command, heading string) 
 func (w writer) about(b *strings.Builder, cmd *cobra.Command, heading string) {
 	fmt.Fprintf(b, "%s %s\n\n%s.\n", heading, cmd.CommandPath(), prose(cmd.Short))
 	if cmd.HasParent() {
-		fmt.Fprintf(b, "\n```text\n%s\n```\n", cmd.UseLine())
+		fmt.Fprintf(b, "\n```text\nusage: %s\n```\n", cmd.UseLine())
 	}
 	if cmd.Long != "" {
 		b.WriteString("\n" + paragraphs(cmd.Long))
