@@ -25,10 +25,13 @@ func rolledBack(t *testing.T, w *world) {
 	ctx := t.Context()
 	p := lookup(t, "multi-datacenter")
 	five, three := w.direct(t, "five", "NYC", p, nil), w.direct(t, "three", "NYC", p, nil)
+	durable := options.Collection().SetWriteConcern(writeconcern.Majority())
+	before := bson.D{{Key: "_id", Value: "before"}}
 	for _, client := range []*mongo.Client{five, three} {
 		awaitTrue(t, "a first write", func() bool { // past the router, the first one after an election is refused
-			_, err := client.Database("rollback").Collection("c").InsertOne(ctx, bson.D{{Key: "_id", Value: "before"}})
-			return err == nil || mongo.IsDuplicateKeyError(err)
+			// Majority reads wait for a collection that a majority does not have yet.
+			_, err := client.Database("rollback").Collection("c", durable).ReplaceOne(ctx, before, before, options.Replace().SetUpsert(true))
+			return err == nil
 		})
 	}
 	// Their primary steps down when it has missed a majority for the election timeout; on a busy machine that may be before both have answered.
@@ -53,7 +56,6 @@ func rolledBack(t *testing.T, w *world) {
 		}
 		for i, shard := range []topology.ShardID{"five", "three"} {
 			awaitPrimary(t, w, shard, "NYC")
-			durable := options.Collection().SetWriteConcern(writeconcern.Majority())
 			awaitTrue(t, "the try is undone", func() bool {
 				_, err := []*mongo.Client{five, three}[i].Database("rollback").Collection("c", durable).DeleteOne(ctx, bson.D{{Key: "_id", Value: "acknowledged"}})
 				return err == nil
