@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,8 +27,48 @@ const (
 	HeaderReason     = "X-Geoshard-Reason"
 )
 
-// QueryHandle is the URL's parameter that names a record.
-const QueryHandle = "handle"
+// Parameters of URLs.
+const (
+	// QueryHandle names a record.
+	QueryHandle = "handle"
+	// QueryHop is what a redirect adds. Who receives it does not redirect again, so that two processes that disagree do not send a client to and fro.
+	QueryHop = "geoshard-hop"
+)
+
+const hopMark = QueryHop + "=1"
+
+// AddHop marks the query of a redirect's target.
+func AddHop(rawQuery string) string {
+	switch {
+	case rawQuery == "":
+		return hopMark
+	case Hopped(rawQuery):
+		return rawQuery
+	default:
+		return rawQuery + "&" + hopMark
+	}
+}
+
+// Hopped reports whether a redirect brought a request here, by its query.
+func Hopped(rawQuery string) bool {
+	if !strings.Contains(rawQuery, hopMark) {
+		return false
+	}
+	for part := range strings.SplitSeq(rawQuery, "&") {
+		if part == hopMark {
+			return true
+		}
+	}
+	return false
+}
+
+// WithoutHop is a query without the mark of a redirect, and as it was otherwise.
+func WithoutHop(rawQuery string) string {
+	if !Hopped(rawQuery) {
+		return rawQuery
+	}
+	return strings.Join(slices.DeleteFunc(strings.Split(rawQuery, "&"), func(part string) bool { return part == hopMark }), "&")
+}
 
 // A Request is what the router reads of an HTTP request.
 type Request struct {
@@ -202,18 +243,14 @@ func (r *Reader) Cookie(home string, now time.Time) *http.Cookie {
 	return &http.Cookie{Name: s.Name, Value: value, Path: "/", MaxAge: int(s.MaxAge / time.Second), Secure: !s.PlainHTTP, HttpOnly: true, SameSite: http.SameSiteLaxMode}
 }
 
-// RedirectURL is where a request goes on another datacenter's gateway: its endpoint with the request's path and query. It is empty for a datacenter without
-// an endpoint.
+// RedirectURL is where a request goes on another datacenter's gateway: its endpoint with the request's path and query, marked as redirected. It is empty for
+// a datacenter without an endpoint.
 func (t *Table) RedirectURL(to DC, u *url.URL) string {
 	base := strings.TrimRight(t.Endpoint(to), "/")
 	if base == "" {
 		return ""
 	}
-	path := "/" + strings.TrimLeft(u.EscapedPath(), "/")
-	if u.RawQuery != "" {
-		path += "?" + u.RawQuery
-	}
-	return base + path
+	return base + "/" + strings.TrimLeft(u.EscapedPath(), "/") + "?" + AddHop(u.RawQuery)
 }
 
 // RedirectStatus keeps the method and the body of the request, and is not remembered: the next decision may be another one.

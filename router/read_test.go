@@ -209,11 +209,11 @@ func TestTheCookieIsTheBrowsersOwn(t *testing.T) {
 func TestARedirectKeepsPathAndQueryAndLeavesTheHostToTheTopology(t *testing.T) {
 	tab := routed(t, nil)
 	for target, want := range map[string]string{
-		"/v1/carts/" + handle + "/items?a=b&c=%2F": "http://127.0.0.1:8082/v1/carts/" + handle + "/items?a=b&c=%2F",
-		"/a%2Fb":                "http://127.0.0.1:8082/a%2Fb",
-		"//evil.example/x":      "http://127.0.0.1:8082/evil.example/x",
-		"/\\evil.example":       "http://127.0.0.1:8082/%5Cevil.example",
-		"http://evil.example/x": "http://127.0.0.1:8082/x",
+		"/v1/carts/" + handle + "/items?a=b&c=%2F": "http://127.0.0.1:8082/v1/carts/" + handle + "/items?a=b&c=%2F&geoshard-hop=1",
+		"/a%2Fb":                "http://127.0.0.1:8082/a%2Fb?geoshard-hop=1",
+		"//evil.example/x":      "http://127.0.0.1:8082/evil.example/x?geoshard-hop=1",
+		"/\\evil.example":       "http://127.0.0.1:8082/%5Cevil.example?geoshard-hop=1",
+		"http://evil.example/x": "http://127.0.0.1:8082/x?geoshard-hop=1",
 	} {
 		r := httptest.NewRequest("GET", target, nil)
 		if got := tab.RedirectURL(tab.DC("LON"), r.URL); got != want {

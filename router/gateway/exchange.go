@@ -112,8 +112,8 @@ func (x *exchange) decide() {
 	if x.sure {
 		query.Class = router.Write // goes where the record is written
 	}
-	if x.tries > 0 {
-		query.Redirect = false // it has been begun here
+	if x.tries > 0 || router.Hopped(x.in.URL.RawQuery) {
+		query.Redirect = false // it has been begun here, or a gateway that knows better, or thinks so, has sent it here
 	}
 	x.decision = x.at.table.Decide(&query, x.g.health.now.Load())
 }

@@ -57,6 +57,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 			}
 		}
 	}
+	p.Out.URL.RawQuery = router.WithoutHop(p.Out.URL.RawQuery)
 	p.Out.Header["Via"] = append(p.Out.Header["Via"], protocol(p.In)+" "+x.at.via)
 	x.g.inject(p)
 }

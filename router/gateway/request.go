@@ -108,7 +108,7 @@ func (x *exchange) redirect() {
 	if to.RawPath = ""; to.EscapedPath() != escaped {
 		to.RawPath = escaped
 	}
-	to.RawQuery = x.in.URL.RawQuery
+	to.RawQuery = router.AddHop(x.in.URL.RawQuery)
 	h := x.ResponseWriter.Header()
 	h.Set("Location", to.String())
 	h.Set("Cache-Control", "no-store") // homes change

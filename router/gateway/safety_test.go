@@ -198,9 +198,9 @@ func TestLoopsEnd(t *testing.T) {
 func TestRedirectionsStayInTheTopology(t *testing.T) {
 	s := newScene(t, "")
 	for path, want := range map[string]string{
-		"/v1/carts/LON." + id + "/away/a%2Fb?x=1&y=%20": "http://lon.example:8082/shop/v1/carts/LON." + id + "/away/a%2Fb?x=1&y=%20",
-		"/v1/carts/LON." + id + "/away/@evil.example":   "http://lon.example:8082/shop/v1/carts/LON." + id + "/away/@evil.example",
-		"/v1/carts/SYD." + id + "/away/x//y":            "http://syd.example:8083/v1/carts/SYD." + id + "/away/x//y",
+		"/v1/carts/LON." + id + "/away/a%2Fb?x=1&y=%20": "http://lon.example:8082/shop/v1/carts/LON." + id + "/away/a%2Fb?x=1&y=%20&geoshard-hop=1",
+		"/v1/carts/LON." + id + "/away/@evil.example":   "http://lon.example:8082/shop/v1/carts/LON." + id + "/away/@evil.example?geoshard-hop=1",
+		"/v1/carts/SYD." + id + "/away/x//y":            "http://syd.example:8083/v1/carts/SYD." + id + "/away/x//y?geoshard-hop=1",
 	} {
 		a := s.ask(http.MethodPost, path, "body")
 		if a.StatusCode != http.StatusTemporaryRedirect || a.Header.Get("Location") != want {
@@ -216,6 +216,24 @@ func TestRedirectionsStayInTheTopology(t *testing.T) {
 	}
 	if n := len(seen(s)); n != 1 {
 		t.Errorf("applications saw %d requests, want the one at home", n)
+	}
+}
+
+// Gateways that disagree do not send a client to and fro: what one has redirected the other forwards, and the application does not see the mark.
+func TestAClientIsRedirectedOnce(t *testing.T) {
+	s := newScene(t, "")
+	for query, want := range map[string]string{"?geoshard-hop=1": "", "?x=1&geoshard-hop=1&y=%20": "x=1&y=%20"} {
+		s.forget()
+		a := s.ask(http.MethodPost, "/v1/carts/LON."+id+"/away/x"+query, "body")
+		got := seen(s)
+		if a.StatusCode != http.StatusOK || len(got) != 1 || got[0].URL.RawQuery != want {
+			t.Errorf("%s: got %s, and the application %+v, want the query %q", query, a.Status, got, want)
+		}
+	}
+	for _, query := range []string{"?geoshard-hop=12", "?xgeoshard-hop=1"} {
+		if a := s.ask(http.MethodPost, "/v1/carts/LON."+id+"/away/x"+query, ""); a.StatusCode != http.StatusTemporaryRedirect {
+			t.Errorf("%s: got %s", query, a.Status)
+		}
 	}
 }
 

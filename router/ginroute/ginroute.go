@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -12,9 +11,6 @@ import (
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/topology"
 )
-
-// QueryHop is the URL's parameter that a redirect adds. Who receives it serves the request, so that two processes that disagree do not send a client to and fro.
-const QueryHop = "geoshard-hop"
 
 // Options say how requests are routed. Table and Here are required.
 type Options struct {
@@ -119,7 +115,7 @@ func (m *middleware) handle(c *gin.Context) {
 		health = &router.Health{}
 	}
 	d := m.Table.Decide(&read.Query, health)
-	if d.To != m.here && d.To != router.NoDC && arrived(c.Request.URL) {
+	if d.To != m.here && d.To != router.NoDC && router.Hopped(c.Request.URL.RawQuery) {
 		d = m.serveHere(d)
 	}
 	if m.Explain || c.Request.Header.Get(router.HeaderExplain) != "" {
@@ -133,7 +129,7 @@ func (m *middleware) handle(c *gin.Context) {
 		m.serve(c, read, d, now)
 	default:
 		c.Header("Cache-Control", "no-store") // homes change
-		c.Header("Location", hop(target, c.Request.URL))
+		c.Header("Location", target)
 		c.AbortWithStatus(router.RedirectStatus)
 	}
 }
@@ -205,18 +201,6 @@ func (m *middleware) explain(h http.Header, d router.Decision) {
 	h.Set(router.HeaderOwner, string(m.Table.Datacenter(d.Owner)))
 	h.Set(router.HeaderMode, d.Mode.String())
 	h.Set(router.HeaderReason, d.Reason.String())
-}
-
-// arrived reports whether a redirect brought the request here.
-func arrived(u *url.URL) bool { return u.RawQuery != "" && u.Query().Has(QueryHop) }
-
-// hop adds the parameter to a redirect.
-func hop(target string, from *url.URL) string {
-	mark := "?"
-	if from.RawQuery != "" {
-		mark = "&"
-	}
-	return target + mark + QueryHop + "=1"
 }
 
 func problem(c *gin.Context, status int, title, detail string) {
