@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build mongodb demo test soak bench lint golden docs e2e test-real cross clean
+.PHONY: help build mongodb demo test soak fuzz bench lint golden docs e2e test-real cross clean
 
 export GOFLAGS := $(shell scripts/goflags.sh)
 PKG ?= ./...
@@ -24,6 +24,9 @@ test: mongodb ## run all tests with the race detector (PKG=./wan for some)
 
 soak: mongodb ## run the tests with their full counts; takes long
 	GEOSHARD_SOAK=1 GEOSHARD_TEST_TIMEOUT=3h scripts/test.sh $(PKG)
+
+fuzz: ## fuzz every target for TIME (default 1m)
+	scripts/fuzz.sh $(or $(TIME),1m)
 
 bench: mongodb ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem -p 1 -timeout 1h $(PKG)
