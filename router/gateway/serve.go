@@ -22,10 +22,12 @@ const (
 	// DefaultDrain is how long requests under way may take when the gateway is told to stop.
 	DefaultDrain = 30 * time.Second
 
-	mostHeader       = 64 << 10
-	readHeaderWithin = 10 * time.Second
-	clientIdleFor    = 2 * time.Minute
-	mostStreams      = 250
+	// DefaultHeaderWithin is how long a client may take to send a request's header.
+	DefaultHeaderWithin = 10 * time.Second
+
+	mostHeader    = 64 << 10
+	clientIdleFor = 2 * time.Minute
+	mostStreams   = 250
 	// writeWithin ends HTTP/2 connections that take nothing.
 	writeWithin = 30 * time.Second
 )
@@ -42,6 +44,8 @@ type ServeOptions struct {
 	Admin         http.Handler
 	// Connections bounds the connections from clients. 0 = DefaultConnections.
 	Connections int
+	// HeaderWithin is how long a client may take to send a request's header; then its connection ends. 0 = DefaultHeaderWithin.
+	HeaderWithin time.Duration
 	// Drain is how long requests under way may take at the end. 0 = DefaultDrain.
 	Drain time.Duration
 }
@@ -60,6 +64,7 @@ func NewServer(g *Gateway, o ServeOptions) (*Server, error) {
 	}
 	set(&o.Connections, DefaultConnections)
 	set(&o.Drain, DefaultDrain)
+	set(&o.HeaderWithin, DefaultHeaderWithin)
 	s := &Server{g: g, o: o}
 	if o.TLS.Authorities != "" && o.TLS.Certificate == "" {
 		return nil, &Error{Err: errors.New("clients need certificates, and the gateway has none"), Help: "name the gateway's certificate and key too"}
@@ -98,7 +103,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	group.Go(func() error { return s.g.Run(run) })
 	group.Go(func() error { return unlessClosed(front.Serve(on)) })
 	if s.o.AdminListener != nil {
-		admin := &http.Server{Handler: s.o.Admin, ReadHeaderTimeout: readHeaderWithin, ReadTimeout: time.Minute, MaxHeaderBytes: mostHeader, IdleTimeout: clientIdleFor,
+		admin := &http.Server{Handler: s.o.Admin, ReadHeaderTimeout: s.o.HeaderWithin, ReadTimeout: time.Minute, MaxHeaderBytes: mostHeader, IdleTimeout: clientIdleFor,
 			ErrorLog: discard}
 		servers = append(servers, admin)
 		group.Go(func() error { return unlessClosed(admin.Serve(netutil.LimitListener(s.o.AdminListener, 100))) })
@@ -138,7 +143,7 @@ func (s *Server) server() *http.Server {
 		handler = otelhttp.NewHandler(handler, "gateway", otelhttp.WithTracerProvider(s.g.o.Traces), otelhttp.WithPropagators(propagator))
 	}
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderWithin, IdleTimeout: clientIdleFor, MaxHeaderBytes: mostHeader,
+		Handler: handler, ReadHeaderTimeout: s.o.HeaderWithin, IdleTimeout: clientIdleFor, MaxHeaderBytes: mostHeader,
 		ErrorLog:  slog.NewLogLogger(s.g.o.Log.Handler(), slog.LevelDebug),
 		HTTP2:     &http.HTTP2Config{MaxConcurrentStreams: mostStreams, WriteByteTimeout: writeWithin, SendPingTimeout: clientIdleFor, PingTimeout: pingWithin},
 		Protocols: new(http.Protocols),

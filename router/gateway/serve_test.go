@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/geoshard/geoshard/router/gateway"
 )
@@ -266,5 +268,60 @@ func TestUpstreamsSpeakH2C(t *testing.T) {
 	}
 	if a := s.ask(http.MethodGet, "/", "", "Connection", "Upgrade", "Upgrade", "websocket"); a.text != "HTTP/1.1" {
 		t.Errorf("an upgrade: got %q", a.text)
+	}
+}
+
+// A client that takes for ever to say what it wants is let go of, and one that sends more header than any needs is refused.
+func TestHeadersComeInTimeAndAreShort(t *testing.T) {
+	s := newScene(t, "")
+	_, address, end := running(t, s.gate, gateway.ServeOptions{HeaderWithin: 200 * time.Millisecond})
+	defer end()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /v1/carts HTTP/1.1\r\nHost: x\r\nX-Slow: "); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+	if text, err := io.ReadAll(conn); err != nil || strings.HasPrefix(string(text), "HTTP/1.1 2") {
+		t.Errorf("a header that never ends: got %q, %v", text, err)
+	}
+	r, err := http.NewRequest(http.MethodGet, "http://"+address+"/v1/carts", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Long", strings.Repeat("x", 100<<10))
+	// The server may close before the client has read its answer.
+	got, err := read(http.DefaultClient.Do(r))
+	if err == nil && got.StatusCode != http.StatusRequestHeaderFieldsTooLarge || len(seen(s)) > 0 {
+		t.Errorf("a header of 100 KiB: got %+v, %v; the application saw %d requests", got.Response, err, len(seen(s)))
+	}
+}
+
+// A request's trace goes on through the gateway: its span is the client's child and the upstream's parent.
+func TestTracesGoOn(t *testing.T) {
+	spans := tracetest.NewSpanRecorder()
+	traces := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+	s := newScene(t, "", func(o *gateway.Options) { o.Traces = traces })
+	_, address, end := running(t, s.gate, gateway.ServeOptions{})
+	const trace, client = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+	r, err := http.NewRequest(http.MethodPut, "http://"+address+"/v1/carts/LON."+id+"/items/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Traceparent", "00-"+trace+"-"+client+"-01")
+	if got, err := read(http.DefaultClient.Do(r)); err != nil || got.StatusCode != http.StatusOK {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	end() // the span ends after its answer
+	ended := spans.Ended()
+	if len(ended) != 1 || ended[0].SpanContext().TraceID().String() != trace || ended[0].Parent().SpanID().String() != client {
+		t.Fatalf("got %d spans: %+v", len(ended), ended)
+	}
+	want := "00-" + trace + "-" + ended[0].SpanContext().SpanID().String() + "-01"
+	if got := seen(s)[0].Header.Get("Traceparent"); got != want {
+		t.Errorf("the application got %q, want %q", got, want)
 	}
 }
