@@ -167,6 +167,9 @@ func (tr *trace) open(t *Table, h *Health, open DCSet) {
 	if lost := t.placeable & h.Down; lost != 0 {
 		text += "; not to " + t.names(lost)
 	}
+	if without := t.placeable & h.Leaderless &^ h.Down; without != 0 {
+		text += "; without a primary for too long: " + t.names(without)
+	}
 	tr.add("health", "%s", text)
 }
 

@@ -10,6 +10,9 @@ const Electing DC = 255
 type Health struct {
 	// Down are the datacenters whose application does not answer, by this gateway's own judgement.
 	Down DCSet
+	// Leaderless are the datacenters whose new records cannot be written, and not just for the time of an election: their shard has had no primary for too long.
+	// New records are made elsewhere then, unless there is no elsewhere.
+	Leaderless DCSet
 	// Primaries has the datacenter of each shard's primary, by the shard's number in the table. NoDC means that it is not known and taken to
 	// be at home; Electing means that there is none. Shards beyond its end are unknown too.
 	Primaries []DC

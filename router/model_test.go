@@ -87,6 +87,9 @@ func health(t *router.Table, w *topology.Topology, s model.State) router.Health 
 		if s.Down[string(t.Datacenter(dc))] {
 			h.Down = h.Down.With(dc)
 		}
+		if s.Leaderless[string(t.Datacenter(dc))] {
+			h.Leaderless = h.Leaderless.With(dc)
+		}
 	}
 	for _, shard := range w.Shards {
 		switch p := s.Primary[string(shard.ID)]; p {
@@ -245,13 +248,13 @@ func (d *drawer) namespace(w *topology.Topology, m *model.World) {
 }
 
 func (d *drawer) state(m model.World) model.State {
-	s := model.State{Down: map[string]bool{}, Primary: map[string]string{}}
+	s := model.State{Down: map[string]bool{}, Leaderless: map[string]bool{}, Primary: map[string]string{}}
 	if d.chance(40) {
 		return s // all is well
 	}
 	sick := pick(d, []int{10, 30, 80, 100})
 	for _, dc := range m.Datacenters {
-		s.Down[dc.Name] = d.chance(sick)
+		s.Down[dc.Name], s.Leaderless[dc.Name] = d.chance(sick), d.chance(sick/2)
 	}
 	for _, z := range m.Zones {
 		for _, shard := range z.Shards {

@@ -7,9 +7,12 @@ import (
 )
 
 // place chooses the home of a new record: the nearest healthy datacenter by the first rule that can tell. It is served there even while the shard is led
-// elsewhere, and waits for an election there: a record lives longer than those.
+// elsewhere, and waits for an election there: a record lives longer than those. It does not wait where no election succeeds.
 func (t *Table) place(q *Query, h *Health, tr *trace) Decision {
 	open := t.placeable &^ h.Down
+	if led := open &^ h.Leaderless; led != 0 {
+		open = led
+	}
 	tr.open(t, h, open)
 	to, why := t.choose(q, h, open, tr)
 	if to == NoDC {

@@ -17,7 +17,12 @@ type health struct {
 	mu        sync.Mutex // guards following
 	next      chan struct{}
 	primaries map[topology.ShardID]primary
+	noneSince map[topology.ShardID]time.Time // shards that are known to have no primary
 }
+
+// enough is the part of the budget for which a shard has no primary before new records are made elsewhere: longer than an election takes, and early enough for the
+// requests that have waited since it began.
+const enough = 0.75
 
 // changed is closed at the next change.
 func (h *health) changed() <-chan struct{} {
@@ -32,7 +37,7 @@ func (h *health) changed() <-chan struct{} {
 // setLocked replaces what is known. It tells those that wait only of what may matter to them, which round trips do not.
 func (h *health) setLocked(now *router.Health) (news bool) {
 	before := h.now.Swap(now)
-	news = before == nil || before.Down != now.Down || !slices.Equal(before.Primaries, now.Primaries)
+	news = before == nil || before.Down != now.Down || before.Leaderless != now.Leaderless || !slices.Equal(before.Primaries, now.Primaries)
 	if news && h.next != nil {
 		close(h.next)
 		h.next = nil
@@ -59,9 +64,17 @@ func (g *Gateway) assess() {
 			w.metrics[dc].up.Set(1)
 		}
 	}
+	var led router.DCSet
 	for _, shard := range w.table.Shards() {
+		home := w.table.DC(w.world.HomeOf(shard))
+		if since, none := h.noneSince[shard]; none && g.o.Now().Sub(since) > time.Duration(enough*float64(w.budget)) {
+			now.Leaderless = now.Leaderless.With(home)
+		} else {
+			led = led.With(home)
+		}
 		now.Primaries = append(now.Primaries, w.led(shard, h.primaries[shard], now.Down))
 	}
+	now.Leaderless &^= led
 	if h.setLocked(now) && before != nil {
 		g.report(w, before, now)
 	}
@@ -104,6 +117,11 @@ func (g *Gateway) report(w *wiring, before, now *router.Health) {
 			g.o.Log.Info("a datacenter is back", "datacenter", id)
 		}
 	}
+	for _, dc := range w.table.DCs() {
+		if now.Leaderless.Has(dc) && !before.Leaderless.Has(dc) {
+			g.o.Log.Warn("a shard stays without a primary: new records are made elsewhere", "datacenter", string(w.table.Datacenter(dc)))
+		}
+	}
 	for i, shard := range w.table.Shards() {
 		if i >= len(before.Primaries) || before.Primaries[i] == now.Primaries[i] {
 			continue
@@ -128,10 +146,15 @@ func (w *wiring) nameOf(dc router.DC) string {
 func (g *Gateway) seen(shard topology.ShardID, at primary) {
 	g.health.mu.Lock()
 	if g.health.primaries == nil {
-		g.health.primaries = map[topology.ShardID]primary{}
+		g.health.primaries, g.health.noneSince = map[topology.ShardID]primary{}, map[topology.ShardID]time.Time{}
 	}
 	same := g.health.primaries[shard] == at
 	g.health.primaries[shard] = at
+	if !at.None {
+		delete(g.health.noneSince, shard)
+	} else if !same {
+		g.health.noneSince[shard] = g.o.Now()
+	}
 	g.health.mu.Unlock()
 	if !same {
 		g.assess()

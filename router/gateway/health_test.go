@@ -3,12 +3,14 @@ package gateway_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/geoshard/geoshard/router/gateway"
+	"github.com/geoshard/geoshard/topology"
 )
 
 func (s *scene) up(dc int) bool { return s.gate.Table().Datacenters[dc].Up }
@@ -33,6 +35,31 @@ func TestLostDatacentersAreLeftAndHandedBack(t *testing.T) {
 	eventually(t, "SYD is back", func() bool { return s.up(2) })
 	if got := write(); got != "SYD" {
 		t.Errorf("after its return a write of SYD went to %q", got)
+	}
+}
+
+// An election is waited for. A shard that stays without a primary gets no new records until it has one; what waited is made elsewhere.
+func TestAShardThatStaysWithoutAPrimaryGetsNoNewRecords(t *testing.T) {
+	s := newScene(t, "  budget: 2s\n")
+	eventually(t, "all are up", func() bool { return s.up(0) && s.up(1) && s.up(2) })
+	for _, shard := range []string{"nyc", "lon", "syd"} {
+		s.gate.SeePrimary(topology.ShardID(shard), topology.DatacenterID(strings.ToUpper(shard)))
+	}
+	create := func() (string, time.Duration) {
+		began := time.Now()
+		a := s.ask(http.MethodPost, "/v1/carts", "", "X-Geoshard-Place", "SYD", "Idempotency-Key", key)
+		return a.Header.Get("X-Served-By"), time.Since(began)
+	}
+	s.gate.SeePrimary("syd", "")
+	if by, took := create(); by != "NYC" || took < 1500*time.Millisecond {
+		t.Errorf("a new record for SYD was made in %q after %s, want NYC, the next nearest, when three quarters of the budget are over", by, took)
+	}
+	if by, _ := create(); by != "NYC" {
+		t.Errorf("another one was made in %q, want NYC", by)
+	}
+	s.gate.SeePrimary("syd", "LON")
+	if by, _ := create(); by != "SYD" {
+		t.Errorf("with a primary in London it was made in %q, want SYD", by)
 	}
 }
 

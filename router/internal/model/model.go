@@ -47,6 +47,8 @@ type Zone struct {
 // A State is what is known of the world.
 type State struct {
 	Down map[string]bool
+	// Leaderless are datacenters whose shards have had no primary for too long to wait for.
+	Leaderless map[string]bool
 	// Primary is where a shard is led: a datacenter, "none", or "" for not known.
 	Primary map[string]string
 	// RTT is the measured round trip from here; 0 = not measured.
@@ -153,6 +155,9 @@ func place(w World, s State, r Request) Answer {
 	open := among(w, func(d Datacenter) bool { return d.TakesNew && !s.Down[d.Name] })
 	if len(open) == 0 {
 		return Answer{Mode: "wait", Reason: "nobody"}
+	}
+	if led := slices.DeleteFunc(slices.Clone(open), func(d Datacenter) bool { return s.Leaderless[d.Name] }); len(led) > 0 {
+		open = led
 	}
 	to, why := where(w, s, r, open)
 	if zone := w.Zones[slices.IndexFunc(w.Zones, func(z Zone) bool { return z.Name == datacenter(w, to).NewZone })]; leader(s, zone) == "none" {
