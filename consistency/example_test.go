@@ -17,7 +17,7 @@ func Example() {
 	src, _ := configs.Read("nyc-lon-syd")
 	world, _ := topology.Parse("nyc-lon-syd", src)
 	durable, _ := consistency.Lookup("durable")
-	for _, e := range consistency.Forecast(durable, world, consistency.Model60) {
+	for _, e := range consistency.Forecast(durable, world, consistency.Model60, nil) {
 		if e.Local {
 			fmt.Printf("a write in %s takes %s, a read %s\n", e.Datacenter, e.Write.Median.Round(time.Millisecond), e.Read.Median.Round(time.Millisecond))
 		}
@@ -27,9 +27,9 @@ func Example() {
 		fmt.Println(p.Rule)
 	}
 	// Output:
-	// a write in NYC takes 153ms, a read 0s
-	// a write in LON takes 153ms, a read 0s
-	// a write in SYD takes 318ms, a read 0s
+	// a write in NYC takes 158ms, a read 2ms
+	// a write in LON takes 158ms, a read 2ms
+	// a write in SYD takes 406ms, a read 2ms
 	// local-and-lossless
 }
 

@@ -2,9 +2,12 @@ package consistency_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +17,7 @@ import (
 	"github.com/shirou/gopsutil/v4/load"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/configs"
@@ -26,9 +30,10 @@ import (
 //
 //	GEOSHARD_SOAK=1 GEOSHARD_ACCEPT=1 go test ./consistency -run '^$' -bench Forecast -timeout 1h
 //
-// First with the links that the model was fitted on, then with those that it is judged by. One client after the other writes, waits and writes again,
-// through the query router of its datacenter; the shards, which have nothing to do with each other, are measured side by side. With GEOSHARD_ACCEPT=1,
-// on a quiet machine, a median that is off by more than 10 % + 2 ms fails; otherwise it is marked. GEOSHARD_SOAK=1 takes 100 samples of each.
+// First with the links that the model was fitted on, then with those that it is judged by. A client in each datacenter writes and reads through the query
+// router there, and lets the members come to rest in between; the shards, which have nothing to do with each other, are measured side by side. The forecast is
+// told from whom the members copy. With GEOSHARD_ACCEPT=1, on a quiet machine, a median that is off by more than 10 % + 2 ms fails; otherwise it is marked.
+// GEOSHARD_SOAK=1 takes 30 samples of each.
 func BenchmarkForecast(b *testing.B) {
 	b.Run("fitted", func(b *testing.B) {
 		table, world := benchForecast(b, "76ms", "50ms", "200ms", "120ms", "265ms", "150ms")
@@ -83,8 +88,8 @@ func benchForecast(b *testing.B, otherLinks ...string) (cells, *topology.Topolog
 func fit(table cells, world *topology.Topology) consistency.Model {
 	best, least := consistency.Model{}, math.Inf(1)
 	ms := func(f float64) time.Duration { return time.Duration(f * float64(time.Millisecond)) }
-	for _, operation := range []float64{0.2, 0.4, 0.7, 1, 1.5, 2} {
-		for _, apply := range []float64{0.1, 0.3, 0.6, 1, 2} {
+	for _, operation := range []float64{0.2, 0.4, 0.7, 1, 1.5, 2, 3} {
+		for _, apply := range []float64{0.1, 0.3, 0.6, 1, 2, 3, 4} {
 			for _, journal := range []float64{0.5, 1, 1.5, 2, 3, 5} {
 				m := consistency.Model{ServerVersion: consistency.Model60.ServerVersion, Operation: ms(operation), Apply: ms(apply), Journal: ms(journal)}
 				if sum := deviation(table, world, m); sum < least {
@@ -99,17 +104,26 @@ func fit(table cells, world *topology.Topology) consistency.Model {
 func deviation(table cells, world *topology.Topology, m consistency.Model) float64 {
 	sum := 0.0
 	for _, p := range consistency.Named() {
-		for _, e := range consistency.Forecast(p, world, m) {
-			for operation, span := range map[string]*consistency.Span{"write": e.Write, "read": e.Read} {
-				c := table[cellKey{p.Name, operation, e.Datacenter, e.Shard}]
-				sum += float64((quantile(c.times, 50) - span.Median).Abs()) / float64(span.Median/10+2*time.Millisecond)
+		for _, from := range world.Datacenters {
+			sources := consistency.Sources{}
+			for _, shard := range world.Shards {
+				sources[shard.ID] = table[cellKey{p.Name, "write", from.ID, shard.ID}].sources
+			}
+			for _, e := range consistency.Forecast(p, world, m, sources) {
+				if e.Datacenter != from.ID {
+					continue
+				}
+				for operation, span := range map[string]*consistency.Span{"write": e.Write, "read": e.Read} {
+					measured := quantile(table[cellKey{p.Name, operation, from.ID, e.Shard}].times, 50)
+					sum += float64((measured - span.Median).Abs()) / float64(span.Median/10+2*time.Millisecond)
+				}
 			}
 		}
 	}
 	return sum
 }
 
-func samples() int { return amount(12, 100) }
+func samples() int { return amount(5, 30) }
 
 func loadNow() string {
 	l, err := load.Avg()
@@ -130,6 +144,7 @@ type cellKey struct {
 type measuredCell struct {
 	times    *hdrhistogram.Histogram
 	forecast consistency.Span
+	sources  []int
 	direct   *hdrhistogram.Histogram // the same write past all routers, for local writes of local-fast
 }
 
@@ -203,19 +218,20 @@ func measureShard(b *testing.B, w *world, shard topology.ShardID, model consiste
 	for _, dc := range w.Topology().Datacenters {
 		for _, p := range consistency.Named() {
 			i := 0
-			estimates := consistency.Forecast(p, w.Topology(), model)
+			sources := sourcesOf(b, w, shard)
+			estimates := consistency.Forecast(p, w.Topology(), model, consistency.Sources{shard: sources})
 			for estimates[i].Datacenter != dc.ID || estimates[i].Shard != shard {
 				i++
 			}
 			e := estimates[i]
 			o := newOperations(b, w, p, dc.ID, shard)
-			write, read := measuredCell{forecast: *e.Write}, measuredCell{forecast: *e.Read}
+			write, read := measuredCell{forecast: *e.Write, sources: sources}, measuredCell{forecast: *e.Read, sources: sources}
 			if p.Write.Members == 1 && e.Local {
 				past := &operations{profile: p, coll: w.direct(b, shard, dc.ID, p, nil).Database("direct").Collection("forecast")}
-				write.direct = past.time(b, nil, past.write)
+				write.direct = past.time(b, past.write)
 			}
-			write.times = o.time(b, nil, o.write)
-			read.times = o.time(b, o.elsewhere, o.read)
+			write.times = o.time(b, o.write, o.rest(p.Write.Members == 0))
+			read.times = o.time(b, o.read, o.rest(p.Snapshot || p.Read.Concern == "linearizable"), o.elsewhere)
 			all[cellKey{p.Name, "write", dc.ID, shard}], all[cellKey{p.Name, "read", dc.ID, shard}] = write, read
 		}
 	}
@@ -227,11 +243,15 @@ type operations struct {
 	profile consistency.Profile
 	coll    *mongo.Collection
 	other   *mongo.Collection // on another shard; for snapshots alone
+	quiet   time.Duration     // after that long nothing is under way
 }
 
 func newOperations(b *testing.B, w *world, p consistency.Profile, dc topology.DatacenterID, shard topology.ShardID) *operations {
 	client := w.routed(b, dc, p, nil)
 	o := &operations{profile: p, coll: w.at(b, client, shard).Collection("forecast")}
+	for _, l := range w.Topology().Links {
+		o.quiet = max(o.quiet, 2*l.RTT+20*time.Millisecond)
+	}
 	if p.Snapshot {
 		shards := w.Topology().Shards
 		i := 0
@@ -266,13 +286,50 @@ func (o *operations) elsewhere() error {
 	return err
 }
 
+// rest waits until no member has anything to report of the operation before, and then until a moment that has nothing to do with it.
+func (o *operations) rest(needed bool) func() error {
+	return func() error {
+		if needed {
+			time.Sleep(o.quiet + rand.N(100*time.Millisecond))
+		}
+		return nil
+	}
+}
+
+// sourcesOf asks a shard's members from whom they copy.
+func sourcesOf(b *testing.B, w *world, shard topology.ShardID) (sources []int) {
+	var hosts []string
+	for _, m := range w.members(b).Members {
+		if m.Shard == shard {
+			hosts = append(hosts, m.Host)
+		}
+	}
+	for _, host := range hosts {
+		client, err := mongo.Connect(options.Client().SetHosts([]string{host}).SetDirect(true))
+		if err != nil {
+			b.Fatal(err)
+		}
+		var status struct {
+			SyncSourceHost string
+		}
+		err = client.Database("admin").RunCommand(b.Context(), bson.D{{Key: "replSetGetStatus", Value: 1}}).Decode(&status)
+		if err = errors.Join(err, client.Disconnect(b.Context())); err != nil {
+			b.Fatal(err)
+		}
+		sources = append(sources, slices.Index(hosts, status.SyncSourceHost)) // the primary copies from nobody: -1, FromPrimary
+	}
+	return sources
+}
+
 // time runs an operation again and again, each in a session of its own as a request would have it; the first two connect and create.
-func (o *operations) time(b *testing.B, before func() error, do func(context.Context) error) *hdrhistogram.Histogram {
+func (o *operations) time(b *testing.B, do func(context.Context) error, before ...func() error) *hdrhistogram.Histogram {
 	h := hdrhistogram.New(1, time.Minute.Microseconds(), 3)
 	for i := range samples() + 2 {
 		session, err := o.coll.Database().Client().StartSession(o.profile.SessionOptions())
-		if err == nil && before != nil {
-			err = before()
+		for _, prepare := range before {
+			if err == nil {
+				err = prepare()
+			}
 		}
 		ctx := mongo.NewSessionContext(b.Context(), session)
 		began := time.Now()

@@ -23,7 +23,7 @@ func measured(t *testing.T, w *world) {
 			light.Write = consistency.Write{Members: 2}
 		}
 		for _, dc := range []topology.DatacenterID{"NYC", "LON"} {
-			forecast, least := cell(consistency.Forecast(p, w.Topology(), consistency.Model60), dc), cell(consistency.Forecast(light, w.Topology(), consistency.Model60), dc)
+			forecast, least := cell(consistency.Forecast(p, w.Topology(), consistency.Model60, nil), dc), cell(consistency.Forecast(light, w.Topology(), consistency.Model60, nil), dc)
 			coll := w.at(t, w.routed(t, dc, p, nil), "three").Collection("forecast")
 			if name != "session" && name != "strict" {
 				compare(t, name+" write from "+string(dc), times(t, n, func() error {

@@ -37,23 +37,25 @@ func TestForecastAgreesWithWhatWasMeasured(t *testing.T) {
 		{"durable", "lon", 76 * time.Millisecond, [2]float64{2.06, 1.33}, [2]float64{2.06, 2.07}},
 		{"durable", "syd", 200 * time.Millisecond, [2]float64{1.04, 1.20}, [2]float64{1.77, 1.52}},
 	} {
-		e := find(t, consistency.Forecast(lookup(t, c.profile), world, consistency.Model60), world.HomeOf(c.shard), c.shard)
-		least, median, mean := float64(e.Write.Least)/float64(c.rtt), float64(e.Write.Median)/float64(c.rtt), float64(e.Write.Mean)/float64(c.rtt)
-		t.Logf("%-16s %s: least %.2f (measured %.2f), median %.2f (measured %.2f), mean %.2f round trips of %s", c.profile, c.shard, least, c.least, median, c.median, mean, c.rtt)
+		e := find(t, consistency.Forecast(lookup(t, c.profile), world, consistency.Model60, nil), world.HomeOf(c.shard), c.shard)
+		trips := func(d time.Duration) float64 { return float64(d) / float64(c.rtt) }
+		least, most := trips(e.Write.Least), trips(e.Write.Most)
+		t.Logf("%-16s %s: %.2f to %.2f, mean %.2f, at rest %.2f; measured least %.2f, median %.2f round trips of %s", c.profile, c.shard, least, most, trips(e.Write.Mean), trips(e.Write.Median),
+			c.least, c.median, c.rtt)
 		// The least of many is what was seen, or more: a journal that was quick enough for the first report saved single majority writes a part of the
 		// second round trip (LON: 1.33), which a model with one time for all journals does not show. Never less than one round trip.
-		if least < 1 || c.profile != "durable" && least > min(c.least[0], c.least[1]) {
+		if least < 1 || c.profile != "durable" && least > min(c.least[0], c.least[1])*1.05 {
 			t.Errorf("%s %s: least %.2f, measured %.2f", c.profile, c.shard, least, c.least)
 		}
-		if lo, hi := min(c.median[0], c.median[1])*0.9, max(c.median[0], c.median[1])*1.1; median < lo || median > hi {
-			t.Errorf("%s %s: median %.2f, measured %.2f", c.profile, c.shard, median, c.median)
+		if max(c.median[0], c.median[1]) > most*1.1 || min(c.median[0], c.median[1]) < least*0.9 {
+			t.Errorf("%s %s: the medians %.2f are not between %.2f and %.2f", c.profile, c.shard, c.median, least, most)
 		}
 	}
 }
 
 func TestForecastOfReads(t *testing.T) {
 	world := preset(t, "nyc-lon-syd")
-	const local = 400 * time.Microsecond
+	local := consistency.Model60.Operation
 	for _, c := range []struct {
 		profile string
 		from    topology.DatacenterID
@@ -68,17 +70,49 @@ func TestForecastOfReads(t *testing.T) {
 		{"durable", "LON", "syd", 265*time.Millisecond + local},
 		{"multi-datacenter", "SYD", "nyc", 200*time.Millisecond + local},
 	} {
-		if got := find(t, consistency.Forecast(lookup(t, c.profile), world, consistency.Model60), c.from, c.shard).Read.Median; got != c.want {
+		if got := find(t, consistency.Forecast(lookup(t, c.profile), world, consistency.Model60, nil), c.from, c.shard).Read.Median; got != c.want {
 			t.Errorf("%s of %s from %s: got %s, want %s", c.profile, c.shard, c.from, got, c.want)
 		}
 	}
-	strict := consistency.Forecast(lookup(t, "strict"), world, consistency.Model60)
+	strict := consistency.Forecast(lookup(t, "strict"), world, consistency.Model60, nil)
 	if home := find(t, strict, "NYC", "nyc"); *home.Read != *home.Write {
 		t.Errorf("a linearizable read waits as a majority write does: got %v and %v", *home.Read, *home.Write)
 	}
-	snapshot := find(t, consistency.Forecast(lookup(t, "snapshot"), world, consistency.Model60), "LON", "syd")
-	if noop := find(t, strict, "LON", "syd").Read; snapshot.Read.Least != local || snapshot.Read.Median != noop.Median {
-		t.Errorf("a snapshot read is local where nothing is new, and waits as a linearizable one does otherwise: got %v and %v", *snapshot.Read, *noop)
+	snapshot := find(t, consistency.Forecast(lookup(t, "snapshot"), world, consistency.Model60, nil), "LON", "syd")
+	// The no-op's way to Sydney and back, a majority of it, and half of the journal's interval.
+	if noop := find(t, strict, "SYD", "syd").Read; snapshot.Read.Least != local || (snapshot.Read.Median-(265+50)*time.Millisecond-noop.Median).Abs() > 3*time.Millisecond {
+		t.Errorf("a snapshot read is local where nothing is new, and waits for a majority at the primary otherwise: got %v and %v", *snapshot.Read, *noop)
+	}
+}
+
+// A member that copies from another one costs that one's way as well, and what it reports goes through it.
+func TestForecastFollowsWhoCopiesFromWhom(t *testing.T) {
+	world := preset(t, "nyc-lon-syd")
+	shard, _ := world.Shard("syd")
+	number := map[topology.DatacenterID]int{}
+	for i, m := range shard.Members {
+		number[m.DC] = i
+	}
+	sources := []int{consistency.FromPrimary, consistency.FromPrimary, consistency.FromPrimary}
+	medians := func(profile string) (write time.Duration, snapshot time.Duration) {
+		e := find(t, consistency.Forecast(lookup(t, profile), world, consistency.Model{}, consistency.Sources{"syd": sources}), "SYD", "syd")
+		far := find(t, consistency.Forecast(lookup(t, "snapshot"), world, consistency.Model{}, consistency.Sources{"syd": sources}), "NYC", "syd")
+		return e.Write.Median, far.Read.Median
+	}
+	// Alone New York is the nearer one: 200 ms. Behind London a majority is London, 265 ms, whose first report says applied and whose second one journaled.
+	if write, snapshot := medians("durable"); write != 400*time.Millisecond || snapshot != 650*time.Millisecond {
+		t.Errorf("all from the primary: got %s and %s", write, snapshot)
+	}
+	sources[number["NYC"]] = number["LON"]
+	if write, snapshot := medians("durable"); write != 530*time.Millisecond || snapshot != 850500*time.Microsecond {
+		t.Errorf("New York from London: got %s and %s", write, snapshot)
+	}
+	if write, _ := medians("multi-datacenter"); write != 265*time.Millisecond {
+		t.Errorf("New York from London, two datacenters: got %s", write)
+	}
+	sources[number["LON"]] = number["NYC"] // nobody copies from the primary: nothing is ever acknowledged
+	if e := find(t, consistency.Forecast(lookup(t, "durable"), world, consistency.Model60, consistency.Sources{"syd": sources}), "SYD", "syd"); e.Write != nil {
+		t.Errorf("in a circle: got %v", *e.Write)
 	}
 }
 
@@ -95,9 +129,9 @@ func TestModelsAreKeyedByServerVersion(t *testing.T) {
 func TestForecastFollowsTheTags(t *testing.T) {
 	world := awkwardWorld(t)
 	read := func(r consistency.Read, from topology.DatacenterID, shard topology.ShardID) *consistency.Span {
-		return find(t, consistency.Forecast(consistency.Profile{Read: r}, world, consistency.Model60), from, shard).Read
+		return find(t, consistency.Forecast(consistency.Profile{Read: r}, world, consistency.Model60, nil), from, shard).Read
 	}
-	const op = 400 * time.Microsecond
+	op := consistency.Model60.Operation
 	own := consistency.Read{Mode: readpref.NearestMode, OwnDatacenter: true}
 	elsewhere, secondary := own, consistency.Read{Mode: readpref.SecondaryMode}
 	elsewhere.Elsewhere = true
@@ -123,7 +157,7 @@ func TestForecastFollowsTheTags(t *testing.T) {
 
 func TestWritesThatAreNeverAcknowledgedHaveNoForecast(t *testing.T) {
 	for name, w := range map[string]consistency.Write{"w above members": {Members: 4}, "datacenters": {Mode: consistency.MultiDatacenter}} {
-		if got := find(t, consistency.Forecast(consistency.Profile{Write: w}, awkwardWorld(t), consistency.Model60), "NYC", "one").Write; got != nil {
+		if got := find(t, consistency.Forecast(consistency.Profile{Write: w}, awkwardWorld(t), consistency.Model60, nil), "NYC", "one").Write; got != nil {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}
@@ -134,7 +168,7 @@ func TestLatencyRisesWithTheMembersThatAreWaitedFor(t *testing.T) {
 	world := preset(t, "nyc-lon-syd")
 	last := time.Duration(0)
 	for n := 1; n <= 3; n++ {
-		e := find(t, consistency.Forecast(consistency.Profile{Write: consistency.Write{Members: n}}, world, consistency.Model60), "NYC", "nyc")
+		e := find(t, consistency.Forecast(consistency.Profile{Write: consistency.Write{Members: n}}, world, consistency.Model60, nil), "NYC", "nyc")
 		t.Logf("w: %d: least %s, mean %s", n, e.Write.Least, e.Write.Mean)
 		if e.Write.Least <= last {
 			t.Errorf("w: %d takes %s, no more than w: %d", n, e.Write.Least, n-1)
@@ -144,4 +178,26 @@ func TestLatencyRisesWithTheMembersThatAreWaitedFor(t *testing.T) {
 	if last < 200*time.Millisecond {
 		t.Errorf("all three datacenters: got %s, less than the round trip to the furthest", last)
 	}
+}
+
+// Whatever is written, and whatever a primary reads, has been there and back.
+func TestNothingIsQuickerThanTheRoundTrip(t *testing.T) {
+	n := 0
+	for _, name := range []string{"nyc-lon-syd", "us-east-west", "ebay", "yougov", "ogilvy"} {
+		world := preset(t, name)
+		for _, p := range consistency.Named() {
+			for _, e := range consistency.Forecast(p, world, consistency.Model60, nil) {
+				there := world.RTT(e.Datacenter, e.Home)
+				for what, s := range map[string]*consistency.Span{"write": e.Write, "read": e.Read} {
+					if s == nil || what == "read" && p.Read.Concern != "linearizable" {
+						continue
+					}
+					if n++; s.Least < there || s.Median < s.Least || s.Mean < s.Least || s.Most < max(s.Mean, s.Median) {
+						t.Errorf("%s: %s %s of %s from %s, %s away: got %+v", name, p.Name, what, e.Shard, e.Datacenter, there, *s)
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d cells", n)
 }

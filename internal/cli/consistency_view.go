@@ -18,6 +18,7 @@ type span struct {
 	Least  cluster.Duration `json:"least"`
 	Median cluster.Duration `json:"median"`
 	Mean   cluster.Duration `json:"mean"`
+	Most   cluster.Duration `json:"most"`
 }
 
 func newSpan(s *consistency.Span) *span {
@@ -25,18 +26,18 @@ func newSpan(s *consistency.Span) *span {
 		return nil
 	}
 	shown := func(d time.Duration) cluster.Duration { return cluster.Duration(d.Round(100 * time.Microsecond)) }
-	return &span{shown(s.Least), shown(s.Median), shown(s.Mean)}
+	return &span{shown(s.Least), shown(s.Median), shown(s.Mean), shown(s.Most)}
 }
 
-// String is "77ms, median 152ms", or one figure where both are the same.
+// String is "77ms, busy 77ms to 152ms", or one figure where all are the same.
 func (s *span) String() string {
 	switch {
 	case s == nil:
 		return "never"
-	case s.Least == s.Median:
+	case s.Least == s.Most:
 		return s.Median.String()
 	default:
-		return fmt.Sprintf("%s, median %s", s.Least, s.Median)
+		return fmt.Sprintf("%s, busy %s to %s", s.Median, s.Least, s.Most)
 	}
 }
 
@@ -101,7 +102,7 @@ func newProfileList(name string, world *topology.Topology) profileList {
 	list := profileList{Topology: name, ServerVersion: consistency.Model60.ServerVersion}
 	for _, p := range consistency.Named() {
 		row := profileRow{Name: p.Name, Summary: p.Summary, profileSettings: settingsOf(p)}
-		for _, e := range consistency.Forecast(p, world, consistency.Model60) {
+		for _, e := range consistency.Forecast(p, world, consistency.Model60, nil) {
 			if e.Local {
 				row.LocalWrite = widen(row.LocalWrite, newSpan(e.Write))
 				row.LocalRead = widen(row.LocalRead, newSpan(e.Read))
@@ -168,8 +169,6 @@ type forecastCell struct {
 	Home       topology.DatacenterID `json:"home"`
 	Write      *span                 `json:"write"`
 	Read       *span                 `json:"read"`
-	// ReadAtLeast says that reads may take longer than the forecast.
-	ReadAtLeast bool `json:"readAtLeast,omitempty"`
 }
 
 func newExplanation(name string, p consistency.Profile, world *topology.Topology) explanation {
@@ -177,8 +176,8 @@ func newExplanation(name string, p consistency.Profile, world *topology.Topology
 		Topology: name, ServerVersion: consistency.Model60.ServerVersion, Profile: p.Name, Summary: p.Summary, Settings: settingsOf(p), Promise: p.Promise,
 		Problems: append([]consistency.Problem{}, consistency.Check(p, world)...),
 	}
-	for _, e := range consistency.Forecast(p, world, consistency.Model60) {
-		v.Forecast = append(v.Forecast, forecastCell{e.Datacenter, e.Shard, e.Home, newSpan(e.Write), newSpan(e.Read), e.ReadAtLeast})
+	for _, e := range consistency.Forecast(p, world, consistency.Model60, nil) {
+		v.Forecast = append(v.Forecast, forecastCell{e.Datacenter, e.Shard, e.Home, newSpan(e.Write), newSpan(e.Read)})
 	}
 	return v
 }
@@ -199,14 +198,10 @@ func (v explanation) text(w io.Writer, s styles) {
 	}
 	rows := [][]string{{"client in", "record of", "primary in", "a write takes", "a read takes"}}
 	for _, c := range v.Forecast {
-		read := c.Read.String()
-		if c.ReadAtLeast && c.Read != nil {
-			read = "at least " + c.Read.Least.String()
-		}
-		rows = append(rows, []string{string(c.Datacenter), string(c.Shard), string(c.Home), c.Write.String(), read})
+		rows = append(rows, []string{string(c.Datacenter), string(c.Shard), string(c.Home), c.Write.String(), c.Read.String()})
 	}
 	fmt.Fprintf(w, "%s\n", grid(s, rows))
-	fmt.Fprintf(w, "Forecast for %s, one client, one operation after the other, no faults; model fitted on MongoDB %s.\n", v.Topology, v.ServerVersion)
+	fmt.Fprintf(w, "Forecast of medians for %s, members at rest, no faults; busy = one operation after the other without a pause. Model fitted on MongoDB %s; all members copy\nfrom their primary.\n", v.Topology, v.ServerVersion)
 }
 
 // wrap breaks a text into lines of at most so many columns.
