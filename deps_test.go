@@ -66,13 +66,15 @@ func listPackages(t *testing.T) []goPackage {
 // layers are the packages from the top to the bottom. A package imports what stands in lower layers, and in its own.
 // A pattern that ends in /... stands for a package and everything below it; the first that matches counts.
 var layers = [][]string{
-	{"cmd/...", "e2e/...", "bench/..."},
+	{"cmd/...", "e2e/...", "bench/...", "build/..."},
 	{"internal/cli"},
+	{"internal/demo/..."},
 	{"lab/...", "advisor/..."},
 	{"cart/..."},
 	{"router/..."},
 	{"cluster/clustertest"},
-	{"cluster/local", "cluster/container", "cluster/existing"},
+	{"cluster/local", "cluster/container/...", "cluster/existing"},
+	{"cluster/internal/..."},
 	{"cluster"},
 	{"internal/devmongos"},
 	{"zones/..."},
@@ -117,8 +119,8 @@ var rules = []rule{
 		reason: "the model checks the router, so it shares nothing with it"},
 	{of: []string{"internal/wire"}, never: []string{"go.mongodb.org/mongo-driver/v2/mongo/..."},
 		reason: "the driver adds sessions of its own to commands; a router has to pass the client's on"},
-	{of: []string{"..."}, but: []string{"cluster/local", "internal/devmongos/..."}, never: []string{"internal/devmongos"},
-		reason: "the development query router is started for local clusters and for nothing else"},
+	{of: []string{"..."}, but: []string{"cluster/local", "build/mongos", "internal/devmongos/..."}, never: []string{"internal/devmongos"},
+		reason: "the development query router is started for local clusters and in the local image, and for nothing else"},
 	{of: []string{"zones", "router", "cart", "consistency"}, never: []string{"zones/catalog", "router/gateway", "router/ginroute", "cart/store", "cart/api", "consistency/gintoken"},
 		reason: "a core decides and its adapters act, so the core does not know them"},
 	{of: []string{"zones/verify"}, never: []string{"zones", "zones/catalog", "internal/routing"}, indirectly: true,

@@ -21,7 +21,7 @@ fi
 # Each package may run a whole cluster. What measures round trips, lags and growth, and what kills under a steady load, runs alone; the rest two at a time, for it mostly waits for elections and
 # balancers.
 flags=("${race[@]}" -count=1 -timeout "${GEOSHARD_TEST_TIMEOUT:-30m}")
-alone=(./cluster/... ./wan ./zones ./e2e/routing .)
+alone=(./cluster/... ./wan ./zones ./e2e/routing ./e2e/scenarios .)
 go build "${race[@]}" ./...
 
 if ! go run "$gotestsum" --version >/dev/null; then

@@ -67,6 +67,9 @@ type Lag struct {
 	By     time.Duration
 }
 
+// Places lists the datacenters that a fault names.
+func Places(f Fault) []topology.DatacenterID { return f.places() }
+
 var (
 	_ Fault = Cut{}
 	_ Fault = Isolate{}

@@ -22,7 +22,7 @@ type front struct {
 
 func (f *front) targetAddr() string { return *f.target.Load() }
 
-// Front opens an address on 127.0.0.1 that stands for a member in a datacenter: what connects there reaches target,
+// Front opens an address (see Options.Listen) that stands for a member in a datacenter: what connects there reaches target,
 // the member's real "host:port", over the link from the datacenter of the process that connects. The member need not run yet.
 //
 // Errors: ErrUnknownDatacenter, ErrClosed, a second front for one member, no free port.
@@ -49,8 +49,12 @@ func (n *Network) open(member string, dc topology.DatacenterID, target string) (
 		return nil, fmt.Errorf("it is open already, at %s", n.fronts[member].addr)
 	}
 	var listeners []net.Listener
-	for range 1 + len(n.now.datacenters) {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
+	for i := range 1 + len(n.now.datacenters) {
+		listen := n.options.Listen
+		if i > 0 { // entries are for this process and its like
+			listen = func(string) (net.Listener, error) { return net.Listen("tcp4", "127.0.0.1:0") }
+		}
+		l, err := listen(member)
 		if err != nil {
 			for _, l := range listeners {
 				_ = l.Close()

@@ -54,6 +54,11 @@ type Options struct {
 	// Scale multiplies all round-trip times and jitters, declared ones and those of faults; 0 means 1, negative
 	// means no delay at all. Bandwidth and Lag are not scaled.
 	Scale float64
+	// Listen opens the address of a member's front; nil means a free port of 127.0.0.1.
+	Listen func(member string) (net.Listener, error)
+	// Source tells where a connection to a front comes from, and which member opened it ("" for none), where the other end's address says
+	// so. nil means that the process that owns the other end tells, which has to be registered and to run on this machine.
+	Source func(remote net.Addr) (dc topology.DatacenterID, member string, known bool)
 }
 
 // A Network emulates the links between datacenters for the members that have a front in it. Its methods may be called
@@ -62,6 +67,7 @@ type Network struct {
 	alarm   *alarm
 	pipes   []*pipe // one per direction, as world.dirs
 	sources *sources
+	options Options // Listen and Source; the rest is in now
 	state   atomic.Pointer[world]
 
 	ctx    context.Context // ends with Close
@@ -83,7 +89,11 @@ func start(o Options, clock func() sleeper) (*Network, error) {
 	if o.Scale == 0 {
 		o.Scale = 1
 	}
+	if o.Listen == nil {
+		o.Listen = func(string) (net.Listener, error) { return net.Listen("tcp4", "127.0.0.1:0") }
+	}
 	n := &Network{
+		options:  o,
 		fronts:   map[string]*front{},
 		circuits: map[*circuit]struct{}{},
 		now: conditions{

@@ -145,6 +145,12 @@ func (n *Network) Unregister(pid int) { n.sources.unregister(int32(pid)) }
 
 // classify finds a circuit's source. A process that nobody registered counts as in the member's own datacenter.
 func (n *Network) classify(c *circuit) {
+	if tell := n.options.Source; tell != nil {
+		if dc, member, known := tell(c.near.RemoteAddr()); known && n.index(dc) >= 0 {
+			c.route.Store(&route{from: n.index(dc), member: member, known: true})
+		}
+		return
+	}
 	pair := socketPair{client: uint32(c.near.RemoteAddr().(*net.TCPAddr).Port), front: c.front.port}
 	for {
 		v, ok := n.sources.owner(pair)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
 )
 
 // A milestone is something that other steps of the start wait for.
@@ -143,7 +144,7 @@ func (s *start) formSet(ctx context.Context, set string, members []*process) err
 			home = p
 		}
 	}
-	config := replicaSetConfig(set, nodes, hosts, s.options)
+	config := layout.SetConfig(set, nodes, hosts, s.options.ElectionTimeout)
 	if err := home.command(ctx, bson.D{{Key: "replSetInitiate", Value: config}}, nil); err != nil {
 		return err
 	}
@@ -210,7 +211,7 @@ func (s *start) startRouter(ctx context.Context, p *process) error {
 func (c *Cluster) awaitRouting(ctx context.Context, p *process) error {
 	return poll(ctx, "wait for the query router of "+string(p.DC), func() (bool, error) {
 		h, err := p.hello(ctx)
-		return err == nil && h.Msg == "isdbgrid", unlessGone(p, err)
+		return err == nil && h.Routes(), unlessGone(p, err)
 	})
 }
 
@@ -241,7 +242,7 @@ func (s *start) anyRouter(ctx context.Context) *process {
 			continue
 		}
 		last = p
-		if h, err := p.hello(ctx); err == nil && h.Msg == "isdbgrid" {
+		if h, err := p.hello(ctx); err == nil && h.Routes() {
 			return p
 		}
 	}

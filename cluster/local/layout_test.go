@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -32,7 +33,7 @@ func TestPresetsLayOut(t *testing.T) {
 	for _, name := range configs.Names() {
 		world := Preset(t, name)
 		for _, cores := range []bool{true, false} {
-			nodes, err := layOut(world, cores)
+			nodes, err := layout.Of(world, cores)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				continue
@@ -73,7 +74,7 @@ func TestReservedShardNames(t *testing.T) {
 			Datacenters: []topology.Datacenter{{ID: "A"}},
 			Shards:      []topology.Shard{{ID: name, Members: []topology.Member{{DC: "A", Priority: 1}}}},
 		}
-		if nodes, err := layOut(world, true); err == nil {
+		if nodes, err := layout.Of(world, true); err == nil {
 			t.Errorf("%q: got %v, want an error", name, nodes)
 		}
 	}
@@ -81,7 +82,7 @@ func TestReservedShardNames(t *testing.T) {
 
 // The layout with a third place for votes: arbiters there for shards, an ordinary member that is never primary for config.
 func TestReplicaSetConfigOfVoters(t *testing.T) {
-	nodes, err := layOut(Preset(t, "us-east-west"), true)
+	nodes, err := layout.Of(Preset(t, "us-east-west"), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +96,7 @@ func TestReplicaSetConfigOfVoters(t *testing.T) {
 				hosts[n.Name] = "host-of-" + n.Name
 			}
 		}
-		config := replicaSetConfig(set, members, hosts, Options{ElectionTimeout: DefaultElectionTimeout})
+		config := layout.SetConfig(set, members, hosts, DefaultElectionTimeout)
 		for _, m := range lookUp(config, "members").(bson.A) {
 			member := m.(bson.D)
 			got = append(got, fmt.Sprintf("%v priority %v arbiter %v tags %v", lookUp(member, "host"), lookUp(member, "priority"),

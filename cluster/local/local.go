@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
@@ -30,10 +31,12 @@ type Cluster struct {
 	processes []*process // in the order of the layout
 	byName    map[string]*process
 
+	// lags are the members whose replication is slowed.
+	lags replica.Lags
+
 	mu    sync.Mutex
-	state state                    // guarded by mu
-	lags  map[string]time.Duration // guarded by mu; members whose replication is slowed
-	ready bool                     // guarded by mu
+	state state // guarded by mu
+	ready bool  // guarded by mu
 
 	// life ends when Close begins; what is under way then stops.
 	life    context.Context

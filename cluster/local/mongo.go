@@ -2,14 +2,15 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/cluster/internal/replica"
 )
 
 // command runs a command on the admin database of exactly this process, through its real port: the control plane feels
@@ -35,27 +36,11 @@ func (p *process) command(ctx context.Context, command bson.D, into any) error {
 func (p *process) persist(ctx context.Context, command bson.D) error {
 	return poll(ctx, fmt.Sprintf("run %s on %s", command[0].Key, p.Name), func() (bool, error) {
 		err := p.command(ctx, command, nil)
-		if passing(err) {
+		if replica.Passing(err) {
 			return false, unlessGone(p, err)
 		}
 		return true, err
 	})
-}
-
-// passingCodes are what servers answer while a primary steps down, up or is looked for.
-var passingCodes = []int{
-	6, 7, 89, // HostUnreachable, HostNotFound, NetworkTimeout
-	91, 189, 11600, 11602, // ShutdownInProgress, PrimarySteppedDown, InterruptedAtShutdown, InterruptedDueToReplStateChange
-	133,                 // FailedToSatisfyReadPreference: no primary yet
-	10107, 13435, 13436, // NotWritablePrimary, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary
-}
-
-func passing(err error) bool {
-	var answer mongo.ServerError
-	if errors.As(err, &answer) {
-		return slices.ContainsFunc(passingCodes, answer.HasErrorCode)
-	}
-	return mongo.IsNetworkError(err) || mongo.IsTimeout(err)
 }
 
 func (p *process) directClient() (*mongo.Client, error) {
@@ -96,17 +81,20 @@ func (p *process) disconnect(ctx context.Context) {
 	}
 }
 
-// A hello is the part of the server's greeting that says what it is.
-type hello struct {
-	Primary   bool `bson:"isWritablePrimary"`
-	Secondary bool `bson:"secondary"`
-	Arbiter   bool `bson:"arbiterOnly"`
-	// Msg is "isdbgrid" for a query router.
-	Msg string `bson:"msg"`
-}
+func (p *process) hello(ctx context.Context) (replica.Hello, error) { return replica.Greet(ctx, p) }
 
-func (p *process) hello(ctx context.Context) (hello, error) {
-	var h hello
-	err := p.command(ctx, bson.D{{Key: "hello", Value: 1}}, &h)
-	return h, err
+var _ replica.Member = (*process)(nil)
+
+// Node is the process's place in the layout.
+func (p *process) Node() layout.Node { return p.node }
+
+// Advertised is the address by which the others know the process.
+func (p *process) Advertised() string { return p.advertised() }
+
+// Running tells that the process runs and is not paused.
+func (p *process) Running() bool { return p.current().alive() && !p.paused() }
+
+// Run runs a command on the process, past the emulated network.
+func (p *process) Run(ctx context.Context, command bson.D, into any) error {
+	return p.command(ctx, command, into)
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
@@ -52,7 +50,7 @@ func (c *Cluster) Start(ctx context.Context, member string) error {
 		if err := c.awaitAnswer(ctx, p); err != nil {
 			return err
 		}
-		return c.reapplyLag(ctx, p)
+		return c.lags.Again(ctx, p)
 	})
 }
 
@@ -133,16 +131,10 @@ func (c *Cluster) Heal(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	c.mu.Lock()
-	c.network.Heal()
-	lagging := c.lags
-	c.lags = map[string]time.Duration{}
-	c.mu.Unlock()
-	var problems []error
-	for member := range lagging {
-		problems = append(problems, c.setPatience(ctx, c.byName[member], 0))
-	}
-	return errors.Join(problems...)
+	return c.lags.Heal(ctx, func() error {
+		c.network.Heal()
+		return nil
+	})
 }
 
 // SetLag holds a shard's data member that far behind its sync source, by slowing the connections on which it fetches
@@ -150,186 +142,22 @@ func (c *Cluster) Heal(ctx context.Context) error {
 // lag; others return ErrUnsupported. It returns when the lag is in force: a lag of more than a few seconds builds up in
 // little more than its own time.
 func (c *Cluster) SetLag(ctx context.Context, member string, lag time.Duration) error {
-	if lag < 0 {
-		return fmt.Errorf("lag %s by %s: %w: a lag is not negative", member, lag, cluster.ErrBadFault)
-	}
 	return c.operate(ctx, member, func(ctx context.Context, p *process) error {
-		if p.Kind != kindData {
-			return &cluster.HintedError{
-				Err:  fmt.Errorf("lag %s: %w", member, cluster.ErrUnsupported),
-				Help: "only members of a shard that hold data copy anything that could lag",
-			}
-		}
-		if lag > 0 && c.security.encrypts() {
+		if lag > 0 && p.Kind == kindData && c.security.encrypts() {
 			return &cluster.HintedError{
 				Err:  fmt.Errorf("lag %s: %w over TLS: the network cannot see which connections copy", member, cluster.ErrUnsupported),
 				Help: "start the cluster without TLS (--auth works without it)",
 			}
 		}
-		if lag > 0 {
-			return c.beginLag(ctx, p, lag)
-		}
-		return c.endLag(ctx, p)
+		return c.lags.Set(ctx, p, lag)
 	})
 }
 
-func (c *Cluster) beginLag(ctx context.Context, p *process, lag time.Duration) error {
-	// First patience, then the lag: a fetcher that times out asks another member.
-	if err := c.setPatience(ctx, p, lag); err != nil {
-		return err
+func (c *Cluster) delayFetches(_ context.Context, member string, by time.Duration) error {
+	if by == 0 {
+		return c.network.Remove(wan.Lag{Member: member})
 	}
-	if err := c.unchain(ctx, p); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	now := c.lags[p.Name]
-	c.mu.Unlock()
-	if err := c.growLag(ctx, p, now, lag); err != nil {
-		return err
-	}
-	// A member that was just choosing whom to copy from may have chosen this one meanwhile.
-	return c.unchain(ctx, p)
-}
-
-// growLag raises the lag step by step, or lowers it at once. It stops when somebody else changes it meanwhile.
-func (c *Cluster) growLag(ctx context.Context, p *process, now, lag time.Duration) error {
-	for {
-		next := min(now+lagStep, lag)
-		if err := c.changeLag(p, now, next); err != nil {
-			return fmt.Errorf("lag %s: %w", p.Name, err)
-		}
-		if now = next; now == lag {
-			return nil
-		}
-		pause := time.NewTimer(lagPause)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			return fmt.Errorf("lag %s: it is at %s: %w", p.Name, now, context.Cause(ctx))
-		}
-	}
-}
-
-func (c *Cluster) changeLag(p *process, from, to time.Duration) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now := c.lags[p.Name]; now != from {
-		return fmt.Errorf("somebody else has changed it to %s", now)
-	}
-	if err := c.network.Apply(wan.Lag{Member: p.Name, By: to}); err != nil {
-		return err
-	}
-	c.lags[p.Name] = to
-	return nil
-}
-
-func (c *Cluster) endLag(ctx context.Context, p *process) error {
-	c.mu.Lock()
-	lag, lagging := c.lags[p.Name]
-	delete(c.lags, p.Name)
-	err := c.network.Remove(wan.Lag{Member: p.Name, By: lag})
-	c.mu.Unlock()
-	if err != nil {
-		return fmt.Errorf("end lag of %s: %w", p.Name, err)
-	}
-	if !lagging {
-		return nil
-	}
-	return c.setPatience(ctx, p, 0)
-}
-
-// The server's own values of how long an oplog fetcher waits for the answer to its first request.
-const (
-	oplogInitialFind = 60 * time.Second
-	oplogRetriedFind = 2 * time.Second
-)
-
-// An oplog fetcher gives up a stream that is silent for oplogNetworkTimeoutBufferSeconds (5 s; it cannot be changed while
-// the server runs) longer than half an election timeout, and begins again. So a lag grows in steps that are shorter,
-// with pauses in which something arrives. It could not grow faster than time passes anyway.
-const (
-	lagStep  = 2 * time.Second
-	lagPause = 2500 * time.Millisecond
-)
-
-// setPatience lets a member wait for delayed oplog entries that much longer than it would.
-func (c *Cluster) setPatience(ctx context.Context, p *process, lag time.Duration) error {
-	if !p.current().alive() || p.paused() {
-		return nil // Start does it
-	}
-	return p.command(ctx, bson.D{
-		{Key: "setParameter", Value: 1},
-		{Key: "oplogInitialFindMaxSeconds", Value: seconds(oplogInitialFind + 2*lag)},
-		{Key: "oplogRetriedFindMaxSeconds", Value: seconds(oplogRetriedFind + 2*lag)},
-	}, nil)
-}
-
-// seconds rounds up.
-func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
-
-// reapplyLag is for a member that was started again: its fetcher begins anew, so the lag does as well.
-func (c *Cluster) reapplyLag(ctx context.Context, p *process) error {
-	c.mu.Lock()
-	lag := c.lags[p.Name]
-	if lag > 0 {
-		c.lags[p.Name] = 0
-	}
-	c.mu.Unlock()
-	if lag == 0 {
-		return nil
-	}
-	if err := c.setPatience(ctx, p, lag); err != nil {
-		return err
-	}
-	return c.growLag(ctx, p, 0, lag)
-}
-
-const (
-	// unchainWithin bounds the wait for members to copy from somebody else. A member changes over with the next answer of the old source, which may
-	// take half an election timeout; one that cannot reach the primary stays where it is.
-	unchainWithin = 10 * time.Second
-	unchainPause  = 200 * time.Millisecond
-)
-
-// unchain moves members that copy from the lagging one to its primary: the lag is to be that member's alone. It returns when they have changed over.
-func (c *Cluster) unchain(ctx context.Context, lagging *process) error {
-	deadline := time.Now().Add(unchainWithin)
-	for {
-		chained, err := c.askToUnchain(ctx, lagging)
-		if err != nil || !chained || time.Now().After(deadline) {
-			return err
-		}
-		pause := time.NewTimer(unchainPause)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			return fmt.Errorf("move members that copy from %s: %w", lagging.Name, context.Cause(ctx))
-		}
-	}
-}
-
-// askToUnchain asks each member that copies from the lagging one to copy from the primary, and tells whether there was one.
-func (c *Cluster) askToUnchain(ctx context.Context, lagging *process) (chained bool, err error) {
-	for _, p := range c.processes {
-		if p.Set != lagging.Set || p == lagging || p.Kind != kindData || !p.current().alive() || p.paused() {
-			continue
-		}
-		status, err := p.replicaStatus(ctx)
-		if err != nil {
-			return chained, err
-		}
-		primary, ok := status.primary()
-		if status.SyncSource != lagging.advertised() || !ok {
-			continue
-		}
-		chained = true
-		if err := p.command(ctx, bson.D{{Key: "replSetSyncFrom", Value: primary.Name}}, nil); err != nil {
-			return chained, err
-		}
-	}
-	return chained, nil
+	return c.network.Apply(wan.Lag{Member: member, By: by})
 }
 
 func (c *Cluster) operate(ctx context.Context, member string, do func(context.Context, *process) error) error {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/wan"
 )
 
@@ -37,7 +38,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 // prepare takes the name, the directory, the ports and the network. No process runs yet.
 func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 	mongos := o.Tools.Mongos != ""
-	nodes, err := layOut(o.Topology, !mongos)
+	nodes, err := layout.Of(o.Topology, !mongos)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 	}
 	c := &Cluster{
 		options: o, dir: filepath.Join(o.Dir, o.Name), lock: lock, started: began,
-		forker: newForker(), byName: map[string]*process{}, lags: map[string]time.Duration{}, done: make(chan struct{}),
+		forker: newForker(), byName: map[string]*process{}, done: make(chan struct{}),
 	}
 	c.life, c.endLife = context.WithCancelCause(context.Background())
 	defer func() {
@@ -69,6 +70,7 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 	if c.network, err = newNetwork(o); err != nil {
 		return nil, err
 	}
+	c.lags.Delay = c.delayFetches
 	for _, n := range nodes {
 		if err := c.addProcess(n); err != nil {
 			return nil, err
@@ -108,6 +110,7 @@ func (c *Cluster) addProcess(n node) error {
 	p.port, p.host = port, loopback(port)
 	c.processes = append(c.processes, p) // from here on Close gives the port back
 	c.byName[n.Name] = p
+	c.lags.Members = append(c.lags.Members, p)
 	if n.Kind == kindRouter || n.Kind == kindCore {
 		return nil // only their own datacenter talks to them
 	}

@@ -1,0 +1,105 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+	"github.com/shirou/gopsutil/v4/process"
+)
+
+// The labels of everything that a cluster starts.
+const (
+	clusterLabel = "geoshard.cluster"
+	// ownerLabel has the process that started it, as host/pid, so that others know what a dead one left.
+	ownerLabel  = "geoshard.owner"
+	memberLabel = "geoshard.member"
+)
+
+func labels(id string) map[string]string {
+	return map[string]string{clusterLabel: id, ownerLabel: owner()}
+}
+
+func owner() string {
+	host, _ := os.Hostname() // without a name, the pid alone has to do
+	return host + "/" + strconv.Itoa(os.Getpid())
+}
+
+func ofCluster(id string) client.Filters {
+	return client.Filters{}.Add("label", clusterLabel+"="+id)
+}
+
+// removeWithin bounds the removal of a cluster, which takes seconds, on a busy machine most of a minute: a daemon that hangs is to be told of, not waited for.
+const removeWithin = 4 * time.Minute
+
+// removeCluster removes the containers of a cluster, with their data, and then its networks.
+func removeCluster(ctx context.Context, api client.APIClient, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, removeWithin)
+	defer cancel()
+	containers, err := api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ofCluster(id)})
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	var problems []error
+	// One after the other: Docker 20.10 can lock itself up for good when several containers leave their networks at once.
+	for _, one := range containers.Items {
+		_, err := api.ContainerRemove(ctx, one.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) { // a conflict: it is being removed
+			problems = append(problems, fmt.Errorf("remove container %s: %w", one.ID, err))
+		}
+	}
+	networks, err := api.NetworkList(ctx, client.NetworkListOptions{Filters: ofCluster(id)})
+	if err != nil {
+		return errors.Join(append(problems, fmt.Errorf("list networks: %w", err))...)
+	}
+	for _, one := range networks.Items {
+		if _, err := api.NetworkRemove(ctx, one.ID, client.NetworkRemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
+			problems = append(problems, fmt.Errorf("remove network %s: %w", one.Name, err))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// removeAbandoned removes the clusters of processes of this machine that are gone.
+func removeAbandoned(ctx context.Context, api client.APIClient) error {
+	marked := client.Filters{}.Add("label", clusterLabel)
+	containers, err := api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: marked})
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	networks, err := api.NetworkList(ctx, client.NetworkListOptions{Filters: marked})
+	if err != nil {
+		return fmt.Errorf("list networks: %w", err)
+	}
+	abandoned := map[string]bool{}
+	for _, one := range containers.Items {
+		abandoned[one.Labels[clusterLabel]] = gone(one.Labels[ownerLabel])
+	}
+	for _, one := range networks.Items {
+		abandoned[one.Labels[clusterLabel]] = gone(one.Labels[ownerLabel])
+	}
+	var problems []error
+	for id, yes := range abandoned {
+		if yes {
+			problems = append(problems, removeCluster(ctx, api, id))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// gone tells that an owner was a process of this machine that is not there any more. Whose machine or number is not known is left alone.
+func gone(label string) bool {
+	host, number, _ := strings.Cut(label, "/")
+	pid, err := strconv.Atoi(number)
+	if here, _ := os.Hostname(); err != nil || host != here {
+		return false
+	}
+	exists, err := process.PidExists(int32(pid))
+	return err == nil && !exists
+}

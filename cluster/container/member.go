@@ -1,0 +1,234 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/moby/api/pkg/stdcopy"
+	docker "github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/cluster/internal/replica"
+)
+
+// A member is one container with the process of one node.
+type member struct {
+	node              layout.Node
+	port, controlPort int
+	// host is the advertised address, which leads to the box in every network.
+	host string
+	// control is the address on this machine, past all links.
+	control string
+
+	mu     sync.Mutex
+	id     string        // guarded by mu: of the container
+	pid    int           // guarded by mu: 0 when it does not run
+	paused bool          // guarded by mu
+	killed bool          // guarded by mu: by us
+	client *mongo.Client // guarded by mu; direct, made when first needed
+}
+
+var _ replica.Member = (*member)(nil)
+
+// Node is the member's place in the layout.
+func (m *member) Node() layout.Node { return m.node }
+
+// Advertised is the address by which the members know it.
+func (m *member) Advertised() string { return m.host }
+
+// Running tells that its process runs and is not paused.
+func (m *member) Running() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.pid != 0 && !m.paused
+}
+
+// Run runs a command on the admin database of exactly this member, past all links.
+func (m *member) Run(ctx context.Context, command bson.D, into any) error {
+	c, err := m.direct()
+	if err != nil {
+		return err
+	}
+	result := c.Database("admin").RunCommand(ctx, command)
+	if into == nil {
+		err = result.Err()
+	} else {
+		err = result.Decode(into)
+	}
+	if err != nil {
+		return fmt.Errorf("run %s on %s: %w", command[0].Key, m.node.Name, err)
+	}
+	return nil
+}
+
+func (m *member) direct() (*mongo.Client, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.client != nil {
+		return m.client, nil
+	}
+	c, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + m.control + "/").
+		SetDirect(m.node.Kind != layout.Router).
+		SetAppName("geoshard-supervisor").
+		SetMaxPoolSize(4).
+		// Docker says who lives; the driver need not ask often, nor keep a stream open.
+		SetServerMonitoringMode("poll").
+		SetHeartbeatInterval(10 * time.Second).
+		SetServerSelectionTimeout(2 * time.Second).
+		SetConnectTimeout(2 * time.Second))
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", m.node.Name, err)
+	}
+	m.client = c
+	return c, nil
+}
+
+// disconnect drops the client, so that the next command starts afresh.
+func (m *member) disconnect(ctx context.Context) {
+	m.mu.Lock()
+	c := m.client
+	m.client = nil
+	m.mu.Unlock()
+	if c != nil {
+		_ = c.Disconnect(ctx)
+	}
+}
+
+func serverArguments(m *member) []string {
+	return []string{"--bind_ip_all", "--port", strconv.Itoa(m.port), "--setParameter", "diagnosticDataCollectionEnabled=false"}
+}
+
+func (c *Cluster) serverCommand(m *member) []string {
+	args := append([]string{"mongod"}, serverArguments(m)...)
+	args = append(args, "--replSet", m.node.Set, "--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64",
+		"--networkMessageCompressors", "disabled") // the network recognises an oplog fetch by its bytes
+	if m.node.Kind == layout.Config {
+		return append(args, "--configsvr", "--dbpath", "/data/db")
+	}
+	// Moved documents leave their old shard at once (default 900 s), so that a residency proof can be watched.
+	return append(args, "--shardsvr", "--dbpath", "/data/db", "--setParameter", "orphanCleanupDelaySecs=1")
+}
+
+func (c *Cluster) routerCommand(m *member) []string {
+	return append(append([]string{"mongos"}, serverArguments(m)...), "--configdb", cluster.ConfigSet+"/"+c.hosts(cluster.ConfigSet))
+}
+
+// create makes and starts a member's container. It goes past testcontainers, which would publish the image's ports on all addresses of this machine; its
+// labels make testcontainers' reaper know the container all the same.
+func (c *Cluster) create(ctx context.Context, m *member, command []string) error {
+	net := c.networks[m.node.DC]
+	all := testcontainers.GenericLabels()
+	maps.Copy(all, labels(c.id))
+	all[memberLabel] = m.node.Name
+	made, err := c.docker.ContainerCreate(ctx, client.ContainerCreateOptions{
+		Config: &docker.Config{Image: c.settings.image, Cmd: command, Labels: all},
+		NetworkingConfig: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
+			net.name: {NetworkID: net.id},
+		}},
+	})
+	if err != nil {
+		return fmt.Errorf("make the container of %s: %w", m.node.Name, err)
+	}
+	m.mu.Lock()
+	m.id = made.ID
+	m.mu.Unlock()
+	return c.launch(ctx, m)
+}
+
+// launch starts a member's container and tells the box about its address before anything can be fetched from there.
+func (c *Cluster) launch(ctx context.Context, m *member) error {
+	if _, err := c.docker.ContainerStart(ctx, m.container(), client.ContainerStartOptions{}); err != nil {
+		return &cluster.HintedError{
+			Err:  fmt.Errorf("start the container of %s: %w", m.node.Name, err),
+			Help: "the image " + c.settings.image + " needs mongod and mongos; scripts/image.sh makes one that has both",
+		}
+	}
+	state, address, err := c.inspect(ctx, m)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.pid, m.paused, m.killed = state.Pid, false, false
+	m.mu.Unlock()
+	if !state.Running {
+		return c.unlessEnded(ctx, m)
+	}
+	return c.api.Register(ctx, m.node.Name, netip.AddrPortFrom(address, uint16(m.port)).String())
+}
+
+func (m *member) container() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.id
+}
+
+func (c *Cluster) inspect(ctx context.Context, m *member) (docker.State, netip.Addr, error) {
+	seen, err := c.docker.ContainerInspect(ctx, m.container(), client.ContainerInspectOptions{})
+	if err == nil && seen.Container.State == nil {
+		err = errors.New("the daemon does not tell its state")
+	}
+	if err != nil {
+		return docker.State{}, netip.Addr{}, fmt.Errorf("inspect the container of %s: %w", m.node.Name, err)
+	}
+	var address netip.Addr
+	if seen.Container.NetworkSettings != nil {
+		if at := seen.Container.NetworkSettings.Networks[c.networks[m.node.DC].name]; at != nil {
+			address = at.IPAddress
+		}
+	}
+	return *seen.Container.State, address, nil
+}
+
+// An EndedError is a member whose process ended by itself.
+type EndedError struct {
+	Member string
+	Code   int
+	// Log is the end of what it logged.
+	Log string
+}
+
+// Error says which member ended and how.
+func (e *EndedError) Error() string {
+	return fmt.Sprintf("%s ended with exit code %d", e.Member, e.Code)
+}
+
+// Hint shows the end of the log.
+func (e *EndedError) Hint() string { return "its log ends with:\n" + e.Log }
+
+// unlessEnded returns nil while a member's container runs, and what it said when it does not any more.
+func (c *Cluster) unlessEnded(ctx context.Context, m *member) error {
+	state, _, err := c.inspect(ctx, m)
+	if err != nil || state.Running || state.Paused {
+		return err
+	}
+	return &EndedError{Member: m.node.Name, Code: state.ExitCode, Log: c.tail(ctx, m)}
+}
+
+// tail returns the last lines of a member's log, or why they cannot be read.
+func (c *Cluster) tail(ctx context.Context, m *member) string {
+	log, err := c.docker.ContainerLogs(ctx, m.container(), client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: "20"})
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = log.Close() }()
+	var text strings.Builder
+	if _, err := stdcopy.StdCopy(&text, &text, io.LimitReader(log, 1<<20)); err != nil {
+		return err.Error()
+	}
+	return text.String()
+}

@@ -1,0 +1,248 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/containerd/errdefs"
+	docker "github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/replica"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/wan"
+)
+
+func (c *Cluster) open() error {
+	if c.closed.Load() {
+		return cluster.ErrClosed
+	}
+	return nil
+}
+
+func (c *Cluster) find(member string) (*member, error) {
+	m, err := c.member(member)
+	if err != nil {
+		return nil, err
+	}
+	return m, c.open()
+}
+
+// Kill ends a member's container with SIGKILL and returns when it is gone. Killing a dead one does nothing.
+func (c *Cluster) Kill(ctx context.Context, member string) error {
+	m, err := c.find(member)
+	if err != nil {
+		return err
+	}
+	m.disconnect(ctx)
+	_, err = c.docker.ContainerKill(ctx, m.container(), client.ContainerKillOptions{Signal: "SIGKILL"})
+	if err != nil && !errdefs.IsConflict(err) { // a conflict: it does not run
+		return fmt.Errorf("kill %s: %w", member, err)
+	}
+	wait := c.docker.ContainerWait(ctx, m.container(), client.ContainerWaitOptions{Condition: docker.WaitConditionNotRunning})
+	select {
+	case <-wait.Result:
+	case err := <-wait.Error:
+		return fmt.Errorf("wait for the end of %s: %w", member, err)
+	}
+	m.mu.Lock()
+	m.pid, m.paused, m.killed = 0, false, true
+	m.mu.Unlock()
+	return c.api.Forget(ctx, member)
+}
+
+// Pause freezes a member's container: its sockets stay open and nobody answers. It returns ErrNotRunning for a dead one.
+func (c *Cluster) Pause(ctx context.Context, member string) error {
+	m, err := c.find(member)
+	if err != nil {
+		return err
+	}
+	state, _, err := c.inspect(ctx, m)
+	switch {
+	case err != nil:
+		return err
+	case state.Paused:
+		return nil
+	case !state.Running:
+		return &cluster.HintedError{Err: fmt.Errorf("pause %s: %w", member, cluster.ErrNotRunning), Help: "start it first"}
+	}
+	if _, err := c.docker.ContainerPause(ctx, m.container(), client.ContainerPauseOptions{}); err != nil {
+		return fmt.Errorf("pause %s: %w", member, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.paused = true
+	return nil
+}
+
+// Start starts a killed member, with the address and the data that it had, or lets a paused one go on. It is idempotent, and returns when the
+// member answers as what it is. A member that finds no majority may stay in recovery; then the error is ctx's.
+func (c *Cluster) Start(ctx context.Context, member string) error {
+	m, err := c.find(member)
+	if err != nil {
+		return err
+	}
+	state, _, err := c.inspect(ctx, m)
+	if err != nil {
+		return err
+	}
+	switch {
+	case state.Paused:
+		if _, err := c.docker.ContainerUnpause(ctx, m.container(), client.ContainerUnpauseOptions{}); err != nil {
+			return fmt.Errorf("let %s go on: %w", member, err)
+		}
+		m.mu.Lock()
+		m.paused = false
+		m.mu.Unlock()
+	case !state.Running:
+		m.disconnect(ctx) // the client of the former life would wait for its next heartbeat
+		if err := c.launch(ctx, m); err != nil {
+			return err
+		}
+	}
+	if err := c.await(ctx, m, "answer", replica.Hello.Works); err != nil {
+		return err
+	}
+	if state.Running { // also of a paused one
+		return nil
+	}
+	return c.lags.Again(ctx, m)
+}
+
+// Isolate cuts every link of a datacenter, in both directions.
+func (c *Cluster) Isolate(ctx context.Context, dc topology.DatacenterID) error {
+	return c.Apply(ctx, wan.Isolate{DC: dc}.String())
+}
+
+// Cut cuts the link between two datacenters, in both directions.
+func (c *Cluster) Cut(ctx context.Context, a, b topology.DatacenterID) error {
+	return c.Apply(ctx, wan.Cut{From: a, To: b}.String())
+}
+
+// Apply puts a fault into force, written as the wan package parses it: "cut NYC->LON", "delay NYC LON 300ms". It returns
+// ErrBadFault, ErrUnknownDatacenter or ErrUnknownMember for what cannot be.
+func (c *Cluster) Apply(ctx context.Context, fault string) error {
+	return c.disturb(ctx, fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, lag.By) }, c.api.Apply)
+}
+
+// Remove ends one fault that is in force.
+func (c *Cluster) Remove(ctx context.Context, fault string) error {
+	return c.disturb(ctx, fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, 0) }, c.api.Remove)
+}
+
+func (c *Cluster) disturb(ctx context.Context, fault string, onLag func(wan.Lag) error, do func(context.Context, string) error) error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	parsed, err := wan.ParseFault(fault)
+	if err != nil {
+		help := ""
+		if bad := (*wan.FaultError)(nil); errors.As(err, &bad) {
+			help = bad.Hint()
+		}
+		return &cluster.HintedError{Err: fmt.Errorf("%w: %w", cluster.ErrBadFault, err), Help: help}
+	}
+	if lag, ok := parsed.(wan.Lag); ok {
+		return onLag(lag)
+	}
+	for _, dc := range wan.Places(parsed) {
+		if _, ok := c.settings.world.Datacenter(dc); !ok {
+			return fmt.Errorf("%q: %w", fault, cluster.UnknownDatacenter(dc, c.datacenters()))
+		}
+	}
+	return do(ctx, parsed.String())
+}
+
+// Heal removes every fault of the links and every lag. Killed and paused members stay as they are.
+func (c *Cluster) Heal(ctx context.Context) error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	return c.lags.Heal(ctx, func() error { return c.api.Heal(ctx) })
+}
+
+// SetLag holds a shard's data member that far behind its sync source; 0 ends it. Votes and heartbeats are not touched. It returns when the lag
+// is in force. Members that copy nothing return ErrUnsupported.
+func (c *Cluster) SetLag(ctx context.Context, member string, lag time.Duration) error {
+	m, err := c.find(member)
+	if err != nil {
+		return err
+	}
+	return c.lags.Set(ctx, m, lag)
+}
+
+func (c *Cluster) delayFetches(ctx context.Context, member string, by time.Duration) error {
+	fault := wan.Lag{Member: member, By: by}.String()
+	if by == 0 {
+		return c.api.Remove(ctx, fault)
+	}
+	return c.api.Apply(ctx, fault)
+}
+
+// answerWithin is how long a status waits for one member.
+const answerWithin = time.Second
+
+// Status asks every member once, in parallel, past all links: faults of the network do not hide a member.
+func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
+	if err := c.open(); err != nil {
+		return cluster.Status{}, err
+	}
+	containers, err := c.docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ofCluster(c.id)})
+	if err != nil {
+		return cluster.Status{}, fmt.Errorf("list the containers of %s: %w", c.Name(), err)
+	}
+	states := map[string]docker.ContainerState{}
+	for _, one := range containers.Items {
+		states[one.ID] = one.State
+	}
+	looks := make([]replica.Look, len(c.members))
+	var all sync.WaitGroup
+	for i, m := range c.members {
+		all.Go(func() { looks[i] = look(ctx, m, states[m.container()]) })
+	}
+	network, err := c.api.State(ctx)
+	all.Wait()
+	if err != nil {
+		return cluster.Status{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return cluster.Status{}, fmt.Errorf("ask members of %s: %w", c.Name(), context.Cause(ctx))
+	}
+	s := cluster.Status{
+		Name: c.Name(), Taken: time.Now().UTC(), Started: c.started.UTC(), ServerVersion: c.router.Version, QueryRouter: c.router,
+		Members: replica.WithLags(looks), Faults: network.Faults,
+	}
+	for _, l := range network.Links {
+		s.Links = append(s.Links, cluster.Link{
+			Between: [2]topology.DatacenterID{l.A, l.B}, RTT: cluster.Duration(l.RTT), Jitter: cluster.Duration(l.Jitter),
+			Bandwidth: l.Bandwidth, Cut: l.CutAB || l.CutBA,
+		})
+	}
+	return s, nil
+}
+
+func look(ctx context.Context, m *member, state docker.ContainerState) replica.Look {
+	l := replica.Unasked(m)
+	m.mu.Lock()
+	pid, killed := m.pid, m.killed
+	m.mu.Unlock()
+	switch {
+	case state == docker.StatePaused:
+		l.Member.State = cluster.StatePaused
+	case state != docker.StateRunning:
+		pid, l.Member.State, l.Member.Detail = 0, cluster.StateDown, "ended by itself"
+		if killed {
+			l.Member.Detail = "killed"
+		}
+	default:
+		ctx, cancel := context.WithTimeout(ctx, answerWithin)
+		defer cancel()
+		l = replica.At(ctx, m)
+	}
+	l.Member.PID = pid
+	return l
+}

@@ -1,0 +1,119 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/cluster/internal/replica"
+)
+
+// ErrNoDocker means that no container runtime answers.
+var ErrNoDocker = errors.New("no container runtime answers")
+
+// Run starts a cluster and returns when every shard's primary is at home, every member copies, the shards are added and the delays are on.
+// When ctx ends before, or anything fails, everything that was started is removed. Several clusters can run side by side.
+//
+// Its errors: ErrNoDocker, or what kept a container or the cluster from starting.
+func Run(ctx context.Context, options ...Option) (*Cluster, error) {
+	s, err := settingsOf(options)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := layout.Of(s.world, false)
+	if err != nil {
+		return nil, err
+	}
+	provider, err := testcontainers.NewDockerProvider()
+	if err == nil {
+		err = provider.Health(ctx)
+	}
+	if err != nil {
+		return nil, &cluster.HintedError{
+			Err:  fmt.Errorf("run cluster in containers: %w: %w", ErrNoDocker, err),
+			Help: "start Docker, or say by DOCKER_HOST where it is",
+		}
+	}
+	c := &Cluster{settings: s, id: ulid.Make().String(), started: time.Now(), provider: provider, docker: provider.Client()}
+	if c.settings.name == "" {
+		c.settings.name = c.id
+	}
+	c.place(nodes)
+	if err := c.bringUp(ctx); err != nil {
+		err = fmt.Errorf("run cluster in containers: %w", err)
+		return nil, errors.Join(err, c.Close(context.WithoutCancel(ctx)))
+	}
+	return c, nil
+}
+
+// bringUp takes the steps of a start: what stands between the members, then the members, then what makes them one cluster.
+func (c *Cluster) bringUp(ctx context.Context) error {
+	if err := removeAbandoned(ctx, c.docker); err != nil {
+		return err
+	}
+	var err error
+	if c.watcher, err = startWatcher(c.id); err != nil {
+		return err
+	}
+	if err := c.openNetworks(ctx); err != nil {
+		return err
+	}
+	if err := c.startBox(ctx); err != nil {
+		return err
+	}
+	c.report("the network between %d datacenters stands", len(c.settings.world.Datacenters))
+	if err := c.form(ctx); err != nil {
+		return err
+	}
+	if err := c.identify(ctx); err != nil {
+		return err
+	}
+	if err := c.api.StartDelays(ctx); err != nil {
+		return err
+	}
+	c.report("ready")
+	return nil
+}
+
+// A milestone is something that other steps of the start wait for.
+type milestone struct {
+	once sync.Once
+	done chan struct{}
+}
+
+func newMilestone() *milestone { return &milestone{done: make(chan struct{})} }
+
+func (m *milestone) reach() { m.once.Do(func() { close(m.done) }) }
+
+func (m *milestone) wait(ctx context.Context) error {
+	select {
+	case <-m.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (c *Cluster) report(format string, args ...any) {
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
+	c.settings.progress(fmt.Sprintf("%6.2fs ", time.Since(c.started).Seconds()) + fmt.Sprintf(format, args...))
+}
+
+// await waits for a member to be in a state; that its container ends meanwhile is an error which says why.
+func (c *Cluster) await(ctx context.Context, m *member, what string, wanted func(replica.Hello) bool) error {
+	return replica.Await(ctx, fmt.Sprintf("wait for %s to %s", m.node.Name, what), func() (bool, error) {
+		h, err := replica.Greet(ctx, m)
+		if err != nil {
+			return false, c.unlessEnded(ctx, m)
+		}
+		return wanted(h), nil
+	})
+}

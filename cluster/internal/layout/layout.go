@@ -1,0 +1,150 @@
+package layout
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A Kind is what sort of process a node is. It decides its arguments.
+type Kind int
+
+// The kinds.
+const (
+	Unknown Kind = iota
+	Data         // a shard's member that holds data
+	Arbiter
+	Config
+	Router // mongos or devmongos
+	Core   // the blank mongod beneath a devmongos
+)
+
+// A Node is one process of the layout, before it has ports.
+type Node struct {
+	Name     string
+	Kind     Kind
+	DC       topology.DatacenterID
+	Shard    topology.ShardID // empty unless the node is a shard's member
+	Set      string           // replica set; empty for a router
+	Priority float64
+	Votes    int
+	// Home is the member that is to be its set's primary.
+	Home bool
+}
+
+// Of turns a topology into the processes that it needs: shards, then config servers, then routers.
+// withCores adds the core that a devmongos needs beneath each router.
+func Of(t *topology.Topology, withCores bool) ([]Node, error) {
+	var nodes []Node
+	for _, s := range t.Shards {
+		members, err := shardNodes(t, s)
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, members...)
+	}
+	nodes = append(nodes, configNodes(t)...)
+	routers := 0
+	for _, dc := range t.Datacenters {
+		if dc.Role == topology.RoleVoter {
+			continue // clients never live there
+		}
+		routers++
+		if withCores {
+			nodes = append(nodes, Node{
+				Name: MemberName(cluster.RouterCore, dc.ID), Kind: Core, DC: dc.ID,
+				Set: "router-" + string(dc.ID), Priority: 1, Votes: 1, Home: true,
+			})
+		}
+		nodes = append(nodes, Node{Name: MemberName(cluster.Router, dc.ID), Kind: Router, DC: dc.ID})
+	}
+	if routers == 0 || len(t.Shards) == 0 {
+		return nil, errors.New("lay out cluster: the topology needs at least one shard and one datacenter with clients")
+	}
+	return nodes, nil
+}
+
+func shardNodes(t *topology.Topology, s topology.Shard) ([]Node, error) {
+	switch string(s.ID) {
+	case "", cluster.ConfigSet, cluster.Router, cluster.RouterCore, "admin", "local":
+		return nil, &cluster.HintedError{Err: fmt.Errorf("lay out cluster: shard name %q is reserved", s.ID), Help: "rename the shard"}
+	}
+	var nodes []Node
+	home := -1
+	for i, m := range s.Members {
+		n := Node{
+			Name: s.MemberName(i), Kind: Data, DC: m.DC, Shard: s.ID,
+			Set: string(s.ID), Priority: m.Priority, Votes: 1,
+		}
+		if t.Arbiter(m) {
+			n.Kind, n.Priority = Arbiter, 0
+		}
+		if n.Priority > 0 && (home < 0 || n.Priority > nodes[home].Priority) {
+			home = i
+		}
+		nodes = append(nodes, n)
+	}
+	if home < 0 {
+		return nil, fmt.Errorf("lay out cluster: shard %q has no member that could become primary", s.ID)
+	}
+	nodes[home].Home = true
+	return nodes, nil
+}
+
+// configNodes puts one config server in each datacenter. Those of voter datacenters cannot be arbiters (MongoDB allows
+// none in a config set), but they never become primary. The first datacenter that has clients is the primary's home.
+func configNodes(t *topology.Topology) []Node {
+	var nodes []Node
+	homeTaken := false
+	for _, dc := range t.Datacenters {
+		n := Node{Name: MemberName(cluster.ConfigSet, dc.ID), Kind: Config, DC: dc.ID, Set: cluster.ConfigSet, Votes: 1}
+		switch {
+		case dc.Role == topology.RoleVoter:
+		case !homeTaken:
+			homeTaken, n.Home, n.Priority = true, true, 10
+		default:
+			n.Priority = 1
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes
+}
+
+// MemberName is the name of the first member of a set in a datacenter.
+func MemberName(set string, dc topology.DatacenterID) string {
+	return cluster.MemberName{Set: set, DC: dc, Ordinal: 1}.String()
+}
+
+// SetConfig is the document for replSetInitiate. hosts are the advertised addresses by node name.
+func SetConfig(set string, members []Node, hosts map[string]string, electionTimeout time.Duration) bson.D {
+	var list bson.A
+	for i, n := range members {
+		m := bson.D{{Key: "_id", Value: i}, {Key: "host", Value: hosts[n.Name]}, {Key: "priority", Value: n.Priority}, {Key: "votes", Value: n.Votes}}
+		if n.Kind == Arbiter { // MongoDB refuses tags on arbiters
+			m = append(m, bson.E{Key: "arbiterOnly", Value: true})
+		} else {
+			m = append(m, bson.E{Key: "tags", Value: bson.D{{Key: "dc", Value: string(n.DC)}}})
+		}
+		list = append(list, m)
+	}
+	settings := bson.D{
+		{Key: "electionTimeoutMillis", Value: electionTimeout.Milliseconds()},
+	}
+	config := bson.D{{Key: "_id", Value: set}, {Key: "version", Value: 1}}
+	if members[0].Kind == Config {
+		config = append(config, bson.E{Key: "configsvr", Value: true})
+	} else {
+		settings = append(settings, bson.E{Key: "getLastErrorModes", Value: bson.D{
+			{Key: MultiDatacenter, Value: bson.D{{Key: "dc", Value: 2}}},
+		}})
+	}
+	return append(config, bson.E{Key: "members", Value: list}, bson.E{Key: "settings", Value: settings})
+}
+
+// MultiDatacenter is the write-concern mode that every shard has: acknowledged by members of two distinct datacenters.
+const MultiDatacenter = "multiDatacenter"

@@ -1,0 +1,125 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
+)
+
+// A Member is one process of a cluster, as its provider gives it.
+type Member interface {
+	// Node is its place in the layout.
+	Node() layout.Node
+	// Advertised is the address by which the other members know it.
+	Advertised() string
+	// Running tells that its process runs and is not paused.
+	Running() bool
+	// Run runs a command on the admin database of exactly this process, past the emulated network. into may be nil.
+	Run(ctx context.Context, command bson.D, into any) error
+}
+
+// A Hello is the part of the server's greeting that says what it is.
+type Hello struct {
+	Primary   bool `bson:"isWritablePrimary"`
+	Secondary bool `bson:"secondary"`
+	Arbiter   bool `bson:"arbiterOnly"`
+	// Msg is "isdbgrid" for a query router.
+	Msg string `bson:"msg"`
+}
+
+// Works tells that a member does its work: routes, takes writes, copies them or votes.
+func (h Hello) Works() bool { return h.Routes() || h.Primary || h.Secondary || h.Arbiter }
+
+// Routes tells that it is a query router.
+func (h Hello) Routes() bool { return h.Msg == "isdbgrid" }
+
+// Greet says hello to a member.
+func Greet(ctx context.Context, m Member) (Hello, error) {
+	var h Hello
+	err := m.Run(ctx, bson.D{{Key: "hello", Value: 1}}, &h)
+	return h, err
+}
+
+// passingCodes are what servers answer while a primary steps down, up or is looked for.
+var passingCodes = []int{
+	6, 7, 89, // HostUnreachable, HostNotFound, NetworkTimeout
+	91, 189, 11600, 11602, // ShutdownInProgress, PrimarySteppedDown, InterruptedAtShutdown, InterruptedDueToReplStateChange
+	133,                 // FailedToSatisfyReadPreference: no primary yet
+	10107, 13435, 13436, // NotWritablePrimary, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary
+}
+
+// Passing tells that an error is of the kind that a repetition gets over.
+func Passing(err error) bool {
+	var answer mongo.ServerError
+	if errors.As(err, &answer) {
+		return slices.ContainsFunc(passingCodes, answer.HasErrorCode)
+	}
+	return mongo.IsNetworkError(err) || mongo.IsTimeout(err)
+}
+
+// Codes of errors that tell that an earlier attempt was carried out.
+const (
+	codeAlreadyInitialized = 23
+)
+
+// Initiate forms a replica set from the member that is to be its primary, and waits until it is that.
+func Initiate(ctx context.Context, home Member, config bson.D) error {
+	err := home.Run(ctx, bson.D{{Key: "replSetInitiate", Value: config}}, nil)
+	var answer mongo.ServerError
+	if err != nil && !(errors.As(err, &answer) && answer.HasErrorCode(codeAlreadyInitialized)) {
+		return err
+	}
+	return Await(ctx, "wait for the primary of "+home.Node().Set, func() (bool, error) {
+		h, err := Greet(ctx, home)
+		return err == nil && h.Primary, nil
+	})
+}
+
+// Persist repeats an idempotent command while a set that has just been formed changes its mind about its primary.
+func Persist(ctx context.Context, m Member, command bson.D) error {
+	var last error
+	err := Await(ctx, fmt.Sprintf("run %s on %s", command[0].Key, m.Node().Name), func() (bool, error) {
+		last = m.Run(ctx, command, nil)
+		if Passing(last) {
+			return false, nil
+		}
+		return true, last
+	})
+	if err != nil && ctx.Err() != nil {
+		return errors.Join(err, last)
+	}
+	return err
+}
+
+// lookEvery is how often a state is looked at while something waits for it.
+const lookEvery = 50 * time.Millisecond
+
+// Await calls look until it is done, fails, or ctx ends.
+func Await(ctx context.Context, what string, look func() (bool, error)) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		done, err := look()
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		case <-ticker.C:
+		}
+	}
+}
+
+// declared are the roles that a member keeps whatever it does inside its set.
+var declared = map[layout.Kind]cluster.Role{
+	layout.Arbiter: cluster.RoleArbiter, layout.Config: cluster.RoleConfig, layout.Router: cluster.RoleRouter, layout.Core: cluster.RoleRouterCore,
+}

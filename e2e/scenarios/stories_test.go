@@ -1,0 +1,266 @@
+package scenarios_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/cart/store"
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/rehome"
+)
+
+// some is how many writes show that a shopper can write.
+const some = 20
+
+// Each datacenter's documents are on its shard, and nothing is left to plan.
+func documentsAreInTheirZones(t *testing.T, s *scene) {
+	m := s.shop(t, s.everywhere()...)
+	for who := range m.shoppers {
+		m.goesOn(t, who, some)
+	}
+	m.count(t, s.shops["LON"])
+	plan, err := s.catalog(t).Plan(t.Context(), s.Topology(), zones.PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !plan.Empty() {
+		t.Errorf("got %v, want nothing to do", plan.Steps)
+	}
+	s.prove(t, s.Topology())
+}
+
+// Sydney's copy of New York's shard is behind. Without a token the traveller does not find there what he has written in New York; with it, he does.
+func aTokenMakesATravellerReadHisOwnWrites(t *testing.T, s *scene) {
+	if err := s.SetLag(t.Context(), "nyc/SYD", 2*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	session := profile(t, "session")
+	key, err := consistency.NewKey("k", bytes.Repeat([]byte("scenario"), 4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := consistency.NewKeyring(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	home, away := s.shops["NYC"], s.shops["SYD"]
+	made, _, err := home.Create(t.Context(), session, ulid.Make().String(), "", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale := 0
+	journeys := amount(5, 50)
+	for n := 1; n <= journeys; n++ {
+		token := writeAt(t, home, session, made.Handle, keys)
+		without, err := away.Cart(t.Context(), session, made.Handle)
+		if err != nil && !errors.Is(err, cart.ErrNotFound) { // the cart itself may not be there yet
+			t.Fatal(err)
+		}
+		if without.Count() < n {
+			stale++
+		}
+		if got := readWith(t, away, session, made.Handle, keys, token); got != n {
+			t.Errorf("journey %d, with token: got %d things, want %d", n, got, n)
+		}
+	}
+	t.Logf("%d journeys: without token %d did not see the traveller's write, with it 0", journeys, stale)
+	if stale == 0 {
+		t.Error("without token everything was seen: the check could not fail")
+	}
+	if err := s.Heal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitWhole(t)
+}
+
+// writeAt puts one thing into the cart and returns the sealed token of that.
+func writeAt(t *testing.T, shop *store.Store, p consistency.Profile, h cart.Handle, keys *consistency.Keyring) string {
+	t.Helper()
+	var sealed string
+	inSession(t, shop, p, func(ctx context.Context, session *mongo.Session) error {
+		_, _, err := shop.Change(ctx, p, h, cart.Request{
+			Key: ulid.Make().String(), At: time.Now(), Change: cart.AddItem{SKU: "mug", Quantity: 1, Price: 900, Currency: "USD"},
+		})
+		if err != nil {
+			return err
+		}
+		token, err := consistency.TokenOf(session, shop.DataCenter(), time.Now())
+		if err != nil {
+			return err
+		}
+		sealed, err = keys.Seal(token)
+		return err
+	})
+	return sealed
+}
+
+// readWith reads the cart with a token, and returns how many things it holds.
+func readWith(t *testing.T, shop *store.Store, p consistency.Profile, h cart.Handle, keys *consistency.Keyring, sealed string) (things int) {
+	t.Helper()
+	inSession(t, shop, p, func(ctx context.Context, session *mongo.Session) error {
+		token, err := keys.Open(sealed, time.Now(), consistency.Limits{})
+		if err != nil {
+			return err
+		}
+		if err := token.Advance(session); err != nil {
+			return err
+		}
+		return consistency.Within(ctx, within, func(ctx context.Context) error {
+			c, err := shop.Cart(ctx, p, h)
+			things = c.Count()
+			return err
+		})
+	})
+	return things
+}
+
+func inSession(t *testing.T, shop *store.Store, p consistency.Profile, do func(context.Context, *mongo.Session) error) {
+	t.Helper()
+	session, err := shop.Client().StartSession(p.SessionOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.EndSession(context.WithoutCancel(t.Context()))
+	if err := do(mongo.NewSessionContext(t.Context(), session), session); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The primary of one datacenter's shard is killed. Its shoppers wait for an election, the others for nothing, and nobody loses anything.
+func aPrimaryDies(t *testing.T, s *scene) {
+	for range amount(1, 10) {
+		m := s.shop(t, s.everywhere()...)
+		m.goesOn(t, "LON>LON", some)
+		if err := s.Kill(t.Context(), "lon/LON"); err != nil {
+			t.Fatal(err)
+		}
+		s.await(t, "another primary of lon", func(now cluster.Status) bool {
+			p, ok := now.Primary("lon")
+			return ok && p.Name != "lon/LON"
+		})
+		for who := range m.shoppers {
+			m.goesOn(t, who, some)
+		}
+		if err := s.Start(t.Context(), "lon/LON"); err != nil {
+			t.Fatal(err)
+		}
+		s.awaitWhole(t)
+		m.goesOn(t, "LON>LON", some)
+		m.count(t, s.shops["NYC"])
+	}
+}
+
+// Sydney is cut off. The others go on, also with what is at home in Sydney; when the links are healed, Sydney has everything.
+func aDatacenterIsCutOff(t *testing.T, s *scene) {
+	for range amount(1, 5) {
+		m := s.shop(t, [2]topology.DatacenterID{"NYC", "NYC"}, [2]topology.DatacenterID{"LON", "LON"})
+		m.goesOn(t, "NYC>NYC", some)
+		abroad := s.shop(t, [2]topology.DatacenterID{"NYC", "SYD"}) // has a cart in Sydney already
+		abroad.goesOn(t, "NYC>SYD", some)
+		if err := s.Isolate(t.Context(), "SYD"); err != nil {
+			t.Fatal(err)
+		}
+		s.await(t, "a primary of syd outside Sydney", func(now cluster.Status) bool {
+			return slices.ContainsFunc(now.Members, func(m cluster.Member) bool {
+				return m.Shard == "syd" && m.Role == cluster.RolePrimary && m.Datacenter != "SYD"
+			})
+		})
+		m.goesOn(t, "NYC>NYC", some)
+		m.goesOn(t, "LON>LON", some)
+		abroad.goesOn(t, "NYC>SYD", some)
+		if err := s.Heal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.awaitWhole(t)
+		m.count(t, s.shops["SYD"])
+		abroad.count(t, s.shops["SYD"])
+	}
+}
+
+// A traveller settles in Sydney: his cart gets its home there, with all that is in it, while others shop.
+func aTravellersCartMovesHome(t *testing.T, s *scene) {
+	m := s.shop(t, s.everywhere()...)
+	durable := profile(t, "durable")
+	home, away := s.shops["NYC"], s.shops["SYD"]
+	made, _, err := home.Create(t.Context(), durable, ulid.Make().String(), "", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(shop *store.Store, h cart.Handle) cart.Cart {
+		t.Helper()
+		c, _, err := shop.Change(t.Context(), durable, h, cart.Request{
+			Key: ulid.Make().String(), At: time.Now(), Change: cart.AddItem{SKU: "mug", Quantity: 1, Price: 900, Currency: "USD"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	add(home, made.Handle)
+	add(away, made.Handle) // from Sydney to New York, and back
+	done, err := rehome.Rehome(t.Context(), away.Client(), s.Topology(), rehome.Options{
+		Namespace: "shop.carts", Filter: bson.D{{Key: "cartId", Value: made.CartID}}, To: topology.StringOf("SYD"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := made.Handle
+	moved.DataCenter = "SYD"
+	if got := add(away, moved).Count(); got != 3 {
+		t.Errorf("after %+v: got %d things, want 3", done.Namespaces, got)
+	}
+	if c, err := home.Cart(t.Context(), durable, made.Handle); !errors.Is(err, cart.ErrNotFound) {
+		t.Errorf("the old home: got %+v, %v, want ErrNotFound", c, err)
+	}
+	for who := range m.shoppers {
+		m.goesOn(t, who, some)
+	}
+	m.count(t, home)
+	s.prove(t, s.Topology())
+}
+
+// London's range is given to New York's zone, and back: the documents move while London's shoppers write to them.
+func aRangeMovesToAnotherZone(t *testing.T, s *scene) {
+	m := s.shop(t, s.everywhere()...)
+	m.goesOn(t, "LON>LON", some)
+	moved := preset(t)
+	moved.Namespaces[0].Ranges = []topology.Range{{Zone: "NYC", Values: []topology.Value{topology.StringOf("LON")}}}
+	worlds := []*topology.Topology{moved}
+	if amount(0, 1) == 1 {
+		worlds = append(worlds, s.Topology())
+	}
+	for _, world := range worlds {
+		c := s.catalog(t)
+		plan, err := c.Plan(t.Context(), world, zones.PlanOptions{Prune: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plan.Empty() {
+			t.Fatal("nothing to do: the story shows nothing")
+		}
+		began := time.Now()
+		if _, err := zones.Apply(t.Context(), plan, c.ApplyDeps(catalog.LockOptions{}), zones.ApplyOptions{AutoApprove: true, Force: true}); err != nil {
+			t.Fatalf("apply %v: %v", plan.Steps, err)
+		}
+		if err := zones.Wait(t.Context(), plan.Layout, c, zones.WaitOptions{Goal: zones.WaitClean, Timeout: 3 * within}); err != nil {
+			t.Fatalf("wait: %v%s", err, hint(err))
+		}
+		t.Logf("%d steps and all that moved: %s", len(plan.Steps), time.Since(began).Round(100*time.Millisecond))
+		m.goesOn(t, "LON>LON", some)
+		s.prove(t, world)
+	}
+	m.count(t, s.shops["SYD"])
+}
