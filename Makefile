@@ -16,8 +16,8 @@ build: ## build bin/geoshard
 mongodb: build ## find or fetch MongoDB
 	bin/geoshard mongodb which --install
 
-demo: build ## start three datacenters, show them, stop them
-	scripts/demo.sh bin/geoshard
+demo: build ## play the whole story on a cluster of its own (ARGS="--preset us-east-west" for the other one)
+	bin/geoshard demo $(ARGS)
 
 test: mongodb ## run all tests with the race detector (PKG=./wan for some)
 	scripts/test.sh $(PKG)

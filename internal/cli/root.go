@@ -12,6 +12,7 @@ import (
 
 // commands are the constructors of the top-level commands, in the order of the help.
 var commands = []func(*environment) *cobra.Command{
+	newDemoCommand,
 	newInitCommand,
 	newValidateCommand,
 	newSchemaCommand,

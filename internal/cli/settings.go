@@ -24,6 +24,7 @@ var notSettings = []string{
 	"tighten", "prune", "shard-collections", "save", "auto-approve", "wait", "sample", "via-router", "spare-primaries",
 	"out", "plan", "into", "ns", "filter", "to", "dry-run", "create",
 	"cart", "choose", "country", "location", "method", "path", "class", "redirect", "down", "primary",
+	"break", "list",
 }
 
 // readSettings gives flags that the command line leaves out their values from the environment or the settings file.

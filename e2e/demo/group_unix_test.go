@@ -1,0 +1,67 @@
+//go:build unix
+
+package demo_test
+
+import (
+	"math/rand/v2"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// ownGroup gives the program a process group, so that it can be interrupted as a terminal does.
+func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+
+// within is the time in which the moments are: most of a story on a quiet machine. In a soak it is longer than that, so that the last steps are met as well.
+const within, withinSoak = 60 * time.Second, 85 * time.Second
+
+// handled is by when the program takes interrupts itself. Before, it has begun nothing.
+const handled = 200 * time.Millisecond
+
+// Ctrl-C at any moment ends everything, and nothing is left: no process, no port, no file. The interrupt goes to the whole process group, as that of a terminal does.
+func TestAnInterruptLeavesNothing(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 1))
+	moments, all := 3, within
+	if soak {
+		moments, all = 20, withinSoak
+	}
+	t.Logf("seed %d, %d moments", seed, moments)
+	part := all / time.Duration(moments) // one in each part, so that few moments are no heap
+	tooLate := 0
+	for i := range moments {
+		if !interrupted(t, handled+time.Duration(i)*part+time.Duration(random.Int64N(int64(part)))) {
+			tooLate++
+		}
+	}
+	if tooLate > moments/4 {
+		t.Errorf("%d of %d moments came after the story's end", tooLate, moments)
+	}
+}
+
+// interrupted runs the program, interrupts it at a moment, and looks for what is left. It is false if the story had ended before.
+func interrupted(t *testing.T, moment time.Duration) bool {
+	t.Helper()
+	cmd, s := start(t)
+	time.Sleep(moment) // a moment in time is what is asked for, not a state
+	ports := s.ports()
+	began := time.Now()
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) // it may have ended
+	code := exitCode(t, cmd)
+	t.Logf("after %s: exit code %d, %s later, %d ports had been taken; its last word: %s", moment.Round(time.Millisecond), code, time.Since(began).Round(time.Millisecond), len(ports), lastLine(s.stderr.String()))
+	s.nothingLeft(t, ports)
+	if code == 0 {
+		return false
+	}
+	if code != 1 || !strings.Contains(s.stderr.String(), "geoshard: interrupted") {
+		t.Errorf("exit code %d, want 1 and a word about the interrupt; it said:\n%s\n%s", code, s.stdout.String(), s.stderr.String())
+	}
+	return true
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}

@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/internal/demo"
+	"github.com/geoshard/geoshard/internal/mongobin"
+)
+
+// demoFlags are the flags of demo.
+type demoFlags struct {
+	preset, spoil   string
+	list            bool
+	electionTimeout time.Duration
+	dashboard       demoServeFlags
+}
+
+func newDemoCommand(env *environment) *cobra.Command {
+	var flags demoFlags
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Play the whole story on a cluster of its own",
+		Long: `Start a cluster with the WAN between its datacenters, plan, apply and prove its zones, open a shop and a gateway in each datacenter, and play a story with real
+requests: a new customer, his own writes read abroad, a delayed product, orders and totals, a traveller, a primary that is killed, a datacenter that is cut off. Each
+line says what was asked, where, how long it took, and who answered. Everything is measured, and checked against what the topology and the acknowledgements say.
+
+The exit code is 0 if every check held. --break spoils one step on purpose, so that it does not, and ends the story there. Nothing is left in the
+end, nor after Ctrl-C. While the story is played, geoshard cluster status --name demo shows the cluster; --serve opens a dashboard beside it, which stays.
+
+The preset us-east-west has two datacenters, and a story that begins with the states of both coasts.`,
+		Example: `  geoshard demo
+  geoshard demo --preset us-east-west
+  geoshard demo --output json > story.json
+  geoshard demo --list
+  geoshard demo --break delay
+  geoshard demo --serve --no-story`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return env.demo(cmd.Context(), clusterName(cmd), flags) },
+	}
+	addPresetFlag(cmd, &flags.preset, configs.Default, "the world to play in: nyc-lon-syd or us-east-west")
+	cmd.Flags().String("name", demo.DefaultName, "name of the cluster")
+	cmd.Flags().StringVar(&flags.spoil, "break", "", "spoil a step, so that its checks fail")
+	cmd.Flags().BoolVar(&flags.list, "list", false, "list the steps, and what breaking them does")
+	cmd.Flags().DurationVar(&flags.electionTimeout, "election-timeout", local.DefaultElectionTimeout, "how long members wait for a primary before they elect another")
+	flags.dashboard.add(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("break", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var names []cobra.Completion
+		for _, step := range demo.Story(flags.preset) {
+			names = append(names, cobra.CompletionWithDesc(step.Name, step.Title))
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
+	return cmd
+}
+
+func (e *environment) demo(ctx context.Context, name string, flags demoFlags) error {
+	if flags.list {
+		return e.show(storyView{Preset: flags.preset, Steps: demo.Story(flags.preset)})
+	}
+	if err := flags.check(); err != nil {
+		return err
+	}
+	listener, err := flags.dashboard.bind(ctx)
+	if err != nil {
+		return err
+	}
+	tools, err := mongobin.Ensure(ctx, e.mongodbOptions())
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	gin.SetMode(gin.ReleaseMode)
+	teller := e.newTeller()
+	defer teller.rest()
+	world, err := demo.Start(ctx, demo.Options{Preset: flags.preset, Name: name, ElectionTimeout: flags.electionTimeout, Tools: tools, Progress: teller.starting})
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	return errors.Join(e.play(ctx, world, flags, listener, teller), world.Close(context.WithoutCancel(ctx)))
+}
+
+func (f demoFlags) check() error {
+	if f.electionTimeout <= 0 {
+		return &usageError{msg: fmt.Sprintf("--election-timeout %s: want more than 0", f.electionTimeout), hint: "2s suits one machine"}
+	}
+	if f.spoil == "" {
+		return nil
+	}
+	return demo.CheckStep(f.preset, f.spoil)
+}
+
+// play plays the story in a world, with the dashboard beside it if there is one.
+func (e *environment) play(ctx context.Context, world *demo.World, flags demoFlags, listener net.Listener, teller *teller) error {
+	page, err := e.openDashboard(ctx, world, listener)
+	if err != nil {
+		return err
+	}
+	defer page.close()
+	if flags.dashboard.noStory {
+		teller.rest()
+		return page.stay(ctx, e)
+	}
+	report, err := demo.Play(ctx, world, demo.PlayOptions{Break: flags.spoil, Listen: teller.hear})
+	teller.rest()
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	if err := e.show(reportedView{report}); err != nil {
+		return err
+	}
+	if err := page.stay(ctx, e); err != nil {
+		return err
+	}
+	if !report.Held() {
+		return storyFailed(report)
+	}
+	return nil
+}
+
+// storyFailed says what of a story did not hold.
+func storyFailed(r *demo.Report) error {
+	last := r.Steps[len(r.Steps)-1]
+	if last.Error != "" {
+		return fmt.Errorf("step %s broke off: %s", last.Name, last.Error)
+	}
+	if r.Broken != "" && r.Checks.Failed == 0 {
+		return fmt.Errorf("step %s was spoilt, and every check held all the same", r.Broken)
+	}
+	return fmt.Errorf("%d of %s did not hold", r.Checks.Failed, plural(r.Checks.Held+r.Checks.Failed, "check"))
+}
+
+// A storyView lists steps.
+type storyView struct {
+	Preset string      `json:"preset"`
+	Steps  []demo.Step `json:"steps"`
+}
+
+func (v storyView) text(w io.Writer, s styles) {
+	rows := [][]string{{"step", "shows", "broken by"}}
+	for _, step := range v.Steps {
+		rows = append(rows, []string{step.Name, step.Title, step.Spoilt})
+	}
+	fmt.Fprint(w, grid(s, rows))
+}

@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/internal/demo"
+)
+
+// A teller prints a story while it is played: lines on the standard output, and on a terminal a spinner below them with what is under way.
+type teller struct {
+	out, talk io.Writer
+	s         styles
+	quiet     bool // a program wants the report alone
+	bars      bool
+
+	mu      sync.Mutex
+	spinner *progressbar.ProgressBar // guarded by mu
+	stop    chan struct{}            // guarded by mu; ends its turning
+	began   time.Time                // guarded by mu
+}
+
+func (e *environment) newTeller() *teller {
+	return &teller{out: e.stdout, talk: e.stderr, s: e.styles(e.stdout), quiet: e.output != outputText, bars: isTerminal(e.stderr), began: time.Now()}
+}
+
+// starting tells what the start of the world has reached.
+func (t *teller) starting(text string) {
+	if t.quiet {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.bars {
+		t.spinLocked(text)
+		return
+	}
+	fmt.Fprintf(t.talk, "%6.2fs %s\n", time.Since(t.began).Seconds(), text)
+}
+
+// hear tells an event of the story.
+func (t *teller) hear(event demo.Event) {
+	if t.quiet {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch event := event.(type) {
+	case demo.StepBegun:
+		if event.Number == 1 {
+			t.lineLocked("%s", t.s.faint.Render(fmt.Sprintf("the world is up after %.1f s", time.Since(t.began).Seconds())))
+		}
+		t.lineLocked("\n%s %s %s", t.s.faint.Render(fmt.Sprintf("%d/%d", event.Number, event.Total)), t.s.bold.Render(event.Step.Title), t.s.faint.Render("("+event.Step.Name+")"))
+		t.spinLocked(event.Step.Name)
+	case demo.Told:
+		t.lineLocked("%s", t.line(event.Line))
+	case demo.StepEnded:
+		if event.Report.Error != "" {
+			t.lineLocked("  %s %s", t.s.bad.Render("broke off:"), event.Report.Error)
+		}
+		t.lineLocked("%s", t.s.faint.Render(fmt.Sprintf("    %s", shortly(event.Report.Took))))
+	}
+}
+
+// lineLocked prints a line above the spinner.
+func (t *teller) lineLocked(format string, args ...any) {
+	if t.spinner != nil {
+		_ = t.spinner.Clear() // an error here is about the drawing alone
+	}
+	fmt.Fprintf(t.out, format+"\n", args...)
+}
+
+// spinLocked shows on a terminal what is under way.
+func (t *teller) spinLocked(what string) {
+	if !t.bars {
+		return
+	}
+	if t.spinner == nil {
+		t.spinner = progressbar.NewOptions(-1, progressbar.OptionSetWriter(t.talk), progressbar.OptionSpinnerType(14), progressbar.OptionClearOnFinish(),
+			progressbar.OptionThrottle(50*time.Millisecond), progressbar.OptionSetElapsedTime(true))
+		t.stop = make(chan struct{})
+		go t.turn(t.spinner, t.stop)
+	}
+	t.spinner.Describe(what)
+}
+
+// turn keeps the spinner turning until it is stopped.
+func (t *teller) turn(spinner *progressbar.ProgressBar, stop chan struct{}) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+			t.mu.Lock()
+			if t.spinner != nil {
+				_ = spinner.Add(1) // an error here is about the drawing alone
+			}
+			t.mu.Unlock()
+		}
+	}
+}
+
+// rest takes the spinner away. It is idempotent.
+func (t *teller) rest() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.spinner != nil {
+		close(t.stop)
+		_ = t.spinner.Finish() // an error here is about the drawing alone
+		t.spinner = nil
+	}
+}
+
+// Widths of the columns of a line.
+const (
+	textWidth = 78
+	wayWidth  = 14
+	timeWidth = 9
+)
+
+// line is a line of the story: what happened, the way of the request, how long it took, who answered and by which rule.
+func (t *teller) line(l demo.Line) string {
+	switch {
+	case l.Check != nil && l.Check.Held:
+		got := l.Check.Got
+		if got != l.Check.Want {
+			got += ", " + l.Check.Want
+		}
+		return fmt.Sprintf("    %s %s %s", t.s.good.Render("ok"), l.Text+":", t.s.faint.Render(got))
+	case l.Check != nil:
+		return fmt.Sprintf("    %s %s: %s, want %s", t.s.bad.Render("FAILED"), l.Text, t.s.bad.Render(l.Check.Got), l.Check.Want)
+	case l.Exchange != nil:
+		x := l.Exchange
+		way := string(x.From)
+		if x.To != "" && x.To != x.From {
+			way += " -> " + string(x.To)
+		}
+		who := x.Member
+		if x.Reason != "" {
+			who = strings.TrimSpace(who + " " + t.s.faint.Render("("+x.Reason+")"))
+		}
+		return "  " + pad(l.Text, textWidth) + pad(way, wayWidth) + padLeft(shortly(x.Took), timeWidth) + "  " + who
+	case l.Took != 0:
+		return "  " + pad(l.Text, textWidth+wayWidth) + padLeft(shortly(l.Took), timeWidth)
+	}
+	return "  " + l.Text
+}
+
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(1, width-lipgloss.Width(text)))
+}
+
+func padLeft(text string, width int) string {
+	return strings.Repeat(" ", max(0, width-lipgloss.Width(text))) + text
+}
+
+// shortly is a duration as people read it.
+func shortly(d cluster.Duration) string {
+	switch v := time.Duration(d); {
+	case v >= 10*time.Second:
+		return fmt.Sprintf("%.1f s", v.Seconds())
+	case v >= time.Second:
+		return fmt.Sprintf("%.2f s", v.Seconds())
+	case v >= 10*time.Millisecond:
+		return fmt.Sprintf("%.0f ms", float64(v)/float64(time.Millisecond))
+	default:
+		return fmt.Sprintf("%.1f ms", float64(v)/float64(time.Millisecond))
+	}
+}

@@ -1,0 +1,54 @@
+package dashboard
+
+import (
+	"math"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A City is where a shopper can be.
+type City struct {
+	Name string  `json:"name"`
+	Lat  float64 `json:"lat"`
+	Long float64 `json:"long"`
+}
+
+// cities are a choice for stories; the datacenters' own positions are beside them.
+var cities = []City{
+	{"San Francisco", 37.77, -122.42}, {"Chicago", 41.88, -87.63}, {"New York", 40.71, -74.01}, {"Mexico City", 19.43, -99.13}, {"São Paulo", -23.55, -46.63},
+	{"London", 51.51, -0.13}, {"Berlin", 52.52, 13.41}, {"Lagos", 6.52, 3.38}, {"Nairobi", -1.29, 36.82}, {"Mumbai", 19.08, 72.88},
+	{"Singapore", 1.35, 103.82}, {"Tokyo", 35.68, 139.69}, {"Sydney", -33.87, 151.21}, {"Auckland", -36.85, 174.76},
+}
+
+func cityOf(name string) (City, bool) {
+	for _, c := range cities {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return City{}, false
+}
+
+// nearest is the datacenter whose gateway a client in a city is led to, as a name server that knows places would: the nearest on the globe.
+func nearest(w World, c City) topology.DatacenterID {
+	var best topology.DatacenterID
+	least := math.Inf(1)
+	for _, id := range served(w) {
+		dc, _ := w.Topology().Datacenter(id)
+		far := math.Pi // one without a position comes last
+		if dc.At != nil {
+			far = angle(c.Lat, c.Long, dc.At.Lat, dc.At.Long)
+		}
+		if far < least {
+			best, least = id, far
+		}
+	}
+	return best
+}
+
+// angle between two points on a globe, in radians.
+func angle(lat1, long1, lat2, long2 float64) float64 {
+	const degree = math.Pi / 180
+	a := math.Pow(math.Sin((lat2-lat1)*degree/2), 2) + math.Cos(lat1*degree)*math.Cos(lat2*degree)*math.Pow(math.Sin((long2-long1)*degree/2), 2)
+	return 2 * math.Asin(math.Min(1, math.Sqrt(a)))
+}

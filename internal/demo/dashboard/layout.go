@@ -1,0 +1,184 @@
+package dashboard
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/catalog"
+)
+
+// A layoutView is where the documents are, as the catalogue has it.
+type layoutView struct {
+	Taken       int64            `json:"taken"`
+	Shards      []placedView     `json:"shards"`
+	Collections []collectionView `json:"collections"`
+	// Moving are the migrations under way; Moved are the last that ended.
+	Moving []moveView `json:"moving"`
+	Moved  []moveView `json:"moved"`
+	// Error says why nothing newer is known.
+	Error string `json:"error,omitempty"`
+}
+
+// A placedView is what lies on one shard.
+type placedView struct {
+	ID        topology.ShardID `json:"id"`
+	Zones     []string         `json:"zones"`
+	Chunks    int              `json:"chunks"`
+	Documents int64            `json:"documents"`
+	Orphans   int64            `json:"orphans"`
+}
+
+type collectionView struct {
+	Name   string      `json:"name"`
+	Chunks []chunkView `json:"chunks"`
+	// More is how many chunks are not shown.
+	More int `json:"more"`
+}
+
+// A chunkView is a run of shard keys. Astray is true where a zone has them and the shard is not of the zone.
+type chunkView struct {
+	Shard  topology.ShardID `json:"shard"`
+	Zone   string           `json:"zone"`
+	Range  string           `json:"range"`
+	Astray bool             `json:"astray"`
+}
+
+type moveView struct {
+	Collection string           `json:"collection"`
+	From       topology.ShardID `json:"from"`
+	To         topology.ShardID `json:"to"`
+	// At is when it began, or ended.
+	At int64 `json:"at"`
+	// Failed is true for one that ended without having moved anything.
+	Failed bool `json:"failed"`
+}
+
+// catalogue are documents of the config database, as they were read.
+type catalogue struct {
+	shards []struct {
+		ID    topology.ShardID `bson:"_id"`
+		Zones []string         `bson:"tags"`
+	}
+	collections []struct {
+		Name string      `bson:"_id"`
+		UUID bson.Binary `bson:"uuid"`
+	}
+	chunks []struct {
+		UUID  bson.Binary      `bson:"uuid"`
+		Min   bson.Raw         `bson:"min"`
+		Max   bson.Raw         `bson:"max"`
+		Shard topology.ShardID `bson:"shard"`
+	}
+	ranges []struct {
+		Collection string   `bson:"ns"`
+		Min        bson.Raw `bson:"min"`
+		Max        bson.Raw `bson:"max"`
+		Zone       string   `bson:"tag"`
+	}
+	log []logEntry // the newest first
+}
+
+// A logEntry is an entry of config.changelog about a migration.
+type logEntry struct {
+	What       string    `bson:"what"`
+	Collection string    `bson:"ns"`
+	Time       time.Time `bson:"time"`
+	Details    struct {
+		Min  bson.Raw         `bson:"min"`
+		From topology.ShardID `bson:"from"`
+		To   topology.ShardID `bson:"to"`
+	} `bson:"details"`
+}
+
+// mostChunks of a collection are shown.
+const mostChunks = 96
+
+// viewLayout arranges what was read.
+func viewLayout(c catalogue, parts map[string]map[topology.ShardID]catalog.Part) layoutView {
+	v := layoutView{Collections: []collectionView{}, Moving: []moveView{}, Moved: []moveView{}}
+	count, zonesOf := map[topology.ShardID]int{}, map[topology.ShardID][]string{}
+	for _, s := range c.shards {
+		zonesOf[s.ID] = s.Zones
+	}
+	for _, collection := range c.collections {
+		one := collectionView{Name: collection.Name}
+		for _, chunk := range c.chunks {
+			if !chunk.UUID.Equal(collection.UUID) {
+				continue
+			}
+			count[chunk.Shard]++
+			if len(one.Chunks) == mostChunks {
+				one.More++
+				continue
+			}
+			zone := zoneOf(c, collection.Name, chunk.Min)
+			one.Chunks = append(one.Chunks, chunkView{
+				Shard: chunk.Shard, Zone: zone, Astray: zone != "" && !slices.Contains(zonesOf[chunk.Shard], zone),
+				Range: strings.TrimSuffix(zones.Range{Min: chunk.Min, Max: chunk.Max}.String(), " in "),
+			})
+		}
+		if len(one.Chunks) > 0 {
+			v.Collections = append(v.Collections, one)
+		}
+	}
+	for _, s := range c.shards {
+		one := placedView{ID: s.ID, Zones: append([]string{}, s.Zones...), Chunks: count[s.ID]}
+		for _, shards := range parts {
+			one.Documents += shards[s.ID].Owned.Documents
+			one.Orphans += shards[s.ID].Orphaned.Documents
+		}
+		v.Shards = append(v.Shards, one)
+	}
+	v.Moving, v.Moved = moves(c.log)
+	return v
+}
+
+// zoneOf is the zone of a collection's key, "" where it has none.
+func zoneOf(c catalogue, collection string, key bson.Raw) string {
+	for _, r := range c.ranges {
+		if r.Collection == collection && routing.CompareKeys(r.Min, key) <= 0 && routing.CompareKeys(key, r.Max) < 0 {
+			return r.Zone
+		}
+	}
+	return ""
+}
+
+const (
+	// keptMoves are shown of those that ended.
+	keptMoves = 5
+	// staleMove is when a beginning without an end counts no more: its shard may have died.
+	staleMove = 10 * time.Minute
+)
+
+// moves reads the log of migrations: the newest entry about a range says where its migration stands.
+func moves(log []logEntry) (moving, moved []moveView) {
+	moving, moved = []moveView{}, []moveView{}
+	seen := map[string]bool{}
+	for _, e := range log {
+		id := e.Collection + string(e.Details.Min)
+		one := moveView{Collection: e.Collection, From: e.Details.From, To: e.Details.To, At: e.Time.UnixMilli()}
+		switch e.What {
+		case "moveChunk.start":
+			if !seen[id] && log[0].Time.Sub(e.Time) < staleMove {
+				moving = append(moving, one)
+			}
+		case "moveChunk.commit", "moveChunk.error":
+			one.Failed = e.What == "moveChunk.error"
+			if len(moved) < keptMoves {
+				moved = append(moved, one)
+			}
+		default: // moveChunk.from and .to, which say how it went in detail
+			if strings.HasPrefix(e.What, "moveChunk.to") {
+				continue // the recipient is done before the end
+			}
+		}
+		seen[id] = true
+	}
+	return moving, moved
+}

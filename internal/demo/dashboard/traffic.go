@@ -1,0 +1,108 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/topology"
+)
+
+const (
+	// trafficEvery is how often each kind of request is sent in each datacenter: enough for a line in the chart.
+	trafficEvery = 1500 * time.Millisecond
+	// writesOfCart is how often one cart is written; it remembers the keys of 256 requests.
+	writesOfCart = 100
+)
+
+// A flow sends one kind of request from one datacenter, one after the other, as real as a shopper's.
+type flow struct {
+	d    *Dashboard
+	from topology.DatacenterID
+	kind string
+	// home is where the cart is at home that is read or written.
+	home topology.DatacenterID
+	at   cart.Handle
+	left int // writes until the next cart
+}
+
+// traffic runs the steady traffic until the context ends: in each datacenter reads of another's cart, writes of its own, and writes of another's.
+func (d *Dashboard) traffic(ctx context.Context) {
+	dcs := served(d.o.World)
+	var all sync.WaitGroup
+	defer all.Wait()
+	for i, dc := range dcs {
+		other := dcs[(i+1)%len(dcs)]
+		for j, f := range []*flow{{kind: "read", home: other}, {kind: "write", home: dc}, {kind: "write", home: other}} {
+			f.d, f.from = d, dc
+			offset := trafficEvery * time.Duration(3*i+j) / time.Duration(3*len(dcs))
+			all.Go(func() { f.run(ctx, offset) })
+		}
+	}
+}
+
+func (f *flow) run(ctx context.Context, offset time.Duration) {
+	if !wait(ctx, offset) {
+		return
+	}
+	tick := time.NewTicker(trafficEvery)
+	defer tick.Stop()
+	for {
+		if f.d.steady.Load() {
+			f.once(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (f *flow) once(ctx context.Context) {
+	if f.at == (cart.Handle{}) || f.left == 0 {
+		f.take(ctx)
+		return
+	}
+	q := ask{who: "traffic", from: f.from, kind: f.kind, method: http.MethodGet, path: "/v1/carts/" + f.at.String()}
+	if f.kind == "write" {
+		f.left--
+		q.method, q.path, q.body = http.MethodPut, q.path+"/items/mug", map[string]int{"quantity": 1 + f.left%9}
+	}
+	a, err := f.d.ask(ctx, q)
+	if err != nil && (a.Status == http.StatusNotFound || a.Status == http.StatusConflict || a.Status == http.StatusTooManyRequests) {
+		f.at = cart.Handle{} // take another one
+	}
+}
+
+// take makes a cart at home in the flow's datacenter, through that one's gateway. It is elsewhere while the shop there is lost: then nothing is sent.
+func (f *flow) take(ctx context.Context) {
+	f.at = cart.Handle{}
+	a, err := f.d.ask(ctx, ask{who: "traffic", from: f.home, kind: "new", method: http.MethodPost, path: "/v1/carts", body: struct{}{}, quiet: true})
+	var c cart.Cart
+	if err != nil || json.Unmarshal(a.body, &c) != nil || c.DataCenter != f.home {
+		return
+	}
+	if f.kind == "write" {
+		_, err = f.d.ask(ctx, ask{who: "traffic", from: f.home, kind: "write", method: http.MethodPost, path: "/v1/carts/" + c.Handle.String() + "/items",
+			body: map[string]any{"sku": "mug", "quantity": 1}, token: a.token, quiet: true})
+	}
+	if err == nil {
+		f.at, f.left = c.Handle, writesOfCart
+	}
+}
+
+// wait waits, and reports whether the context still goes on.
+func wait(ctx context.Context, length time.Duration) bool {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,271 @@
+package demo
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/geoshard/geoshard/cart/api"
+	"github.com/geoshard/geoshard/cart/inventory"
+	"github.com/geoshard/geoshard/cart/shipping"
+	"github.com/geoshard/geoshard/cart/store"
+	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/router/directory"
+	"github.com/geoshard/geoshard/router/gateway"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/wan"
+)
+
+// HeaderLocation is where a trusted proxy, here everybody on this machine, says where on Earth a client is: "latitude,longitude" in degrees.
+const HeaderLocation = "X-Client-Location"
+
+const (
+	// budget is how long a gateway holds a request while a shard elects: several elections, so that a busy machine costs time and no answers.
+	budget = 30 * time.Second
+	// drainWithin is how long requests under way may take when the world ends.
+	drainWithin = time.Second
+	// lookEvery is how often inventory services and shipping processes look; quicker than by default, since people watch.
+	lookEvery = 500 * time.Millisecond
+
+	readHeaderWithin = 10 * time.Second
+)
+
+// A place is one datacenter: its shop and the gateway in front of it.
+type place struct {
+	dc topology.DatacenterID
+	// shop and gate are the base URLs; front is the shop's address for other datacenters' gateways.
+	shop, gate, front      string
+	shopListen, gateListen net.Listener
+	gateway                *gateway.Gateway
+	store                  *store.Store
+	tokens                 *consistency.Keyring // the same in all places
+	// inventory and shipping can be stopped by themselves.
+	inventory, shipping *service
+	// marked counts the carts that the inventory service has marked.
+	marked atomic.Int64
+}
+
+// A service is a goroutine with an owner.
+type service struct {
+	stop context.CancelFunc
+	done sync.WaitGroup
+	err  error // once done
+}
+
+func serve(run func(context.Context) error) *service {
+	ctx, stop := context.WithCancel(context.Background())
+	s := &service{stop: stop}
+	s.done.Go(func() { s.err = run(ctx) })
+	return s
+}
+
+// end stops a service and waits for it. It is idempotent.
+func (s *service) end(context.Context) error {
+	s.stop()
+	s.done.Wait()
+	return s.err
+}
+
+// listen opens the addresses of all shops and gateways: the topology names them, so they are there before it. What connects before its server runs waits.
+func (w *World) listen(ctx context.Context, links *wan.Network, declared *topology.Topology) error {
+	on := func() (net.Listener, error) {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+		if err == nil {
+			w.later(func(context.Context) error { return unlessClosed(l.Close()) })
+		}
+		return l, err
+	}
+	for _, dc := range w.homes {
+		p := &place{dc: dc}
+		var err error
+		if p.shopListen, err = on(); err != nil {
+			return fmt.Errorf("listen for the shop in %s: %w", dc, err)
+		}
+		if p.gateListen, err = on(); err != nil {
+			return fmt.Errorf("listen for the gateway in %s: %w", dc, err)
+		}
+		address := p.shopListen.Addr().String()
+		if p.front, err = links.Front("shop/"+string(dc), dc, address); err != nil {
+			return err
+		}
+		p.shop, p.gate = "http://"+address, "http://"+p.gateListen.Addr().String()
+		w.places[dc] = p
+	}
+	return nil
+}
+
+func unlessClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// route gives the declared world its router section and the gateways' addresses.
+func (w *World) route(declared *topology.Topology) error {
+	carts, _ := declared.Namespace(database + ".carts")
+	w.field = carts.ZoneBy
+	r := &topology.Router{
+		Namespace: carts.Name, Budget: budget, Cookie: topology.AffinityCookie{PlainHTTP: true},
+		Trust: topology.Trust{Proxies: []string{"127.0.0.0/8"}, Location: HeaderLocation},
+		Routes: []topology.Route{
+			{Path: "/v1/carts/{handle}", Methods: []string{http.MethodGet}, Class: topology.ClassRead},
+			{Path: "/v1/carts", Methods: []string{http.MethodPost}, Class: topology.ClassNew},
+			{Path: "/v1/carts/{handle}", Methods: []string{http.MethodPatch, http.MethodDelete}, Class: topology.ClassWrite},
+			{Path: "/v1/carts/{handle}/{rest...}", Class: topology.ClassWrite},
+			// A notice is a new record of the datacenter that gets it.
+			{Path: "/v1/notices", Methods: []string{http.MethodPost}, Class: topology.ClassNew},
+		},
+	}
+	for i, dc := range declared.Datacenters {
+		if p := w.places[dc.ID]; p != nil {
+			declared.Datacenters[i].Endpoint = p.gate
+			r.Upstreams = append(r.Upstreams, topology.Upstream{DC: dc.ID, URLs: []string{"http://" + p.front}})
+		}
+	}
+	declared.Router = r
+	w.topology = declared
+	return declared.Validate()
+}
+
+// open starts the shops and the gateways, and returns when each gateway serves.
+func (w *World) open(ctx context.Context, links *wan.Network) error {
+	secret := make([]byte, 32) // of this world alone: its tokens and cookies end with it
+	_, _ = rand.Read(secret)   // never fails
+	for _, dc := range w.homes {
+		if err := w.openShop(w.places[dc], secret); err != nil {
+			return fmt.Errorf("open the shop in %s: %w", dc, err)
+		}
+	}
+	for _, dc := range w.homes {
+		if err := w.openGateway(w.places[dc], secret, links); err != nil {
+			return fmt.Errorf("open the gateway in %s: %w", dc, err)
+		}
+	}
+	for _, dc := range w.homes {
+		if err := w.awaitServing(ctx, dc); err != nil {
+			return err
+		}
+		w.options.Progress(fmt.Sprintf("shop, inventory service and gateway serve in %s", dc))
+	}
+	return nil
+}
+
+// client connects to the query router of a datacenter, as a program there would. It ends with the world.
+func (w *World) client(dc topology.DatacenterID, adjust func(*options.ClientOptions) *options.ClientOptions) (*mongo.Client, error) {
+	uri, err := w.cluster.URI(dc)
+	if err != nil {
+		return nil, err
+	}
+	client, err := mongo.Connect(adjust(options.Client().ApplyURI(uri).SetAppName("geoshard-demo")))
+	if err != nil {
+		return nil, err
+	}
+	w.later(client.Disconnect)
+	return client, nil
+}
+
+func (w *World) openShop(p *place, secret []byte) error {
+	witness := consistency.NewWitness()
+	client, err := w.client(p.dc, witness.Attach)
+	if err != nil {
+		return err
+	}
+	if p.store, err = store.New(store.Options{Client: client, DataCenter: p.dc, Field: w.field}); err != nil {
+		return err
+	}
+	key, err := consistency.NewKey("demo", secret)
+	if err != nil {
+		return err
+	}
+	keys, err := consistency.NewKeyring(key)
+	if err != nil {
+		return err
+	}
+	p.tokens = keys
+	handler, err := api.New(api.Options{Store: p.store, Witness: witness, Keys: keys, PlainHTTP: true})
+	if err != nil {
+		return err
+	}
+	durable, err := consistency.Lookup("durable")
+	if err != nil {
+		return err
+	}
+	goods := &inventory.Instance{Shop: p.store, Read: durable, Write: durable, Every: lookEvery, Listen: func(e inventory.Event) { p.marked.Add(e.Marked) }}
+	parcels := &shipping.Process{Carts: p.store, Profile: durable, Every: lookEvery}
+	p.inventory = serve(func(ctx context.Context) error { goods.Run(ctx); return nil })
+	p.shipping = serve(func(ctx context.Context) error { parcels.Run(ctx); return nil })
+	w.later(p.inventory.end)
+	w.later(p.shipping.end)
+	w.later(serveHTTP(&http.Server{Handler: handler, ReadHeaderTimeout: readHeaderWithin}, p.shopListen).end)
+	return nil
+}
+
+// serveHTTP serves until it is ended; requests under way get a moment.
+func serveHTTP(server *http.Server, on net.Listener) *service {
+	return serve(func(ctx context.Context) error {
+		stop := context.AfterFunc(ctx, func() {
+			drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
+			defer cancel()
+			if server.Shutdown(drain) != nil {
+				_ = server.Close() // what is left is broken off
+			}
+		})
+		defer stop()
+		err := unlessClosed(server.Serve(on))
+		_ = server.Close()
+		return err
+	})
+}
+
+func (w *World) openGateway(p *place, secret []byte, links *wan.Network) error {
+	client, err := w.client(p.dc, func(o *options.ClientOptions) *options.ClientOptions { return o })
+	if err != nil {
+		return err
+	}
+	members, err := w.cluster.Dialer(p.dc)
+	if err != nil {
+		return err
+	}
+	homes, err := directory.New(directory.Options{Client: client, World: w.topology, Namespace: w.topology.Router.Namespace, Here: p.dc})
+	if err != nil {
+		return err
+	}
+	key, err := router.NewKey("demo", secret)
+	if err != nil {
+		return err
+	}
+	cookies, err := router.NewCookieKeys(key)
+	if err != nil {
+		return err
+	}
+	p.gateway, err = gateway.New(gateway.Options{
+		World: w.topology, Here: p.dc, Keys: cookies, Directory: homes, Client: client, Explain: true,
+		Members: func() *options.ClientOptions { return options.Client().SetDialer(members) },
+		Dial:    links.Dialer(p.dc).DialContext,
+	})
+	if err != nil {
+		return err
+	}
+	server, err := gateway.NewServer(p.gateway, gateway.ServeOptions{Listener: p.gateListen, Drain: drainWithin})
+	if err != nil {
+		return err
+	}
+	running := serve(server.Serve)
+	w.later(func(ctx context.Context) error {
+		_ = running.end(ctx) // at most that requests did not end in time: they are of this process
+		p.gateway.Close()
+		return nil
+	})
+	return nil
+}

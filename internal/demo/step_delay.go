@@ -1,0 +1,187 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/topology"
+)
+
+const (
+	consolesPerPlace = 3
+	// spoiltFor is how long is waited for what a spoilt step cannot bring about: several times as long as it takes otherwise.
+	spoiltFor = 6 * time.Second
+)
+
+// delayed plays the race of the articles: a supplier's notice makes the console late in every cart while the customer adds a flashlight.
+func delayed(ctx context.Context, p *play) error {
+	if p.spoilt("delay") {
+		dc := p.lost()
+		_ = p.world.places[dc].inventory.end(ctx) // it only ends by being stopped
+		p.say("spoilt: the inventory service in %s is stopped", p.name(dc))
+	}
+	if err := p.consoles(ctx); err != nil {
+		return err
+	}
+	wanted := map[topology.DatacenterID]int{}
+	for _, b := range p.all() {
+		if b.contents()["console"] > 0 {
+			wanted[b.home]++
+		}
+	}
+	before := map[topology.DatacenterID]int64{}
+	for dc, place := range p.world.places {
+		before[dc] = place.marked.Load()
+	}
+	began := time.Now()
+	if err := p.race(ctx); err != nil {
+		return err
+	}
+	marked := func(dc topology.DatacenterID) int { return int(p.world.places[dc].marked.Load() - before[dc]) }
+	if err := p.awaitMarks(ctx, wanted, marked); err != nil {
+		return err
+	}
+	p.took(began, "the notice has reached the carts in all datacenters")
+	for _, dc := range p.world.homes {
+		same(p, fmt.Sprintf("carts that %s's inventory service has marked, of those at home there", p.name(dc)), marked(dc), wanted[dc])
+	}
+	if err := p.markedOnce(ctx); err != nil {
+		return err
+	}
+	return p.agreed(ctx)
+}
+
+// consoles makes carts with a console in every datacenter.
+func (p *play) consoles(ctx context.Context) error {
+	began := time.Now()
+	group, together := errgroup.WithContext(ctx)
+	for _, dc := range p.world.homes {
+		for range consolesPerPlace {
+			group.Go(func() error { _, err := p.fill(together, dc, "console", "mug"); return err })
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	p.took(began, "%d more carts with a console in each datacenter", consolesPerPlace)
+	return nil
+}
+
+// race publishes the notice, away from the followed cart's home, and adds the flashlight at the same time.
+func (p *play) race(ctx context.Context) error {
+	b := p.hers
+	supplier, _ := p.neighbour(b.home)
+	var notice cart.Notice
+	var published, added answer
+	group, together := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		body := map[string]any{"sku": "console", "until": time.Now().AddDate(0, 1, 0).UTC().Truncate(time.Hour), "reason": "the supplier is late"}
+		published, err = p.send(together, request{from: supplier, method: http.MethodPost, path: "/v1/notices", body: body}, &notice)
+		return err
+	})
+	group.Go(func() (err error) {
+		added, err = p.add(together, b, b.home, "flashlight", 1, "")
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	p.notice = notice.ID
+	p.show(published, "a supplier's notice in %s: no console before %s", p.name(supplier), notice.Until.Format(time.DateOnly))
+	p.show(added, "at the same time the customer in %s adds a flashlight", p.name(b.home))
+	return nil
+}
+
+// awaitMarks waits until the services have marked as many carts as there are. If the step is spoilt it does not wait for ever.
+func (p *play) awaitMarks(ctx context.Context, wanted map[topology.DatacenterID]int, marked func(topology.DatacenterID) int) error {
+	within := patience
+	if p.spoilt("delay") {
+		within = spoiltFor
+	}
+	err := await(ctx, within, "all carts to know of the delay", func(context.Context) error {
+		for dc, n := range wanted {
+			if got := marked(dc); got < n {
+				return fmt.Errorf("%s has marked %d of %d", dc, got, n)
+			}
+		}
+		return nil
+	})
+	if p.spoilt("delay") && ctx.Err() == nil {
+		return nil // the checks tell
+	}
+	return err
+}
+
+// current reads a cart where it is written, so that nothing is missed; it is for checks, not for customers.
+func (p *play) current(ctx context.Context, b *basket) (c cart.Cart, a answer, err error) {
+	a, err = p.send(ctx, request{from: b.home, method: http.MethodGet, path: b.path(), profile: "multi-datacenter"}, &c)
+	return c, a, err
+}
+
+// marks counts how often the console of a cart was marked for the notice; marks of anything else count as well, and are wrong.
+func (p *play) marks(c cart.Cart) (n int) {
+	for _, item := range c.Items {
+		for _, d := range item.Delays {
+			if item.SKU != "console" || d.Notice != p.notice {
+				return -1
+			}
+			n++
+		}
+	}
+	return n
+}
+
+// markedOnce checks that each console was marked once, and nothing else.
+func (p *play) markedOnce(ctx context.Context) error {
+	consoles, wrong := 0, []string{}
+	for _, b := range p.all() {
+		want := min(1, b.contents()["console"])
+		consoles += want
+		c, _, err := p.current(ctx, b)
+		if err != nil {
+			return err
+		}
+		if got := p.marks(c); got != want {
+			wrong = append(wrong, b.handle)
+		}
+	}
+	slices.Sort(wrong)
+	same(p, fmt.Sprintf("carts that were not marked exactly once, of %d with a console and %d without", consoles, len(p.all())-consoles), len(wrong), 0)
+	return nil
+}
+
+// agreed reads the followed cart in every datacenter: both changes are in it, and all say the same.
+func (p *play) agreed(ctx context.Context) error {
+	b := p.hers
+	now, a, err := p.current(ctx, b)
+	if err != nil {
+		return err
+	}
+	p.show(a, "the customer's cart: %s", list(things(now)))
+	want := b.contents()
+	same(p, "nothing that the customer added is lost", list(things(now)), list(want))
+	delete(want, "console")
+	same(p, "and what can be ordered is", list(things(cart.Cart{Items: now.Active()})), list(want))
+	// Whoever was told of this version sees no older one, wherever he reads.
+	b.mu.Lock()
+	b.version = now.Version
+	if a.token != "" {
+		b.token = a.token
+	}
+	b.mu.Unlock()
+	for _, from := range p.world.homes {
+		c, a, err := p.look(ctx, b, from, true)
+		if err != nil {
+			return err
+		}
+		p.show(a, "the same cart in %s: version %d", p.name(from), c.Version)
+		p.check("it is the same there", c.Version >= now.Version && list(things(c)) == list(things(now)), list(things(c)), list(things(now)))
+	}
+	return nil
+}

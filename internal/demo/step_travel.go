@@ -1,0 +1,130 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// travelled takes a customer of one datacenter to another one: reads are served there at once, writes go home, until the cart is given another home.
+func travelled(ctx context.Context, p *play) error {
+	home := p.world.homes[len(p.world.homes)-1]
+	var abroad topology.DatacenterID
+	for _, dc := range p.others(home) { // the farther, the more it shows
+		if abroad == "" || p.world.topology.RTT(home, dc) > p.world.topology.RTT(home, abroad) {
+			abroad = dc
+		}
+	}
+	rtt := p.world.topology.RTT(home, abroad)
+	b, err := p.fill(ctx, home, "book", "umbrella")
+	if err != nil {
+		return err
+	}
+	p.say("a customer of %s, whose cart is at home there, is in %s now, %s away", p.name(home), p.name(abroad), rtt)
+	if err := p.abroad(ctx, b, abroad, home, rtt); err != nil {
+		return err
+	}
+	if !p.movable(home, abroad) {
+		p.say("the cart keeps its home: MongoDB has no transactions over shards with arbiters, and these have some")
+		return nil
+	}
+	if err := p.move(ctx, b, abroad); err != nil {
+		return err
+	}
+	_, near := p.neighbour(abroad)
+	if err := p.settled(ctx, b, abroad, near); err != nil {
+		return err
+	}
+	// The handle that the customer has had from the first is good for ever, by way of any gateway.
+	old := &basket{handle: b.first, home: abroad, items: b.contents()}
+	old.version, old.token = b.seen()
+	c, a, err := p.look(ctx, old, home, true)
+	if err != nil {
+		return err
+	}
+	p.show(a, "the old handle, asked for in %s", p.name(home))
+	same(p, "it leads to the cart at its new home", c.Handle.String(), b.handle)
+	return nil
+}
+
+// abroad reads and writes from abroad while the cart is at home.
+func (p *play) abroad(ctx context.Context, b *basket, from, home topology.DatacenterID, rtt time.Duration) error {
+	if _, _, err := p.look(ctx, b, from, true); err != nil { // the copy may have to catch up
+		return err
+	}
+	a, err := quick(rtt, func() (answer, error) { _, a, err := p.look(ctx, b, from, true); return a, err })
+	if err != nil {
+		return err
+	}
+	p.show(a, "reads the cart in %s", p.name(from))
+	same(p, "the read is served there", a.To, from)
+	p.below("from the copy", a.Took, rtt)
+	if p.spoilt("travel") {
+		a, err = p.setPast(ctx, b, from, "umbrella", 2)
+	} else {
+		a, err = p.set(ctx, b, from, "umbrella", 2, localFast)
+	}
+	if err != nil {
+		return err
+	}
+	p.show(a, "writes from there: two umbrellas")
+	same(p, "the write is served at home", a.To, home)
+	same(p, "because of the rule", a.Reason, router.ReasonOwner.String())
+	p.atLeast("the link's round trip was waited for", a.Took, rtt)
+	return nil
+}
+
+// localFast is the profile of writes that one member acknowledges: what is left of them is the way.
+const localFast = "local-fast"
+
+// setPast is set, sent to the shop itself.
+func (p *play) setPast(ctx context.Context, b *basket, from topology.DatacenterID, sku string, n int) (answer, error) {
+	p.say("spoilt: the request goes to the shop in %s, past the gateway", p.name(from))
+	return p.change(ctx, b, setting(b, from, sku, n, localFast, true), func(items map[string]int) { items[sku] = n })
+}
+
+// movable reports whether records can move between two homes: a move is a transaction over both shards, which arbiters rule out.
+func (p *play) movable(homes ...topology.DatacenterID) bool {
+	return !slices.ContainsFunc(homes, func(dc topology.DatacenterID) bool {
+		shard, _ := p.world.topology.Shard(p.world.shardOf(dc))
+		return slices.ContainsFunc(shard.Members, p.world.topology.Arbiter)
+	})
+}
+
+// move gives the cart another home, as an operator does.
+func (p *play) move(ctx context.Context, b *basket, to topology.DatacenterID) error {
+	home, id, _ := cutHandle(b.handle)
+	began := time.Now()
+	done, err := p.world.places[to].gateway.Rehome(ctx, home, id, string(to))
+	if err != nil {
+		return fmt.Errorf("move cart %s to %s: %w", b.handle, to, err)
+	}
+	p.took(began, "the customer stays: the cart gets its home in %s, in a transaction", p.name(to))
+	same(p, "the cart was moved to", done.Handle, string(to)+"."+id)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.handle, b.home = done.Handle, to
+	return nil
+}
+
+// settled reads and writes at the new home.
+func (p *play) settled(ctx context.Context, b *basket, home topology.DatacenterID, near time.Duration) error {
+	a, err := quick(near, func() (answer, error) { return p.set(ctx, b, home, "umbrella", 3, localFast) })
+	if err != nil {
+		return err
+	}
+	p.show(a, "writes again: three umbrellas")
+	same(p, "now the write is served here", a.To, home)
+	p.below("and waits for no link", a.Took, near)
+	c, a, err := p.look(ctx, b, home, true)
+	if err != nil {
+		return err
+	}
+	p.show(a, "and reads: %s", list(things(c)))
+	same(p, "everything has come along", list(things(c)), list(b.contents()))
+	return nil
+}

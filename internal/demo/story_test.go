@@ -1,0 +1,207 @@
+package demo
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// pretend is a play without a world that runs: for what only needs the topology.
+func pretend(t *testing.T, preset string) *play {
+	t.Helper()
+	declared, err := declaredWorld(preset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &World{preset: preset, topology: declared, places: map[topology.DatacenterID]*place{}}
+	for _, dc := range declared.Datacenters {
+		if _, ok := declared.Zone(topology.ZoneID(dc.ID)); ok {
+			w.homes = append(w.homes, dc.ID)
+		}
+	}
+	return &play{world: w, listen: func(Event) {}, report: &Report{}, step: &StepReport{}}
+}
+
+var presets = []string{configs.Default, eastWest}
+
+func TestStepsHaveNamesTitlesAndAWayToSpoilThem(t *testing.T) {
+	for _, preset := range presets {
+		seen := map[string]bool{}
+		for _, step := range Story(preset) {
+			if step.Name == "" || step.Title == "" || step.Spoilt == "" || step.run == nil || seen[step.Name] {
+				t.Errorf("%s: %+v", preset, step)
+			}
+			seen[step.Name] = true
+			if err := CheckStep(preset, step.Name); err != nil {
+				t.Error(err)
+			}
+		}
+		t.Logf("%s: %d steps", preset, len(seen))
+	}
+	var unknown *UnknownStepError
+	if err := CheckStep(configs.Default, "dealy"); !errors.As(err, &unknown) || unknown.Hint() != `did you mean "delay"?` {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The presets' worlds declare all that the shop has, and are valid with the router section that is added.
+func TestTheWorldDeclaresTheWholeShop(t *testing.T) {
+	for _, preset := range presets {
+		p := pretend(t, preset)
+		for i, dc := range p.world.homes {
+			p.world.places[dc] = &place{dc: dc, front: fmt.Sprintf("127.0.0.1:%d", i+1), gate: fmt.Sprintf("http://127.0.0.1:%d", i+11)}
+		}
+		if err := p.world.route(p.world.topology); err != nil {
+			t.Errorf("%s: %v", preset, err)
+		}
+		if len(p.world.topology.Namespaces) != 6 {
+			t.Errorf("%s: %d collections, want the shop's 6", preset, len(p.world.topology.Namespaces))
+		}
+		if _, err := router.NewTable(p.world.topology); err != nil {
+			t.Errorf("%s: %v", preset, err)
+		}
+	}
+	if _, err := declaredWorld("nowhere"); err == nil {
+		t.Error("an unknown preset was taken")
+	}
+}
+
+func TestTheGreatCircleIsRight(t *testing.T) {
+	for _, c := range []struct {
+		from, to topology.Coordinates
+		km       float64
+	}{
+		{topology.Coordinates{Lat: 40.71, Long: -74.01}, topology.Coordinates{Lat: 51.51, Long: -0.13}, 5570},    // New York, London
+		{topology.Coordinates{Lat: 51.51, Long: -0.13}, topology.Coordinates{Lat: -33.87, Long: 151.21}, 16_994}, // London, Sydney
+		{topology.Coordinates{Lat: 0, Long: 179}, topology.Coordinates{Lat: 0, Long: -179}, 222},
+	} {
+		if got := haversine(c.from, c.to); math.Abs(got-c.km) > c.km/100 {
+			t.Errorf("from %v to %v: got %.0f km, want %.0f", c.from, c.to, got, c.km)
+		}
+	}
+}
+
+// What the article says of both coasts is also what the distances say.
+func TestCoastsAreNearestToTheirDatacenters(t *testing.T) {
+	p := pretend(t, eastWest)
+	for _, side := range coastal {
+		for _, v := range side.places {
+			if got := p.closest(v.at, p.world.homes); got != side.home {
+				t.Errorf("%s: nearest is %s, want %s", v.name, got, side.home)
+			}
+		}
+	}
+	if got := pretend(t, configs.Default).closest(sanFrancisco.at, []topology.DatacenterID{"NYC", "LON", "SYD"}); got != "NYC" {
+		t.Errorf("San Francisco: got %s, want NYC", got)
+	}
+}
+
+func TestTheKilledAndTheLostAreNotTheSame(t *testing.T) {
+	for _, preset := range presets {
+		p := pretend(t, preset)
+		if p.away() == p.lost() {
+			t.Errorf("%s: both are %s", preset, p.away())
+		}
+	}
+}
+
+func TestTheMemberThatAnsweredIsNamed(t *testing.T) {
+	p := pretend(t, configs.Default)
+	p.primaries.note(p.world.topology, cluster.Status{Members: []cluster.Member{{Name: "lon/NYC", Shard: "lon", Role: cluster.RolePrimary, State: cluster.StateUp}}})
+	for served, want := range map[string]string{
+		"LON expected; router 127.0.0.1:1; primary; 0s":       "lon/NYC", // its home is LON, and that is not where it is
+		"SYD expected; router 127.0.0.1:1; nearest; unknown":  "lon/SYD",
+		"SYD; router 127.0.0.1:1; secondary preferred; 14.8s": "lon/SYD",
+		"": "",
+	} {
+		if got := p.member(Exchange{Path: "/v1/carts/LON.01K4B4B2V8G3T0000000000000/items", ServedBy: served}); got != want {
+			t.Errorf("%q: got %q, want %q", served, got, want)
+		}
+	}
+	if got := p.member(Exchange{Path: "/v1/analytics", ServedBy: "SYD; router 127.0.0.1:1; secondary preferred; 14.8s"}); got != "" {
+		t.Errorf("totals of all shards: got %q, want no member", got)
+	}
+}
+
+func TestSpoiltFailoverLeavesNoMajority(t *testing.T) {
+	for _, preset := range presets {
+		p := pretend(t, preset)
+		if got := p.further(p.world.shardOf(p.away()), "x"); got != nil {
+			t.Errorf("not spoilt: %v", got)
+		}
+		p.broken = "failover"
+		for _, shard := range p.world.topology.Shards {
+			primary := shard.MemberName(0)
+			dead := append(p.further(shard.ID, primary), primary)
+			if left := len(shard.Members) - len(dead); 2*left > len(shard.Members) || strings.Contains(strings.Join(dead[:len(dead)-1], " ")+" ", primary+" ") {
+				t.Errorf("%s of %s: %v are dead, %d are left of %d", shard.ID, preset, dead, left, len(shard.Members))
+			}
+		}
+	}
+}
+
+func TestSpreadsAreOfWhatWasMeasured(t *testing.T) {
+	var all []answer
+	for _, ms := range []int{5, 1, 9, 3, 7} {
+		all = append(all, answer{Exchange: Exchange{Took: cluster.Duration(time.Duration(ms) * time.Millisecond)}})
+	}
+	want := Spread{Count: 5, Min: cluster.Duration(time.Millisecond), P50: cluster.Duration(5 * time.Millisecond), Max: cluster.Duration(9 * time.Millisecond)}
+	if got := spread(all); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := spread(nil); got != (Spread{}) {
+		t.Errorf("of nothing: %+v", got)
+	}
+}
+
+// quick stops at the first answer that needed no link, and gives up in the end.
+func TestQuickAsksUntilAnAnswerNeedsNoLink(t *testing.T) {
+	for _, c := range []struct {
+		took  []time.Duration
+		asked int
+	}{{[]time.Duration{time.Millisecond}, 1}, {[]time.Duration{time.Second, time.Second, time.Millisecond}, 3}, {[]time.Duration{time.Second}, mostTries}} {
+		asked := 0
+		a, err := quick(76*time.Millisecond, func() (a answer, err error) {
+			a.Took = cluster.Duration(c.took[min(asked, len(c.took)-1)])
+			asked++
+			return a, nil
+		})
+		if err != nil || asked != c.asked || a.Took != cluster.Duration(c.took[len(c.took)-1]) {
+			t.Errorf("%v: asked %d times, got %s, %v", c.took, asked, a.Took, err)
+		}
+	}
+}
+
+// A check that does not hold counts as failed, wherever the report is looked at.
+func TestChecksAreCounted(t *testing.T) {
+	p := pretend(t, configs.Default)
+	var told []Line
+	p.listen = func(e Event) { told = append(told, e.(Told).Line) }
+	same(p, "one", 1, 1)
+	same(p, "two", 2, 3)
+	p.below("three", cluster.Duration(time.Second), 76*time.Millisecond)
+	p.atLeast("four", cluster.Duration(time.Second), 76*time.Millisecond)
+	p.say("five")
+	if want := (Tally{Held: 2, Failed: 2}); p.report.Checks != want || len(told) != 5 || len(p.step.Lines) != 5 {
+		t.Errorf("got %+v, %d lines told, %d kept", p.report.Checks, len(told), len(p.step.Lines))
+	}
+}
+
+func TestOnlyPassingRefusalsAreTriedAgain(t *testing.T) {
+	for status, want := range map[int]bool{400: false, 404: false, 409: false, 429: false, 500: true, 503: true, 504: true} {
+		if got := (&RefusedError{Exchange: Exchange{Status: status}}).forTheMoment(); got != want {
+			t.Errorf("%d: got %v, want %v", status, got, want)
+		}
+	}
+	if !(&RefusedError{Err: errors.New("connection refused")}).forTheMoment() {
+		t.Error("no answer at all: want another try")
+	}
+}

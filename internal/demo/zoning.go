@@ -1,0 +1,92 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	shop "github.com/geoshard/geoshard/cart/demo"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/wan"
+	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/verify"
+)
+
+// A zoning is what became of the declared zones when the world started.
+type zoning struct {
+	steps            []string
+	planned, applied time.Duration
+}
+
+// zone plans what the declared zones need, applies it, and sets up the shop's catalogue and stock. To shard a collection takes the servers dozens of round trips, one
+// after the other, so that is done at full speed, as the cluster itself was started; the delays are on from then on.
+func (w *World) zone(ctx context.Context) (err error) {
+	for _, l := range w.topology.Links {
+		none := wan.Delay{A: l.Between[0], B: l.Between[1]}.String()
+		if err := w.cluster.Apply(ctx, none); err != nil {
+			return err
+		}
+		defer func() {
+			if err == nil {
+				err = w.cluster.Remove(ctx, none)
+			}
+		}()
+	}
+	began := time.Now()
+	plan, err := w.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	w.zoning.planned = time.Since(began)
+	for _, step := range plan.Steps {
+		w.zoning.steps = append(w.zoning.steps, step.Change.String())
+	}
+	w.options.Progress(fmt.Sprintf("plan: %d steps", len(plan.Steps)))
+	began = time.Now()
+	uri, err := w.cluster.URI(w.center())
+	if err != nil {
+		return err
+	}
+	err = shop.Setup(ctx, shop.SetupOptions{
+		Target: shop.Target{URI: uri, World: w.topology}, DataCenters: w.homes, Progress: func(text string) { w.options.Progress("apply: " + text) },
+	})
+	w.zoning.applied = time.Since(began)
+	return err
+}
+
+// Plan plans what the cluster lacks of the declared zones: nothing, once the world has started.
+func (w *World) Plan(ctx context.Context) (*zones.Plan, error) {
+	uri, err := w.cluster.URI(w.center())
+	if err != nil {
+		return nil, err
+	}
+	c, err := catalog.Open(ctx, catalog.Options{URI: uri})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }() // all is done or has failed by then
+	return c.Plan(ctx, w.topology, zones.PlanOptions{Shard: true})
+}
+
+// Verify proves by documents, on every member, that each is where it belongs.
+func (w *World) Verify(ctx context.Context) (*verify.Report, error) {
+	return verify.Verify(ctx, w.places[w.center()].store.Client(), w.topology, verify.Options{ShardClient: options.Client()})
+}
+
+// center is the datacenter with the least sum of round trips to the others.
+func (w *World) center() topology.DatacenterID {
+	best, least := w.homes[0], time.Duration(-1)
+	for _, dc := range w.homes {
+		sum := time.Duration(0)
+		for _, other := range w.homes {
+			sum += w.topology.RTT(dc, other)
+		}
+		if least < 0 || sum < least {
+			best, least = dc, sum
+		}
+	}
+	return best
+}
