@@ -152,7 +152,14 @@ func (p *page) has(selector string) {
 func (p *page) press(selector string) {
 	p.t.Helper()
 	p.has(selector)
+	p.idle() // a button that is busy does nothing
 	p.do(chromedp.Click(chromedp.CSS(selector)))
+	p.idle()
+}
+
+// idle waits until no button is busy.
+func (p *page) idle() {
+	p.t.Helper()
 	p.await("no button is busy", `!document.querySelector("[aria-busy]")`)
 }
 

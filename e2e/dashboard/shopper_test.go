@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/cart"
@@ -25,7 +26,7 @@ func (p *page) add(sku string) {
 	version := p.version()
 	p.choose("#sku", sku)
 	p.press(`form[data-act="item"] button`)
-	p.await("another version of the cart", fmt.Sprintf(`Number(document.querySelector("#cart-version").textContent) > %d`, version))
+	p.await(sku+" in another version of the cart", fmt.Sprintf(`Number(document.querySelector("#cart-version").textContent) > %d && document.querySelector("#shopper [data-sku=%s]")`, version, sku))
 }
 
 func (p *page) version() int {
@@ -55,6 +56,12 @@ func TestAShopperShopsTravelsAndReadsHisWrites(t *testing.T) {
 	p.await("the way of that write", `[...document.querySelectorAll("#requests tr[data-kind=write]")].some((r) => r.dataset.who !== "traffic" && r.querySelector(".way").textContent === "SYD→NYC")`)
 	p.press(`[data-act="read"][data-token="yes"]`)
 	p.await("the token's parts", `document.querySelector("#token-operation") && document.querySelector("#token-home").textContent === "SYD"`)
+	p.do(chromedp.Click(chromedp.CSS("#shopper summary"))) // what was closed stays closed, whatever is drawn anew
+	p.press(`[data-act="read"][data-token="no"]`)
+	p.await("the next read", `document.querySelector("#verdict").textContent.includes("without the token")`)
+	if eval[bool](p, `document.querySelector("#shopper details").open`) {
+		t.Error("the token was closed and is open again")
+	}
 
 	var found cart.Cart
 	filter := bson.D{{Key: "dataCenter", Value: "NYC"}, {Key: "customer", Value: eval[string](p, `document.querySelector("#shopper [data-shopper]").dataset.shopper`)}}

@@ -46,6 +46,7 @@ func (s *scene) picture(t *testing.T, dir string) {
 	poll(t, "a console, which another test may have delayed", func() bool {
 		p.choose("#sku", "console")
 		p.press(`form[data-act="item"] button`)
+		p.await("the console, or why not", `document.querySelector("#shopper [data-sku=console]") || !document.querySelector("#note").hidden`)
 		return p.count("#shopper [data-sku=console]") > 0
 	})
 	p.complaints()
@@ -54,6 +55,8 @@ func (s *scene) picture(t *testing.T, dir string) {
 	p.await("the mark", `document.querySelector("#shopper [data-sku=console] .badge.gone")`)
 	p.press(`[data-act="kill"][data-shard="lon"]`)
 	p.await("the failover", `document.querySelector("#failover li")?.textContent.includes("longest write")`)
+	p.press(`[data-act="start"][data-member="lon/LON"]`)
+	s.awaitWhole(t)
 	p.choose("#to", "Tokyo")
 	p.press(`form[data-act="travel"] button`)
 	p.add("mug")
@@ -73,6 +76,5 @@ func (s *scene) picture(t *testing.T, dir string) {
 		}
 	}
 	p.press("#heal")
-	p.press(`[data-act="start"][data-member="lon/LON"]`)
 	s.awaitWhole(t)
 }

@@ -17,6 +17,8 @@ const (
 	readEvery  = 2 * time.Second
 	readWithin = 6 * time.Second
 	findWithin = 3 * time.Second
+	// countWithin is short: a shard without a primary does not answer, and then the last numbers are shown.
+	countWithin = 2 * time.Second
 	// logPage is how many entries of the log are looked at: a migration writes about six.
 	logPage = 120
 	// mostDocuments bounds what is read of the chunks.
@@ -28,6 +30,10 @@ type reader struct {
 	world World
 	from  int // the datacenter's place among the served ones
 	open  *catalog.Catalog
+	// parts are what was counted last, at counted.
+	parts   map[string]map[topology.ShardID]catalog.Part
+	counted time.Time
+	now     func() time.Time
 }
 
 func (r *reader) close(ctx context.Context) {
@@ -78,11 +84,21 @@ func (r *reader) try(ctx context.Context, dc topology.DatacenterID) (layoutView,
 	for i, one := range c.collections {
 		names[i] = one.Name
 	}
-	parts, err := r.open.Distribution(ctx, names)
-	if err != nil {
-		return layoutView{}, err
+	r.count(ctx, names)
+	v := viewLayout(c, r.parts)
+	if !r.counted.IsZero() {
+		v.Counted = r.counted.UnixMilli()
 	}
-	return viewLayout(c, parts), nil
+	return v, nil
+}
+
+// count counts the documents anew, if all shards answer.
+func (r *reader) count(ctx context.Context, names []string) {
+	ctx, cancel := context.WithTimeout(ctx, countWithin)
+	defer cancel()
+	if parts, err := r.open.Distribution(ctx, names); err == nil {
+		r.parts, r.counted = parts, r.now()
+	}
 }
 
 func readCatalogue(ctx context.Context, config *mongo.Database) (c catalogue, err error) {
@@ -109,7 +125,7 @@ func readCatalogue(ctx context.Context, config *mongo.Database) (c catalogue, er
 
 // place reads the catalogue again and again until the context ends.
 func (d *Dashboard) place(ctx context.Context) {
-	r := &reader{world: d.o.World}
+	r := &reader{world: d.o.World, now: d.o.Now}
 	defer func() { r.close(ctx) }()
 	var shown layoutView
 	tick := time.NewTicker(readEvery)

@@ -15,7 +15,9 @@ import (
 
 // A layoutView is where the documents are, as the catalogue has it.
 type layoutView struct {
-	Taken       int64            `json:"taken"`
+	Taken int64 `json:"taken"`
+	// Counted is when documents were counted last, 0 = never: that asks the shards' primaries, the rest only the catalogue.
+	Counted     int64            `json:"counted"`
 	Shards      []placedView     `json:"shards"`
 	Collections []collectionView `json:"collections"`
 	// Moving are the migrations under way; Moved are the last that ended.

@@ -57,12 +57,13 @@ function morphChildren(el, next) {
   }
 }
 
+// morphNode leaves to the reader what the reader has opened or closed, and to act.js what is busy.
 function morphNode(old, want) {
   if (old.nodeType !== Node.ELEMENT_NODE) {
     if (old.nodeValue !== want.nodeValue) old.nodeValue = want.nodeValue;
     return;
   }
-  for (const { name } of [...old.attributes]) if (!want.hasAttribute(name) && !(name === "aria-busy" && old.busy)) old.removeAttribute(name);
-  for (const { name, value } of want.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name } of [...old.attributes]) if (!want.hasAttribute(name) && name !== "open" && !(name === "aria-busy" && old.busy)) old.removeAttribute(name);
+  for (const { name, value } of want.attributes) if (old.getAttribute(name) !== value && name !== "open") old.setAttribute(name, value);
   morphChildren(old, want);
 }

@@ -27,12 +27,16 @@ function migrations(layout) {
   return h("li", { class: "none" }, "No migration in flight.", last ? ` The last: ${way(last)}${last.failed ? ", given up" : ""}, ${ago(last.at)}.` : "");
 }
 
+// A count of documents that is older than this is said to be.
+const lateAfter = 8000;
+
 function draw({ layout }) {
   if (!layout || !layout.shards) return;
   morph(document.getElementById("placed"), layout.shards.map(shard));
   morph(document.getElementById("collections"), layout.collections.map(collection));
   morph(document.getElementById("migrations"), migrations(layout));
-  morph(document.getElementById("layout-error"), layout.error ? `The catalogue was last read ${ago(layout.taken)}: ${layout.error}` : "");
+  const late = layout.counted && layout.taken - layout.counted > lateAfter;
+  morph(document.getElementById("layout-error"), layout.error ? `The catalogue was last read ${ago(layout.taken)}: ${layout.error}` : late ? `Documents were counted ${ago(layout.counted)}: a shard has no primary to ask.` : "");
 }
 
 export const start = () => on(["layout", "cluster"], draw);

@@ -5,7 +5,7 @@ import { arrived, colour, colourOfShard, on, state } from "./state.js";
 import { columns, north, rows, west } from "./land.js";
 import { span } from "./text.js";
 
-const width = 1000, height = 430;
+const width = 1000, height = 500;
 let view = { long: -180, lat: 80, scale: width / 360 }; // the upper left corner, and units for a degree
 
 const project = (lat, long) => [(long - view.long) * view.scale, (view.lat - lat) * view.scale];
@@ -74,7 +74,7 @@ function pip(member, shard, x, y) {
 
 function datacenter(dc, cluster, [x, y]) {
   const members = cluster.shards.flatMap((shard) => shard.members.filter((m) => m.dc === dc.id).map((m) => [m, shard]));
-  const wide = Math.max(92, 22 + dc.name.length * 7.4 + dc.id.length * 7);
+  const wide = Math.max(92, 22 + dc.name.length * 7.4 + dc.id.length * 7, dc.cut ? 70 + members.length * 16 : 0);
   const below = y < height - 86; // where the label stands
   const top = below ? y + 18 : y - 62;
   const left = Math.min(Math.max(x - wide / 2, 6), width - wide - 6);

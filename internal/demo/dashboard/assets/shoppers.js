@@ -25,9 +25,9 @@ function items(cart) {
 function verdict(read) {
   if (!read) return null;
   const how = read.withToken ? "with the token" : "without the token";
-  if (read.error) return h("p", { class: "verdict late", id: "verdict" }, `A read ${how} got no cart: ${read.error}`);
+  if (read.error) return h("p", { class: "verdict late", id: "verdict", "data-key": "verdict" }, `A read ${how} got no cart: ${read.error}`);
   const stale = read.version < read.known;
-  return h("p", { class: stale ? "verdict late" : "verdict", id: "verdict", "data-stale": String(stale) },
+  return h("p", { class: stale ? "verdict late" : "verdict", id: "verdict", "data-key": "verdict", "data-stale": String(stale) },
     stale ? `Stale: ${read.from} answered with version ${read.version}, ${how}; version ${read.known} was seen before.`
       : `${read.from} answered with version ${read.version} in ${span(read.took)}, ${how}: nothing older than what was seen before.`);
 }
@@ -66,7 +66,7 @@ function detail(p) {
     h("form", { "data-act": "travel", class: "line" }, h("label", { class: "hidden", for: "to" }, "City"), h("select", { id: "to", name: "city" }, options(cities, "Tokyo")), h("button", null, "Travel there")),
     h("div", { class: "line" }, button("read", { token: "yes" }, "Read the cart"), button("read", { token: "no" }, "Read without the token")),
     verdict(p.read),
-    h("details", { open: true }, h("summary", null, "The causal token"), token(p.token)));
+    h("details", { open: true, "data-key": "token" }, h("summary", null, "The causal token"), token(p.token)));
 }
 
 function draw({ shoppers, setup }) {
