@@ -23,9 +23,11 @@ import (
 	"github.com/geoshard/geoshard/cluster/local"
 )
 
-// prelude makes a shell that ends at the first failure and says where it was.
+// prelude makes a shell that ends at the first failure and says where it was. What it has left in the background ends with it, also where hangups are ignored, as
+// under nohup.
 const prelude = `set -eE -o pipefail
 trap 'status=$?; echo "@@ exit code $status: $BASH_COMMAND" >&2; exit $status' ERR
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 make() { command make -C "$REPOSITORY" "$@"; }
 `
 

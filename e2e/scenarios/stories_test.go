@@ -63,7 +63,8 @@ func aTokenMakesATravellerReadHisOwnWrites(t *testing.T, s *scene) {
 	}
 	stale := 0
 	journeys := amount(5, 50)
-	for n := 1; n <= journeys; n++ {
+	n := 1
+	for ; n <= journeys || stale == 0 && n <= journeys+50; n++ { // a quick machine may be in time without a token
 		token := writeAt(t, home, session, made.Handle, keys)
 		without, err := away.Cart(t.Context(), session, made.Handle)
 		if err != nil && !errors.Is(err, cart.ErrNotFound) { // the cart itself may not be there yet
@@ -76,7 +77,7 @@ func aTokenMakesATravellerReadHisOwnWrites(t *testing.T, s *scene) {
 			t.Errorf("journey %d, with token: got %d things, want %d", n, got, n)
 		}
 	}
-	t.Logf("%d journeys: without token %d did not see the traveller's write, with it 0", journeys, stale)
+	t.Logf("%d journeys: without token %d did not see the traveller's write", n-1, stale)
 	if stale == 0 {
 		t.Error("without token everything was seen: the check could not fail")
 	}
