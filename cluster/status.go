@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/geoshard/geoshard/topology"
@@ -114,6 +115,11 @@ func (s Status) Primary(shard topology.ShardID) (Member, bool) {
 		}
 	}
 	return Member{}, false
+}
+
+// Whole reports whether every member works and every primary is at home.
+func (s Status) Whole() bool {
+	return s.PrimariesAtHome() && !slices.ContainsFunc(s.Members, func(m Member) bool { return m.State != StateUp })
 }
 
 // PrimariesAtHome reports whether the home member of every shard is its primary, and nobody else holds himself for it.

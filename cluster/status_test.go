@@ -48,6 +48,28 @@ func TestStatusSurvivesJSON(t *testing.T) {
 	}
 }
 
+func TestWholeMeansThatAllWorkAndAllPrimariesAreAtHome(t *testing.T) {
+	whole := func(change func(*cluster.Status)) bool {
+		s := sample()
+		for i := range s.Members {
+			s.Members[i].State = cluster.StateUp
+		}
+		change(&s)
+		return s.Whole()
+	}
+	if !whole(func(*cluster.Status) {}) {
+		t.Error("got false with all at work")
+	}
+	if whole(func(s *cluster.Status) { s.Members[1].State = cluster.StateDown }) {
+		t.Error("got true with a member down")
+	}
+	if whole(func(s *cluster.Status) {
+		s.Members[0].Role, s.Members[1].Role = cluster.RoleSecondary, cluster.RolePrimary
+	}) {
+		t.Error("got true with a primary away from home")
+	}
+}
+
 func TestPrimariesAtHome(t *testing.T) {
 	s := sample()
 	if !s.PrimariesAtHome() {

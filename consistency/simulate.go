@@ -153,11 +153,11 @@ func (s *simulation) run(world *topology.Topology, shard topology.Shard, from to
 
 // connect makes the copiers. A source that is the primary, a voter or the member itself counts as the primary.
 func (s *simulation) connect(world *topology.Topology, shard topology.Shard, sources []int) {
-	byMember := make([]*copier, len(shard.Members))
+	byMember, holders := make([]*copier, len(shard.Members)), dataMembers(world, shard)
 	homeLeft := false
 	for i, m := range shard.Members {
 		switch {
-		case !slices.Contains(dataMembers(world, shard), m):
+		case !slices.Contains(holders, m):
 		case m.DC == s.home && !homeLeft:
 			homeLeft = true // the primary itself
 		default:

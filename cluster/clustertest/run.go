@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -102,14 +103,16 @@ func (s *suite) await(t *testing.T, what string, wanted func(cluster.Status) boo
 // awaitWhole waits until everybody works and every primary is at home.
 func (s *suite) awaitWhole(t *testing.T) {
 	t.Helper()
-	s.await(t, "all members up, all primaries at home", func(status cluster.Status) bool {
-		for _, m := range status.Members {
-			if m.State != cluster.StateUp {
-				return false
-			}
-		}
-		return status.PrimariesAtHome()
-	})
+	s.await(t, "all members up, all primaries at home", cluster.Status.Whole)
+}
+
+// Hint is an error's hint on a line of its own, for the message of a test; empty for one that has none.
+func Hint(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return "\nhint: " + hinted.Hint()
+	}
+	return ""
 }
 
 func (s *suite) dump(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/moby/moby/client"
 
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/container"
 )
 
@@ -36,7 +37,7 @@ func runEnding(t *testing.T, how string) {
 	defer cancel()
 	c, err := container.Run(ctx, container.WithTopology(parse(t, one)), container.WithImage(image))
 	if err != nil {
-		t.Fatalf("run: %v%s", err, hint(err))
+		t.Fatalf("run: %v%s", err, clustertest.Hint(err))
 	}
 	os.Stderr.WriteString("started " + c.Name() + "\n")
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the first process says so, or kills this one

@@ -112,11 +112,7 @@ func (f *forming) formSet(ctx context.Context, set string, members []*member) er
 	if set != cluster.ConfigSet {
 		return f.addShard(ctx, set)
 	}
-	// addShard refuses shards whose own default would be w: 1, as sets with arbiters have it, unless the cluster's default is stated.
-	majority := bson.D{{Key: "w", Value: "majority"}}
-	err := replica.Persist(ctx, home, bson.D{
-		{Key: "setDefaultRWConcern", Value: 1}, {Key: "defaultWriteConcern", Value: majority}, {Key: "writeConcern", Value: majority},
-	})
+	err := replica.Persist(ctx, home, replica.MajorityByDefault())
 	if err == nil {
 		f.primary[set].reach()
 	}

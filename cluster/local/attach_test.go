@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 )
 
@@ -33,7 +34,7 @@ func attached(t *testing.T, c *local.Cluster) {
 			t.Errorf("URI of %s: got %s, %v, want %s", dc.ID, got, err, want)
 		}
 	}
-	if err := r.Kill(ctx, "nyc/nowhere"); !errors.Is(err, cluster.ErrUnknownMember) || hint(err) == "" {
+	if err := r.Kill(ctx, "nyc/nowhere"); !errors.Is(err, cluster.ErrUnknownMember) || clustertest.Hint(err) == "" {
 		t.Errorf("kill of an unknown member: got %v, want ErrUnknownMember with a hint", err)
 	}
 	if err := r.Apply(ctx, "cut"); !errors.Is(err, cluster.ErrBadFault) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/cluster/internal/replica"
 )
 
 // A milestone is something that other steps of the start wait for.
@@ -156,14 +157,7 @@ func (s *start) formSet(ctx context.Context, set string, members []*process) err
 		return err
 	}
 	if set == cluster.ConfigSet {
-		// addShard refuses shards whose own default would be w: 1, as sets with arbiters have it, unless the cluster's
-		// default is stated.
-		err := home.persist(ctx, bson.D{
-			{Key: "setDefaultRWConcern", Value: 1},
-			{Key: "defaultWriteConcern", Value: bson.D{{Key: "w", Value: "majority"}}},
-			{Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}}},
-		})
-		if err != nil {
+		if err := home.persist(ctx, replica.MajorityByDefault()); err != nil {
 			return err
 		}
 	}

@@ -24,14 +24,6 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-func hint(err error) string {
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		return "\nhint: " + hinted.Hint()
-	}
-	return ""
-}
-
 // A layout with a place that only votes: its shard members are arbiters, it has no query router, and shards with
 // arbiters can be added although their own default write concern would be w: 1.
 func TestVoterLayout(t *testing.T) {

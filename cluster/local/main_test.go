@@ -40,7 +40,7 @@ func start(t testing.TB, o local.Options) *local.Cluster {
 	defer cancel()
 	c, err := local.Start(ctx, o)
 	if err != nil {
-		t.Fatalf("start: %v%s", err, hint(err))
+		t.Fatalf("start: %v%s", err, clustertest.Hint(err))
 	}
 	t.Cleanup(func() {
 		if err := c.Close(context.Background()); err != nil {

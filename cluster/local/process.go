@@ -15,6 +15,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/replica"
 )
 
 // pollEvery is how often a state is looked at while something waits for it: short against the 100 ms and more that
@@ -228,19 +229,7 @@ func portTaken(err error) bool {
 
 // poll calls look until it is done, fails, or ctx ends.
 func poll(ctx context.Context, what string, look func() (bool, error)) error {
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
-	for {
-		done, err := look()
-		if done || err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
-		case <-ticker.C:
-		}
-	}
+	return replica.Await(ctx, pollEvery, what, look)
 }
 
 // tail returns the last lines of a log, or why it cannot be read.

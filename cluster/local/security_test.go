@@ -61,7 +61,7 @@ func TestSecurity(t *testing.T) {
 	t.Run("secrets", func(t *testing.T) { secrets(t, c, status) })
 	t.Run("lag", func(t *testing.T) {
 		err := c.SetLag(t.Context(), "nyc/LON", time.Second)
-		if !errors.Is(err, cluster.ErrUnsupported) || hint(err) == "" {
+		if !errors.Is(err, cluster.ErrUnsupported) || clustertest.Hint(err) == "" {
 			t.Errorf("got %v, want ErrUnsupported with a hint", err)
 		}
 	})

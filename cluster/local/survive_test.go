@@ -67,7 +67,7 @@ func TestKilledSupervisorLeavesNothing(t *testing.T) {
 	for _, pid := range children {
 		await(t, 10*time.Second, fmt.Sprintf("process %d ends", pid), func() bool { return !runs(pid) })
 	}
-	if _, err := local.Attach(t.Context(), "doomed", dir); !errors.Is(err, cluster.ErrNotRunning) || hint(err) == "" {
+	if _, err := local.Attach(t.Context(), "doomed", dir); !errors.Is(err, cluster.ErrNotRunning) || clustertest.Hint(err) == "" {
 		t.Errorf("attach to a killed supervisor: got %v, want ErrNotRunning with a hint", err)
 	}
 	list, err := local.List(dir)
@@ -214,7 +214,7 @@ func TestSideBySide(t *testing.T) {
 		assertEmpty(t, dir)
 	})
 	if err := errors.Join(errs...); err != nil {
-		t.Fatalf("%v%s", err, hint(err))
+		t.Fatalf("%v%s", err, clustertest.Hint(err))
 	}
 	if list, err := local.List(dir); err != nil || len(list) != 2 || !list[0].Ready || list[0].Name != "left" {
 		t.Errorf("list: got %+v, %v, want left and right, ready", list, err)
@@ -253,7 +253,7 @@ func TestDetached(t *testing.T) {
 	o := local.Options{Name: "detached", Dir: dir, Topology: small(t), Progress: func(local.Event) { events++ }}
 	r, err := local.StartDetached(t.Context(), o)
 	if err != nil {
-		t.Fatalf("%v%s", err, hint(err))
+		t.Fatalf("%v%s", err, clustertest.Hint(err))
 	}
 	t.Cleanup(func() { _ = r.Close(context.Background()) })
 	if events == 0 {

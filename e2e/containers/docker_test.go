@@ -1,94 +1,39 @@
 package containers
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"os"
-	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/network"
+
+	"github.com/geoshard/geoshard/internal/dockertest"
 )
 
 const (
 	// ownerLabel marks what these tests start with the pid of the run, so that the next run knows what a killed one left.
 	ownerLabel = "geoshard.e2e.pid"
-	// localImage is the name that scripts/image.sh gives; the tag is MongoDB's version.
-	localImage = "geoshard-mongodb"
 	// cleanUpTimeout bounds the removal of a container or network, which goes on when the test's own context is over.
 	cleanUpTimeout = 30 * time.Second
 )
 
-// TestMain sets what testcontainers has to know before it looks at Docker for the first time.
 func TestMain(m *testing.M) {
-	// Its reaper is an image that cannot be pulled everywhere; removeAbandoned does that work.
-	setDefault("TESTCONTAINERS_RYUK_DISABLED", "true")
-	// On a machine that looks like a container itself it would look for the ports elsewhere. A remote daemon is left alone.
-	if os.Getenv("DOCKER_HOST") == "" {
-		setDefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
-	}
+	dockertest.Prepare() // removeAbandoned does the reaper's work
 	os.Exit(m.Run())
 }
 
-func setDefault(name, value string) {
-	if os.Getenv(name) == "" {
-		if err := os.Setenv(name, value); err != nil {
-			panic(err)
-		}
-	}
-}
-
-// docker returns a client of the daemon and the image to run. Without them the test is skipped, or fails where containers are required.
+// docker returns a client of the daemon and the image to run.
 func docker(t *testing.T) (client.APIClient, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), cleanUpTimeout)
-	defer cancel()
-	provider, err := testcontainers.NewDockerProvider()
-	if err == nil {
-		t.Cleanup(func() { _ = provider.Close() })
-		err = provider.Health(ctx)
-	}
-	if err != nil {
-		unavailable(t, fmt.Sprintf("Docker does not answer: start dockerd or set DOCKER_HOST (%v)", err))
-	}
-	api := provider.Client()
+	api := dockertest.Client(t)
 	removeAbandoned(t, api)
-	name := cmp.Or(os.Getenv("GEOSHARD_TEST_IMAGE"), newestLocalImage(t, api))
-	if name == "" {
-		unavailable(t, "there is no image "+localImage+": run scripts/image.sh MONGOD, or set GEOSHARD_TEST_IMAGE")
-	}
-	return api, name
-}
-
-func unavailable(t *testing.T, reason string) {
-	t.Helper()
-	reason = strings.ReplaceAll(reason, "\n", " ")
-	if os.Getenv("GEOSHARD_REQUIRE_CONTAINERS") == "1" {
-		t.Fatalf("GEOSHARD_REQUIRE_CONTAINERS=1, but %s", reason)
-	}
-	t.Skipf("CONTAINER SUITE NOT RUN: %s", reason)
-}
-
-func newestLocalImage(t *testing.T, api client.APIClient) string {
-	t.Helper()
-	found, err := api.ImageList(t.Context(), client.ImageListOptions{Filters: client.Filters{}.Add("reference", localImage)})
-	if err != nil {
-		t.Fatalf("list images: %v", err)
-	}
-	if len(found.Items) == 0 {
-		return ""
-	}
-	newest := slices.MaxFunc(found.Items, func(a, b image.Summary) int { return cmp.Compare(a.Created, b.Created) })
-	return newest.RepoTags[0]
+	return api, dockertest.Image(t, api)
 }
 
 // owned is the filter for everything that these tests started.

@@ -199,12 +199,7 @@ func (s *scene) awaitStatus(t *testing.T, what string, wanted func(cluster.Statu
 func (s *scene) awaitWhole(t *testing.T) {
 	t.Helper()
 	s.awaitStatus(t, "all members up, primaries at home, no fault", func(status cluster.Status) bool {
-		for _, m := range status.Members {
-			if m.State != cluster.StateUp {
-				return false
-			}
-		}
-		return status.PrimariesAtHome() && len(status.Faults) == 0
+		return status.Whole() && len(status.Faults) == 0
 	})
 }
 

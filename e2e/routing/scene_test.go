@@ -349,12 +349,5 @@ func (s *scene) await(t testing.TB, what string, wanted func(cluster.Status) boo
 // awaitWhole waits until all members work and all primaries are at home.
 func (s *scene) awaitWhole(t testing.TB) {
 	t.Helper()
-	s.await(t, "all members up, primaries at home", func(status cluster.Status) bool {
-		for _, m := range status.Members {
-			if m.State != cluster.StateUp {
-				return false
-			}
-		}
-		return status.PrimariesAtHome()
-	})
+	s.await(t, "all members up, primaries at home", cluster.Status.Whole)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/geoshard/geoshard/cart/demo"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -84,7 +85,7 @@ func (s *scene) open(t *testing.T) {
 	}
 	began := time.Now()
 	if err := demo.Setup(t.Context(), demo.SetupOptions{Target: demo.Target{URI: first, World: s.Topology()}}); err != nil {
-		t.Fatalf("set up the shop: %v%s", err, hint(err))
+		t.Fatalf("set up the shop: %v%s", err, clustertest.Hint(err))
 	}
 	t.Logf("the shop was set up in %s", time.Since(began).Round(100*time.Millisecond))
 }
@@ -152,12 +153,5 @@ func (s *scene) await(t *testing.T, what string, wanted func(cluster.Status) boo
 // awaitWhole waits until everybody works and every primary is at home.
 func (s *scene) awaitWhole(t *testing.T) {
 	t.Helper()
-	s.await(t, "all members up, all primaries at home", func(now cluster.Status) bool {
-		for _, m := range now.Members {
-			if m.State != cluster.StateUp {
-				return false
-			}
-		}
-		return now.PrimariesAtHome()
-	})
+	s.await(t, "all members up, all primaries at home", cluster.Status.Whole)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
@@ -257,7 +258,7 @@ func aRangeMovesToAnotherZone(t *testing.T, s *scene) {
 			t.Fatalf("apply %v: %v", plan.Steps, err)
 		}
 		if err := zones.Wait(t.Context(), plan.Layout, c, zones.WaitOptions{Goal: zones.WaitClean, Timeout: 3 * within}); err != nil {
-			t.Fatalf("wait: %v%s", err, hint(err))
+			t.Fatalf("wait: %v%s", err, clustertest.Hint(err))
 		}
 		t.Logf("%d steps and all that moved: %s", len(plan.Steps), time.Since(began).Round(100*time.Millisecond))
 		m.goesOn(t, "LON>LON", some)

@@ -16,7 +16,6 @@ import (
 	"github.com/geoshard/geoshard/cart/api"
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/consistency/gintoken"
-	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -187,15 +186,9 @@ func (p *play) build(ctx context.Context, q request, key string) (*http.Request,
 
 // read takes what an answer's headers say.
 func (a *answer) read(res *http.Response) {
-	h := res.Header
-	a.Status, a.token = res.StatusCode, h.Get(gintoken.DefaultHeader)
-	a.To, a.Owner = topology.DatacenterID(h.Get(router.HeaderDatacenter)), topology.DatacenterID(h.Get(router.HeaderOwner))
-	a.Mode, a.Reason, a.ServedBy = h.Get(router.HeaderMode), h.Get(router.HeaderReason), h.Get("X-Served-By")
-	for _, timing := range h.Values("Server-Timing") { // the gateway's ends in: tries;desc=2
-		if _, tries, ok := strings.Cut(timing, "tries;desc="); ok {
-			a.Tries, _ = strconv.Atoi(tries)
-		}
-	}
+	a.Status, a.token = res.StatusCode, res.Header.Get(gintoken.DefaultHeader)
+	w := WayOf(res.Header)
+	a.To, a.Owner, a.Mode, a.Reason, a.ServedBy, a.Tries = w.To, w.Owner, w.Mode, w.Reason, w.ServedBy, w.Tries
 }
 
 // member is the member of the record's shard that answered, as far as the shop's word goes: the primary for what asks primaries, and the copy in the datacenter

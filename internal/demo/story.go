@@ -97,14 +97,7 @@ func (p *play) lost() topology.DatacenterID {
 
 // whole waits until every member works and every primary is at home.
 func (p *play) whole(ctx context.Context) error {
-	err := p.world.awaitStatus(ctx, "all members to work and all primaries to be at home", func(s cluster.Status) bool {
-		for _, m := range s.Members {
-			if m.State != cluster.StateUp {
-				return false
-			}
-		}
-		return s.PrimariesAtHome()
-	})
+	err := p.world.awaitStatus(ctx, "all members to work and all primaries to be at home", cluster.Status.Whole)
 	if err != nil {
 		return err
 	}

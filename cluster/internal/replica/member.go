@@ -77,7 +77,7 @@ func Initiate(ctx context.Context, home Member, config bson.D) error {
 	if err != nil && !(errors.As(err, &answer) && answer.HasErrorCode(codeAlreadyInitialized)) {
 		return err
 	}
-	return Await(ctx, "wait for the primary of "+home.Node().Set, func() (bool, error) {
+	return Await(ctx, LookEvery, "wait for the primary of "+home.Node().Set, func() (bool, error) {
 		h, err := Greet(ctx, home)
 		return err == nil && h.Primary, nil
 	})
@@ -86,7 +86,7 @@ func Initiate(ctx context.Context, home Member, config bson.D) error {
 // Persist repeats an idempotent command while a set that has just been formed changes its mind about its primary.
 func Persist(ctx context.Context, m Member, command bson.D) error {
 	var last error
-	err := Await(ctx, fmt.Sprintf("run %s on %s", command[0].Key, m.Node().Name), func() (bool, error) {
+	err := Await(ctx, LookEvery, fmt.Sprintf("run %s on %s", command[0].Key, m.Node().Name), func() (bool, error) {
 		last = m.Run(ctx, command, nil)
 		if Passing(last) {
 			return false, nil
@@ -99,12 +99,19 @@ func Persist(ctx context.Context, m Member, command bson.D) error {
 	return err
 }
 
-// lookEvery is how often a state is looked at while something waits for it.
-const lookEvery = 50 * time.Millisecond
+// MajorityByDefault is the command that states the cluster's default write concern. Where it is not stated addShard refuses shards whose own default would be w: 1, as sets
+// with arbiters have it.
+func MajorityByDefault() bson.D {
+	majority := bson.D{{Key: "w", Value: "majority"}}
+	return bson.D{{Key: "setDefaultRWConcern", Value: 1}, {Key: "defaultWriteConcern", Value: majority}, {Key: "writeConcern", Value: majority}}
+}
 
-// Await calls look until it is done, fails, or ctx ends.
-func Await(ctx context.Context, what string, look func() (bool, error)) error {
-	ticker := time.NewTicker(lookEvery)
+// LookEvery is how often a state is looked at while something waits for it.
+const LookEvery = 50 * time.Millisecond
+
+// Await calls look every so often until it is done, fails, or ctx ends.
+func Await(ctx context.Context, every time.Duration, what string, look func() (bool, error)) error {
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		done, err := look()

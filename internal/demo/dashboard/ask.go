@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
 
 	"github.com/geoshard/geoshard/consistency/gintoken"
+	"github.com/geoshard/geoshard/internal/demo"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -177,32 +176,12 @@ func (d *Dashboard) send(ctx context.Context, q ask) (a answer) {
 
 // read takes from an answer what it tells of its way.
 func (a *answer) read(res *http.Response) {
-	h := res.Header
-	a.Status = res.StatusCode
-	a.To, a.Owner = topology.DatacenterID(h.Get(router.HeaderDatacenter)), topology.DatacenterID(h.Get(router.HeaderOwner))
-	a.Mode, a.Reason, a.Served = h.Get(router.HeaderMode), h.Get(router.HeaderReason), h.Get("X-Served-By")
-	a.Database, a.Tries = timings(h.Values("Server-Timing"))
-	a.token = h.Get(gintoken.DefaultHeader)
+	a.Status, a.token = res.StatusCode, res.Header.Get(gintoken.DefaultHeader)
+	w := demo.WayOf(res.Header)
+	a.To, a.Owner, a.Mode, a.Reason, a.Served, a.Database, a.Tries = w.To, w.Owner, w.Mode, w.Reason, w.ServedBy, w.Database, w.Tries
 	if a.Status >= 300 {
 		var problem struct{ Title, Detail string }
 		_ = json.Unmarshal(a.body, &problem) // what is no problem has no text
 		a.Error = strings.Trim(problem.Title+": "+problem.Detail, ": ")
 	}
-}
-
-var (
-	dbTiming    = regexp.MustCompile(`\bdb;dur=([0-9.]+)`)
-	triesTiming = regexp.MustCompile(`\btries;desc=([0-9]+)`)
-)
-
-// timings reads Server-Timing.
-func timings(lines []string) (database float64, tries int) {
-	text := strings.Join(lines, ", ")
-	if m := dbTiming.FindStringSubmatch(text); m != nil {
-		database, _ = strconv.ParseFloat(m[1], 64)
-	}
-	if m := triesTiming.FindStringSubmatch(text); m != nil {
-		tries, _ = strconv.Atoi(m[1])
-	}
-	return database, tries
 }
