@@ -5,11 +5,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0
 
-for os in darwin windows; do
-  echo "cross: $os/amd64"
-  GOOS=$os GOARCH=amd64 go vet ./...
-done
 for os in linux darwin windows; do
-  echo "cross: $os/arm64"
-  GOOS=$os GOARCH=arm64 go build ./cmd/... ./cluster/container/box
+  for arch in amd64 arm64; do
+    [ "$os/$arch" != linux/amd64 ] || continue
+    echo "cross: $os/$arch"
+    case $arch in
+      amd64) GOOS=$os GOARCH=$arch go vet ./... ;;
+      arm64) GOOS=$os GOARCH=$arch go build ./cmd/... ./cluster/container/box ;;
+    esac
+  done
 done
