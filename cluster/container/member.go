@@ -109,19 +109,19 @@ func (m *member) disconnect(ctx context.Context) {
 	}
 }
 
+// Each server's storage cache, the least that mongod accepts, and its oplog.
+const (
+	cacheGB = 0.25
+	oplogMB = 64
+)
+
 func serverArguments(m *member) []string {
 	return []string{"--bind_ip_all", "--port", strconv.Itoa(m.port), "--setParameter", "diagnosticDataCollectionEnabled=false"}
 }
 
 func (c *Cluster) serverCommand(m *member) []string {
-	args := append([]string{"mongod"}, serverArguments(m)...)
-	args = append(args, "--replSet", m.node.Set, "--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64",
-		"--networkMessageCompressors", "disabled") // the network recognises an oplog fetch by its bytes
-	if m.node.Kind == layout.Config {
-		return append(args, "--configsvr", "--dbpath", "/data/db")
-	}
-	// Moved documents leave their old shard at once (default 900 s), so that a residency proof can be watched.
-	return append(args, "--shardsvr", "--dbpath", "/data/db", "--setParameter", "orphanCleanupDelaySecs=1")
+	args := append(append([]string{"mongod"}, serverArguments(m)...), "--dbpath", "/data/db")
+	return append(args, m.node.ServerArguments(cacheGB, oplogMB)...)
 }
 
 func (c *Cluster) routerCommand(m *member) []string {

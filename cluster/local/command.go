@@ -39,18 +39,8 @@ func (c *Cluster) command(p *process) (_ *exec.Cmd, cleanUp func(), _ error) {
 }
 
 func (c *Cluster) mongodArguments(p *process) []string {
-	args := append(serverArguments(p),
-		"--dbpath", c.dataDir(p),
-		"--replSet", p.Set,
-		"--wiredTigerCacheSizeGB", strconv.FormatFloat(c.options.CacheSizeGB, 'f', -1, 64),
-		"--oplogSize", strconv.Itoa(c.options.OplogSizeMB),
-	)
-	if p.Kind == kindConfig {
-		return append(args, "--configsvr")
-	}
-	return append(args, "--shardsvr",
-		// Moved documents leave their old shard at once (default 900 s), so that a residency proof can be watched.
-		"--setParameter", "orphanCleanupDelaySecs=1")
+	args := append(serverArguments(p), "--dbpath", c.dataDir(p))
+	return append(args, p.ServerArguments(c.options.CacheSizeGB, c.options.OplogSizeMB)...)
 }
 
 func (c *Cluster) mongosArguments(p *process) []string {

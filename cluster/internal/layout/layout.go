@@ -3,6 +3,7 @@ package layout
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -35,6 +36,21 @@ type Node struct {
 	Votes    int
 	// Home is the member that is to be its set's primary.
 	Home bool
+}
+
+// ServerArguments are those of mongod that say what the node is and make it fit for an emulated network, whoever starts it. The cache is in GB, the oplog in MB.
+func (n Node) ServerArguments(cacheGB float64, oplogMB int) []string {
+	args := []string{
+		"--replSet", n.Set,
+		"--wiredTigerCacheSizeGB", strconv.FormatFloat(cacheGB, 'f', -1, 64),
+		"--oplogSize", strconv.Itoa(oplogMB),
+		"--networkMessageCompressors", "disabled", // the network recognises an oplog fetch by its bytes
+	}
+	if n.Kind == Config {
+		return append(args, "--configsvr")
+	}
+	// Moved documents leave their old shard at once (default 900 s), so that a residency proof can be watched.
+	return append(args, "--shardsvr", "--setParameter", "orphanCleanupDelaySecs=1")
 }
 
 // Of turns a topology into the processes that it needs: shards, then config servers, then routers.
