@@ -40,6 +40,9 @@ type Cluster interface {
 	Cut(ctx context.Context, a, b topology.DatacenterID) error
 	// Heal removes every fault of the links and every lag. Killed and paused members stay as they are.
 	Heal(ctx context.Context) error
+	// Grow adds the datacenters, shards and members that the cluster was started to grow by (the provider's option says which), while it works on, and returns when
+	// they do their work. Zones and ranges stay as they are. It may be repeated; a cluster that was not started to grow returns ErrUnsupported.
+	Grow(ctx context.Context) error
 	// SetLag holds a member of a shard that far behind its sync source; 0 ends it. Votes and heartbeats are not touched.
 	SetLag(ctx context.Context, member string, lag time.Duration) error
 }

@@ -42,6 +42,11 @@ func (e *HintedError) Unwrap() error { return e.Err }
 // Hint returns what to do next.
 func (e *HintedError) Hint() string { return e.Help }
 
+// CannotGrow returns an ErrUnsupported for a cluster that was not started to grow; help says how to start one that is.
+func CannotGrow(name, help string) error {
+	return &HintedError{Err: fmt.Errorf("grow cluster %s: %w: nothing was said at its start that it could grow by", name, ErrUnsupported), Help: help}
+}
+
 // UnknownMember returns an ErrUnknownMember for name whose hint is the nearest of the known names.
 func UnknownMember(name string, known []string) error {
 	return unknown(ErrUnknownMember, name, known)

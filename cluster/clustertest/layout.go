@@ -67,6 +67,9 @@ func (s *suite) unknownNames(t *testing.T) {
 			t.Errorf("%s: got %v, want ErrUnknownMember", what, err)
 		}
 	}
+	if err := s.Grow(ctx); !errors.Is(err, cluster.ErrUnsupported) || Hint(err) == "" {
+		t.Errorf("grow: got %v, want ErrUnsupported with a hint, since nothing was said to grow by", err)
+	}
 	for _, dc := range s.Topology().Datacenters {
 		_, err := s.URI(dc.ID)
 		if votes := dc.Role == topology.RoleVoter; votes != errors.Is(err, cluster.ErrUnknownDatacenter) {

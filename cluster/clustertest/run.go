@@ -28,7 +28,7 @@ type suite struct {
 // (SecretURI and SecretMemberURI).
 //
 // What a layout cannot show (a majority elsewhere when a datacenter is cut off, a second member to lag) is logged, not
-// passed over: at least one provider has to run the suite with three datacenters.
+// passed over: at least one provider has to run the suite with three datacenters. The cluster is one that was not started to grow.
 func Run(t *testing.T, start func(t *testing.T) cluster.Cluster) {
 	t.Helper()
 	c := start(t)

@@ -32,10 +32,15 @@ type Cluster struct {
 	watcher  *watcher
 
 	networks map[topology.DatacenterID]dcNetwork
-	members  []*member // in the order of the layout
-	api      box.Client
-	lags     replica.Lags
-	router   cluster.QueryRouter
+	// places are all members in the order of the layout: first those that the cluster starts with, then those that it grows by.
+	places  []*member
+	first   int          // how many of them the cluster starts with
+	present atomic.Int32 // how many of them belong to the cluster by now
+	growing sync.Mutex   // one call of Grow at a time
+	world   atomic.Pointer[topology.Topology]
+	api     box.Client
+	lags    replica.Lags
+	router  cluster.QueryRouter
 
 	closed   atomic.Bool
 	closing  sync.Once
@@ -53,14 +58,17 @@ const (
 )
 
 // place gives each node its addresses. A query router listens on two ports, so there is a gap.
-func (c *Cluster) place(nodes []layout.Node) {
+func (c *Cluster) place(nodes []layout.Node, first int) {
+	c.first = first
+	c.present.Store(int32(first))
+	c.world.Store(c.settings.world)
 	for i, n := range nodes {
 		port := firstPort + 2*i
 		m := &member{
 			node: n, port: port, controlPort: firstControlPort + 2*i,
 			host: net.JoinHostPort(hostName(n.Name), strconv.Itoa(port)),
 		}
-		c.members = append(c.members, m)
+		c.places = append(c.places, m)
 		c.lags.Members = append(c.lags.Members, m)
 	}
 	c.lags.Delay = c.delayFetches
@@ -74,8 +82,11 @@ func hostName(member string) string {
 // Name is the name the cluster was started with.
 func (c *Cluster) Name() string { return c.settings.name }
 
-// Topology is the declared world that the cluster was built from.
-func (c *Cluster) Topology() *topology.Topology { return c.settings.world }
+// Topology is the declared world that the cluster was built from; after Grow it is the grown one.
+func (c *Cluster) Topology() *topology.Topology { return c.world.Load() }
+
+// members are those that belong to the cluster.
+func (c *Cluster) members() []*member { return c.places[:c.present.Load()] }
 
 // URI is the connection string of a datacenter's query router, for clients on this machine. It stays the same for the cluster's life.
 func (c *Cluster) URI(dc topology.DatacenterID) (string, error) {
@@ -125,7 +136,7 @@ func (c *Cluster) DialContext(ctx context.Context, network, address string) (net
 // HostMap says where each member is reached from this machine, by its advertised address; zones/verify takes it.
 func (c *Cluster) HostMap() map[string]string {
 	hosts := map[string]string{}
-	for _, m := range c.members {
+	for _, m := range c.members() {
 		hosts[m.host] = m.control
 	}
 	return hosts
@@ -133,7 +144,7 @@ func (c *Cluster) HostMap() map[string]string {
 
 func (c *Cluster) datacenters() []topology.DatacenterID {
 	var ids []topology.DatacenterID
-	for _, dc := range c.settings.world.Datacenters {
+	for _, dc := range c.Topology().Datacenters {
 		ids = append(ids, dc.ID)
 	}
 	return ids
@@ -141,7 +152,7 @@ func (c *Cluster) datacenters() []topology.DatacenterID {
 
 func (c *Cluster) routerOf(dc topology.DatacenterID) (*member, error) {
 	var known []topology.DatacenterID
-	for _, m := range c.members {
+	for _, m := range c.members() {
 		if m.node.Kind != layout.Router {
 			continue
 		}
@@ -155,7 +166,7 @@ func (c *Cluster) routerOf(dc topology.DatacenterID) (*member, error) {
 
 func (c *Cluster) member(name string) (*member, error) {
 	var known []string
-	for _, m := range c.members {
+	for _, m := range c.members() {
 		if m.node.Name == name {
 			return m, nil
 		}
@@ -171,7 +182,7 @@ func (c *Cluster) Close(ctx context.Context) error {
 		// Once begun, removing is finished: a caller who gives up must not leave half of it behind.
 		ctx := context.WithoutCancel(ctx)
 		var leaving sync.WaitGroup
-		for _, m := range c.members {
+		for _, m := range c.places {
 			leaving.Go(func() { m.disconnect(ctx) })
 		}
 		err := removeCluster(ctx, c.docker, c.id)

@@ -15,9 +15,10 @@ import (
 	"github.com/geoshard/geoshard/cluster/internal/replica"
 )
 
-// A forming is the bookkeeping of a start: each step runs by itself and waits for nothing but what it needs.
+// A forming is the bookkeeping of what becomes part of the cluster: each step runs by itself and waits for nothing but what it needs.
 type forming struct {
 	*Cluster
+	fresh     []*member
 	answering map[string]*milestone // by member
 	primary   map[string]*milestone // by replica set
 	routing   *milestone            // a query router answers
@@ -28,23 +29,35 @@ type forming struct {
 // sooner, but together, and then nothing is left to do while the elections wait.
 func startingAtOnce() int { return runtime.GOMAXPROCS(0) + 1 }
 
-// form starts the members and makes them a sharded cluster.
-func (c *Cluster) form(ctx context.Context) error {
-	f := &forming{Cluster: c, answering: map[string]*milestone{}, primary: map[string]*milestone{}, routing: newMilestone()}
-	sets := map[string][]*member{}
-	for _, m := range c.members {
+// form starts fresh members and makes them a sharded cluster, or part of the one that the old ones are.
+func (c *Cluster) form(ctx context.Context, old, fresh []*member) error {
+	f := &forming{Cluster: c, fresh: fresh, answering: map[string]*milestone{}, primary: map[string]*milestone{}, routing: newMilestone()}
+	present, sets := bySet(old), bySet(fresh)
+	for _, m := range fresh {
 		f.answering[m.node.Name] = newMilestone()
-		if m.node.Set != "" {
-			sets[m.node.Set] = append(sets[m.node.Set], m)
-			f.primary[m.node.Set] = newMilestone()
+	}
+	for set := range sets {
+		f.primary[set] = newMilestone()
+	}
+	for set := range present {
+		if f.primary[set] == nil { // it gets nobody
+			f.primary[set] = newMilestone()
+			f.primary[set].reach()
 		}
+	}
+	if len(old) > 0 {
+		f.routing.reach()
 	}
 	steps, stepping := errgroup.WithContext(ctx)
 	f.startServers(stepping, steps)
 	for set, members := range sets {
+		if len(present[set]) > 0 {
+			steps.Go(func() error { return f.joinSet(stepping, set, present[set], members) })
+			continue
+		}
 		steps.Go(func() error { return f.formSet(stepping, set, members) })
 	}
-	for _, m := range c.members {
+	for _, m := range fresh {
 		if m.node.Kind == layout.Router {
 			steps.Go(func() error { return f.startRouter(stepping, m) })
 		}
@@ -52,14 +65,47 @@ func (c *Cluster) form(ctx context.Context) error {
 	if err := steps.Wait(); err != nil {
 		return err
 	}
-	return c.awaitAll(ctx)
+	return c.awaitAll(ctx, fresh)
+}
+
+// bySet sorts members by their replica set; routers have none.
+func bySet(members []*member) map[string][]*member {
+	sets := map[string][]*member{}
+	for _, m := range members {
+		if m.node.Set != "" {
+			sets[m.node.Set] = append(sets[m.node.Set], m)
+		}
+	}
+	return sets
+}
+
+// joinSet makes members part of a set that works.
+func (f *forming) joinSet(ctx context.Context, set string, present, joining []*member) error {
+	var old, fresh []replica.Member
+	for _, m := range present {
+		old = append(old, m)
+	}
+	for _, m := range joining {
+		if err := f.answering[m.node.Name].wait(ctx); err != nil {
+			return err
+		}
+		fresh = append(fresh, m)
+	}
+	if err := replica.Join(ctx, old, fresh); err != nil {
+		return err
+	}
+	for _, m := range joining {
+		f.report("%s is a member of %s", m.node.Name, set)
+	}
+	f.primary[set].reach()
+	return nil
 }
 
 // startServers starts the servers set by set, those with the catalogue first, so that the first sets elect while the last ones start.
 func (f *forming) startServers(ctx context.Context, steps *errgroup.Group) {
 	var order []*member
 	for _, first := range []bool{true, false} {
-		for _, m := range f.members {
+		for _, m := range f.fresh {
 			if m.node.Kind != layout.Router && first == (m.node.Kind == layout.Config) {
 				order = append(order, m)
 			}
@@ -142,7 +188,7 @@ func (f *forming) addShard(ctx context.Context, set string) error {
 	}
 	f.adding.Lock()
 	defer f.adding.Unlock()
-	for _, m := range f.members {
+	for _, m := range f.members() {
 		if m.node.Kind != layout.Router || !m.Running() {
 			continue
 		}
@@ -159,8 +205,8 @@ func (f *forming) addShard(ctx context.Context, set string) error {
 }
 
 // awaitAll waits until everybody does its work and every primary is at home: on a busy machine a set may have changed its mind since it was formed.
-func (c *Cluster) awaitAll(ctx context.Context) error {
-	for _, m := range c.members {
+func (c *Cluster) awaitAll(ctx context.Context, members []*member) error {
+	for _, m := range members {
 		works := replica.Hello.Works
 		if m.node.Home {
 			works = func(h replica.Hello) bool { return h.Primary }
@@ -174,7 +220,7 @@ func (c *Cluster) awaitAll(ctx context.Context) error {
 
 // identify asks what was started: MongoDB's version, and whether its own mongos routes.
 func (c *Cluster) identify(ctx context.Context) error {
-	for _, m := range c.members {
+	for _, m := range c.members() {
 		if m.node.Kind != layout.Router {
 			continue
 		}
@@ -197,7 +243,7 @@ func (c *Cluster) identify(ctx context.Context) error {
 // hosts lists the addresses of a replica set's members.
 func (c *Cluster) hosts(set string) string {
 	var hosts []string
-	for _, m := range c.members {
+	for _, m := range c.members() {
 		if m.node.Set == set {
 			hosts = append(hosts, m.Advertised())
 		}

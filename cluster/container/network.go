@@ -36,7 +36,7 @@ type dcNetwork struct {
 
 func (c *Cluster) openNetworks(ctx context.Context) error {
 	c.networks = map[topology.DatacenterID]dcNetwork{}
-	for _, dc := range c.settings.world.Datacenters {
+	for _, dc := range c.settings.widest().Datacenters {
 		all := testcontainers.GenericLabels()
 		maps.Copy(all, labels(c.id))
 		made, err := network.New(ctx, network.WithLabels(all))
@@ -77,7 +77,7 @@ func (c *Cluster) startBox(ctx context.Context) error {
 	}
 	published := []int{box.APIPort}
 	var names []string
-	for _, m := range c.members {
+	for _, m := range c.places {
 		published = append(published, m.controlPort)
 		names = append(names, hostName(m.node.Name))
 	}
@@ -98,7 +98,7 @@ func (c *Cluster) startBox(ctx context.Context) error {
 			},
 		}}),
 	}
-	for _, dc := range c.settings.world.Datacenters {
+	for _, dc := range c.settings.widest().Datacenters {
 		options = append(options, network.WithNetworkName(names, c.networks[dc.ID].name))
 	}
 	running, err := testcontainers.Run(ctx, c.settings.image, options...)
@@ -131,11 +131,11 @@ func (c *Cluster) copyInto(ctx context.Context, container string, files map[stri
 }
 
 func (c *Cluster) boxConfig() box.Config {
-	config := box.Config{Token: c.api.Token, APIPort: box.APIPort, Links: c.settings.world.Links, Scale: c.settings.scale}
-	for _, dc := range c.settings.world.Datacenters {
+	config := box.Config{Token: c.api.Token, APIPort: box.APIPort, Links: c.settings.widest().Links, Scale: c.settings.scale}
+	for _, dc := range c.settings.widest().Datacenters {
 		config.Datacenters = append(config.Datacenters, box.Datacenter{ID: dc.ID, Subnet: c.networks[dc.ID].subnet})
 	}
-	for _, m := range c.members {
+	for _, m := range c.places {
 		config.Members = append(config.Members, box.Member{
 			Name: m.node.Name, DC: m.node.DC, Port: m.port, ControlPort: m.controlPort,
 		})
@@ -163,7 +163,7 @@ func (c *Cluster) findPorts(ctx context.Context, running *testcontainers.DockerC
 	var problems []error
 	c.api.Address, err = published(box.APIPort)
 	problems = append(problems, err)
-	for _, m := range c.members {
+	for _, m := range c.places {
 		m.control, err = published(m.controlPort)
 		problems = append(problems, err)
 	}

@@ -150,7 +150,7 @@ func (c *Cluster) disturb(ctx context.Context, fault string, onLag func(wan.Lag)
 		return onLag(lag)
 	}
 	for _, dc := range wan.Places(parsed) {
-		if _, ok := c.settings.world.Datacenter(dc); !ok {
+		if _, ok := c.Topology().Datacenter(dc); !ok {
 			return fmt.Errorf("%q: %w", fault, cluster.UnknownDatacenter(dc, c.datacenters()))
 		}
 	}
@@ -199,9 +199,10 @@ func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 	for _, one := range containers.Items {
 		states[one.ID] = one.State
 	}
-	looks := make([]replica.Look, len(c.members))
+	members := c.members()
+	looks := make([]replica.Look, len(members))
 	var all sync.WaitGroup
-	for i, m := range c.members {
+	for i, m := range members {
 		all.Go(func() { looks[i] = look(ctx, m, states[m.container()]) })
 	}
 	network, err := c.api.State(ctx)

@@ -18,7 +18,7 @@ const (
 
 type settings struct {
 	name            string
-	world           *topology.Topology
+	world, grown    *topology.Topology
 	image           string
 	scale           float64
 	electionTimeout time.Duration
@@ -44,6 +44,10 @@ func WithPreset(name string) Option {
 // WithTopology takes a world of your own, as topology.Parse reads it.
 func WithTopology(world *topology.Topology) Option { return func(s *settings) { s.world = world } }
 
+// WithGrowth says what Cluster.Grow makes of the world: the same with more datacenters, shards or members. Networks and addresses are laid out for all of it at the
+// start, and the links are its links.
+func WithGrowth(grown *topology.Topology) Option { return func(s *settings) { s.grown = grown } }
+
 // WithImage names the image; it has to have mongod and mongos.
 func WithImage(name string) Option { return func(s *settings) { s.image = name } }
 
@@ -63,6 +67,14 @@ func WithProgress(hear func(text string)) Option {
 			s.progress = hear
 		}
 	}
+}
+
+// widest is the world with all that the cluster may grow by.
+func (s *settings) widest() *topology.Topology {
+	if s.grown != nil {
+		return s.grown
+	}
+	return s.world
 }
 
 func settingsOf(options []Option) (settings, error) {

@@ -27,7 +27,7 @@ func Run(ctx context.Context, options ...Option) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := layout.Of(s.world, false)
+	nodes, first, err := layout.OfGrowing(s.world, s.grown, false)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func Run(ctx context.Context, options ...Option) (*Cluster, error) {
 	if c.settings.name == "" {
 		c.settings.name = c.id
 	}
-	c.place(nodes)
+	c.place(nodes, first)
 	if err := c.bringUp(ctx); err != nil {
 		err = fmt.Errorf("run cluster in containers: %w", err)
 		return nil, errors.Join(err, c.Close(context.WithoutCancel(ctx)))
@@ -68,8 +68,8 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 	if err := c.startBox(ctx); err != nil {
 		return err
 	}
-	c.report("the network between %d datacenters stands", len(c.settings.world.Datacenters))
-	if err := c.form(ctx); err != nil {
+	c.report("the network between %d datacenters stands", len(c.settings.widest().Datacenters))
+	if err := c.form(ctx, nil, c.members()); err != nil {
 		return err
 	}
 	if err := c.identify(ctx); err != nil {

@@ -31,9 +31,10 @@ func (m milestone) wait(ctx context.Context) error {
 	}
 }
 
-// A start is the bookkeeping of bringUp: each step runs by itself and waits for nothing but what it needs.
+// A start is the bookkeeping of what becomes part of the cluster: each step runs by itself and waits for nothing but what it needs.
 type start struct {
 	*Cluster
+	fresh     []*process
 	listening map[string]milestone // by process
 	primary   map[string]milestone // by replica set
 	routing   milestone            // a query router answers
@@ -47,30 +48,7 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	s := &start{Cluster: c, listening: map[string]milestone{}, primary: map[string]milestone{}, routing: milestone(make(chan struct{}))}
-	sets := map[string][]*process{}
-	for _, p := range c.processes {
-		s.listening[p.Name] = make(chan struct{})
-		if p.Set != "" && p.Kind != kindCore { // a devmongos initiates its core itself
-			sets[p.Set] = append(sets[p.Set], p)
-			s.primary[p.Set] = make(chan struct{})
-		}
-	}
-	steps, stepping := errgroup.WithContext(ctx)
-	s.startProcesses(stepping, steps)
-	for _, set := range slices.Sorted(maps.Keys(sets)) {
-		steps.Go(func() error { return s.formSet(stepping, set, sets[set]) })
-		if set != cluster.ConfigSet {
-			steps.Go(func() error { return s.addShard(stepping, set) })
-		}
-		for _, p := range sets[set] {
-			steps.Go(func() error { return s.awaitCopying(stepping, p) })
-		}
-	}
-	if err := steps.Wait(); err != nil {
-		return fmt.Errorf("start cluster %s: %w", c.options.Name, err)
-	}
-	if err := c.awaitHome(ctx); err != nil {
+	if err := c.assemble(ctx, nil, c.members()); err != nil {
 		return fmt.Errorf("start cluster %s: %w", c.options.Name, err)
 	}
 	c.network.SetDelays(true)
@@ -81,6 +59,58 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 	return c.saveState()
 }
 
+// assemble starts fresh processes and makes them part of the cluster, beside those that are it already.
+func (c *Cluster) assemble(ctx context.Context, old, fresh []*process) error {
+	s := &start{Cluster: c, fresh: fresh, listening: map[string]milestone{}, primary: map[string]milestone{}, routing: milestone(make(chan struct{}))}
+	steps, stepping := errgroup.WithContext(ctx)
+	present, sets := bySet(old), bySet(fresh)
+	for _, p := range fresh {
+		s.listening[p.Name] = make(chan struct{})
+	}
+	for set := range sets {
+		s.primary[set] = make(chan struct{})
+	}
+	for set := range present {
+		if s.primary[set] == nil { // it gets nobody
+			s.primary[set] = make(chan struct{})
+			s.primary[set].reach()
+		}
+	}
+	if len(old) > 0 {
+		s.firstOnly.Do(s.routing.reach)
+	}
+	s.startProcesses(stepping, steps)
+	for _, set := range slices.Sorted(maps.Keys(sets)) {
+		switch {
+		case len(present[set]) > 0:
+			steps.Go(func() error { return s.joinSet(stepping, set, present[set], sets[set]) })
+		case set == cluster.ConfigSet:
+			steps.Go(func() error { return s.formSet(stepping, set, sets[set]) })
+		default:
+			steps.Go(func() error { return s.formSet(stepping, set, sets[set]) })
+			steps.Go(func() error { return s.addShard(stepping, set) })
+		}
+		for _, p := range sets[set] {
+			steps.Go(func() error { return s.awaitCopying(stepping, p) })
+		}
+	}
+	if err := steps.Wait(); err != nil {
+		return err
+	}
+	return awaitHome(ctx, fresh)
+}
+
+// bySet sorts processes by their replica set. Routers have none, and a devmongos initiates its core itself.
+func bySet(processes []*process) map[string][]*process {
+	sets := map[string][]*process{}
+	for _, p := range processes {
+		if p.Set != "" && p.Kind != kindCore {
+			sets[p.Set] = append(sets[p.Set], p)
+		}
+	}
+	return sets
+}
+
 // startingAtOnce limits how many servers start up at the same moment. Starting one is work for the processor: more at
 // once do not end sooner, but end together, and then nothing is left to do while the elections wait.
 func startingAtOnce() int { return runtime.GOMAXPROCS(0) + 1 }
@@ -88,13 +118,13 @@ func startingAtOnce() int { return runtime.GOMAXPROCS(0) + 1 }
 // startProcesses starts the processes in an order in which the rest can begin early: the config servers, because
 // everybody waits for them, then set by set, so that the first sets elect while the last ones start.
 func (s *start) startProcesses(ctx context.Context, steps *errgroup.Group) {
-	order := slices.Clone(s.processes)
-	first := order[slices.IndexFunc(order, func(p *process) bool { return p.Kind == kindRouter })]
+	order := slices.Clone(s.fresh)
+	first := slices.IndexFunc(s.processes, func(p *process) bool { return p.Kind == kindRouter })
 	rank := func(p *process) int {
 		switch {
 		case p.Kind == kindConfig:
 			return 0
-		case p.DC == first.DC && p.Kind == kindCore: // shards are added through the first router
+		case p.DC == s.processes[first].DC && p.Kind == kindCore: // shards are added through the first router
 			return 1
 		case p.Kind == kindCore || p.Kind == kindRouter:
 			return 3
@@ -146,7 +176,7 @@ func (s *start) formSet(ctx context.Context, set string, members []*process) err
 		}
 	}
 	config := layout.SetConfig(set, nodes, hosts, s.options.ElectionTimeout)
-	if err := home.command(ctx, bson.D{{Key: "replSetInitiate", Value: config}}, nil); err != nil {
+	if err := home.command(ctx, bson.D{{Key: "replSetInitiate", Value: config}}, nil); err != nil && !replica.Initiated(err) {
 		return err
 	}
 	if err := home.becomePrimary(ctx); err != nil {
@@ -160,6 +190,28 @@ func (s *start) formSet(ctx context.Context, set string, members []*process) err
 		if err := home.persist(ctx, replica.MajorityByDefault()); err != nil {
 			return err
 		}
+	}
+	s.primary[set].reach()
+	return nil
+}
+
+// joinSet makes processes members of a set that works.
+func (s *start) joinSet(ctx context.Context, set string, present, joining []*process) error {
+	var old, fresh []replica.Member
+	for _, p := range present {
+		old = append(old, p)
+	}
+	for _, p := range joining {
+		if err := s.listening[p.Name].wait(ctx); err != nil {
+			return err
+		}
+		fresh = append(fresh, p)
+	}
+	if err := replica.Join(ctx, old, fresh); err != nil {
+		return err
+	}
+	for _, p := range joining {
+		s.report("%s is a member of %s", p.Name, set)
 	}
 	s.primary[set].reach()
 	return nil
@@ -231,7 +283,7 @@ func (s *start) addShard(ctx context.Context, set string) error {
 // anyRouter returns a query router that answers; after the routing milestone there is one.
 func (s *start) anyRouter(ctx context.Context) *process {
 	var last *process
-	for _, p := range s.processes {
+	for _, p := range s.members() {
 		if p.Kind != kindRouter || !p.current().alive() {
 			continue
 		}
@@ -259,8 +311,8 @@ func (c *Cluster) awaitMember(ctx context.Context, p *process) error {
 }
 
 // awaitHome waits until every primary is at home: on a busy machine a set may have changed its mind since it was formed.
-func (c *Cluster) awaitHome(ctx context.Context) error {
-	for _, p := range c.processes {
+func awaitHome(ctx context.Context, members []*process) error {
+	for _, p := range members {
 		if !p.Home || p.Kind == kindCore {
 			continue
 		}

@@ -61,7 +61,7 @@ func (c *Cluster) configServers() string { return cluster.ConfigSet + "/" + c.ho
 // hosts lists the advertised addresses of a replica set's members.
 func (c *Cluster) hosts(set string) string {
 	var hosts []string
-	for _, p := range c.processes {
+	for _, p := range c.members() {
 		if p.Set == set {
 			hosts = append(hosts, p.advertised())
 		}

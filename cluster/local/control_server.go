@@ -91,6 +91,7 @@ func controlRoutes(c *Cluster, s *controlServer) http.Handler {
 		"apply":  func(ctx context.Context, q controlRequest) error { return c.Apply(ctx, q.Fault) },
 		"remove": func(ctx context.Context, q controlRequest) error { return c.Remove(ctx, q.Fault) },
 		"heal":   func(ctx context.Context, _ controlRequest) error { return c.Heal(ctx) },
+		"grow":   func(ctx context.Context, _ controlRequest) error { return c.Grow(ctx) },
 		// Closing also ends this server, so it is answered when it begins; the caller waits for the name to be free.
 		"close": func(context.Context, controlRequest) error {
 			go func() { _ = c.Close(context.Background()) }() // whoever owns the cluster waits for Done

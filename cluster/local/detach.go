@@ -21,8 +21,8 @@ import (
 // A detachedRequest is what a detached supervisor reads first from its standard input. Until it reads released as well,
 // the end of that input means that nobody waits for it, and it gives up.
 type detachedRequest struct {
-	Options  Options
-	Topology string // YAML
+	Options         Options
+	Topology, Grown string // YAML; Grown may be empty
 }
 
 const released = "released\n"
@@ -48,9 +48,9 @@ func StartDetached(ctx context.Context, o Options) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := o.Topology.Marshal()
+	encoded, grown, err := o.encoded()
 	if err != nil {
-		return nil, fmt.Errorf("encode topology: %w", err)
+		return nil, err
 	}
 	// Asked here first, so that a name that is taken costs no process and no line in the log of the one that runs.
 	lock, err := lockName(o.Dir, o.Name)
@@ -65,7 +65,7 @@ func StartDetached(ctx context.Context, o Options) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = child.follow(ctx, detachedRequest{Options: o, Topology: string(encoded)}, o.Progress)
+	err = child.follow(ctx, detachedRequest{Options: o, Topology: encoded, Grown: grown}, o.Progress)
 	if err != nil {
 		err = errors.Join(err, child.giveUp())
 		if text := tail(logPath); text != "" {
@@ -77,6 +77,22 @@ func StartDetached(ctx context.Context, o Options) (*Remote, error) {
 		return nil, err
 	}
 	return Attach(ctx, o.Name, o.Dir)
+}
+
+// encoded are the topologies as they are handed over; grown is empty where there is none.
+func (o Options) encoded() (t, grown string, _ error) {
+	text, err := o.Topology.Marshal()
+	if err != nil {
+		return "", "", fmt.Errorf("encode topology: %w", err)
+	}
+	if o.Grown == nil {
+		return string(text), "", nil
+	}
+	more, err := o.Grown.Marshal()
+	if err != nil {
+		return "", "", fmt.Errorf("encode grown topology: %w", err)
+	}
+	return string(text), string(more), nil
 }
 
 func removeIfOurs(path string, err error) error {
@@ -196,11 +212,14 @@ func runSupervisor(ctx context.Context) error {
 	if err := json.Unmarshal(line, &q); err != nil {
 		return fail(fmt.Errorf("decode request: %w", err))
 	}
-	t, err := topology.Parse("topology", []byte(q.Topology))
-	if err != nil {
+	if q.Options.Topology, err = topology.Parse("topology", []byte(q.Topology)); err != nil {
 		return fail(err)
 	}
-	q.Options.Topology = t
+	if q.Grown != "" {
+		if q.Options.Grown, err = topology.Parse("grown topology", []byte(q.Grown)); err != nil {
+			return fail(err)
+		}
+	}
 	q.Options.Progress = func(e Event) { _ = reports.Encode(detachedReport{Event: &e}) }
 
 	wanted, nobodyWaits := context.WithCancelCause(ctx)

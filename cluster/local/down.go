@@ -93,8 +93,8 @@ func (r *Remote) askToClose(ctx context.Context) error {
 	defer cancel()
 	err := r.post(patience, "close", controlRequest{})
 	if err == nil {
-		err = poll(patience, "wait for the end of "+r.state.Name, func() (bool, error) {
-			lock, err := lockName(r.root, r.state.Name)
+		err = poll(patience, "wait for the end of "+r.seen().Name, func() (bool, error) {
+			lock, err := lockName(r.root, r.seen().Name)
 			if errors.Is(err, cluster.ErrRunning) {
 				return false, nil
 			}
@@ -107,11 +107,11 @@ func (r *Remote) askToClose(ctx context.Context) error {
 	switch {
 	case err == nil, errors.Is(err, cluster.ErrNotRunning):
 		return nil
-	case ctx.Err() != nil, r.state.Supervisor.PID == os.Getpid():
+	case ctx.Err() != nil, r.seen().Supervisor.PID == os.Getpid():
 		return err
 	}
-	if err := r.state.Supervisor.kill(); err != nil {
-		return fmt.Errorf("kill supervisor of %s: %w", r.state.Name, err)
+	if err := r.seen().Supervisor.kill(); err != nil {
+		return fmt.Errorf("kill supervisor of %s: %w", r.seen().Name, err)
 	}
 	return nil
 }

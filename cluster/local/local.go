@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
@@ -28,8 +30,13 @@ type Cluster struct {
 	security *security
 	started  time.Time
 
-	processes []*process // in the order of the layout
+	// processes are in the order of the layout: first those that the cluster starts with, then those that it grows by.
+	processes []*process
 	byName    map[string]*process
+	first     int          // how many of them the cluster starts with
+	present   atomic.Int32 // how many of them belong to the cluster by now
+	growing   sync.Mutex   // one call of Grow at a time
+	topology  atomic.Pointer[topology.Topology]
 
 	// lags are the members whose replication is slowed.
 	lags replica.Lags
@@ -56,8 +63,11 @@ var _ cluster.Cluster = (*Cluster)(nil)
 // Name is the name the cluster was started with.
 func (c *Cluster) Name() string { return c.options.Name }
 
-// Topology is the declared world that the cluster was built from.
-func (c *Cluster) Topology() *topology.Topology { return c.options.Topology }
+// Topology is the declared world that the cluster was built from; after Grow it is Options.Grown.
+func (c *Cluster) Topology() *topology.Topology { return c.topology.Load() }
+
+// members are the processes that belong to the cluster.
+func (c *Cluster) members() []*process { return c.processes[:c.present.Load()] }
 
 // Done is closed when the cluster has been closed, by whomever: a foreground command waits for it.
 func (c *Cluster) Done() <-chan struct{} { return c.done }
@@ -91,8 +101,8 @@ func (c *Cluster) SecretMemberURI(member string) (string, error) {
 
 // Dialer dials as a client in that datacenter would: with the delays and faults of its links.
 func (c *Cluster) Dialer(dc topology.DatacenterID) (*wan.Dialer, error) {
-	if _, ok := c.options.Topology.Datacenter(dc); !ok {
-		return nil, cluster.UnknownDatacenter(dc, datacenterIDs(c.options.Topology))
+	if _, ok := c.Topology().Datacenter(dc); !ok {
+		return nil, cluster.UnknownDatacenter(dc, datacenterIDs(c.Topology()))
 	}
 	return c.network.Dialer(dc), nil
 }
@@ -106,7 +116,7 @@ func datacenterIDs(t *topology.Topology) []topology.DatacenterID {
 }
 
 func (c *Cluster) process(member string) (*process, error) {
-	if p, ok := c.byName[member]; ok {
+	if p, ok := c.byName[member]; ok && slices.Contains(c.members(), p) {
 		return p, nil
 	}
 	_, err := c.book().find(member)
@@ -116,7 +126,7 @@ func (c *Cluster) process(member string) (*process, error) {
 // book is the address book as it is now.
 func (c *Cluster) book() book {
 	var b book
-	for _, p := range c.processes {
+	for _, p := range c.members() {
 		m := memberState{Name: p.Name, Kind: p.Kind, Shard: p.Shard, Datacenter: p.DC, Host: p.advertised(), Port: p.realPort(), Log: p.log}
 		if r := p.current(); r.alive() {
 			m.Process = r.id

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
@@ -18,10 +19,15 @@ import (
 
 // A Remote is a cluster whose supervisor is another process. It is safe for concurrent use.
 type Remote struct {
-	root     string
-	state    state
+	root, name string
+	client     *http.Client
+	last       atomic.Pointer[seen]
+}
+
+// seen is what the state file said when it was read last.
+type seen struct {
+	state
 	topology *topology.Topology
-	client   *http.Client
 }
 
 var _ cluster.Cluster = (*Remote)(nil)
@@ -33,7 +39,7 @@ func Attach(ctx context.Context, name, dir string) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !r.state.Ready {
+	if !r.seen().Ready {
 		return nil, notRunning(name, "it is still starting; `geoshard cluster up` shows how far it is")
 	}
 	if _, err := r.Status(ctx); err != nil {
@@ -54,61 +60,74 @@ func attach(name, dir string) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := readState(filepath.Join(root, name))
+	r := &Remote{
+		root: root, name: name,
+		// No keep-alive: a Remote has no Close of its own, so it must not hold connections.
+		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+	}
+	if err := r.read(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// read reads the state file of the cluster, whose supervisor has to live.
+func (r *Remote) read() error {
+	name := r.name
+	s, err := readState(r.Dir())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, notRunning(name, "start it with `geoshard cluster up --name "+name+"`")
+		return notRunning(name, "start it with `geoshard cluster up --name "+name+"`")
 	case err != nil:
-		return nil, err
+		return err
 	case !s.Supervisor.alive():
-		return nil, notRunning(name, "its supervisor was killed; `geoshard cluster down --name "+name+"` removes what it left")
+		return notRunning(name, "its supervisor was killed; `geoshard cluster down --name "+name+"` removes what it left")
 	}
 	t, err := topology.Parse("state of "+name, []byte(s.Topology))
 	if err != nil {
-		return nil, fmt.Errorf("read state of %s: %w", name, err)
+		return fmt.Errorf("read state of %s: %w", name, err)
 	}
-	return &Remote{
-		root: root, state: *s, topology: t,
-		// No keep-alive: a Remote has no Close of its own, so it must not hold connections.
-		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
-	}, nil
+	r.last.Store(&seen{state: *s, topology: t})
+	return nil
 }
+
+func (r *Remote) seen() *seen { return r.last.Load() }
 
 func notRunning(name, help string) error {
 	return &cluster.HintedError{Err: fmt.Errorf("cluster %s: %w", name, cluster.ErrNotRunning), Help: help}
 }
 
 // Name is the name the cluster was started with.
-func (r *Remote) Name() string { return r.state.Name }
+func (r *Remote) Name() string { return r.name }
 
-// Topology is the declared world that the cluster was built from.
-func (r *Remote) Topology() *topology.Topology { return r.topology }
+// Topology is the declared world that the cluster was built from, or that Grow made of it before this process attached or called Grow itself.
+func (r *Remote) Topology() *topology.Topology { return r.seen().topology }
 
 // Dir is the cluster's directory: state file, data and logs.
-func (r *Remote) Dir() string { return filepath.Join(r.root, r.state.Name) }
+func (r *Remote) Dir() string { return filepath.Join(r.root, r.name) }
 
 // URI is the connection string of a datacenter's query router, for that datacenter's clients.
 func (r *Remote) URI(dc topology.DatacenterID) (string, error) {
-	return r.state.Members.uri(dc, r.state.Security, false)
+	return r.seen().Members.uri(dc, r.seen().Security, false)
 }
 
 // SecretURI is URI with a user and its password; see Cluster.SecretURI.
 func (r *Remote) SecretURI(dc topology.DatacenterID) (string, error) {
-	return r.state.Members.uri(dc, r.state.Security, true)
+	return r.seen().Members.uri(dc, r.seen().Security, true)
 }
 
 // MemberURI is the connection string of exactly one member, by its advertised address.
 func (r *Remote) MemberURI(member string) (string, error) {
-	return r.state.Members.memberURI(member, r.state.Security, false)
+	return r.seen().Members.memberURI(member, r.seen().Security, false)
 }
 
 // SecretMemberURI is MemberURI with a user and its password; see Cluster.SecretMemberURI.
 func (r *Remote) SecretMemberURI(member string) (string, error) {
-	return r.state.Members.memberURI(member, r.state.Security, true)
+	return r.seen().Members.memberURI(member, r.seen().Security, true)
 }
 
 // LogPath returns the path of a member's log file.
-func (r *Remote) LogPath(member string) (string, error) { return r.state.Members.logPath(member) }
+func (r *Remote) LogPath(member string) (string, error) { return r.seen().Members.logPath(member) }
 
 // Dialer dials as a client in that datacenter would: with the delays and faults of its links.
 func (r *Remote) Dialer(ctx context.Context, dc topology.DatacenterID) (*wan.Dialer, error) {
@@ -169,8 +188,16 @@ func (r *Remote) SetLag(ctx context.Context, member string, lag time.Duration) e
 	return r.post(ctx, "lag", controlRequest{Member: member, Lag: cluster.Duration(lag)})
 }
 
+// Grow makes the cluster what it was started to grow to; see Cluster.Grow.
+func (r *Remote) Grow(ctx context.Context) error {
+	if err := r.post(ctx, "grow", controlRequest{}); err != nil {
+		return err
+	}
+	return r.read()
+}
+
 // Close stops the cluster, as its supervisor's Close does, and returns when nothing is left of it.
-func (r *Remote) Close(ctx context.Context) error { return down(ctx, r.state.Name, r.root) }
+func (r *Remote) Close(ctx context.Context) error { return down(ctx, r.name, r.root) }
 
 func (r *Remote) post(ctx context.Context, path string, q controlRequest) error {
 	return r.call(ctx, http.MethodPost, path, q, nil)
@@ -181,17 +208,17 @@ func (r *Remote) call(ctx context.Context, method, path string, q controlRequest
 	if err != nil {
 		return fmt.Errorf("encode request: %w", err)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+r.state.Control+"/v1/"+path, bytes.NewReader(encoded))
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+r.seen().Control+"/v1/"+path, bytes.NewReader(encoded))
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}
-	request.Header.Set("Authorization", "Bearer "+r.state.Token)
+	request.Header.Set("Authorization", "Bearer "+r.seen().Token)
 	response, err := r.client.Do(request)
 	if err != nil {
-		if !r.state.Supervisor.alive() {
-			return errors.Join(notRunning(r.state.Name, "its supervisor has ended"), err)
+		if !r.seen().Supervisor.alive() {
+			return errors.Join(notRunning(r.name, "its supervisor has ended"), err)
 		}
-		return fmt.Errorf("ask supervisor of %s: %w", r.state.Name, err)
+		return fmt.Errorf("ask supervisor of %s: %w", r.name, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	decoder := json.NewDecoder(response.Body)
@@ -203,7 +230,7 @@ func (r *Remote) call(ctx context.Context, method, path string, q controlRequest
 		}
 		return e
 	case response.StatusCode != http.StatusOK:
-		return fmt.Errorf("ask supervisor of %s: %s", r.state.Name, response.Status)
+		return fmt.Errorf("ask supervisor of %s: %s", r.name, response.Status)
 	case into == nil:
 		return nil
 	}

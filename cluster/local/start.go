@@ -38,7 +38,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 // prepare takes the name, the directory, the ports and the network. No process runs yet.
 func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 	mongos := o.Tools.Mongos != ""
-	nodes, err := layout.Of(o.Topology, !mongos)
+	nodes, first, err := layout.OfGrowing(o.Topology, o.Grown, !mongos)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +50,9 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 		options: o, dir: filepath.Join(o.Dir, o.Name), lock: lock, started: began,
 		forker: newForker(), byName: map[string]*process{}, done: make(chan struct{}),
 	}
+	c.first = first
+	c.present.Store(int32(first))
+	c.topology.Store(o.Topology)
 	c.life, c.endLife = context.WithCancelCause(context.Background())
 	defer func() {
 		if err != nil {
@@ -92,7 +95,11 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 }
 
 func newNetwork(o Options) (*wan.Network, error) {
-	network, err := wan.New(wan.Options{Datacenters: datacenterIDs(o.Topology), Links: o.Topology.Links, Scale: o.WANScale})
+	world := o.Topology
+	if o.Grown != nil {
+		world = o.Grown
+	}
+	network, err := wan.New(wan.Options{Datacenters: datacenterIDs(world), Links: world.Links, Scale: o.WANScale})
 	if err != nil {
 		return nil, fmt.Errorf("emulate network: %w", err)
 	}

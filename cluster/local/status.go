@@ -21,9 +21,10 @@ func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 		return cluster.Status{}, err
 	}
 	defer end()
-	looks := make([]replica.Look, len(c.processes))
+	members := c.members()
+	looks := make([]replica.Look, len(members))
 	var all sync.WaitGroup
-	for i, p := range c.processes {
+	for i, p := range members {
 		all.Go(func() { looks[i] = p.look(ctx) })
 	}
 	all.Wait()

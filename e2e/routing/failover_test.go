@@ -32,7 +32,7 @@ type trouble struct {
 func TestFailoverCostsTimeAndNoErrors(t *testing.T) {
 	s := running(t)
 	s.awaitWhole(t)
-	m := newMarket(t, s, amount(60, 600))
+	m := newMarket(t, s, amount(60, 1500))
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 7))
 	ctx, stop := context.WithCancel(t.Context())

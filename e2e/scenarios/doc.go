@@ -1,8 +1,8 @@
 // Package scenarios tells the same stories on every provider of clusters: local processes and containers. Each is a function over
-// [cluster.Cluster], told while shoppers in all datacenters write: documents are in their zones, a traveller reads his own writes, a primary dies,
-// a datacenter is cut off, a cart moves home, a range moves to another zone. In each of them no acknowledged write is lost, and none is done twice.
+// [cluster.Cluster], told while shoppers in all datacenters write: a datacenter and a shard are added, documents are in their zones, a traveller reads his own writes, a
+// primary dies, a datacenter is cut off, a cart moves home, a range moves to another zone. In each of them no acknowledged write is lost, and none is done twice.
 //
-// A cluster's own topology is changed by moving ranges alone: neither provider can add a datacenter or a shard to a cluster that runs.
+// The first story is that of a cluster in New York and London which gets Sydney; the others are told on what has become of it.
 //
 // Without Docker the stories in containers are skipped, which `make test` says loudly; with GEOSHARD_REQUIRE_CONTAINERS=1 they fail instead.
 // GEOSHARD_SOAK=1 tells each story several times. The package holds tests alone.

@@ -3,6 +3,7 @@ package scenarios_test
 import (
 	"context"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,11 +31,10 @@ func TestMain(m *testing.M) {
 }
 
 func TestOnLocalProcesses(t *testing.T) {
-	world := preset(t)
 	ctx, cancel := context.WithTimeout(t.Context(), startWithin)
 	defer cancel()
 	began := time.Now()
-	c, err := local.Start(ctx, local.Options{Name: "scenarios", Dir: t.TempDir(), Topology: world, WANScale: scale, ElectionTimeout: electionTimeout})
+	c, err := local.Start(ctx, local.Options{Name: "scenarios", Dir: t.TempDir(), Topology: withoutSydney(t), Grown: preset(t), WANScale: scale, ElectionTimeout: electionTimeout})
 	if err != nil {
 		t.Fatalf("start: %v%s", err, clustertest.Hint(err))
 	}
@@ -48,14 +48,14 @@ func TestInContainers(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), startWithin)
 	defer cancel()
 	began := time.Now()
-	c, err := container.Run(ctx, container.WithTopology(preset(t)), container.WithImage(image), container.WithWANScale(scale),
+	c, err := container.Run(ctx, container.WithTopology(withoutSydney(t)), container.WithGrowth(preset(t)), container.WithImage(image), container.WithWANScale(scale),
 		container.WithElectionTimeout(electionTimeout))
 	if err != nil {
 		t.Fatalf("run: %v%s", err, clustertest.Hint(err))
 	}
 	closeAtEnd(t, c)
 	t.Logf("started in %s", time.Since(began).Round(100*time.Millisecond))
-	tell(t, &scene{Cluster: c, hostMap: c.HostMap()})
+	tell(t, &scene{Cluster: c, hostMap: c.HostMap})
 }
 
 func closeAtEnd(t *testing.T, c cluster.Cluster) {
@@ -77,4 +77,24 @@ func preset(t *testing.T) *topology.Topology {
 		t.Fatal(err)
 	}
 	return world
+}
+
+// withoutSydney is the preset's world before it had Sydney: what is Sydney's is at home in London.
+func withoutSydney(t *testing.T) *topology.Topology {
+	t.Helper()
+	small := preset(t)
+	isSydney := func(dc topology.DatacenterID) bool { return dc == "SYD" }
+	small.Datacenters = slices.DeleteFunc(small.Datacenters, func(dc topology.Datacenter) bool { return isSydney(dc.ID) })
+	small.Links = slices.DeleteFunc(small.Links, func(l topology.Link) bool { return slices.ContainsFunc(l.Between[:], isSydney) })
+	small.Shards = slices.DeleteFunc(small.Shards, func(s topology.Shard) bool { return s.ID == "syd" })
+	for i := range small.Shards {
+		small.Shards[i].Members = slices.DeleteFunc(small.Shards[i].Members, func(m topology.Member) bool { return isSydney(m.DC) })
+	}
+	small.Survive = topology.SurviveUnstated // with two it survives nothing
+	small.Zones = slices.DeleteFunc(small.Zones, func(z topology.Zone) bool { return z.ID == "SYD" })
+	small.Namespaces[0].Ranges = []topology.Range{
+		{Zone: "NYC", Values: []topology.Value{topology.StringOf("NYC")}},
+		{Zone: "LON", Values: []topology.Value{topology.StringOf("LON"), topology.StringOf("SYD")}},
+	}
+	return small
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
 	"github.com/geoshard/geoshard/zones/verify"
 )
@@ -34,19 +35,23 @@ func amount(ordinarily, soaking int) int {
 type scene struct {
 	cluster.Cluster
 	// hostMap says where members are reached from this machine, if not at their advertised addresses.
-	hostMap map[string]string
+	hostMap func() map[string]string
 
 	shops map[topology.DatacenterID]*store.Store
+	// whole is the test of all stories: what is opened in one of them stays for the others.
+	whole *testing.T
 }
 
 // tell tells all stories, one after the other; what a story breaks, it heals.
 func tell(t *testing.T, s *scene) {
 	t.Helper()
+	s.whole = t
 	s.open(t)
 	for _, story := range []struct {
 		name string
 		tell func(*testing.T, *scene)
 	}{
+		{"a datacenter and a shard are added", aDatacenterAndAShardAreAdded},
 		{"documents are in their zones", documentsAreInTheirZones},
 		{"a token makes a traveller read his own writes", aTokenMakesATravellerReadHisOwnWrites},
 		{"a primary dies", aPrimaryDies},
@@ -64,30 +69,64 @@ func tell(t *testing.T, s *scene) {
 func (s *scene) open(t *testing.T) {
 	t.Helper()
 	s.shops = map[topology.DatacenterID]*store.Store{}
-	var first string
 	for _, dc := range s.Topology().Datacenters {
-		uri, err := s.URI(dc.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if first == "" {
-			first = uri
-		}
-		client, err := mongo.Connect(options.Client().ApplyURI(uri))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
-		s.shops[dc.ID], err = store.New(store.Options{Client: client, DataCenter: dc.ID})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s.shops[dc.ID] = s.connect(t, dc.ID, dc.ID)
+	}
+	s.setUp(t)
+}
+
+// connect opens the shop of a datacenter by the query router of one.
+func (s *scene) connect(t *testing.T, dc, through topology.DatacenterID) *store.Store {
+	t.Helper()
+	uri, err := s.URI(through)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := mongo.Connect(options.Client().ApplyURI(uri))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.whole.Cleanup(func() { _ = client.Disconnect(context.Background()) })
+	shop, err := store.New(store.Options{Client: client, DataCenter: dc})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shop
+}
+
+// setUp makes the shop in all datacenters that there are; what is there stays.
+func (s *scene) setUp(t *testing.T) {
+	t.Helper()
+	uri, err := s.URI(s.Topology().Datacenters[0].ID)
+	if err != nil {
+		t.Fatal(err)
 	}
 	began := time.Now()
-	if err := demo.Setup(t.Context(), demo.SetupOptions{Target: demo.Target{URI: first, World: s.Topology()}}); err != nil {
+	if err := demo.Setup(t.Context(), demo.SetupOptions{Target: demo.Target{URI: uri, World: s.Topology()}}); err != nil {
 		t.Fatalf("set up the shop: %v%s", err, clustertest.Hint(err))
 	}
 	t.Logf("the shop was set up in %s", time.Since(began).Round(100*time.Millisecond))
+}
+
+// apply gives the zones and ranges the form that a world declares, and waits until all that has to move has moved.
+func (s *scene) apply(t *testing.T, world *topology.Topology) {
+	t.Helper()
+	c := s.catalog(t)
+	plan, err := c.Plan(t.Context(), world, zones.PlanOptions{Prune: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan.Empty() {
+		t.Fatal("nothing to do: the story shows nothing")
+	}
+	began := time.Now()
+	if _, err := zones.Apply(t.Context(), plan, c.ApplyDeps(catalog.LockOptions{}), zones.ApplyOptions{AutoApprove: true, Force: true}); err != nil {
+		t.Fatalf("apply %v: %v", plan.Steps, err)
+	}
+	if err := zones.Wait(t.Context(), plan.Layout, c, zones.WaitOptions{Goal: zones.WaitClean, Timeout: 3 * within}); err != nil {
+		t.Fatalf("wait: %v%s", err, clustertest.Hint(err))
+	}
+	t.Logf("%d steps and all that moved: %s", len(plan.Steps), time.Since(began).Round(100*time.Millisecond))
 }
 
 // catalog opens the config catalogue through the first datacenter's query router.
@@ -108,7 +147,11 @@ func (s *scene) catalog(t *testing.T) *catalog.Catalog {
 // prove counts the documents on every member and wants all of them in their zones.
 func (s *scene) prove(t *testing.T, world *topology.Topology) {
 	t.Helper()
-	r, err := verify.Verify(t.Context(), s.catalog(t).Client(), world, verify.Options{HostMap: s.hostMap})
+	var o verify.Options
+	if s.hostMap != nil {
+		o.HostMap = s.hostMap()
+	}
+	r, err := verify.Verify(t.Context(), s.catalog(t).Client(), world, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,12 +19,47 @@ import (
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
-	"github.com/geoshard/geoshard/zones/catalog"
 	"github.com/geoshard/geoshard/zones/rehome"
 )
 
 // some is how many writes show that a shopper can write.
 const some = 20
+
+// A cluster in New York and London, where Sydney's carts are at home in London's zone, gets a datacenter in Sydney: members of the shards that there are, a shard, a query router;
+// then a zone, to which Sydney's range moves. All shoppers go on meanwhile, Sydney's too.
+func aDatacenterAndAShardAreAdded(t *testing.T, s *scene) {
+	s.shops["SYD"] = s.connect(t, "SYD", "LON") // the nearest there is
+	m := s.shop(t, append(s.everywhere(), [2]topology.DatacenterID{"SYD", "SYD"})...)
+	all := func() {
+		t.Helper()
+		for who := range m.shoppers {
+			m.goesOn(t, who, some)
+		}
+	}
+	all()
+	s.prove(t, s.Topology())
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), startWithin)
+	defer cancel()
+	if err := s.Grow(ctx); err != nil {
+		t.Fatalf("grow: %v%s", err, clustertest.Hint(err))
+	}
+	t.Logf("a datacenter with its members, a shard and a query router were added in %s", time.Since(began).Round(100*time.Millisecond))
+	all()
+	s.awaitWhole(t)
+	s.apply(t, s.Topology())
+	s.setUp(t)
+	all()
+	s.shops["SYD"] = s.connect(t, "SYD", "SYD")
+	atHome := s.shop(t, [2]topology.DatacenterID{"SYD", "SYD"})
+	atHome.goesOn(t, "SYD>SYD", some)
+	m.count(t, s.shops["SYD"])
+	atHome.count(t, s.shops["NYC"])
+	s.prove(t, s.Topology())
+	if err := s.Grow(ctx); err != nil {
+		t.Errorf("grow what is grown: %v", err)
+	}
+}
 
 // Each datacenter's documents are on its shard, and nothing is left to plan.
 func documentsAreInTheirZones(t *testing.T, s *scene) {
@@ -245,22 +280,7 @@ func aRangeMovesToAnotherZone(t *testing.T, s *scene) {
 		worlds = append(worlds, s.Topology())
 	}
 	for _, world := range worlds {
-		c := s.catalog(t)
-		plan, err := c.Plan(t.Context(), world, zones.PlanOptions{Prune: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if plan.Empty() {
-			t.Fatal("nothing to do: the story shows nothing")
-		}
-		began := time.Now()
-		if _, err := zones.Apply(t.Context(), plan, c.ApplyDeps(catalog.LockOptions{}), zones.ApplyOptions{AutoApprove: true, Force: true}); err != nil {
-			t.Fatalf("apply %v: %v", plan.Steps, err)
-		}
-		if err := zones.Wait(t.Context(), plan.Layout, c, zones.WaitOptions{Goal: zones.WaitClean, Timeout: 3 * within}); err != nil {
-			t.Fatalf("wait: %v%s", err, clustertest.Hint(err))
-		}
-		t.Logf("%d steps and all that moved: %s", len(plan.Steps), time.Since(began).Round(100*time.Millisecond))
+		s.apply(t, world)
 		m.goesOn(t, "LON>LON", some)
 		s.prove(t, world)
 	}

@@ -30,7 +30,7 @@ A member is named SHARD/DATACENTER: nyc/LON, a second one in the same datacenter
 	group.AddCommand(
 		newUpCommand(env), newDownCommand(env), newListCommand(env), newStatusCommand(env),
 		newKillCommand(env), newPauseCommand(env), newStartCommand(env),
-		newIsolateCommand(env), newCutCommand(env), newLagCommand(env), newHealCommand(env),
+		newIsolateCommand(env), newCutCommand(env), newLagCommand(env), newHealCommand(env), newGrowCommand(env),
 		newLogsCommand(env), newShellCommand(env),
 	)
 	return asGroup(group)

@@ -18,6 +18,7 @@ import (
 // upFlags are the flags of cluster up.
 type upFlags struct {
 	file, preset    string
+	growTo          string
 	detach          bool
 	wanScale        float64
 	electionTimeout time.Duration
@@ -35,6 +36,8 @@ directory, or the preset nyc-lon-syd where there is no such file. MongoDB is fet
 In the foreground the cluster runs until Ctrl-C, and nothing of it is left then. With --detach it runs on in the background, until
 geoshard cluster down; where the same cluster runs already, --detach leaves it as it is.
 
+--grow-to names a second topology, which has all of the first one and more: geoshard cluster grow then adds the rest while the cluster runs.
+
 --wan-scale multiplies every round-trip time between datacenters: 0.1 makes them ten times nearer, a negative number leaves out all delays.
 
 With --auth clients have to log in; geoshard cluster shell does, and geoshard cluster status --show-secrets tells the password of the user
@@ -42,13 +45,16 @@ that there is. With --tls all connections are encrypted, with certificates that 
 		Example: `  geoshard cluster up
   geoshard cluster up --preset us-east-west --wan-scale 0.1
   geoshard cluster up -f geoshard.yaml --name second --detach --election-timeout 10s
-  geoshard cluster up --auth --tls --detach`,
+  geoshard cluster up --auth --tls --detach
+  geoshard cluster up -f geoshard.yaml --grow-to with-tokyo.yaml`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return env.up(cmd.Context(), clusterName(cmd), flags) },
 	}
 	addPresetFlag(cmd, &flags.preset, "", "start a preset")
 	cmd.Flags().StringVarP(&flags.file, "file", "f", "", "start the topology of a file")
 	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
+	cmd.Flags().StringVar(&flags.growTo, "grow-to", "", "the file with the topology that geoshard cluster grow makes of it")
+	_ = cmd.MarkFlagFilename("grow-to", "yaml", "yml")
 	cmd.Flags().BoolVar(&flags.detach, "detach", false, "leave the cluster running in the background")
 	cmd.Flags().Float64Var(&flags.wanScale, "wan-scale", 1, "multiply every round-trip time; negative: no delays")
 	cmd.Flags().BoolVar(&flags.auth, "auth", false, "make clients log in")
@@ -68,13 +74,19 @@ func (e *environment) up(ctx context.Context, name string, flags upFlags) error 
 	if err != nil {
 		return err
 	}
+	var grown *topology.Topology
+	if flags.growTo != "" {
+		if _, grown, err = readWorld(flags.growTo, ""); err != nil {
+			return err
+		}
+	}
 	tools, err := mongobin.Ensure(ctx, e.mongodbOptions())
 	if err != nil {
 		return err
 	}
 	e.say("starting cluster %s from %s: %s", name, src.name, summarise(world))
 	options := local.Options{
-		Name: name, Topology: world, WANScale: flags.wanScale, ElectionTimeout: flags.electionTimeout, Tools: tools,
+		Name: name, Topology: world, Grown: grown, WANScale: flags.wanScale, ElectionTimeout: flags.electionTimeout, Tools: tools,
 		Auth: flags.auth, TLS: flags.tls,
 		Progress: func(event local.Event) { e.say("%s", event) },
 	}
@@ -111,7 +123,7 @@ func (e *environment) upDetached(ctx context.Context, options local.Options) err
 	started, err := local.StartDetached(ctx, options)
 	if errors.Is(err, cluster.ErrRunning) {
 		running, attachErr := local.Attach(ctx, options.Name, options.Dir)
-		if attachErr != nil || !sameWorld(running.Topology(), options.Topology) || !sameAccess(ctx, running, options) {
+		if attachErr != nil || !sameCluster(running.Topology(), options) || !sameAccess(ctx, running, options) {
 			return err
 		}
 		e.say("cluster %s runs already", options.Name)
@@ -124,6 +136,11 @@ func (e *environment) upDetached(ctx context.Context, options local.Options) err
 	}
 	e.say("the cluster runs in the background; stop it with: geoshard cluster down --name %s", options.Name)
 	return nil
+}
+
+// sameCluster tells that what runs is what would be started, or what that would have grown to.
+func sameCluster(running *topology.Topology, options local.Options) bool {
+	return sameWorld(running, options.Topology) || options.Grown != nil && sameWorld(running, options.Grown)
 }
 
 // sameWorld compares what the topologies say, comments aside.

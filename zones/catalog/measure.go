@@ -2,7 +2,9 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -179,29 +181,62 @@ type Part struct {
 	Owned, Orphaned zones.Size
 }
 
+// A distribution is what $shardedDataDistribution answers about one collection.
+type distribution struct {
+	Namespace string `bson:"ns"`
+	Shards    []struct {
+		Shard         topology.ShardID `bson:"shardName"`
+		Owned         int64            `bson:"numOwnedDocuments"`
+		OwnedBytes    int64            `bson:"ownedSizeBytes"`
+		Orphaned      int64            `bson:"numOrphanedDocs"`
+		OrphanedBytes int64            `bson:"orphanedSizeBytes"`
+	} `bson:"shards"`
+}
+
+// Shards read the list of shards every 30 seconds. One that merges what all have answered refuses to connect to a shard that it does not know yet (ShardNotFound: "No shard
+// found for host"), so that for that long after addShard aggregations over all shards may fail.
+const (
+	shardsKnownWithin = 40 * time.Second
+	askAgainEvery     = time.Second
+)
+
 // Distribution tells what each shard owns of collections, and what it has not cleaned up yet. It takes MongoDB 6.0.3 and the action
-// shardedDataDistribution on the cluster.
+// shardedDataDistribution on the cluster. Right after a shard was added it waits until the others know it.
 func (c *Catalog) Distribution(ctx context.Context, collections []string) (map[string]map[topology.ShardID]Part, error) {
+	patience, cancel := context.WithTimeout(ctx, shardsKnownWithin)
+	defer cancel()
+	again := time.NewTicker(askAgainEvery)
+	defer again.Stop()
+	for {
+		entries, err := c.distribution(ctx, collections)
+		if err == nil {
+			return byShard(entries), nil
+		}
+		var answer mongo.ServerError
+		if !errors.As(err, &answer) || !answer.HasErrorCode(codeShardNotFound) {
+			return nil, c.fail("count the orphans", "$shardedDataDistribution", "", err)
+		}
+		select {
+		case <-again.C:
+		case <-patience.Done():
+			return nil, c.fail("count the orphans", "$shardedDataDistribution", "", err)
+		}
+	}
+}
+
+func (c *Catalog) distribution(ctx context.Context, collections []string) ([]distribution, error) {
 	cursor, err := c.client.Database("admin").Aggregate(ctx, mongo.Pipeline{
 		{{Key: "$shardedDataDistribution", Value: bson.D{}}},
 		{{Key: "$match", Value: bson.D{{Key: "ns", Value: bson.D{{Key: "$in", Value: collections}}}}}},
 	})
-	var entries []struct {
-		Namespace string `bson:"ns"`
-		Shards    []struct {
-			Shard         topology.ShardID `bson:"shardName"`
-			Owned         int64            `bson:"numOwnedDocuments"`
-			OwnedBytes    int64            `bson:"ownedSizeBytes"`
-			Orphaned      int64            `bson:"numOrphanedDocs"`
-			OrphanedBytes int64            `bson:"orphanedSizeBytes"`
-		} `bson:"shards"`
-	}
+	var entries []distribution
 	if err == nil {
 		err = cursor.All(ctx, &entries)
 	}
-	if err != nil {
-		return nil, c.fail("count the orphans", "$shardedDataDistribution", "", err)
-	}
+	return entries, err
+}
+
+func byShard(entries []distribution) map[string]map[topology.ShardID]Part {
 	found := map[string]map[topology.ShardID]Part{}
 	for _, e := range entries {
 		found[e.Namespace] = map[topology.ShardID]Part{}
@@ -209,5 +244,5 @@ func (c *Catalog) Distribution(ctx context.Context, collections []string) (map[s
 			found[e.Namespace][s.Shard] = Part{Owned: zones.Size{Documents: s.Owned, Bytes: s.OwnedBytes}, Orphaned: zones.Size{Documents: s.Orphaned, Bytes: s.OrphanedBytes}}
 		}
 	}
-	return found, nil
+	return found
 }

@@ -193,5 +193,10 @@ func explained(err error) error {
 	if mongo.IsDuplicateKeyError(err) {
 		return &Error{err, "the new home has a document with that _id or unique key already: they are unique on each shard alone. Delete or change one of the two"}
 	}
+	// The code alone (ReadConcernMajorityNotEnabled) says something else.
+	if strings.Contains(err.Error(), "not supported for replica sets with arbiters") {
+		return &Error{fmt.Errorf("%w: %w", ErrNotMovable, err),
+			"MongoDB commits no transaction over shards of which one has an arbiter: put a member with data in the arbiter's place (in the topology: role: passive instead of voter)"}
+	}
 	return err
 }

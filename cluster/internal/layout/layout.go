@@ -140,13 +140,7 @@ func MemberName(set string, dc topology.DatacenterID) string {
 func SetConfig(set string, members []Node, hosts map[string]string, electionTimeout time.Duration) bson.D {
 	var list bson.A
 	for i, n := range members {
-		m := bson.D{{Key: "_id", Value: i}, {Key: "host", Value: hosts[n.Name]}, {Key: "priority", Value: n.Priority}, {Key: "votes", Value: n.Votes}}
-		if n.Kind == Arbiter { // MongoDB refuses tags on arbiters
-			m = append(m, bson.E{Key: "arbiterOnly", Value: true})
-		} else {
-			m = append(m, bson.E{Key: "tags", Value: bson.D{{Key: "dc", Value: string(n.DC)}}})
-		}
-		list = append(list, m)
+		list = append(list, n.SetMember(i, hosts[n.Name]))
 	}
 	settings := bson.D{
 		{Key: "electionTimeoutMillis", Value: electionTimeout.Milliseconds()},
@@ -160,6 +154,15 @@ func SetConfig(set string, members []Node, hosts map[string]string, electionTime
 		}})
 	}
 	return append(config, bson.E{Key: "members", Value: list}, bson.E{Key: "settings", Value: settings})
+}
+
+// SetMember is what the configuration of the node's set says about it. host is its advertised address.
+func (n Node) SetMember(id int, host string) bson.D {
+	m := bson.D{{Key: "_id", Value: id}, {Key: "host", Value: host}, {Key: "priority", Value: n.Priority}, {Key: "votes", Value: n.Votes}}
+	if n.Kind == Arbiter { // MongoDB refuses tags on arbiters
+		return append(m, bson.E{Key: "arbiterOnly", Value: true})
+	}
+	return append(m, bson.E{Key: "tags", Value: bson.D{{Key: "dc", Value: string(n.DC)}}})
 }
 
 // MultiDatacenter is the write-concern mode that every shard has: acknowledged by members of two distinct datacenters.

@@ -65,16 +65,17 @@ func Passing(err error) bool {
 	return mongo.IsNetworkError(err) || mongo.IsTimeout(err)
 }
 
-// Codes of errors that tell that an earlier attempt was carried out.
-const (
-	codeAlreadyInitialized = 23
-)
+const codeAlreadyInitialized = 23
+
+// Initiated tells that an earlier attempt to initiate a set was carried out.
+func Initiated(err error) bool {
+	var answer mongo.ServerError
+	return errors.As(err, &answer) && answer.HasErrorCode(codeAlreadyInitialized)
+}
 
 // Initiate forms a replica set from the member that is to be its primary, and waits until it is that.
 func Initiate(ctx context.Context, home Member, config bson.D) error {
-	err := home.Run(ctx, bson.D{{Key: "replSetInitiate", Value: config}}, nil)
-	var answer mongo.ServerError
-	if err != nil && !(errors.As(err, &answer) && answer.HasErrorCode(codeAlreadyInitialized)) {
+	if err := home.Run(ctx, bson.D{{Key: "replSetInitiate", Value: config}}, nil); err != nil && !Initiated(err) {
 		return err
 	}
 	return Await(ctx, LookEvery, "wait for the primary of "+home.Node().Set, func() (bool, error) {

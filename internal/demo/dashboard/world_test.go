@@ -127,6 +127,7 @@ func (c stillCluster) Cut(_ context.Context, a, b topology.DatacenterID) error {
 	return c.done("cut %s %s", a, b)
 }
 func (c stillCluster) Heal(context.Context) error { return c.done("heal") }
+func (c stillCluster) Grow(context.Context) error { return c.done("grow") }
 func (c stillCluster) SetLag(_ context.Context, member string, lag time.Duration) error {
 	return c.done("lag %s %s", member, lag)
 }

@@ -1,0 +1,60 @@
+package layout
+
+import (
+	"fmt"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// OfGrowing lays out a world that will grow: first come the nodes of the world as it is, as many as first says, then those that the grown one adds, in its order.
+// Every node of the first world has to be in the grown one, as it is: a cluster that runs gets members, and neither loses nor changes any. A nil grown adds nothing.
+func OfGrowing(t, grown *topology.Topology, withCores bool) (nodes []Node, first int, err error) {
+	nodes, err = Of(t, withCores)
+	if err != nil || grown == nil {
+		return nodes, len(nodes), err
+	}
+	first = len(nodes)
+	all, err := Of(grown, withCores)
+	if err != nil {
+		return nil, 0, err
+	}
+	had := map[string]Node{}
+	for _, n := range nodes {
+		had[n.Name] = n
+	}
+	for _, n := range all {
+		before, there := had[n.Name]
+		if !there {
+			nodes = append(nodes, n)
+		} else if before != n {
+			return nil, 0, cannotGrow("%s is %s there", n.Name, difference(before, n))
+		}
+		delete(had, n.Name)
+	}
+	for _, n := range nodes[:first] {
+		if _, missing := had[n.Name]; missing {
+			return nil, 0, cannotGrow("%s is not there", n.Name)
+		}
+	}
+	return nodes, first, nil
+}
+
+func cannotGrow(format string, args ...any) error {
+	return &cluster.HintedError{
+		Err:  fmt.Errorf("lay out the grown cluster: "+format, args...),
+		Help: "a cluster grows by datacenters, shards and members; those that it has stay as they are, with their priorities",
+	}
+}
+
+// difference says how a node of one name differs.
+func difference(before, after Node) string {
+	switch {
+	case before.Home != after.Home:
+		return "another than its set's home"
+	case before.Priority != after.Priority:
+		return fmt.Sprintf("of priority %g, not %g,", after.Priority, before.Priority)
+	default:
+		return "of another kind"
+	}
+}

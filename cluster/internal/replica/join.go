@@ -1,0 +1,164 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/cluster/internal/layout"
+)
+
+// Join makes running processes members of a set that works: first without vote and priority, so that nothing waits for them and nobody elects them while
+// they copy; when they have copied, with what their node says, one at a time, since one configuration may change one vote only (manual: "Add Members to a Self-Managed
+// Replica Set"). Who is a member already is left as it is, so a Join that was interrupted can be repeated.
+func Join(ctx context.Context, present, joining []Member) error {
+	for _, m := range joining {
+		if n := m.Node(); n.Kind != layout.Arbiter { // an arbiter has nothing to copy, and is nothing but its vote
+			n.Priority, n.Votes = 0, 0
+			if err := reconfigure(ctx, present, func(members []bson.D) ([]bson.D, bool) { return added(members, n, m.Advertised()) }); err != nil {
+				return fmt.Errorf("add %s: %w", n.Name, err)
+			}
+		}
+	}
+	for _, m := range joining {
+		n := m.Node()
+		if n.Kind != layout.Arbiter {
+			if err := awaitWork(ctx, m); err != nil {
+				return err
+			}
+		}
+		if err := reconfigure(ctx, present, func(members []bson.D) ([]bson.D, bool) { return empowered(members, n, m.Advertised()) }); err != nil {
+			return fmt.Errorf("give %s its vote: %w", n.Name, err)
+		}
+		if err := awaitWork(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func awaitWork(ctx context.Context, m Member) error {
+	return Await(ctx, LookEvery, "wait for "+m.Node().Name, func() (bool, error) {
+		h, err := Greet(ctx, m)
+		return err == nil && h.Works(), nil
+	})
+}
+
+// added adds a member to those of a configuration, unless it is there.
+func added(members []bson.D, n layout.Node, host string) ([]bson.D, bool) {
+	free := 0
+	for _, m := range members {
+		if field(m, "host") == host {
+			return members, false
+		}
+		if id, ok := field(m, "_id").(int32); ok {
+			free = max(free, int(id)+1)
+		}
+	}
+	return append(members, n.SetMember(free, host)), true
+}
+
+// empowered gives a member the vote and the priority of its node, unless it has them, and adds it where it is missing.
+func empowered(members []bson.D, n layout.Node, host string) ([]bson.D, bool) {
+	at := slices.IndexFunc(members, func(m bson.D) bool { return field(m, "host") == host })
+	if at < 0 {
+		return added(members, n, host)
+	}
+	if field(members[at], "votes") == int32(n.Votes) && field(members[at], "priority") == n.Priority {
+		return members, false
+	}
+	for i, e := range members[at] {
+		switch e.Key {
+		case "votes":
+			members[at][i].Value = n.Votes
+		case "priority":
+			members[at][i].Value = n.Priority
+		}
+	}
+	return members, true
+}
+
+func field(d bson.D, key string) any {
+	for _, e := range d {
+		if e.Key == key {
+			return e.Value
+		}
+	}
+	return nil
+}
+
+// reconfigure puts an edited configuration into force. It reads the configuration anew for each attempt: the primary may change meanwhile.
+func reconfigure(ctx context.Context, present []Member, edit func([]bson.D) ([]bson.D, bool)) error {
+	var last error
+	err := Await(ctx, LookEvery, "reconfigure "+present[0].Node().Set, func() (bool, error) {
+		primary := primaryOf(ctx, present)
+		if primary == nil {
+			last = errors.New("there is no primary")
+			return false, nil
+		}
+		last = attempt(ctx, primary, edit)
+		if Passing(last) || inProgress(last) {
+			return false, nil
+		}
+		return true, last
+	})
+	if err != nil && ctx.Err() != nil {
+		return errors.Join(err, last)
+	}
+	return err
+}
+
+func attempt(ctx context.Context, primary Member, edit func([]bson.D) ([]bson.D, bool)) error {
+	var answer struct {
+		Config bson.D `bson:"config"`
+	}
+	if err := primary.Run(ctx, bson.D{{Key: "replSetGetConfig", Value: 1}}, &answer); err != nil {
+		return err
+	}
+	var now struct {
+		Version int      `bson:"version"`
+		Members []bson.D `bson:"members"`
+	}
+	encoded, err := bson.Marshal(answer.Config)
+	if err == nil {
+		err = bson.Unmarshal(encoded, &now)
+	}
+	if err != nil {
+		return fmt.Errorf("read the configuration of %s: %w", primary.Node().Set, err)
+	}
+	members, changed := edit(now.Members)
+	if !changed {
+		return nil
+	}
+	for i, e := range answer.Config {
+		switch e.Key {
+		case "version":
+			answer.Config[i].Value = now.Version + 1
+		case "members":
+			answer.Config[i].Value = members
+		}
+	}
+	return primary.Run(ctx, bson.D{{Key: "replSetReconfig", Value: answer.Config}}, nil)
+}
+
+// inProgress tells that another configuration is still on its way to a majority.
+func inProgress(err error) bool {
+	var answer mongo.CommandError
+	return errors.As(err, &answer) && (answer.Name == "ConfigurationInProgress" || answer.Name == "CurrentConfigNotCommittedYet")
+}
+
+func primaryOf(ctx context.Context, members []Member) Member {
+	for _, m := range members {
+		if !m.Running() || m.Node().Kind == layout.Arbiter {
+			continue
+		}
+		if h, err := Greet(ctx, m); err == nil && h.Primary {
+			return m
+		}
+	}
+	return nil
+}

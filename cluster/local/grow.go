@@ -1,0 +1,43 @@
+package local
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/geoshard/geoshard/cluster"
+)
+
+// Grow makes the cluster what Options.Grown says, while it works on: the processes of new datacenters, shards and members start, new members of old sets copy without a vote before they get
+// one, new sets become shards, and new datacenters get their query routers. It returns when all of them do their work. Zones and ranges stay as they are: a plan for the
+// grown topology moves them.
+//
+// A Grow that failed or was interrupted goes on when it is called again; when the cluster is grown it returns at once. Without Options.Grown it returns ErrUnsupported.
+func (c *Cluster) Grow(ctx context.Context) error {
+	if c.options.Grown == nil {
+		return cluster.CannotGrow(c.Name(), "start it with the grown topology as well: geoshard cluster up --grow-to FILE")
+	}
+	ctx, end, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	c.growing.Lock()
+	defer c.growing.Unlock()
+	if c.Topology() == c.options.Grown {
+		return nil
+	}
+	c.present.Store(int32(len(c.processes)))
+	if err := c.assemble(ctx, c.processes[:c.first], c.processes[c.first:]); err != nil {
+		return fmt.Errorf("grow cluster %s: %w", c.Name(), err)
+	}
+	encoded, err := c.options.Grown.Marshal()
+	if err != nil {
+		return fmt.Errorf("record topology: %w", err)
+	}
+	c.topology.Store(c.options.Grown)
+	c.mu.Lock()
+	c.state.Topology = string(encoded)
+	c.mu.Unlock()
+	c.report("grown")
+	return c.saveState()
+}
