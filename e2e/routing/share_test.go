@@ -30,7 +30,7 @@ func writesOf(s *scene) (cross, all uint64) {
 func TestWritesStayAtHomeWithTheRouter(t *testing.T) {
 	s := running(t)
 	s.awaitWhole(t)
-	m := newMarket(t, s, 30)
+	m := newMarket(t, s, amount(30, 300))
 	share := func(name string, base func(*place) string) float64 {
 		m.base = base
 		crossBefore, before := writesOf(s)
