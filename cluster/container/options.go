@@ -45,7 +45,7 @@ func WithPreset(name string) Option {
 func WithTopology(world *topology.Topology) Option { return func(s *settings) { s.world = world } }
 
 // WithGrowth says what Cluster.Grow makes of the world: the same with more datacenters, shards or members. Networks and addresses are laid out for all of it at the
-// start, and the links are its links.
+// start.
 func WithGrowth(grown *topology.Topology) Option { return func(s *settings) { s.grown = grown } }
 
 // WithImage names the image; it has to have mongod and mongos.

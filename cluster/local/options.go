@@ -32,7 +32,7 @@ type Options struct {
 	Name     string
 	Topology *topology.Topology `json:"-"`
 	// Grown is what Cluster.Grow makes of it: the same with more datacenters, shards or members. All that it has was laid out at the start, except that
-	// the processes of what it adds do not run yet; the links are its links from the start. nil = the cluster does not grow.
+	// the processes of what it adds do not run yet. nil = the cluster does not grow.
 	Grown *topology.Topology `json:"-"`
 	// Dir is the directory that holds the clusters' directories. Empty = $GEOSHARD_STATE_DIR, else
 	// geoshard/clusters in the user's cache directory.

@@ -8,11 +8,17 @@ import (
 )
 
 // OfGrowing lays out a world that will grow: first come the nodes of the world as it is, as many as first says, then those that the grown one adds, in its order.
-// Every node of the first world has to be in the grown one, as it is: a cluster that runs gets members, and neither loses nor changes any. A nil grown adds nothing.
+// Every node and link of the first world has to be in the grown one, as it is: a cluster that runs gets members, and neither loses nor changes any. A nil grown adds nothing.
 func OfGrowing(t, grown *topology.Topology, withCores bool) (nodes []Node, first int, err error) {
 	nodes, err = Of(t, withCores)
 	if err != nil || grown == nil {
 		return nodes, len(nodes), err
+	}
+	for _, l := range t.Links {
+		after, _ := grown.Link(l.Between[0], l.Between[1])
+		if after.Between = l.Between; after != l { // it may be declared the other way round
+			return nil, 0, cannotGrow("the link between %s and %s is another there", l.Between[0], l.Between[1])
+		}
 	}
 	first = len(nodes)
 	all, err := Of(grown, withCores)
@@ -43,7 +49,7 @@ func OfGrowing(t, grown *topology.Topology, withCores bool) (nodes []Node, first
 func cannotGrow(format string, args ...any) error {
 	return &cluster.HintedError{
 		Err:  fmt.Errorf("lay out the grown cluster: "+format, args...),
-		Help: "a cluster grows by datacenters, shards and members; those that it has stay as they are, with their priorities",
+		Help: "a cluster grows by datacenters, shards and members; those that it has stay as they are, with their priorities and links",
 	}
 }
 

@@ -61,6 +61,19 @@ func TestGrowthComesAfterWhatIsThere(t *testing.T) {
 	}
 }
 
+func TestLinksStayAsTheyAre(t *testing.T) {
+	small, grown := world(smallShard), world(grownShard, newShard)
+	small.Links = []topology.Link{{Between: [2]topology.DatacenterID{"A", "B"}, RTT: 20}}
+	grown.Links = []topology.Link{{Between: [2]topology.DatacenterID{"B", "A"}, RTT: 20}, {Between: [2]topology.DatacenterID{"A", "C"}, RTT: 30}}
+	if _, _, err := layout.OfGrowing(small, grown, false); err != nil {
+		t.Errorf("the same link, declared the other way round: %v", err)
+	}
+	grown.Links[0].RTT = 21
+	if _, _, err := layout.OfGrowing(small, grown, false); err == nil || !strings.Contains(err.Error(), "A and B") {
+		t.Errorf("another link: got %v, want it named", err)
+	}
+}
+
 func TestWithoutGrowthNothingIsAdded(t *testing.T) {
 	nodes, first, err := layout.OfGrowing(world(smallShard), nil, true)
 	if err != nil || first != len(nodes) || first == 0 {
