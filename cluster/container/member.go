@@ -131,6 +131,9 @@ func (c *Cluster) routerCommand(m *member) []string {
 // create makes and starts a member's container. It goes past testcontainers, which would publish the image's ports on all addresses of this machine; its
 // labels make testcontainers' reaper know the container all the same.
 func (c *Cluster) create(ctx context.Context, m *member, command []string) error {
+	if m.container() != "" { // an attempt that was interrupted made it
+		return c.launch(ctx, m)
+	}
 	net := c.networks[m.node.DC]
 	all := testcontainers.GenericLabels()
 	maps.Copy(all, labels(c.id))

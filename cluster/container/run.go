@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -80,25 +79,6 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 	}
 	c.report("ready")
 	return nil
-}
-
-// A milestone is something that other steps of the start wait for.
-type milestone struct {
-	once sync.Once
-	done chan struct{}
-}
-
-func newMilestone() *milestone { return &milestone{done: make(chan struct{})} }
-
-func (m *milestone) reach() { m.once.Do(func() { close(m.done) }) }
-
-func (m *milestone) wait(ctx context.Context) error {
-	select {
-	case <-m.done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 func (c *Cluster) report(format string, args ...any) {

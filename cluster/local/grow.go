@@ -27,7 +27,7 @@ func (c *Cluster) Grow(ctx context.Context) error {
 		return nil
 	}
 	c.present.Store(int32(len(c.processes)))
-	if err := c.assemble(ctx, c.processes[:c.first], c.processes[c.first:]); err != nil {
+	if err := c.form(ctx, c.processes[:c.first], c.processes[c.first:]); err != nil {
 		return fmt.Errorf("grow cluster %s: %w", c.Name(), err)
 	}
 	encoded, err := c.options.Grown.Marshal()

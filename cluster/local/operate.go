@@ -37,7 +37,7 @@ func (c *Cluster) Start(ctx context.Context, member string) error {
 			if err := p.setPaused(false); err != nil {
 				return err
 			}
-			return c.awaitAnswer(ctx, p)
+			return c.awaitWork(ctx, p)
 		}
 		p.disconnect(ctx) // the client of the former life would wait for its next heartbeat
 		r, err := c.launch(p)
@@ -47,18 +47,11 @@ func (c *Cluster) Start(ctx context.Context, member string) error {
 		if err := p.waitListening(ctx, r); err != nil {
 			return err
 		}
-		if err := c.awaitAnswer(ctx, p); err != nil {
+		if err := c.awaitWork(ctx, p); err != nil {
 			return err
 		}
 		return c.lags.Again(ctx, p)
 	})
-}
-
-func (c *Cluster) awaitAnswer(ctx context.Context, p *process) error {
-	if p.Kind == kindRouter {
-		return c.awaitRouting(ctx, p)
-	}
-	return c.awaitMember(ctx, p)
 }
 
 // Isolate cuts every link of a datacenter, in both directions.

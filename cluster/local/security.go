@@ -148,7 +148,7 @@ const codeUserExists = 51003
 
 // createAdmin makes the first user of a replica set: on the config servers the cluster's, on a shard that of clients who connect to
 // its members directly.
-func (p *process) createAdmin(ctx context.Context) error {
+func createAdmin(ctx context.Context, p *process) error {
 	if !p.security.authenticates() {
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 // Join makes running processes members of a set that works: first without vote and priority, so that nothing waits for them and nobody elects them while
 // they copy; when they have copied, with what their node says, one at a time, since one configuration may change one vote only (manual: "Add Members to a Self-Managed
 // Replica Set"). Who is a member already is left as it is, so a Join that was interrupted can be repeated.
-func Join(ctx context.Context, present, joining []Member) error {
+func Join[M Member](ctx context.Context, present, joining []M) error {
 	for _, m := range joining {
 		if n := m.Node(); n.Kind != layout.Arbiter { // an arbiter has nothing to copy, and is nothing but its vote
 			n.Priority, n.Votes = 0, 0
@@ -92,11 +92,11 @@ func field(d bson.D, key string) any {
 }
 
 // reconfigure puts an edited configuration into force. It reads the configuration anew for each attempt: the primary may change meanwhile.
-func reconfigure(ctx context.Context, present []Member, edit func([]bson.D) ([]bson.D, bool)) error {
+func reconfigure[M Member](ctx context.Context, present []M, edit func([]bson.D) ([]bson.D, bool)) error {
 	var last error
 	err := Await(ctx, LookEvery, "reconfigure "+present[0].Node().Set, func() (bool, error) {
-		primary := primaryOf(ctx, present)
-		if primary == nil {
+		primary, found := primaryOf(ctx, present)
+		if !found {
 			last = errors.New("there is no primary")
 			return false, nil
 		}
@@ -151,14 +151,14 @@ func inProgress(err error) bool {
 	return errors.As(err, &answer) && (answer.Name == "ConfigurationInProgress" || answer.Name == "CurrentConfigNotCommittedYet")
 }
 
-func primaryOf(ctx context.Context, members []Member) Member {
+func primaryOf[M Member](ctx context.Context, members []M) (primary M, found bool) {
 	for _, m := range members {
 		if !m.Running() || m.Node().Kind == layout.Arbiter {
 			continue
 		}
 		if h, err := Greet(ctx, m); err == nil && h.Primary {
-			return m
+			return m, true
 		}
 	}
-	return nil
+	return primary, false
 }

@@ -67,42 +67,15 @@ func Passing(err error) bool {
 
 const codeAlreadyInitialized = 23
 
-// Initiated tells that an earlier attempt to initiate a set was carried out.
-func Initiated(err error) bool {
+// initiated tells that an earlier attempt to initiate a set was carried out.
+func initiated(err error) bool {
 	var answer mongo.ServerError
 	return errors.As(err, &answer) && answer.HasErrorCode(codeAlreadyInitialized)
 }
 
-// Initiate forms a replica set from the member that is to be its primary, and waits until it is that.
-func Initiate(ctx context.Context, home Member, config bson.D) error {
-	if err := home.Run(ctx, bson.D{{Key: "replSetInitiate", Value: config}}, nil); err != nil && !Initiated(err) {
-		return err
-	}
-	return Await(ctx, LookEvery, "wait for the primary of "+home.Node().Set, func() (bool, error) {
-		h, err := Greet(ctx, home)
-		return err == nil && h.Primary, nil
-	})
-}
-
-// Persist repeats an idempotent command while a set that has just been formed changes its mind about its primary.
-func Persist(ctx context.Context, m Member, command bson.D) error {
-	var last error
-	err := Await(ctx, LookEvery, fmt.Sprintf("run %s on %s", command[0].Key, m.Node().Name), func() (bool, error) {
-		last = m.Run(ctx, command, nil)
-		if Passing(last) {
-			return false, nil
-		}
-		return true, last
-	})
-	if err != nil && ctx.Err() != nil {
-		return errors.Join(err, last)
-	}
-	return err
-}
-
-// MajorityByDefault is the command that states the cluster's default write concern. Where it is not stated addShard refuses shards whose own default would be w: 1, as sets
+// majorityByDefault is the command that states the cluster's default write concern. Where it is not stated addShard refuses shards whose own default would be w: 1, as sets
 // with arbiters have it.
-func MajorityByDefault() bson.D {
+func majorityByDefault() bson.D {
 	majority := bson.D{{Key: "w", Value: "majority"}}
 	return bson.D{{Key: "setDefaultRWConcern", Value: 1}, {Key: "defaultWriteConcern", Value: majority}, {Key: "writeConcern", Value: majority}}
 }
