@@ -36,7 +36,10 @@ type Cluster struct {
 	places  []*member
 	first   int          // how many of them the cluster starts with
 	present atomic.Int32 // how many of them belong to the cluster by now
-	growing sync.Mutex   // one call of Grow at a time
+	growing sync.Mutex   // one call of Grow at a time; Close waits for it
+	// life ends when Close begins; a Grow that is under way then stops.
+	life    context.Context
+	endLife context.CancelFunc
 	world   atomic.Pointer[topology.Topology]
 	api     box.Client
 	lags    replica.Lags
@@ -179,6 +182,9 @@ func (c *Cluster) member(name string) (*member, error) {
 func (c *Cluster) Close(ctx context.Context) error {
 	c.closing.Do(func() {
 		c.closed.Store(true)
+		c.endLife()
+		c.growing.Lock() // or it would go on making containers
+		defer c.growing.Unlock()
 		// Once begun, removing is finished: a caller who gives up must not leave half of it behind.
 		ctx := context.WithoutCancel(ctx)
 		var leaving sync.WaitGroup

@@ -13,17 +13,20 @@ import (
 //
 // A Grow that failed or was interrupted goes on when it is called again; when the cluster is grown it returns at once. Without WithGrowth it returns ErrUnsupported.
 func (c *Cluster) Grow(ctx context.Context) error {
-	if err := c.open(); err != nil {
-		return err
-	}
 	if c.settings.grown == nil {
 		return cluster.CannotGrow(c.Name(), "run it with container.WithGrowth")
 	}
 	c.growing.Lock()
 	defer c.growing.Unlock()
+	if err := c.open(); err != nil {
+		return err
+	}
 	if c.Topology() == c.settings.grown {
 		return nil
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(c.life, func() { cancel(cluster.ErrClosed) })()
 	c.present.Store(int32(len(c.places)))
 	if err := c.form(ctx, c.places[:c.first], c.places[c.first:]); err != nil {
 		return fmt.Errorf("grow cluster %s: %w", c.Name(), err)

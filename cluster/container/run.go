@@ -44,6 +44,7 @@ func Run(ctx context.Context, options ...Option) (*Cluster, error) {
 	if c.settings.name == "" {
 		c.settings.name = c.id
 	}
+	c.life, c.endLife = context.WithCancel(context.Background())
 	c.place(nodes, first)
 	if err := c.bringUp(ctx); err != nil {
 		err = fmt.Errorf("run cluster in containers: %w", err)
