@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -51,8 +52,15 @@ func OrdersOutliveADatacenter(t *testing.T) {
 	if err := c.Isolate(ctx, "NYC"); err != nil { // New York is cut off; London and Sydney are a majority
 		t.Fatal(err)
 	}
-	if _, err := orders.InsertOne(ctx, bson.D{{Key: "_id", Value: "during"}}); err != nil {
-		t.Fatal(err)
+	// Until there are new primaries, of a shard and of the config servers, an application tries again: here for a minute.
+	for until := time.Now().Add(time.Minute); ; {
+		_, err := orders.InsertOne(ctx, bson.D{{Key: "_id", Value: "during"}})
+		if err == nil || mongo.IsDuplicateKeyError(err) { // an attempt without an answer may have been carried out
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal(err)
+		}
 	}
 	if err := c.Heal(ctx); err != nil {
 		t.Fatal(err)
