@@ -2,7 +2,6 @@ package container
 
 import (
 	"context"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -52,15 +51,4 @@ func (c *Cluster) identify(ctx context.Context) error {
 		return nil
 	}
 	return nil
-}
-
-// hosts lists the addresses of a replica set's members.
-func (c *Cluster) hosts(set string) string {
-	var hosts []string
-	for _, m := range c.members() {
-		if m.node.Set == set {
-			hosts = append(hosts, m.Advertised())
-		}
-	}
-	return strings.Join(hosts, ",")
 }

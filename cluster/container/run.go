@@ -90,11 +90,5 @@ func (c *Cluster) report(format string, args ...any) {
 
 // await waits for a member to be in a state; that its container ends meanwhile is an error which says why.
 func (c *Cluster) await(ctx context.Context, m *member, what string, wanted func(replica.Hello) bool) error {
-	return replica.Await(ctx, replica.LookEvery, fmt.Sprintf("wait for %s to %s", m.node.Name, what), func() (bool, error) {
-		h, err := replica.Greet(ctx, m)
-		if err != nil {
-			return false, c.unlessEnded(ctx, m)
-		}
-		return wanted(h), nil
-	})
+	return replica.AwaitHello(ctx, m, what, wanted, c.unlessEnded)
 }

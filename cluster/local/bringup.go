@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/geoshard/geoshard/cluster/internal/replica"
@@ -42,21 +41,7 @@ func ended(_ context.Context, p *process) error {
 	return nil
 }
 
-// unlessGone makes an error final when the process has ended; otherwise the server may just not be ready.
-func unlessGone(p *process, err error) error {
-	if err == nil {
-		return nil
-	}
-	if gone := ended(context.Background(), p); gone != nil {
-		return errors.Join(gone, err)
-	}
-	return nil
-}
-
 // awaitWork waits until a process does its work: routes, takes writes, copies them or votes.
 func (c *Cluster) awaitWork(ctx context.Context, p *process) error {
-	return poll(ctx, "wait for "+p.Name, func() (bool, error) {
-		h, err := p.hello(ctx)
-		return err == nil && h.Works(), unlessGone(p, err)
-	})
+	return replica.AwaitHello(ctx, p, "do its work", replica.Hello.Works, ended)
 }

@@ -6,9 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/internal/devmongos"
 	"github.com/geoshard/geoshard/internal/mongobin"
 )
@@ -56,17 +56,8 @@ func serverArguments(p *process) []string {
 }
 
 // configServers is the config set in the form that routers take: "config/host:port,host:port".
-func (c *Cluster) configServers() string { return cluster.ConfigSet + "/" + c.hosts(cluster.ConfigSet) }
-
-// hosts lists the advertised addresses of a replica set's members.
-func (c *Cluster) hosts(set string) string {
-	var hosts []string
-	for _, p := range c.members() {
-		if p.Set == set {
-			hosts = append(hosts, p.advertised())
-		}
-	}
-	return strings.Join(hosts, ",")
+func (c *Cluster) configServers() string {
+	return cluster.ConfigSet + "/" + replica.Hosts(c.members(), cluster.ConfigSet)
 }
 
 // devmongosCommand re-executes this program as a query router; see ChildMain.

@@ -32,17 +32,6 @@ func (p *process) command(ctx context.Context, command bson.D, into any) error {
 	return nil
 }
 
-// persist repeats an idempotent command while a set that has just been formed changes its mind about its primary.
-func (p *process) persist(ctx context.Context, command bson.D) error {
-	return poll(ctx, fmt.Sprintf("run %s on %s", command[0].Key, p.Name), func() (bool, error) {
-		err := p.command(ctx, command, nil)
-		if replica.Passing(err) {
-			return false, unlessGone(p, err)
-		}
-		return true, err
-	})
-}
-
 func (p *process) directClient() (*mongo.Client, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,8 +69,6 @@ func (p *process) disconnect(ctx context.Context) {
 		_ = client.Disconnect(ctx)
 	}
 }
-
-func (p *process) hello(ctx context.Context) (replica.Hello, error) { return replica.Greet(ctx, p) }
 
 var _ replica.Member = (*process)(nil)
 

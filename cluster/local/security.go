@@ -17,6 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/replica"
 )
 
 // AdminUser is the user that a cluster with authentication begins with. Its database is admin, its role root.
@@ -152,11 +153,11 @@ func createAdmin(ctx context.Context, p *process) error {
 	if !p.security.authenticates() {
 		return nil
 	}
-	err := p.persist(ctx, bson.D{
+	err := replica.Persist(ctx, p, bson.D{
 		{Key: "createUser", Value: AdminUser}, {Key: "pwd", Value: p.security.Password}, {Key: "roles", Value: bson.A{"root"}},
 		// A majority of a set that is being formed is not there yet; the cluster is ready only when everybody has copied.
 		{Key: "writeConcern", Value: bson.D{{Key: "w", Value: 1}}},
-	})
+	}, ended)
 	var answer mongo.ServerError
 	if errors.As(err, &answer) && answer.HasErrorCode(codeUserExists) {
 		return nil

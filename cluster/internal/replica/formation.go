@@ -2,11 +2,9 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -203,7 +201,7 @@ func (f *Formation[M]) joinSet(ctx context.Context, set string, present, joining
 			return err
 		}
 	}
-	if err := Join(ctx, present, joining); err != nil {
+	if err := f.join(ctx, present, joining); err != nil {
 		return err
 	}
 	for _, m := range joining {
@@ -240,10 +238,6 @@ func (f *Formation[M]) addShard(ctx context.Context, set string, members []M) er
 	}
 	f.adding.Lock()
 	defer f.adding.Unlock()
-	hosts := make([]string, len(members))
-	for i, m := range members {
-		hosts[i] = m.Advertised()
-	}
 	for _, m := range slices.Concat(f.Old, f.Fresh) {
 		if m.Node().Kind != layout.Router || !m.Running() {
 			continue
@@ -251,7 +245,7 @@ func (f *Formation[M]) addShard(ctx context.Context, set string, members []M) er
 		if h, err := Greet(ctx, m); err != nil || !h.Routes() {
 			continue
 		}
-		err := f.persist(ctx, m, bson.D{{Key: "addShard", Value: set + "/" + strings.Join(hosts, ",")}, {Key: "name", Value: set}})
+		err := f.persist(ctx, m, bson.D{{Key: "addShard", Value: set + "/" + Hosts(members, set)}, {Key: "name", Value: set}})
 		if err == nil {
 			f.Report("shard %s is added", set)
 		}
@@ -280,26 +274,10 @@ func (f *Formation[M]) awaitWork(ctx context.Context) error {
 
 // await waits for a member to be in a state; that its process ends meanwhile is an error which says why.
 func (f *Formation[M]) await(ctx context.Context, m M, what string, wanted func(Hello) bool) error {
-	return Await(ctx, LookEvery, fmt.Sprintf("wait for %s to %s", m.Node().Name, what), func() (bool, error) {
-		h, err := Greet(ctx, m)
-		if err != nil {
-			return false, f.Ended(ctx, m)
-		}
-		return wanted(h), nil
-	})
+	return AwaitHello(ctx, m, what, wanted, f.Ended)
 }
 
 // persist repeats an idempotent command while a set that has just been formed changes its mind about its primary.
 func (f *Formation[M]) persist(ctx context.Context, m M, command bson.D) error {
-	var last error
-	err := Await(ctx, LookEvery, fmt.Sprintf("run %s on %s", command[0].Key, m.Node().Name), func() (bool, error) {
-		if last = m.Run(ctx, command, nil); Passing(last) {
-			return false, f.Ended(ctx, m)
-		}
-		return true, last
-	})
-	if err != nil && ctx.Err() != nil {
-		return errors.Join(err, last)
-	}
-	return err
+	return Persist(ctx, m, command, f.Ended)
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 )
 
-// Join makes running processes members of a set that works: first without vote and priority, so that nothing waits for them and nobody elects them while
+// join makes running processes members of a set that works: first without vote and priority, so that nothing waits for them and nobody elects them while
 // they copy; when they have copied, with what their node says, one at a time, since one configuration may change one vote only (manual: "Add Members to a Self-Managed
-// Replica Set"). Who is a member already is left as it is, so a Join that was interrupted can be repeated.
-func Join[M Member](ctx context.Context, present, joining []M) error {
+// Replica Set"). Who is a member already is left as it is, so a join that was interrupted can be repeated.
+func (f *Formation[M]) join(ctx context.Context, present, joining []M) error {
 	for _, m := range joining {
 		if n := m.Node(); n.Kind != layout.Arbiter { // an arbiter has nothing to copy, and is nothing but its vote
 			n.Priority, n.Votes = 0, 0
@@ -27,25 +27,18 @@ func Join[M Member](ctx context.Context, present, joining []M) error {
 	for _, m := range joining {
 		n := m.Node()
 		if n.Kind != layout.Arbiter {
-			if err := awaitWork(ctx, m); err != nil {
+			if err := f.await(ctx, m, "copy", Hello.Works); err != nil {
 				return err
 			}
 		}
 		if err := reconfigure(ctx, present, func(members []bson.D) ([]bson.D, bool) { return empowered(members, n, m.Advertised()) }); err != nil {
 			return fmt.Errorf("give %s its vote: %w", n.Name, err)
 		}
-		if err := awaitWork(ctx, m); err != nil {
+		if err := f.await(ctx, m, "copy", Hello.Works); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func awaitWork(ctx context.Context, m Member) error {
-	return Await(ctx, LookEvery, "wait for "+m.Node().Name, func() (bool, error) {
-		h, err := Greet(ctx, m)
-		return err == nil && h.Works(), nil
-	})
 }
 
 // added adds a member to those of a configuration, unless it is there.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -78,6 +79,44 @@ func initiated(err error) bool {
 func majorityByDefault() bson.D {
 	majority := bson.D{{Key: "w", Value: "majority"}}
 	return bson.D{{Key: "setDefaultRWConcern", Value: 1}, {Key: "defaultWriteConcern", Value: majority}, {Key: "writeConcern", Value: majority}}
+}
+
+// Persist repeats an idempotent command while a set that has just been formed changes its mind about its primary. ended says why the member's process has ended, and is nil
+// while it lives.
+func Persist[M Member](ctx context.Context, m M, command bson.D, ended func(context.Context, M) error) error {
+	var last error
+	err := Await(ctx, LookEvery, fmt.Sprintf("run %s on %s", command[0].Key, m.Node().Name), func() (bool, error) {
+		if last = m.Run(ctx, command, nil); Passing(last) {
+			return false, ended(ctx, m)
+		}
+		return true, last
+	})
+	if err != nil && ctx.Err() != nil {
+		return errors.Join(err, last)
+	}
+	return err
+}
+
+// AwaitHello waits until a member greets as wanted; that its process ends meanwhile is an error which says why (see Persist).
+func AwaitHello[M Member](ctx context.Context, m M, what string, wanted func(Hello) bool, ended func(context.Context, M) error) error {
+	return Await(ctx, LookEvery, fmt.Sprintf("wait for %s to %s", m.Node().Name, what), func() (bool, error) {
+		h, err := Greet(ctx, m)
+		if err != nil {
+			return false, ended(ctx, m)
+		}
+		return wanted(h), nil
+	})
+}
+
+// Hosts lists the advertised addresses of a replica set's members.
+func Hosts[M Member](members []M, set string) string {
+	var hosts []string
+	for _, m := range members {
+		if m.Node().Set == set {
+			hosts = append(hosts, m.Advertised())
+		}
+	}
+	return strings.Join(hosts, ",")
 }
 
 // LookEvery is how often a state is looked at while something waits for it.
