@@ -83,7 +83,7 @@ var layers = [][]string{
 	{"wan", "internal/routing"},
 	{"topology"},
 	{"configs", "internal/mongobin", "internal/wire"},
-	{"internal/spelling", "internal/redact", "internal/reference", "internal/dockertest"},
+	{"internal/spelling", "internal/redact", "internal/reference", "internal/dockertest", "internal/testkit"},
 }
 
 // A rule forbids imports beyond what the layers do.
