@@ -1,0 +1,76 @@
+package clustertest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/internal/testkit"
+	"github.com/geoshard/geoshard/topology"
+)
+
+// KillPrimary kills the primary of a shard, waits for one if there is none, and waits until another member is primary. It returns both; [Revive] brings the killed one
+// back. The test ends when no other one is elected within [testkit.Patience].
+func KillPrimary(t testing.TB, c cluster.Cluster, shard topology.ShardID) (killed, elected cluster.Member) {
+	t.Helper()
+	killed = AwaitPrimary(t, c, shard, "")
+	began := time.Now()
+	if err := c.Kill(t.Context(), killed.Name); err != nil {
+		t.Fatal(err)
+	}
+	elected = AwaitPrimary(t, c, shard, killed.Name)
+	t.Logf("%s killed: %s is primary after %s", killed.Name, elected.Name, time.Since(began).Round(10*time.Millisecond))
+	return killed, elected
+}
+
+// AwaitPrimary waits until a shard has a primary that is another member than the one named ("" = any), and returns it.
+func AwaitPrimary(t testing.TB, c cluster.View, shard topology.ShardID, not string) cluster.Member {
+	t.Helper()
+	what := "a primary of " + string(shard)
+	if not != "" {
+		what += " that is not " + not
+	}
+	status := Await(t, c, what, func(s cluster.Status) bool {
+		_, ok := primaryBut(s, shard, not)
+		return ok
+	})
+	found, _ := primaryBut(status, shard, not)
+	return found
+}
+
+// primaryBut finds a primary that is not the one named: for a moment two may hold themselves for it.
+func primaryBut(s cluster.Status, shard topology.ShardID, not string) (cluster.Member, bool) {
+	for _, m := range s.Members {
+		if m.Shard == shard && m.Name != not && m.Role == cluster.RolePrimary && m.State == cluster.StateUp {
+			return m, true
+		}
+	}
+	return cluster.Member{}, false
+}
+
+// Revive starts killed or paused members again, side by side, and returns when all of them work. Query routers come last, for they need the others. On a
+// busy machine a process may give up: then it is started once more.
+func Revive(t testing.TB, c cluster.Cluster, members ...string) {
+	t.Helper()
+	var routers, others []string
+	for _, name := range members {
+		if strings.HasPrefix(name, "router/") {
+			routers = append(routers, name)
+		} else {
+			others = append(others, name)
+		}
+	}
+	for _, group := range [][]string{others, routers} {
+		testkit.EventuallyNil(t, testkit.Patience, "the members work again", func(ctx context.Context) error {
+			all, ctx := errgroup.WithContext(ctx)
+			for _, name := range group {
+				all.Go(func() error { return c.Start(ctx, name) })
+			}
+			return all.Wait()
+		})
+	}
+}
