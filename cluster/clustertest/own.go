@@ -1,0 +1,32 @@
+package clustertest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/geoshard/geoshard/cluster/local"
+)
+
+// Own starts a cluster of local processes for one test, which may break it, and closes it at that test's end. Its directory is the test's, unless one is given. A
+// test that breaks nothing shares a cluster: see [Shared] and [World].
+func Own(t testing.TB, o local.Options) *local.Cluster {
+	t.Helper()
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), worldWithin)
+	defer cancel()
+	began := time.Now()
+	c, err := local.Start(ctx, o)
+	if err != nil {
+		t.Fatalf("start the cluster %s: %v%s", o.Name, err, Hint(err))
+	}
+	t.Logf("cluster %s: started in %s", o.Name, time.Since(began).Round(time.Millisecond))
+	t.Cleanup(func() {
+		if err := c.Close(context.Background()); err != nil {
+			t.Errorf("close the cluster %s: %v", o.Name, err)
+		}
+	})
+	return c
+}
