@@ -25,6 +25,8 @@ var (
 	ErrClosed = errors.New("cluster is closed")
 	// ErrBadFault means that a fault cannot be read or applied.
 	ErrBadFault = errors.New("bad fault")
+	// ErrForeign means that a file or directory that stands in the way was not made by geoshard, which leaves it alone.
+	ErrForeign = errors.New("geoshard did not make it")
 )
 
 // A HintedError is an error with a way out, which the command prints under it.

@@ -45,6 +45,7 @@ type controlError struct {
 var controlSentinels = []error{
 	cluster.ErrUnknownMember, cluster.ErrUnknownDatacenter, cluster.ErrUnsupported, cluster.ErrRunning,
 	cluster.ErrNotRunning, cluster.ErrClosed, cluster.ErrBadFault, context.DeadlineExceeded, context.Canceled,
+	cluster.ErrForeign,
 }
 
 func serveControl(c *Cluster) (*controlServer, error) {

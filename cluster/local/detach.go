@@ -27,9 +27,6 @@ type detachedRequest struct {
 
 const released = "released\n"
 
-// supervisorLogEnd follows the name in the file name of a detached supervisor's log.
-const supervisorLogEnd = ".log"
-
 // A detachedReport is one line of a detached supervisor's standard output.
 type detachedReport struct {
 	Event *Event        `json:",omitempty"`
@@ -52,6 +49,11 @@ func StartDetached(ctx context.Context, o Options) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
+	logPath := filepath.Join(o.Dir, o.Name+supervisorLogEnd)
+	_, err = examine(filepath.Join(o.Dir, o.Name))
+	if err = errors.Join(err, examineSupervisorLog(logPath)); err != nil {
+		return nil, fmt.Errorf("start cluster %s: %w", o.Name, err)
+	}
 	// Asked here first, so that a name that is taken costs no process and no line in the log of the one that runs.
 	lock, err := lockName(o.Dir, o.Name)
 	if err != nil {
@@ -60,7 +62,6 @@ func StartDetached(ctx context.Context, o Options) (*Remote, error) {
 	if err := lock.release(); err != nil {
 		return nil, err
 	}
-	logPath := filepath.Join(o.Dir, o.Name+supervisorLogEnd)
 	child, err := startSupervisor(logPath)
 	if err != nil {
 		return nil, err
@@ -68,7 +69,7 @@ func StartDetached(ctx context.Context, o Options) (*Remote, error) {
 	err = child.follow(ctx, detachedRequest{Options: o, Topology: encoded, Grown: grown}, o.Progress)
 	if err != nil {
 		err = errors.Join(err, child.giveUp())
-		if text := tail(logPath); text != "" {
+		if text := supervisorWords(logPath); text != "" {
 			err = &cluster.HintedError{Err: err, Help: strings.TrimPrefix(hintOf(err)+"\n", "\n") + "the supervisor's log ends with:\n" + text}
 		}
 		return nil, errors.Join(err, removeIfOurs(logPath, err))
@@ -99,7 +100,7 @@ func removeIfOurs(path string, err error) error {
 	if errors.Is(err, cluster.ErrRunning) {
 		return nil // the log of the one that runs
 	}
-	return os.Remove(path)
+	return removeSupervisorLog(path)
 }
 
 func hintOf(err error) string {
@@ -122,7 +123,7 @@ func startSupervisor(logPath string) (*supervisorChild, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find own executable: %w", err)
 	}
-	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := openSupervisorLog(logPath)
 	if err != nil {
 		return nil, fmt.Errorf("open supervisor's log: %w", err)
 	}
@@ -247,5 +248,5 @@ func runSupervisor(ctx context.Context) error {
 	case <-c.Done():
 	case <-ctx.Done():
 	}
-	return errors.Join(c.Close(context.Background()), os.Remove(filepath.Join(q.Options.Dir, q.Options.Name+supervisorLogEnd)))
+	return errors.Join(c.Close(context.Background()), removeSupervisorLog(filepath.Join(q.Options.Dir, q.Options.Name+supervisorLogEnd)))
 }

@@ -23,7 +23,7 @@ type Listed struct {
 	Ready bool `json:"ready"`
 }
 
-// List returns the clusters that have a directory below dir (Options.Dir), in the order of their names.
+// List returns the clusters that have a directory below dir (Options.Dir), in the order of their names. Other directories there are not ours.
 func List(dir string) ([]Listed, error) {
 	root, err := rootDir(dir)
 	if err != nil {
@@ -38,10 +38,10 @@ func List(dir string) ([]Listed, error) {
 	}
 	var list []Listed
 	for _, e := range entries {
-		if !e.IsDir() {
+		l := Listed{Name: e.Name(), Dir: filepath.Join(root, e.Name())}
+		if m, err := examine(l.Dir); err != nil || m == nil {
 			continue
 		}
-		l := Listed{Name: e.Name(), Dir: filepath.Join(root, e.Name())}
 		if s, err := readState(l.Dir); err == nil {
 			l.Started = s.Started
 			if s.Supervisor.alive() {
@@ -54,7 +54,8 @@ func List(dir string) ([]Listed, error) {
 }
 
 // Down stops the cluster of that name, or removes what a killed supervisor left of it; dir is Options.Dir. It returns
-// when no process, port or directory is left, and ErrNotRunning when there was nothing.
+// when no process, port or directory is left, ErrNotRunning when there was nothing, and ErrForeign, with nothing changed, when the
+// directory of that name is not one that a cluster made. Files that a cluster's directory has besides stay, and the directory with them; that too is ErrForeign.
 func Down(ctx context.Context, name, dir string) error {
 	if name == "" {
 		name = DefaultName
@@ -66,7 +67,11 @@ func Down(ctx context.Context, name, dir string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(root, name)); errors.Is(err, fs.ErrNotExist) {
+	m, err := examine(filepath.Join(root, name))
+	if err != nil {
+		return fmt.Errorf("stop cluster %s: %w", name, err)
+	}
+	if m == nil {
 		return notRunning(name, "`geoshard cluster list` lists the clusters that run")
 	}
 	return down(ctx, name, root)
@@ -141,8 +146,5 @@ func clearName(ctx context.Context, name, root string) error {
 	dir := filepath.Join(root, name)
 	problems := []error{removeLeftovers(dir)}
 	// A killed detached supervisor also leaves its log.
-	if err := os.Remove(dir + supervisorLogEnd); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		problems = append(problems, err)
-	}
-	return errors.Join(append(problems, lock.release())...)
+	return errors.Join(append(problems, removeSupervisorLog(dir+supervisorLogEnd), lock.release())...)
 }

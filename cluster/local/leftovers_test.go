@@ -37,9 +37,7 @@ func TestLeftoversSpareReusedPids(t *testing.T) {
 	reused := identify(stranger.Process.Pid)
 	reused.Started -= int64(time.Hour / time.Millisecond)
 	dir := filepath.Join(t.TempDir(), "gone")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	marked(t, dir)
 	s := state{Name: "gone", Members: book{
 		{Name: "a/A", Process: identify(left.Process.Pid)}, {Name: "a/B", Process: reused}, {Name: "a/C"},
 	}}
@@ -102,9 +100,7 @@ func TestIdentityOutlivesItsExecutable(t *testing.T) {
 // Down has an end also when somebody holds the name who is not the supervisor.
 func TestDownIsBounded(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "held"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	marked(t, filepath.Join(dir, "held"))
 	lock, err := lockName(dir, "held")
 	if err != nil {
 		t.Fatal(err)
@@ -126,23 +122,6 @@ func TestDownIsBounded(t *testing.T) {
 		}
 		t.Logf("%v (%s)", err, hintOf(err))
 	})
-}
-
-// A state file that cannot be read is reported, and the directory goes all the same.
-func TestLeftoversOfBrokenState(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "broken")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, stateFile), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := removeLeftovers(dir); err != nil {
-		t.Errorf("got %v, want nil: it would stand in the way of every start", err)
-	}
-	if _, err := os.Stat(dir); !os.IsNotExist(err) {
-		t.Errorf("directory: got %v, want not exist", err)
-	}
 }
 
 // Only one may hold a name, and nothing is left when it lets go.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,6 +21,7 @@ import (
 type Cluster struct {
 	options Options
 	dir     string
+	mark    *mark // of dir; nil until it is ours
 	lock    *nameLock
 	network *wan.Network
 	forker  *forker
@@ -184,8 +184,8 @@ func (c *Cluster) stop(ctx context.Context) error {
 	if c.control != nil {
 		problems = append(problems, c.control.close(ctx))
 	}
-	if err := os.RemoveAll(c.dir); err != nil {
-		problems = append(problems, fmt.Errorf("remove cluster directory: %w", err))
+	if c.mark != nil { // otherwise nothing was made
+		problems = append(problems, c.mark.remove(c.dir))
 	}
 	problems = append(problems, c.lock.release())
 	if err := errors.Join(problems...); err != nil {

@@ -74,6 +74,9 @@ func attach(name, dir string) (*Remote, error) {
 // read reads the state file of the cluster, whose supervisor has to live.
 func (r *Remote) read() error {
 	name := r.name
+	if _, err := examine(r.Dir()); err != nil {
+		return notRunning(name, err.Error())
+	}
 	s, err := readState(r.Dir())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

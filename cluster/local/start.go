@@ -42,12 +42,16 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
+	dir := filepath.Join(o.Dir, o.Name)
+	if _, err := examine(dir); err != nil { // before there is even a lock file
+		return nil, fmt.Errorf("start cluster %s: %w", o.Name, err)
+	}
 	lock, err := lockName(o.Dir, o.Name)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{
-		options: o, dir: filepath.Join(o.Dir, o.Name), lock: lock, started: began,
+		options: o, dir: dir, lock: lock, started: began,
 		forker: newForker(), byName: map[string]*process{}, done: make(chan struct{}),
 	}
 	c.first = first
@@ -62,8 +66,11 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 	if err := removeLeftovers(c.dir); err != nil {
 		return nil, err
 	}
-	for _, sub := range []string{"", "data", "logs"} {
-		if err := os.MkdirAll(filepath.Join(c.dir, sub), 0o700); err != nil {
+	if c.mark, err = claim(c.dir, nodes); err != nil {
+		return nil, err
+	}
+	for _, sub := range []string{"data", "logs"} {
+		if err := os.Mkdir(filepath.Join(c.dir, sub), 0o700); err != nil {
 			return nil, fmt.Errorf("make cluster directory: %w", err)
 		}
 	}

@@ -44,7 +44,7 @@ func ensure(ctx context.Context, name string, fill func(dir string) error) (stri
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil // the other process has installed it meanwhile
 	}
-	fresh := dir + ".part"
+	fresh := filepath.Join(root, ".geoshard-installing-"+name) // a name that nobody else uses: what is there is ours to remove
 	if err := os.RemoveAll(fresh); err != nil {
 		return "", fmt.Errorf("remove a half installation: %w", err)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -54,11 +55,17 @@ The presets:
 			if schema {
 				text = append([]byte(schemaLine), text...)
 			}
+			schemaPath := filepath.Join(filepath.Dir(file), schemaFile)
+			if schema && !force {
+				if err := replaceableSchema(schemaPath); err != nil {
+					return err
+				}
+			}
 			if err := writeNew(file, text, force); err != nil {
 				return err
 			}
-			if schema { // made by us whatever its version, so it may be replaced
-				if err := writeNew(filepath.Join(filepath.Dir(file), schemaFile), topology.Schema(), true); err != nil {
+			if schema {
+				if err := writeNew(schemaPath, topology.Schema(), true); err != nil {
 					return err
 				}
 			}
@@ -69,6 +76,21 @@ The presets:
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite an existing file")
 	cmd.Flags().BoolVar(&schema, "schema", false, "write the JSON Schema for editors as well")
 	return cmd
+}
+
+// replaceableSchema returns an error where a file stands that is not a schema of ours, of whatever version.
+func replaceableSchema(file string) error {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var have, ours struct {
+		ID string `json:"$id"`
+	}
+	if err == nil && json.Unmarshal(text, &have) == nil && json.Unmarshal(topology.Schema(), &ours) == nil && have == ours {
+		return nil
+	}
+	return &usageError{msg: file + " exists already and is not the schema", hint: "move it away, or overwrite it with --force"}
 }
 
 // writeNew writes a file that does not exist yet, or any with force.

@@ -15,8 +15,9 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// tempPrefix marks directories of an installation under way. Whoever holds the lock may remove all of them: their owner is dead.
-const tempPrefix = ".tmp-"
+// tempPrefix begins the names of directories of an installation under way; digits follow. Whoever holds the lock may remove all of them: their
+// owner is dead.
+const tempPrefix = ".geoshard-fetch-"
 
 // lockPoll is how often a waiting process tries the lock: the wait is for a download, so a tenth of a second is nothing.
 const lockPoll = 100 * time.Millisecond
@@ -144,8 +145,20 @@ func checkFetched(ctx context.Context, programs string, version Version) error {
 	return nil
 }
 
-// replaceDir renames from to to, and what was at to before, if anything, to aside.
+// errOthers means that a directory which an installation would replace has more in it than an installation.
+var errOthers = errors.New("it holds what geoshard did not install")
+
+// replaceDir renames from to to, and an installation that was at to before to aside. Anything else at to stays, and is an error.
 func replaceDir(from, to, aside string) error {
+	entries, err := os.ReadDir(to)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		if name := strings.TrimSuffix(e.Name(), exeSuffix); e.IsDir() || name != "mongod" && name != "mongos" {
+			return fmt.Errorf("%w: %s", errOthers, e.Name())
+		}
+	}
 	if err := os.Rename(to, aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -168,9 +181,12 @@ func (o Options) lock(ctx context.Context, dir string) (unlock func() error, err
 }
 
 func removeStale(dir string) error {
-	stale, err := filepath.Glob(filepath.Join(dir, tempPrefix+"*"))
-	for _, path := range stale {
-		err = errors.Join(err, os.RemoveAll(path))
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		number, ours := strings.CutPrefix(e.Name(), tempPrefix)
+		if ours && e.IsDir() && number != "" && strings.Trim(number, "0123456789") == "" {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
 	}
 	if err != nil {
 		return fileError("clean", dir, err)

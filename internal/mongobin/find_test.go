@@ -197,6 +197,26 @@ func TestEnsureReplacesACorruptCache(t *testing.T) {
 	}
 }
 
+// What an installation did not make stays: in the place of a version, and beside it.
+func TestEnsureKeepsWhatIsNotOurs(t *testing.T) {
+	alone(t)
+	s := newSite(t, goodArchive(t))
+	o := s.options(t)
+	notes := filepath.Join(o.CacheDir, "8.0.32", "notes.txt")
+	for _, path := range []string{notes, filepath.Join(o.CacheDir, tempPrefix+"notes", "a"), filepath.Join(o.CacheDir, tempPrefix+"1")} {
+		writeProgram(t, path, []byte("mine"))
+	}
+	writeProgram(t, filepath.Join(o.CacheDir, "8.0.32", "mongod"), []byte("#!/bin/sh\nexit 3\n"))
+	if _, err := Ensure(t.Context(), o); !errors.Is(err, errOthers) || !strings.Contains(err.Error(), "notes.txt") {
+		t.Errorf("got %v, want an error that names notes.txt", err)
+	}
+	for _, path := range []string{notes, filepath.Join(o.CacheDir, tempPrefix+"notes", "a"), filepath.Join(o.CacheDir, tempPrefix+"1")} {
+		if text := readFile(t, path); string(text) != "mine" {
+			t.Errorf("%s: got %q, want it as it was", path, text)
+		}
+	}
+}
+
 func TestArchivePathForEachMachine(t *testing.T) {
 	cases := []struct{ goos, goarch, release, want string }{
 		{"linux", "amd64", "ID=debian\nVERSION_ID=\"12\"", "linux/mongodb-linux-x86_64-debian12-V.tgz"},

@@ -42,7 +42,11 @@ func Stale(dir, prefix string, pages []Page) ([]string, error) {
 	return stale, nil
 }
 
-// Write writes the pages, and removes what Stale calls no page.
+// ErrForeign means that a file has a page's name and is not made from anything: somebody wrote it.
+var ErrForeign = errors.New("somebody wrote it")
+
+// Write writes the pages, and removes what Stale calls no page. It changes nothing and returns ErrForeign when that would cost a file that
+// was not made here.
 func Write(dir, prefix string, pages []Page) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write pages: %w", err)
@@ -50,6 +54,12 @@ func Write(dir, prefix string, pages []Page) error {
 	stale, err := Stale(dir, prefix, pages)
 	if err != nil {
 		return err
+	}
+	for _, name := range stale {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil && !strings.HasPrefix(string(text), madeFrom) {
+			return fmt.Errorf("write pages: %s: %w; move it away", filepath.Join(dir, name), ErrForeign)
+		}
 	}
 	for _, name := range stale {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -64,8 +74,10 @@ func Write(dir, prefix string, pages []Page) error {
 	return nil
 }
 
-// made begins each page.
-func made(from string) string { return "<!-- Made from " + from + ": make docs -->\n\n" }
+// madeFrom begins each page.
+const madeFrom = "<!-- Made from "
+
+func made(from string) string { return madeFrom + from + ": make docs -->\n\n" }
 
 // cell makes text fit into one cell of a table.
 func cell(text string) string {

@@ -1,6 +1,7 @@
 package reference_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -66,7 +67,7 @@ func TestStalePagesAreFoundAndMended(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("written")
-	for name, text := range map[string]string{"ship-load.md": "old", "ship-sink.md": "gone", "boat.md": "another's"} {
+	for name, text := range map[string]string{"ship-load.md": "<!-- Made from old -->", "ship-sink.md": "<!-- Made from gone -->", "boat.md": "another's"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -78,6 +79,25 @@ func TestStalePagesAreFoundAndMended(t *testing.T) {
 	check("mended")
 	if _, err := os.Stat(filepath.Join(dir, "boat.md")); err != nil {
 		t.Errorf("a page of somebody else: %v", err)
+	}
+}
+
+// A page that somebody wrote by hand is neither removed nor overwritten.
+func TestWrittenPagesStay(t *testing.T) {
+	for _, name := range []string{"ship-load.md", "ship-notes.md"} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("mine"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := reference.Write(dir, "ship", reference.Commands(tree(), nil)); !errors.Is(err, reference.ErrForeign) {
+			t.Errorf("%s: got %v, want ErrForeign", name, err)
+		}
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(text) != "mine" {
+			t.Errorf("%s: got %q, %v, want it as it was", name, text, err)
+		}
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+			t.Errorf("%s: got %v, %v, want nothing written", name, entries, err)
+		}
 	}
 }
 

@@ -1,0 +1,142 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/geoshard/geoshard/cluster"
+)
+
+// mongodFiles are the names, below a member's data directory, of what mongod writes there.
+var mongodFiles = regexp.MustCompile(`^(WiredTiger[^/]*|[^/]+\.wt|mongod\.lock|storage\.bson|_repair_incomplete` +
+	`|journal(/WiredTiger[^/]*)?|diagnostic\.data(/metrics\.[^/]*)?|(_tmp|rollback)(/.+)?)$`)
+
+// ours tells whether a path below a cluster's directory, with slashes, is of a kind that geoshard or a server of the cluster makes.
+func (m *mark) ours(name string) bool {
+	parts := strings.SplitN(name, "/", 3)
+	below := strings.TrimPrefix(name, parts[0]+"/")
+	switch parts[0] {
+	case stateFile, "." + stateFile:
+		return len(parts) == 1
+	case "secrets":
+		member, isCertificate := strings.CutSuffix(below, ".pem")
+		return len(parts) == 1 || below == "keyfile" || isCertificate && (member == "ca" || slices.Contains(m.Members, member))
+	case "logs":
+		member, rotated, isLog := strings.Cut(below, ".log") // mongod renames a full one to NAME.log.TIME
+		return len(parts) == 1 || isLog && slices.Contains(m.Members, member) && (rotated == "" || rotated[0] == '.')
+	case "data":
+		return len(parts) == 1 || slices.Contains(m.Members, parts[1]) && (len(parts) == 2 || mongodFiles.MatchString(parts[2]))
+	}
+	return false
+}
+
+// remove removes what is ours in a cluster's directory, file by file, then the mark, and the directory if it is empty then. What
+// somebody else put there stays, and so does the directory; the error names it. No link is followed.
+func (m *mark) remove(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("remove cluster directory: %w", err)
+	}
+	s := &sweep{root: root, mark: m}
+	s.directory(".")
+	if len(s.problems) == 0 { // or the next one has to know that the rest is ours
+		s.file(markFile)
+	}
+	if err := root.Close(); err != nil {
+		s.problems = append(s.problems, err)
+	}
+	switch {
+	case len(s.problems) > 0:
+		return fmt.Errorf("remove cluster directory: %w", errors.Join(s.problems...))
+	case len(s.kept) > 0:
+		return &cluster.HintedError{
+			Err:  fmt.Errorf("remove cluster directory: %s stays, with %s: %w", dir, several(s.kept), cluster.ErrForeign),
+			Help: "the cluster's own files are gone; move away what is yours, or choose another --name",
+		}
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove cluster directory: %w", err)
+	}
+	return nil
+}
+
+// A sweep removes what is ours below a directory.
+type sweep struct {
+	root     *os.Root
+	mark     *mark
+	kept     []string // what is not ours
+	problems []error
+}
+
+// directory sweeps the content of a directory.
+func (s *sweep) directory(dir string) {
+	entries, err := fs.ReadDir(s.root.FS(), dir)
+	if err != nil {
+		s.problems = append(s.problems, err)
+		return
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		switch {
+		case name == markFile:
+		case !s.mark.ours(name) || !e.IsDir() && !e.Type().IsRegular(): // such as a link
+			s.kept = append(s.kept, name)
+		case e.IsDir():
+			kept := len(s.kept)
+			s.directory(name)
+			if kept == len(s.kept) {
+				s.file(name)
+			}
+		default:
+			s.file(name)
+		}
+	}
+}
+
+// file removes a file or an empty directory.
+func (s *sweep) file(name string) {
+	if err := s.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.problems = append(s.problems, err)
+	}
+}
+
+// endWithin is how long a killed process may take to be gone, with its files closed.
+const endWithin = 10 * time.Second
+
+// removeLeftovers ends what a killed supervisor left running and removes its directory, if that is one of ours. The caller holds the lock.
+func removeLeftovers(dir string) error {
+	m, err := examine(dir)
+	if err != nil || m == nil {
+		return err
+	}
+	// Without a readable state nothing can be known about processes, but the directory must still go: it would stand in
+	// the way of every start.
+	if s, err := readState(dir); err == nil {
+		if err := s.Members.end(); err != nil {
+			return err
+		}
+	}
+	return m.remove(dir)
+}
+
+// end kills the processes of the members and waits until they are gone: a server that is still ending writes files.
+func (b book) end() error {
+	for _, m := range b {
+		if err := m.Process.kill(); err != nil {
+			return fmt.Errorf("end %s (pid %d) of a killed supervisor: %w", m.Name, m.Process.PID, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
+	defer cancel()
+	return poll(ctx, "wait for the end of the members of a killed supervisor", func() (bool, error) {
+		return !slices.ContainsFunc(b, func(m memberState) bool { return m.Process.alive() }), nil
+	})
+}
