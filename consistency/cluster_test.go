@@ -42,7 +42,7 @@ links:
   - {between: [NYC, SYD], rtt: 50ms}
   - {between: [LON, SYD], rtt: 66ms}
 shards:
-  three: {members: [{dc: NYC, priority: 10}, {dc: LON, priority: 5}, {dc: SYD, priority: 1}]}
+  three: {members: [{dc: NYC, priority: 10}, {dc: LON, priority: 5}, {dc: SYD, priority: 0}]}
   five: {members: [{dc: NYC, priority: 10}, {dc: LON, priority: 5}, {dc: SYD, priority: 1}, {dc: SYD, priority: 1}, {dc: SYD, priority: 1}]}
 `
 

@@ -43,6 +43,7 @@ func check(t *Topology, decoded flaws) []Problem {
 		c.placement()
 		c.residency()
 		c.survival()
+		c.elections()
 	}
 	c.router()
 	return c.problems

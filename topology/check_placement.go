@@ -1,6 +1,9 @@
 package topology
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // placement checks the three rules of an active-active cluster for the active datacenters: at least as many shards as
 // datacenters; a shard at home in each datacenter; a copy of each shard in each datacenter. Passive and voter datacenters are no homes.
@@ -38,8 +41,12 @@ func (c *checker) placement() {
 func (c *checker) copies(dc DatacenterID) {
 	for _, shard := range c.Shards {
 		if !shard.in(dc) && !c.keptOut(shard.ID, dc) {
+			priority := 1
+			if len(shard.Members) == 2 {
+				priority = 0 // see elections
+			}
 			c.errorf("shards"+step(string(shard.ID))+".members",
-				"add {dc: "+string(dc)+", priority: 1}, or declare role: passive, or keep the zone out by allowedDatacenters",
+				fmt.Sprintf("add {dc: %s, priority: %d}, or declare role: passive, or keep the zone out by allowedDatacenters", dc, priority),
 				"no member in the active datacenter %s, so it cannot read this shard locally", dc)
 		}
 	}

@@ -82,9 +82,9 @@ func golden(t *testing.T, file, got string) {
 func change(name, old, new string) slip { return slip{name, []edit{{old, new}}} }
 
 const (
-	nycMembers = "[{dc: NYC, priority: 10}, {dc: LON, priority: 5}, {dc: SYD, priority: 1}]"
-	lonMembers = "[{dc: LON, priority: 10}, {dc: NYC, priority: 5}, {dc: SYD, priority: 1}]"
-	sydShard   = "  syd: {members: [{dc: SYD, priority: 10}, {dc: LON, priority: 5}, {dc: NYC, priority: 1}]}\n"
+	nycMembers = "[{dc: NYC, priority: 10}, {dc: LON, priority: 5}, {dc: SYD, priority: 0}]"
+	lonMembers = "[{dc: LON, priority: 10}, {dc: NYC, priority: 5}, {dc: SYD, priority: 0}]"
+	sydShard   = "  syd: {members: [{dc: SYD, priority: 10}, {dc: LON, priority: 5}, {dc: NYC, priority: 0}]}\n"
 	sydZone    = "  SYD: {shards: [syd]}\n"
 	sydLine    = "  SYD: {name: Sydney,   at: [-33.87, 151.21], countries: [AU, NZ, JP, SG], endpoint: \"http://127.0.0.1:8083\"}\n"
 	nycVoted   = "[{dc: NYC, priority: 10}, {dc: LON, priority: 5}, {dc: SYD}]"
@@ -181,6 +181,12 @@ var worldSlips = []slip{
 	change("reserved shard name", "  syd: {members", "  config: {members"),
 	change("shard name with a dot", "  syd: {members", "  syd.1: {members"),
 
+	// Elections.
+	change("three may be elected", nycMembers, "[{dc: NYC, priority: 10}, {dc: LON, priority: 5}, {dc: SYD, priority: 1}]"),
+	change("of equals the farther one splits votes", nycMembers, "[{dc: NYC, priority: 10}, {dc: SYD}, {dc: LON}]"),
+	{"near each other votes are rarely split", []edit{{nycMembers, "[{dc: NYC, priority: 10}, {dc: LON, priority: 5}, {dc: SYD, priority: 1}]"},
+		{"  NYC: {name: New York, at: [40.71, -74.01],", "  NYC: {name: New York,"}, {"London,   at: [51.51, -0.13],", "London,"}, {"Sydney,   at: [-33.87, 151.21],", "Sydney,"}, {"rtt: 265ms", "rtt: 14ms"}}},
+
 	// Placement.
 	change("fewer shards than active datacenters", sydShard, ""),
 	change("no primary in an active datacenter", sydShard, "  syd: {members: "+nycMembers+"}\n"),
@@ -191,7 +197,7 @@ var worldSlips = []slip{
 		{nycMembers, "[{dc: NYC, priority: 9}, {dc: LON}]"}, {lonMembers, "[{dc: LON, priority: 9}, {dc: NYC}]"}, {goal, ""}}},
 	{"voter", []edit{sydVotes, {nycMembers, nycVoted}, {lonMembers, lonVoted}, {sydShard, ""}, {sydZone, ""}, {goal, ""}}},
 	{"voter with users", []edit{{"name: Sydney,", "name: Sydney, role: voter,"}, {nycMembers, nycVoted}, {lonMembers, lonVoted}, {sydShard, ""}, {sydZone, ""}, {goal, ""}}},
-	{"arbiter with a priority", []edit{sydVotes, {nycMembers, nycVoted}, {sydShard, ""}, {sydZone, ""}, {goal, ""}}},
+	{"arbiter with a priority", []edit{sydVotes, {nycMembers, nycVoted}, {lonMembers, "[{dc: LON, priority: 10}, {dc: NYC, priority: 5}, {dc: SYD, priority: 1}]"}, {sydShard, ""}, {sydZone, ""}, {goal, ""}}},
 	{"two arbiters", []edit{sydVotes, {nycMembers, "[{dc: NYC}, {dc: SYD}, {dc: SYD}]"}, {lonMembers, lonVoted}, {sydShard, ""}, {sydZone, ""}, {goal, ""}}},
 	{"no active datacenter", []edit{{"name: New York,", "name: New York, role: passive,"}, {"name: London,", "name: London, role: passive,"}, {"name: Sydney,", "name: Sydney, role: passive,"}}},
 

@@ -23,9 +23,9 @@ func fixture() *topology.Topology {
 			{Between: [2]topology.DatacenterID{"LON", "SYD"}, RTT: 265 * time.Millisecond},
 		},
 		Shards: []topology.Shard{
-			{ID: "nyc", Members: []topology.Member{{DC: "NYC", Priority: 10}, {DC: "LON", Priority: 5}, {DC: "SYD", Priority: 1}}},
-			{ID: "lon", Members: []topology.Member{{DC: "LON", Priority: 10}, {DC: "NYC", Priority: 5}, {DC: "SYD", Priority: 1}}},
-			{ID: "syd", Members: []topology.Member{{DC: "SYD", Priority: 10}, {DC: "LON", Priority: 5}, {DC: "NYC", Priority: 1}}},
+			{ID: "nyc", Members: []topology.Member{{DC: "NYC", Priority: 10}, {DC: "LON", Priority: 5}, {DC: "SYD", Priority: 0}}},
+			{ID: "lon", Members: []topology.Member{{DC: "LON", Priority: 10}, {DC: "NYC", Priority: 5}, {DC: "SYD", Priority: 0}}},
+			{ID: "syd", Members: []topology.Member{{DC: "SYD", Priority: 10}, {DC: "LON", Priority: 5}, {DC: "NYC", Priority: 0}}},
 		},
 		Zones: []topology.Zone{
 			{ID: "NYC", Shards: []topology.ShardID{"nyc"}},

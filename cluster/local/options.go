@@ -52,6 +52,9 @@ type Options struct {
 	CacheSizeGB float64
 	// Progress hears what has been reached. nil = nobody. It is called from one goroutine at a time and must not block.
 	Progress func(Event) `json:"-"`
+
+	// electionSpread overrides what the layout says of every member, for the test that compares. 0 = it does not.
+	electionSpread float64
 }
 
 // An Event is one thing that a start has reached.

@@ -316,7 +316,7 @@ version: 1
 datacenters: {NYC: {}, LON: {role: passive}, SYD: {role: passive}}
 links: [{between: [NYC, LON], rtt: 20ms}, {between: [NYC, SYD], rtt: 30ms}, {between: [LON, SYD], rtt: 40ms}]
 shards:
-  nyc: {members: [{dc: NYC, priority: 3}, {dc: LON, priority: 2}, {dc: SYD, priority: 1}]}
+  nyc: {members: [{dc: NYC, priority: 3}, {dc: LON, priority: 2}, {dc: SYD, priority: 0}]}
 `
 
 // The conformance suite holds for a cluster with users too. (Not with TLS: there is no lag then.)

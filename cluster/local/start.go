@@ -82,6 +82,9 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 	}
 	c.lags.Delay = c.delayFetches
 	for _, n := range nodes {
+		if o.electionSpread != 0 {
+			n.ElectionSpread = o.electionSpread
+		}
 		if err := c.addProcess(n); err != nil {
 			return nil, err
 		}

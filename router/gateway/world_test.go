@@ -45,9 +45,9 @@ links:
   - {between: [NYC, SYD], rtt: 200ms}
   - {between: [LON, SYD], rtt: 265ms}
 shards:
-  nyc: {members: [{dc: NYC, priority: 10}, {dc: LON, priority: 5}, {dc: SYD, priority: 1}]}
-  lon: {members: [{dc: LON, priority: 10}, {dc: NYC, priority: 5}, {dc: SYD, priority: 1}]}
-  syd: {members: [{dc: SYD, priority: 10}, {dc: LON, priority: 5}, {dc: NYC, priority: 1}]}
+  nyc: {members: [{dc: NYC, priority: 10}, {dc: LON, priority: 5}, {dc: SYD, priority: 0}]}
+  lon: {members: [{dc: LON, priority: 10}, {dc: NYC, priority: 5}, {dc: SYD, priority: 0}]}
+  syd: {members: [{dc: SYD, priority: 10}, {dc: LON, priority: 5}, {dc: NYC, priority: 0}]}
 zones:
   NYC: {shards: [nyc]}
   LON: {shards: [lon]}

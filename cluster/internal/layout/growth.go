@@ -31,6 +31,9 @@ func OfGrowing(t, grown *topology.Topology, withCores bool) (nodes []Node, first
 	}
 	for _, n := range all {
 		before, there := had[n.Name]
+		if there && n.Kind == Config { // which of them stand for election depends on how many there are; those that run keep what they have
+			n.Priority = before.Priority
+		}
 		if !there {
 			nodes = append(nodes, n)
 		} else if before != n {

@@ -1,8 +1,10 @@
 package layout
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -36,6 +38,8 @@ type Node struct {
 	Votes    int
 	// Home is the member that is to be its set's primary.
 	Home bool
+	// ElectionSpread is the part of the election timeout over which members spread their candidacies at random. 0 = mongod's own, 0.15.
+	ElectionSpread float64
 }
 
 // ServerArguments are those of mongod that say what the node is and make it fit for an emulated network, whoever starts it. The cache is in GB, the oplog in MB.
@@ -45,6 +49,9 @@ func (n Node) ServerArguments(cacheGB float64, oplogMB int) []string {
 		"--wiredTigerCacheSizeGB", strconv.FormatFloat(cacheGB, 'f', -1, 64),
 		"--oplogSize", strconv.Itoa(oplogMB),
 		"--networkMessageCompressors", "disabled", // the network recognises an oplog fetch by its bytes
+	}
+	if n.ElectionSpread > 0 {
+		args = append(args, "--setParameter", "replElectionTimeoutOffsetLimitFraction="+strconv.FormatFloat(n.ElectionSpread, 'f', -1, 64))
 	}
 	if n.Kind == Config {
 		return append(args, "--configsvr")
@@ -113,23 +120,36 @@ func shardNodes(t *topology.Topology, s topology.Shard) ([]Node, error) {
 }
 
 // configNodes puts one config server in each datacenter. Those of voter datacenters cannot be arbiters (MongoDB allows
-// none in a config set), but they never become primary. The first datacenter that has clients is the primary's home.
+// none in a config set), but they never become primary. The first datacenter that has clients is the primary's home; of the others only those nearest to it stand
+// for election that are needed.
 func configNodes(t *topology.Topology) []Node {
-	var nodes []Node
-	homeTaken := false
-	for _, dc := range t.Datacenters {
-		n := Node{Name: MemberName(cluster.ConfigSet, dc.ID), Kind: Config, DC: dc.ID, Set: cluster.ConfigSet, Votes: 1}
+	nodes := make([]Node, len(t.Datacenters))
+	var home *Node
+	var others []*Node // that may become primary
+	for i, dc := range t.Datacenters {
+		n := &nodes[i]
+		*n = Node{Name: MemberName(cluster.ConfigSet, dc.ID), Kind: Config, DC: dc.ID, Set: cluster.ConfigSet, Votes: 1}
 		switch {
 		case dc.Role == topology.RoleVoter:
-		case !homeTaken:
-			homeTaken, n.Home, n.Priority = true, true, 10
+		case home == nil:
+			home, n.Home, n.Priority = n, true, 10
 		default:
 			n.Priority = 1
+			others = append(others, n)
 		}
-		nodes = append(nodes, n)
+	}
+	if home != nil && len(nodes) > 2 {
+		slices.SortStableFunc(others, func(a, b *Node) int { return cmp.Compare(t.RTT(home.DC, a.DC), t.RTT(home.DC, b.DC)) })
+		for _, n := range others[min(needed(len(nodes))-1, len(others)):] {
+			n.Priority = 0
+		}
 	}
 	return nodes
 }
+
+// needed is how many of a set's voters have to be electable, so that one of them is in every majority. Who stands beyond these only splits votes with the others: two members
+// that stand within half a round trip elect nobody, and all wait for another election timeout (docs/results/failover.md).
+func needed(voters int) int { return voters - voters/2 }
 
 // MemberName is the name of the first member of a set in a datacenter.
 func MemberName(set string, dc topology.DatacenterID) string {
