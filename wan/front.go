@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/geoshard/geoshard/topology"
 )
@@ -119,7 +120,7 @@ func (n *Network) accept(l net.Listener, handle func(net.Conn)) {
 		default:
 			// Out of file descriptors, or a connection that died in the backlog: the next one may do better,
 			// but not at once.
-			n.pause()
+			pause(n.ctx, 10*time.Millisecond)
 		}
 	}
 }

@@ -4,6 +4,9 @@ package wan
 
 import "context"
 
-func owners(ctx context.Context, pairs []socketPair, pids []int32) (map[socketPair]int32, error) {
+// A finder finds which process opened a connection.
+type finder struct{}
+
+func (*finder) owners(ctx context.Context, pairs []socketPair, pids []int32) (map[socketPair]int32, error) {
 	return ownersFromList(ctx, pairs, pids)
 }

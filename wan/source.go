@@ -21,10 +21,12 @@ type place struct {
 // A socketPair tells a connection by its two ports on 127.0.0.1: the end that connected, and ours.
 type socketPair struct{ client, front uint32 }
 
-// sources knows which registered process owns a connection. Looking takes milliseconds, so everyone who asks while a look is
-// under way shares the next one: it starts after their connections were accepted, and therefore sees them.
+// sources knows which registered process owns a connection. Everyone who asks while a look is under way shares the next one: it starts
+// after their connections were accepted, and therefore sees them. A storm of connections makes looks larger, not more: there is one at a
+// time, and it rests as long as it took before the next, so that looking takes half a core at most.
 type sources struct {
 	ctx  context.Context
+	find func(context.Context, []socketPair, []int32) (map[socketPair]int32, error)
 	kick chan struct{}
 
 	mu      sync.Mutex
@@ -45,7 +47,7 @@ type verdict struct {
 }
 
 func newSources(ctx context.Context) *sources {
-	return &sources{ctx: ctx, kick: make(chan struct{}, 1), places: map[int32]place{}}
+	return &sources{ctx: ctx, find: new(finder).owners, kick: make(chan struct{}, 1), places: map[int32]place{}}
 }
 
 // owner asks who opened a connection; it returns false when the network closes first.
@@ -67,7 +69,9 @@ func (s *sources) run() {
 	for {
 		select {
 		case <-s.kick:
+			began := time.Now()
 			s.look()
+			pause(s.ctx, time.Since(began))
 		case <-s.ctx.Done():
 			return
 		}
@@ -85,7 +89,7 @@ func (s *sources) look() {
 	places, version := maps.Clone(s.places), s.version
 	s.mu.Unlock()
 	// An error leaves everyone unknown until the next registration.
-	found, _ := owners(s.ctx, slices.Collect(maps.Keys(open)), slices.Collect(maps.Keys(places)))
+	found, _ := s.find(s.ctx, slices.Collect(maps.Keys(open)), slices.Collect(maps.Keys(places)))
 	for pair, pid := range found {
 		for _, q := range open[pair] {
 			q.answer <- verdict{place: places[pid], known: true, version: version}
@@ -168,13 +172,13 @@ func (n *Network) classify(c *circuit) {
 	}
 }
 
-// pause is a short rest that Close interrupts.
-func (n *Network) pause() {
-	rest := time.NewTimer(10 * time.Millisecond)
+// pause rests, until ctx ends.
+func pause(ctx context.Context, long time.Duration) {
+	rest := time.NewTimer(long)
 	defer rest.Stop()
 	select {
 	case <-rest.C:
-	case <-n.ctx.Done():
+	case <-ctx.Done():
 	}
 }
 

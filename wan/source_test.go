@@ -2,13 +2,12 @@ package wan
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
-	"slices"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -28,31 +27,42 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// runChild is another process that obeys: "connect ADDR" and "ping", one answer each.
+// runChild is another process that obeys: "connect ADDR", "reconnect ADDR" (in place of its last connection) and "ping", one answer each.
 func runChild() {
-	var conn net.Conn
+	var conn net.Conn // the last one
+	var kept []net.Conn
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		words := strings.Fields(in.Text())
 		start := time.Now()
 		var err error
 		switch words[0] {
-		case "connect":
+		case "connect", "reconnect":
+			if words[0] == "reconnect" {
+				_ = conn.Close()
+			}
 			conn, err = net.Dial("tcp4", words[1])
+			kept = append(kept, conn)
 		case "ping":
 			b := make([]byte, 64)
 			if _, err = conn.Write(b); err == nil {
 				_, err = io.ReadFull(conn, b)
 			}
 		}
-		fmt.Println(time.Since(start), err)
+		port := 0
+		if err == nil {
+			port = conn.LocalAddr().(*net.TCPAddr).Port
+		}
+		fmt.Println(time.Since(start), port, err)
 	}
+	runtime.KeepAlive(kept)
 }
 
 // A child is another process that connects to fronts.
 type child struct {
-	pid int
-	in  io.Writer
-	out *bufio.Reader
+	pid  int
+	in   io.Writer
+	out  *bufio.Reader
+	port uint32 // at its end of its last connection
 }
 
 func startChild(t testing.TB) *child {
@@ -81,10 +91,13 @@ func (c *child) do(t testing.TB, command string) time.Duration {
 	t.Helper()
 	fmt.Fprintln(c.in, command)
 	answer, err := c.out.ReadString('\n')
-	took, rest, _ := strings.Cut(strings.TrimSpace(answer), " ")
-	d, perr := time.ParseDuration(took)
-	if err != nil || perr != nil || rest != "<nil>" {
+	var took, problem string
+	if _, perr := fmt.Sscan(answer, &took, &c.port, &problem); err != nil || perr != nil || problem != "<nil>" {
 		t.Fatalf("%s: got %q (%v)", command, answer, err)
+	}
+	d, err := time.ParseDuration(took)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return d
 }
@@ -147,77 +160,4 @@ func TestKilledProcessCloses(t *testing.T) {
 		t.Error("the member read bytes from a dead process")
 	}
 	eventually(t, "the connection is forgotten", func() bool { return n.circuitCount() == 0 })
-}
-
-// What finding a source costs, against a list of all sockets: 15 registered processes, as a cluster of three shards has, and 300 connections.
-func BenchmarkFindSource(b *testing.B) {
-	n := newNetwork(b, threeCities())
-	addr := frontOf(b, n, "nyc/LON", "LON", serve(b, echo))
-	var pids []int32
-	for range 15 {
-		c := startChild(b)
-		for range 20 {
-			c.connect(b, addr)
-		}
-		c.ping(b)
-		pids = append(pids, int32(c.pid))
-	}
-	// The worst case: the connection exists, and none of the processes owns it.
-	conn, err := net.Dial("tcp4", addr)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer conn.Close()
-	pairs := []socketPair{{client: uint32(conn.LocalAddr().(*net.TCPAddr).Port), front: uint32(conn.RemoteAddr().(*net.TCPAddr).Port)}}
-	measure := func(find func(context.Context, []socketPair, []int32) (map[socketPair]int32, error)) time.Duration {
-		start := time.Now()
-		if _, err := find(b.Context(), pairs, pids); err != nil {
-			b.Fatal(err)
-		}
-		return time.Since(start)
-	}
-	var ours, list time.Duration
-	for range b.N {
-		ours += measure(owners)
-		list += measure(ownersFromList)
-	}
-	b.ReportMetric(float64(ours)/float64(b.N)/1e6, "ms/look")
-	b.ReportMetric(float64(list)/float64(ours), "list/look")
-}
-
-// Both ways to find owners agree.
-func TestOwnersAgree(t *testing.T) {
-	n := newNetwork(t, threeCities())
-	addr := frontOf(t, n, "nyc/LON", "LON", serve(t, echo))
-	var pids []int32
-	for range 3 {
-		c := startChild(t)
-		c.connect(t, addr)
-		c.ping(t)
-		pids = append(pids, int32(c.pid))
-	}
-	var pairs []socketPair
-	n.mu.Lock()
-	for c := range n.circuits {
-		pairs = append(pairs, socketPair{client: uint32(c.near.RemoteAddr().(*net.TCPAddr).Port), front: c.front.port})
-	}
-	n.mu.Unlock()
-	for name, find := range map[string]func(context.Context, []socketPair, []int32) (map[socketPair]int32, error){"owners": owners, "list": ownersFromList} {
-		got, err := find(t.Context(), pairs, pids)
-		if err != nil || len(got) != 3 {
-			t.Errorf("%s: got %v (%v), want 3 owners", name, got, err)
-		}
-		var seen []int32
-		for _, pid := range got {
-			seen = append(seen, pid)
-		}
-		slices.Sort(seen)
-		slices.Sort(pids)
-		if !slices.Equal(seen, pids) {
-			t.Errorf("%s: got owners %v, want %v", name, seen, pids)
-		}
-		if got, _ := find(t.Context(), pairs, pids[:1]); len(got) != 1 {
-			t.Errorf("%s: with one process registered: got %v", name, got)
-		}
-	}
 }
