@@ -57,6 +57,30 @@ func TestFewConfigServersStandForElection(t *testing.T) {
 	}
 }
 
+// Where one rival is left, it need not wait; where several are, they stand apart from each other.
+func TestRivalsStandApart(t *testing.T) {
+	for _, c := range []struct {
+		shard string
+		want  float64
+	}{
+		{"a A:1", 0}, {"a A:2 B:1", 0}, {"a A:3 B:2 C:0", 0}, {"a A:3 B:2 C:1", 0.6}, {"a A:9 A:8 B:5 B:4 C:0", 0.6},
+	} {
+		nodes, err := layout.Of(world(c.shard), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range nodes {
+			said := strings.Contains(strings.Join(n.ServerArguments(0.25, 64), " "), "replElectionTimeoutOffsetLimitFraction=0.6")
+			if n.Shard == "a" && (n.ElectionSpread != c.want || said != (c.want > 0)) {
+				t.Errorf("%s: %s got %v, said %v, want %v", c.shard, n.Name, n.ElectionSpread, said, c.want)
+			}
+		}
+	}
+	if _, _, err := layout.OfGrowing(world("a A:2 B:1"), world("a A:2 B:1 C:0.5"), false); err != nil {
+		t.Errorf("growing to three rivals: %v", err)
+	}
+}
+
 // A config server that runs keeps its priority when a nearer one comes.
 func TestConfigServersThatRunKeepTheirPriority(t *testing.T) {
 	nodes, first, err := layout.OfGrowing(apart("AB", 20), apart("ABC", 20, 9), false)

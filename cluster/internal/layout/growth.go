@@ -31,8 +31,11 @@ func OfGrowing(t, grown *topology.Topology, withCores bool) (nodes []Node, first
 	}
 	for _, n := range all {
 		before, there := had[n.Name]
-		if there && n.Kind == Config { // which of them stand for election depends on how many there are; those that run keep what they have
-			n.Priority = before.Priority
+		if there { // how a set elects depends on how many it has; those that run keep what they have
+			n.ElectionSpread = before.ElectionSpread
+			if n.Kind == Config {
+				n.Priority = before.Priority
+			}
 		}
 		if !there {
 			nodes = append(nodes, n)
