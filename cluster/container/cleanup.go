@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/gofrs/flock"
 	"github.com/moby/moby/client"
 	"github.com/shirou/gopsutil/v4/process"
 )
@@ -47,11 +49,9 @@ func removeCluster(ctx context.Context, api client.APIClient, id string) error {
 		return fmt.Errorf("list containers: %w", err)
 	}
 	var problems []error
-	// One after the other: Docker 20.10 can lock itself up for good when several containers leave their networks at once.
 	for _, one := range containers.Items {
-		_, err := api.ContainerRemove(ctx, one.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
-		if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) { // a conflict: it is being removed
-			problems = append(problems, fmt.Errorf("remove container %s: %w", one.ID, err))
+		if err := removeContainer(ctx, api, one.ID); err != nil {
+			problems = append(problems, err)
 		}
 	}
 	networks, err := api.NetworkList(ctx, client.NetworkListOptions{Filters: ofCluster(id)})
@@ -64,6 +64,20 @@ func removeCluster(ctx context.Context, api client.APIClient, id string) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// removeContainer removes one container with its data. No other program of this machine removes one meanwhile: Docker 20.10 can lock itself up for good when several
+// containers leave their networks at once.
+func removeContainer(ctx context.Context, api client.APIClient, id string) error {
+	lock := flock.New(filepath.Join(os.TempDir(), "geoshard-containers.lock"), flock.SetPermissions(0o666))
+	if locked, err := lock.TryLockContext(ctx, 20*time.Millisecond); err == nil && locked { // without a lock it is removed all the same
+		defer func() { _ = lock.Unlock() }()
+	}
+	_, err := api.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) { // a conflict: it is being removed
+		return fmt.Errorf("remove container %s: %w", id, err)
+	}
+	return nil
 }
 
 // removeAbandoned removes the clusters of processes of this machine that are gone.

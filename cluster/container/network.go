@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	docker "github.com/moby/moby/api/types/container"
 	mobynetwork "github.com/moby/moby/api/types/network"
@@ -176,6 +177,12 @@ const BoxEnv = "GEOSHARD_CONTAINER_BOX"
 
 const boxPackage = "github.com/geoshard/geoshard/cluster/container/box"
 
+// boxes are the programs that this process has built, by processor.
+var boxes struct {
+	mu    sync.Mutex
+	built map[string][]byte // guarded by mu
+}
+
 // buildBox returns the box's program for the daemon's machine.
 func buildBox(ctx context.Context, api client.APIClient) ([]byte, error) {
 	if path := os.Getenv(BoxEnv); path != "" {
@@ -189,6 +196,19 @@ func buildBox(ctx context.Context, api client.APIClient) ([]byte, error) {
 	if !ok {
 		arch = info.Info.Architecture
 	}
+	boxes.mu.Lock()
+	defer boxes.mu.Unlock()
+	if boxes.built[arch] == nil {
+		program, err := buildBoxFor(ctx, arch)
+		if err != nil {
+			return nil, err
+		}
+		boxes.built = map[string][]byte{arch: program}
+	}
+	return boxes.built[arch], nil
+}
+
+func buildBoxFor(ctx context.Context, arch string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "geoshard-box-")
 	if err != nil {
 		return nil, fmt.Errorf("build the network's program: %w", err)
