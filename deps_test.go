@@ -72,7 +72,7 @@ var layers = [][]string{
 	{"lab/...", "advisor/..."},
 	{"cart/..."},
 	{"router/..."},
-	{"cluster/clustertest"},
+	{"cluster/clustertest", "internal/dockertest"},
 	{"cluster/local", "cluster/container/...", "cluster/existing"},
 	{"cluster/internal/..."},
 	{"cluster"},
@@ -83,7 +83,7 @@ var layers = [][]string{
 	{"wan", "internal/routing"},
 	{"topology"},
 	{"configs", "internal/mongobin", "internal/wire"},
-	{"internal/spelling", "internal/redact", "internal/reference", "internal/dockertest", "internal/testkit"},
+	{"internal/spelling", "internal/redact", "internal/reference", "internal/testkit"},
 }
 
 // A rule forbids imports beyond what the layers do.
@@ -126,7 +126,9 @@ var rules = []rule{
 	{of: []string{"zones/verify"}, never: []string{"zones", "zones/catalog", "internal/routing"}, indirectly: true,
 		reason: "a proof must not share the code whose work it proves: what the planner gets wrong, verify would get wrong too"},
 	{of: []string{"..."}, never: []string{"cluster/clustertest"},
-		reason: "the conformance suite and the shared cluster are for tests", but: []string{"cluster/clustertest"}},
+		reason: "the conformance suite and the shared cluster are for tests", but: []string{"cluster/clustertest", "internal/dockertest"}},
+	{of: []string{"..."}, never: []string{"internal/dockertest"},
+		reason: "clusters in containers that end with a test are for tests"},
 	{of: []string{"..."}, but: []string{"cmd/...", "e2e/..."}, never: []string{"log"},
 		reason: "libraries return errors and emit events; log/slog is handed in where a log is wanted"},
 }

@@ -21,6 +21,8 @@ type suite struct {
 	// routerURI and memberURI let in: with a user's password, where the cluster has users.
 	routerURI func(topology.DatacenterID) (string, error)
 	memberURI func(member string) (string, error)
+	// grown tells that the cluster has grown as far as it can.
+	grown bool
 }
 
 // Run checks that a provider keeps the contract of cluster.Cluster. start returns a cluster that is ready; Run closes
@@ -31,8 +33,18 @@ type suite struct {
 // passed over: at least one provider has to run the suite with three datacenters. The cluster is one that was not started to grow.
 func Run(t *testing.T, start func(t *testing.T) cluster.Cluster) {
 	t.Helper()
-	c := start(t)
-	s := &suite{Cluster: c}
+	run(t, &suite{Cluster: start(t)})
+}
+
+// RunGrown is Run for a cluster that has grown.
+func RunGrown(t *testing.T, c cluster.Cluster) {
+	t.Helper()
+	run(t, &suite{Cluster: c, grown: true})
+}
+
+func run(t *testing.T, s *suite) {
+	t.Helper()
+	c := s.Cluster
 	t.Cleanup(func() {
 		if err := c.Close(context.Background()); err != nil {
 			t.Errorf("close: %v", err)

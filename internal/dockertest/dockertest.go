@@ -55,13 +55,20 @@ func Client(t *testing.T) client.APIClient {
 	return provider.Client()
 }
 
-// Image returns the image to run: that of GEOSHARD_TEST_IMAGE, or the newest local one. Without one the test ends; see Unavailable.
+// imageEnv names the image of MongoDB that tests run.
+const imageEnv = "GEOSHARD_TEST_IMAGE"
+
+// Image returns the image to run: that of GEOSHARD_TEST_IMAGE, or the newest local one, which that variable names from then on. Without one the test ends; see Unavailable.
 func Image(t *testing.T, api client.APIClient) string {
 	t.Helper()
-	name := cmp.Or(os.Getenv("GEOSHARD_TEST_IMAGE"), newestLocalImage(t, api))
+	name := os.Getenv(imageEnv)
 	if name == "" {
-		Unavailable(t, "there is no image "+LocalImage+": run scripts/image.sh MONGOD, or set GEOSHARD_TEST_IMAGE")
+		name = newestLocalImage(t, api)
 	}
+	if name == "" {
+		Unavailable(t, "there is no image "+LocalImage+": run scripts/image.sh MONGOD, or set "+imageEnv)
+	}
+	setDefault(imageEnv, name)
 	return name
 }
 
