@@ -1,6 +1,7 @@
 package container_test
 
 import (
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -16,7 +17,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/container"
+	"github.com/geoshard/geoshard/internal/dockertest"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -33,22 +37,56 @@ zones:
   NYC: {shards: [nyc]}
 `
 
-func parse(t *testing.T, text string) *topology.Topology {
-	t.Helper()
-	world, err := topology.Parse("geoshard.yaml", []byte(text))
-	if err != nil {
+// threeOf is that world and a third datacenter.
+const threeOf = `version: 1
+datacenters:
+  NYC: {name: New York}
+  LON: {name: London, role: passive}
+  SYD: {name: Sydney, role: passive}
+links:
+  - {between: [NYC, LON], rtt: 60ms}
+  - {between: [NYC, SYD], rtt: 60ms}
+  - {between: [LON, SYD], rtt: 60ms}
+shards:
+  nyc: {members: [{dc: NYC, priority: 1}]}
+zones:
+  NYC: {shards: [nyc]}
+`
+
+// One small cluster for what can be seen with two datacenters.
+func TestTwoDatacenters(t *testing.T) {
+	t.Parallel()
+	c := dockertest.Run(t, container.WithTopology(parse(t, two)), container.WithGrowth(parse(t, threeOf)))
+	t.Run("routers are reached from here and from containers", func(t *testing.T) { routersAreReached(t, c) })
+	t.Run("closing ends a growth", func(t *testing.T) { closingEndsAGrowth(t, c) })
+}
+
+// Closing a cluster ends its growth, and what that had begun goes with the rest.
+func closingEndsAGrowth(t *testing.T, c *container.Cluster) {
+	api := dockertest.Client(t)
+	before := left(t, api, c.Name())
+	grown := make(chan error, 1)
+	go func() { grown <- c.Grow(t.Context()) }()
+	testkit.Eventually(t, testkit.Patience, "the first container of the growth", func() bool { return left(t, api, c.Name()) > before })
+	if err := c.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return world
+	if err := <-grown; !errors.Is(err, cluster.ErrClosed) {
+		t.Errorf("grow: got %v, want ErrClosed", err)
+	}
+	if err := c.Grow(t.Context()); !errors.Is(err, cluster.ErrClosed) {
+		t.Errorf("grow what is closed: got %v, want ErrClosed", err)
+	}
+	if n := left(t, api, c.Name()); n != 0 {
+		t.Errorf("%d containers and networks are still there", n)
+	}
 }
 
 // Query routers are reached from this machine and from containers alike, by names that nobody had to write into /etc/hosts; a container stands in the datacenter
 // whose network it is on, and feels the distance to the other.
-func TestRoutersAreReachedFromHereAndFromContainers(t *testing.T) {
-	_, image := docker(t)
-	c := run(t, container.WithTopology(parse(t, two)))
+func routersAreReached(t *testing.T, c *container.Cluster) {
 	uris := []string{must(c.NetworkURI("LON")), must(c.NetworkURI("NYC"))}
-	took := probe(t, image, must(c.Network("LON")), uris)
+	took := probe(t, must(c.Network("LON")), uris)
 	t.Logf("from a container in London: %s to London's router, %s to New York's", took[0], took[1])
 	if took[0] >= 60*time.Millisecond || took[1] < 60*time.Millisecond {
 		t.Errorf("got %s and %s, want 60ms to the other datacenter alone", took[0], took[1])
@@ -89,15 +127,16 @@ func must(text string, err error) string {
 }
 
 // probe runs a client in a container on a network, and returns the round trips to the routers.
-func probe(t *testing.T, image, net string, uris []string) (took []time.Duration) {
+func probe(t *testing.T, net string, uris []string) (took []time.Duration) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "probe")
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", path, "./testdata/probe")
+	// With the flags that the box and the image are built with, so that little is compiled anew.
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, "./testdata/probe")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the probe: %v\n%s", err, out)
 	}
-	client, err := testcontainers.Run(t.Context(), image, testcontainers.WithEntrypoint("/probe"), testcontainers.WithCmd(uris...),
+	client, err := testcontainers.Run(t.Context(), dockertest.Image(t, dockertest.Client(t)), testcontainers.WithEntrypoint("/probe"), testcontainers.WithCmd(uris...),
 		testcontainers.WithFiles(testcontainers.ContainerFile{HostFilePath: path, ContainerFilePath: "/probe", FileMode: 0o755}),
 		network.WithNetworkName(nil, net), testcontainers.WithWaitStrategyAndDeadline(2*time.Minute, wait.ForExit()))
 	if client != nil {

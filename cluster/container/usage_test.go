@@ -15,11 +15,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/geoshard/geoshard/cluster/container"
+	"github.com/geoshard/geoshard/internal/dockertest"
 )
 
 func TestTheDocumentedExampleRuns(t *testing.T) {
-	_, image := docker(t)
-	t.Setenv("GEOSHARD_TEST_IMAGE", image)
+	t.Parallel()
+	dockertest.Image(t, dockertest.Client(t)) // from here on the environment names it
 	OrdersOutliveADatacenter(t)
 }
 

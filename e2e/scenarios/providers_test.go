@@ -1,13 +1,10 @@
 package scenarios_test
 
 import (
-	"context"
 	"os"
 	"slices"
 	"testing"
-	"time"
 
-	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/container"
 	"github.com/geoshard/geoshard/cluster/local"
@@ -19,51 +16,23 @@ import (
 // scale shrinks the links: 7.6, 20 and 26.5 ms. What is told here are outcomes, not times.
 const scale = 0.1
 
-// electionTimeout is longer than the clusters' default: machines that run all tests at once are slow.
-const electionTimeout = 4 * time.Second
-
-// startWithin bounds the start of a cluster on a machine that is busy with other tests.
-const startWithin = 4 * time.Minute
-
 func TestMain(m *testing.M) {
 	dockertest.Prepare()
 	os.Exit(clustertest.Main(m))
 }
 
 func TestOnLocalProcesses(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), startWithin)
-	defer cancel()
-	began := time.Now()
-	c, err := local.Start(ctx, local.Options{Name: "scenarios", Dir: t.TempDir(), Topology: withoutSydney(t), Grown: preset(t), WANScale: scale, ElectionTimeout: electionTimeout})
-	if err != nil {
-		t.Fatalf("start: %v%s", err, clustertest.Hint(err))
-	}
-	closeAtEnd(t, c)
-	t.Logf("started in %s", time.Since(began).Round(100*time.Millisecond))
-	tell(t, &scene{Cluster: c})
+	t.Parallel()
+	c := clustertest.Own(t, local.Options{Name: "scenarios", Topology: withoutSydney(t), Grown: preset(t), WANScale: scale})
+	tell(t, &openedShop{Cluster: c})
 }
 
+// The stories in containers, and then the conformance suite of all providers, on the cluster that they leave.
 func TestInContainers(t *testing.T) {
-	image := dockertest.Image(t, dockertest.Client(t))
-	ctx, cancel := context.WithTimeout(t.Context(), startWithin)
-	defer cancel()
-	began := time.Now()
-	c, err := container.Run(ctx, container.WithTopology(withoutSydney(t)), container.WithGrowth(preset(t)), container.WithImage(image), container.WithWANScale(scale),
-		container.WithElectionTimeout(electionTimeout))
-	if err != nil {
-		t.Fatalf("run: %v%s", err, clustertest.Hint(err))
-	}
-	closeAtEnd(t, c)
-	t.Logf("started in %s", time.Since(began).Round(100*time.Millisecond))
-	tell(t, &scene{Cluster: c, hostMap: c.HostMap})
-}
-
-func closeAtEnd(t *testing.T, c cluster.Cluster) {
-	t.Cleanup(func() {
-		if err := c.Close(context.Background()); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
+	t.Parallel()
+	c := dockertest.Run(t, container.WithTopology(withoutSydney(t)), container.WithGrowth(preset(t)), container.WithWANScale(scale))
+	tell(t, &openedShop{Cluster: c, hostMap: c.HostMap})
+	t.Run("conformance", func(t *testing.T) { clustertest.RunGrown(t, c) })
 }
 
 func preset(t *testing.T) *topology.Topology {

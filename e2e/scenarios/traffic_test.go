@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,90 +14,75 @@ import (
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
 const (
-	// attemptWithin bounds one attempt of a write; settleWithin bounds a write with all its attempts: longer than any outage of a story.
-	attemptWithin, settleWithin = 10 * time.Second, within
-	// carts are how many a shopper has, perCart how often each is changed: it remembers 256 requests. That is enough for the longest story.
+	// attemptWithin bounds one attempt of a write. All attempts of one have testkit.Patience: longer than any outage of a story.
+	attemptWithin = 10 * time.Second
+	// carts are how many a shopper has at a time, perCart how often each is changed before there are others: a cart remembers 256 requests.
 	carts, perCart = 12, 250
 	// pace is the pause between two writes of one shopper.
-	pace = 40 * time.Millisecond
+	pace = 80 * time.Millisecond
+	// some is how many writes show that a shopper can write.
+	some = 20
 )
-
-// A basket is a cart with what was acknowledged of it.
-type basket struct {
-	handle cart.Handle
-	things int
-}
 
 // A shopper writes through one datacenter's query router to carts of one home. A write whose outcome is not known is sent again, with its key, until it is
 // acknowledged: so in the end each has been done once, or something was lost.
 type shopper struct {
+	*testkit.Load
 	shop    *store.Store
 	home    *store.Store // of the datacenter where the carts are at home
 	durable consistency.Profile
 
-	mu      sync.Mutex
-	baskets []basket // guarded by mu
-	repeats int      // guarded by mu
-	last    error    // guarded by mu: of the repeats
+	// Of the one who writes, until the load is stopped:
+	baskets []cart.Handle
+	repeats int
+	last    error // of the repeats
 }
 
-// A traffic is all shoppers of a story.
-type traffic struct {
-	shoppers map[string]*shopper
-	stop     func()
-	writing  sync.WaitGroup
-	failed   chan error
-}
+// A traffic is all shoppers of a story, by their way.
+type traffic map[string]*shopper
 
 // shop begins traffic: a way is from a datacenter to the home of the carts.
-func (s *scene) shop(t *testing.T, ways ...[2]topology.DatacenterID) *traffic {
+func (s *openedShop) shop(t *testing.T, ways ...[2]topology.DatacenterID) traffic {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	m := &traffic{shoppers: map[string]*shopper{}, stop: cancel, failed: make(chan error, len(ways))}
+	all := traffic{}
 	for _, way := range ways {
 		one := &shopper{shop: s.shops[way[0]], home: s.shops[way[1]], durable: profile(t, "durable")}
-		m.shoppers[fmt.Sprintf("%s>%s", way[0], way[1])] = one
-		m.writing.Go(func() {
-			if err := one.run(ctx); err != nil {
-				m.failed <- fmt.Errorf("shopper in %s, of carts in %s: %w", way[0], way[1], err)
-			}
-		})
+		one.Load = testkit.Drive(t, 1, pace, func(ctx context.Context, _, n int) (string, error) { return one.write(ctx, n) })
+		all[fmt.Sprintf("%s>%s", way[0], way[1])] = one
 	}
-	t.Cleanup(func() { cancel(); m.writing.Wait() }) // also when a story ends early
-	return m
+	return all
 }
 
 // everywhere are shoppers who stay at home.
-func (s *scene) everywhere() (ways [][2]topology.DatacenterID) {
+func (s *openedShop) everywhere() (ways [][2]topology.DatacenterID) {
 	for _, dc := range s.Topology().Datacenters {
 		ways = append(ways, [2]topology.DatacenterID{dc.ID, dc.ID})
 	}
 	return ways
 }
 
-// run writes until ctx ends; the write that is under way then is settled.
-func (o *shopper) run(ctx context.Context) error {
-	tick := time.NewTicker(pace)
-	defer tick.Stop()
-	for range carts { // at once, as long as the carts' home is there
-		if err := o.begin(ctx); err != nil {
-			return err
+// write puts one thing into a cart, and returns which.
+func (o *shopper) write(ctx context.Context, n int) (string, error) {
+	if n%(carts*perCart) == 0 { // all at once, as long as the carts' home is there
+		for range carts {
+			if err := o.begin(ctx); err != nil {
+				return "a new cart", err
+			}
 		}
 	}
-	for n := 0; ctx.Err() == nil && n < carts*perCart; n++ {
-		if err := o.add(ctx, n%carts); err != nil {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-		}
-	}
-	return nil
+	handle := o.baskets[len(o.baskets)-1-n%carts]
+	key := ulid.Make().String()
+	return handle.String(), o.settle(ctx, func(ctx context.Context) error {
+		_, _, err := o.shop.Change(ctx, o.durable, handle, cart.Request{
+			Key: key, At: time.Now(), Change: cart.AddItem{SKU: "mug", Quantity: 1, Price: 900, Currency: "USD"},
+		})
+		return err
+	})
 }
 
 // begin makes a cart at its home's own shop: a cart's home is that of the process which makes it.
@@ -105,35 +91,15 @@ func (o *shopper) begin(ctx context.Context) error {
 	return o.settle(ctx, func(ctx context.Context) error {
 		made, _, err := o.home.Create(ctx, o.durable, key, "", time.Now())
 		if err == nil {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.baskets = append(o.baskets, basket{handle: made.Handle})
+			o.baskets = append(o.baskets, made.Handle)
 		}
 		return err
 	})
 }
 
-func (o *shopper) add(ctx context.Context, at int) error {
-	o.mu.Lock()
-	handle := o.baskets[at].handle
-	o.mu.Unlock()
-	key := ulid.Make().String()
-	return o.settle(ctx, func(ctx context.Context) error {
-		_, _, err := o.shop.Change(ctx, o.durable, handle, cart.Request{
-			Key: key, At: time.Now(), Change: cart.AddItem{SKU: "mug", Quantity: 1, Price: 900, Currency: "USD"},
-		})
-		if err == nil {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.baskets[at].things++
-		}
-		return err
-	})
-}
-
-// settle sends a write again until it is acknowledged. It goes on when ctx ends.
+// settle sends a write again until it is acknowledged.
 func (o *shopper) settle(ctx context.Context, write func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWithin)
+	ctx, cancel := context.WithTimeout(ctx, testkit.Patience)
 	defer cancel()
 	for {
 		attempt, end := context.WithTimeout(ctx, attemptWithin)
@@ -145,78 +111,61 @@ func (o *shopper) settle(ctx context.Context, write func(context.Context) error)
 			return nil
 		case errors.As(err, &refused): // the shop's own word, not the database's trouble
 			return err
-		case ctx.Err() != nil:
-			return fmt.Errorf("not acknowledged within %s: %w", settleWithin, err)
+		case !testkit.Pause(ctx, pace):
+			return fmt.Errorf("not acknowledged within %s: %w", testkit.Patience, err)
 		}
-		o.mu.Lock()
 		o.repeats, o.last = o.repeats+1, err
-		o.mu.Unlock()
-		rest(ctx, pace)
 	}
 }
 
-// rest paces; it ends early with ctx.
-func rest(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-func (o *shopper) acknowledged() (n int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, b := range o.baskets {
-		n += b.things
-	}
-	return n
-}
-
-// goesOn waits until a shopper has had so many more writes acknowledged.
-func (m *traffic) goesOn(t *testing.T, who string, more int) {
+// goOn waits until each of these shoppers has had some more writes acknowledged.
+func (m traffic) goOn(t *testing.T, who ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	before := m.shoppers[who].acknowledged()
-	for m.shoppers[who].acknowledged() < before+more {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: %d writes acknowledged within %s, want %d", who, m.shoppers[who].acknowledged()-before, within, more)
-		case err := <-m.failed:
-			t.Fatal(err)
-		default:
-			rest(ctx, pace)
-		}
+	want := map[string]int{}
+	for _, one := range who {
+		want[one] = m[one].Acknowledged() + some
 	}
+	testkit.EventuallyNil(t, testkit.Patience, fmt.Sprintf("%d more writes are acknowledged to each of %v", some, who), func(context.Context) error {
+		for one, n := range want {
+			if failed, last := m[one].Failed(); failed > 0 {
+				return fmt.Errorf("%s: %w", one, last)
+			}
+			if got := m[one].Acknowledged(); got < n {
+				return fmt.Errorf("%s: %d are missing", one, n-got)
+			}
+		}
+		return nil
+	})
 }
+
+func (m traffic) all() []string { return slices.Sorted(maps.Keys(m)) }
 
 // count stops the traffic and counts what was acknowledged against what is there, as a datacenter sees it.
-func (m *traffic) count(t *testing.T, from *store.Store) {
+func (m traffic) count(t *testing.T, from *store.Store) {
 	t.Helper()
-	m.stop()
-	m.writing.Wait()
-	close(m.failed)
-	for err := range m.failed {
-		t.Error(err)
+	for _, who := range m.all() {
+		m[who].Stop()
 	}
-	for who, one := range m.shoppers {
-		acknowledged, found := 0, 0
-		for _, b := range one.baskets {
-			c, err := from.Cart(t.Context(), one.durable, b.handle)
+	for _, who := range m.all() {
+		one := m[who]
+		if failed, last := one.Failed(); failed > 0 {
+			t.Errorf("%s: %d writes failed, the last: %v", who, failed, last)
+		}
+		there := map[string]int{}
+		for _, handle := range one.baskets {
+			c, err := from.Cart(t.Context(), one.durable, handle)
 			if err != nil {
-				t.Errorf("%s: read cart %s: %v", who, b.handle, err)
+				t.Errorf("%s: read cart %s: %v", who, handle, err)
 				continue
 			}
-			acknowledged += b.things
-			found += c.Count()
-			if c.Count() != b.things {
-				t.Errorf("%s: cart %s holds %d things, want the %d that were acknowledged", who, b.handle, c.Count(), b.things)
-			}
+			there[handle.String()] = c.Count()
 		}
-		t.Logf("%s: %d writes to %d carts acknowledged, %d found; sent again %d times (the last: %v)", who, acknowledged, len(one.baskets), found, one.repeats, one.last)
-		if acknowledged == 0 {
+		sums := one.Compare(there)
+		t.Logf("%s: %s; in %d carts; sent again %d times (the last: %v)", who, sums, len(one.baskets), one.repeats, one.last)
+		if err := sums.Err(); err != nil {
+			t.Errorf("%s: %v", who, err)
+		}
+		if sums.Acknowledged == 0 {
 			t.Errorf("%s: nothing was written, so nothing was shown", who)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -138,14 +139,11 @@ func start(t *testing.T, config Config) Client {
 		http.DefaultClient.CloseIdleConnections()
 	})
 	api := Client{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(config.APIPort)), Token: config.Token}
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		if _, err := api.State(t.Context()); err == nil {
-			return api
-		} else if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	testkit.EventuallyNil(t, testkit.Patience, "the box answers", func(ctx context.Context) error {
+		_, err := api.State(ctx)
+		return err
+	})
+	return api
 }
 
 // serve answers every byte with itself.

@@ -2,7 +2,6 @@ package scenarios_test
 
 import (
 	"context"
-	"os"
 	"testing"
 	"time"
 
@@ -20,36 +19,28 @@ import (
 	"github.com/geoshard/geoshard/zones/verify"
 )
 
-// within bounds each wait: several elections with their catch-up on a busy machine.
-const within = 90 * time.Second
-
-// amount is how much of something is done.
-func amount(ordinarily, soaking int) int {
-	if os.Getenv("GEOSHARD_SOAK") == "1" {
-		return soaking
-	}
-	return ordinarily
-}
-
-// A scene is a cluster with the shop in it, seen from each datacenter.
-type scene struct {
+// An openedShop is the shop on a cluster, open in each datacenter.
+type openedShop struct {
 	cluster.Cluster
 	// hostMap says where members are reached from this machine, if not at their advertised addresses.
 	hostMap func() map[string]string
 
 	shops map[topology.DatacenterID]*store.Store
-	// whole is the test of all stories: what is opened in one of them stays for the others.
-	whole *testing.T
+	// clients are those of the shops: what is opened in one story stays for the others.
+	clients []*mongo.Client
 }
 
+// moveWithin bounds the moves of all that a plan moves: some of the balancer's rounds of 10 s.
+const moveWithin = 5 * time.Minute
+
 // tell tells all stories, one after the other; what a story breaks, it heals.
-func tell(t *testing.T, s *scene) {
+func tell(t *testing.T, s *openedShop) {
 	t.Helper()
-	s.whole = t
+	defer s.leave()
 	s.open(t)
 	for _, story := range []struct {
 		name string
-		tell func(*testing.T, *scene)
+		tell func(*testing.T, *openedShop)
 	}{
 		{"a datacenter and a shard are added", aDatacenterAndAShardAreAdded},
 		{"documents are in their zones", documentsAreInTheirZones},
@@ -66,7 +57,7 @@ func tell(t *testing.T, s *scene) {
 }
 
 // open makes the shop, and connects to the query router of each datacenter.
-func (s *scene) open(t *testing.T) {
+func (s *openedShop) open(t *testing.T) {
 	t.Helper()
 	s.shops = map[topology.DatacenterID]*store.Store{}
 	for _, dc := range s.Topology().Datacenters {
@@ -75,8 +66,15 @@ func (s *scene) open(t *testing.T) {
 	s.setUp(t)
 }
 
+// leave ends the clients, as long as the cluster is there: they end their sessions.
+func (s *openedShop) leave() {
+	for _, client := range s.clients {
+		_ = client.Disconnect(context.Background())
+	}
+}
+
 // connect opens the shop of a datacenter by the query router of one.
-func (s *scene) connect(t *testing.T, dc, through topology.DatacenterID) *store.Store {
+func (s *openedShop) connect(t *testing.T, dc, through topology.DatacenterID) *store.Store {
 	t.Helper()
 	uri, err := s.URI(through)
 	if err != nil {
@@ -86,7 +84,7 @@ func (s *scene) connect(t *testing.T, dc, through topology.DatacenterID) *store.
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.whole.Cleanup(func() { _ = client.Disconnect(context.Background()) })
+	s.clients = append(s.clients, client)
 	shop, err := store.New(store.Options{Client: client, DataCenter: dc})
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +93,7 @@ func (s *scene) connect(t *testing.T, dc, through topology.DatacenterID) *store.
 }
 
 // setUp makes the shop in all datacenters that there are; what is there stays.
-func (s *scene) setUp(t *testing.T) {
+func (s *openedShop) setUp(t *testing.T) {
 	t.Helper()
 	uri, err := s.URI(s.Topology().Datacenters[0].ID)
 	if err != nil {
@@ -109,7 +107,7 @@ func (s *scene) setUp(t *testing.T) {
 }
 
 // apply gives the zones and ranges the form that a world declares, and waits until all that has to move has moved.
-func (s *scene) apply(t *testing.T, world *topology.Topology) {
+func (s *openedShop) apply(t *testing.T, world *topology.Topology) {
 	t.Helper()
 	c := s.catalog(t)
 	plan, err := c.Plan(t.Context(), world, zones.PlanOptions{Prune: true})
@@ -123,14 +121,14 @@ func (s *scene) apply(t *testing.T, world *topology.Topology) {
 	if _, err := zones.Apply(t.Context(), plan, c.ApplyDeps(catalog.LockOptions{}), zones.ApplyOptions{AutoApprove: true, Force: true}); err != nil {
 		t.Fatalf("apply %v: %v", plan.Steps, err)
 	}
-	if err := zones.Wait(t.Context(), plan.Layout, c, zones.WaitOptions{Goal: zones.WaitClean, Timeout: 3 * within}); err != nil {
+	if err := zones.Wait(t.Context(), plan.Layout, c, zones.WaitOptions{Goal: zones.WaitClean, Timeout: moveWithin}); err != nil {
 		t.Fatalf("wait: %v%s", err, clustertest.Hint(err))
 	}
 	t.Logf("%d steps and all that moved: %s", len(plan.Steps), time.Since(began).Round(100*time.Millisecond))
 }
 
 // catalog opens the config catalogue through the first datacenter's query router.
-func (s *scene) catalog(t *testing.T) *catalog.Catalog {
+func (s *openedShop) catalog(t *testing.T) *catalog.Catalog {
 	t.Helper()
 	uri, err := s.URI(s.Topology().Datacenters[0].ID)
 	if err != nil {
@@ -145,7 +143,7 @@ func (s *scene) catalog(t *testing.T) *catalog.Catalog {
 }
 
 // prove counts the documents on every member and wants all of them in their zones.
-func (s *scene) prove(t *testing.T, world *topology.Topology) {
+func (s *openedShop) prove(t *testing.T, world *topology.Topology) {
 	t.Helper()
 	var o verify.Options
 	if s.hostMap != nil {
@@ -169,32 +167,4 @@ func profile(t *testing.T, name string) consistency.Profile {
 		t.Fatal(err)
 	}
 	return p
-}
-
-// await polls the status until it is as wanted.
-func (s *scene) await(t *testing.T, what string, wanted func(cluster.Status) bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	began := time.Now()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		status, err := s.Status(ctx)
-		if err == nil && wanted(status) {
-			t.Logf("%s: after %s", what, time.Since(began).Round(10*time.Millisecond))
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: not within %s (%v): %+v", what, within, err, status.Members)
-		case <-tick.C:
-		}
-	}
-}
-
-// awaitWhole waits until everybody works and every primary is at home.
-func (s *scene) awaitWhole(t *testing.T) {
-	t.Helper()
-	s.await(t, "all members up, all primaries at home", cluster.Status.Whole)
 }
