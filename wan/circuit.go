@@ -63,7 +63,9 @@ func (c *circuit) run() {
 
 	wg.Go(func() {
 		var sniff oplogSniffer
+		var watch watcher
 		c.forward.fill(c.near, func(b []byte) {
+			watch.sees(b, c)
 			if !c.entry && !c.fetcher.Load() && sniff.sees(b) {
 				c.fetcher.Store(true)
 			}

@@ -69,6 +69,7 @@ type Network struct {
 	sources *sources
 	options Options // Listen and Source; the rest is in now
 	state   atomic.Pointer[world]
+	watches atomic.Pointer[[]*Watch]
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc

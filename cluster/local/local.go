@@ -107,6 +107,9 @@ func (c *Cluster) Dialer(dc topology.DatacenterID) (*wan.Dialer, error) {
 	return c.network.Dialer(dc), nil
 }
 
+// Watch counts what crosses the links and holds one of some texts; see [wan.Watch]. TLS hides it.
+func (c *Cluster) Watch(texts ...string) *wan.Watch { return c.network.Watch(texts...) }
+
 func datacenterIDs(t *topology.Topology) []topology.DatacenterID {
 	var ids []topology.DatacenterID
 	for _, dc := range t.Datacenters {

@@ -158,24 +158,6 @@ func (p *play) check(what string, held bool, got, want any) {
 // same checks that two values are the same.
 func same[T comparable](p *play, what string, got, want T) { p.check(what, got == want, got, want) }
 
-// below checks that something took less than a round trip, so that it cannot have waited for one.
-func (p *play) below(what string, got cluster.Duration, rtt time.Duration) {
-	p.check(what, time.Duration(got) < rtt, got, "less than "+rtt.String())
-}
-
-// mostTries is how often quick asks: a machine that is busy with something else keeps some requests waiting, and what waits for a link waits each time.
-const mostTries = 100
-
-// quick does something until it takes less than a round trip, which shows that it needs no link. It returns the last answer.
-func quick(rtt time.Duration, do func() (answer, error)) (a answer, err error) {
-	for range mostTries {
-		if a, err = do(); err != nil || time.Duration(a.Took) < rtt {
-			break
-		}
-	}
-	return a, err
-}
-
 // atLeast checks that something took a round trip.
 func (p *play) atLeast(what string, got cluster.Duration, rtt time.Duration) {
 	p.check(what, time.Duration(got) >= rtt, got, "at least "+rtt.String())

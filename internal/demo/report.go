@@ -72,6 +72,9 @@ type Spread struct {
 	Min   cluster.Duration `json:"min"`
 	P50   cluster.Duration `json:"p50"`
 	Max   cluster.Duration `json:"max"`
+	// Crossed is how many of the requests crossed a link between datacenters, Way one of the ways that they took. What members copy from each other does not count.
+	Crossed int    `json:"crossed"`
+	Way     string `json:"way,omitempty"`
 }
 
 // A Latency is what clients of one datacenter waited.

@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -151,24 +152,20 @@ func ownWrites(ctx context.Context, p *play) error {
 	return nil
 }
 
-// readsOwn reads a cart with the token of its last write. The copy may have to catch up first; then it answers as quickly as any.
+// readsOwn reads a cart with the token of its last write. The copy may have to catch up first.
 func (p *play) readsOwn(ctx context.Context, b *basket, from topology.DatacenterID, first bool) error {
 	version, _ := b.seen()
-	c, a, err := p.look(ctx, b, from, true)
+	var c cart.Cart
+	a, err := p.unaided("requests and commands of the next read that crossed a link", b, func() (a answer, err error) {
+		c, a, err = p.look(ctx, b, from, true)
+		return a, err
+	})
 	if err != nil {
 		return err
 	}
 	text := "read there with the token"
 	if !first {
 		text = "read in " + p.name(from) + " with the token"
-	}
-	if near, _ := p.neighbour(b.home); !first && (from == b.home || from == near) { // these two have answered such a read before
-		_, rtt := p.neighbour(from)
-		a, err = quick(rtt, func() (answer, error) { _, a, err := p.look(ctx, b, from, true); return a, err })
-		if err != nil {
-			return err
-		}
-		defer func() { p.below("and no link was waited for", a.Took, rtt) }()
 	}
 	p.show(a, "%s: %s", text, list(things(c)))
 	same(p, "it is served in", a.To, from)

@@ -35,8 +35,7 @@ func travelled(ctx context.Context, p *play) error {
 	if err := p.move(ctx, b, abroad); err != nil {
 		return err
 	}
-	_, near := p.neighbour(abroad)
-	if err := p.settled(ctx, b, abroad, near); err != nil {
+	if err := p.settled(ctx, b, abroad); err != nil {
 		return err
 	}
 	// The handle that the customer has had from the first is good for ever, by way of any gateway.
@@ -56,13 +55,12 @@ func (p *play) abroad(ctx context.Context, b *basket, from, home topology.Datace
 	if _, _, err := p.look(ctx, b, from, true); err != nil { // the copy may have to catch up
 		return err
 	}
-	a, err := quick(rtt, func() (answer, error) { _, a, err := p.look(ctx, b, from, true); return a, err })
+	a, err := p.unaided("requests and commands of that read that crossed a link", b, func() (answer, error) { _, a, err := p.look(ctx, b, from, true); return a, err })
 	if err != nil {
 		return err
 	}
 	p.show(a, "reads the cart in %s", p.name(from))
 	same(p, "the read is served there", a.To, from)
-	p.below("from the copy", a.Took, rtt)
 	if p.spoilt("travel") {
 		a, err = p.setPast(ctx, b, from, "umbrella", 2)
 	} else {
@@ -112,14 +110,13 @@ func (p *play) move(ctx context.Context, b *basket, to topology.DatacenterID) er
 }
 
 // settled reads and writes at the new home.
-func (p *play) settled(ctx context.Context, b *basket, home topology.DatacenterID, near time.Duration) error {
-	a, err := quick(near, func() (answer, error) { return p.set(ctx, b, home, "umbrella", 3, localFast) })
+func (p *play) settled(ctx context.Context, b *basket, home topology.DatacenterID) error {
+	a, err := p.unaided("requests and commands of the next write that crossed a link", b, func() (answer, error) { return p.set(ctx, b, home, "umbrella", 3, localFast) })
 	if err != nil {
 		return err
 	}
 	p.show(a, "writes again: three umbrellas")
 	same(p, "now the write is served here", a.To, home)
-	p.below("and waits for no link", a.Took, near)
 	c, a, err := p.look(ctx, b, home, true)
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func Story(preset string) []Step {
 		{"shipping", "Shipping is priced for what is in the cart", "the shipping process of the cart's datacenter is stopped", shipped},
 		{"analytics", "Totals of all datacenters are read nearby, and agree", "an order is placed that nobody writes down", analysed},
 		{"travel", "A customer travels: reads stay near, writes go home, until the home moves too", "the traveller's requests go to the shop itself, past the gateway", travelled},
-		{"latency", "What is local stays local", "the carts that count as local are made in another datacenter", measured},
+		{"latency", "What is local stays local", "in each datacenter one of the reads that count as local asks a primary in another one", measured},
 		{"failover", "A primary is killed: writes wait for the election, and none is lost", "so many members are stopped that no majority is left", failedOver},
 		{"cut", "A datacenter is cut off: its carts go on elsewhere, and come home", "the links are left as they are", cutOff},
 		{"proof", "In the end everything that was acknowledged is there, once, and where it belongs", "a write is undone in the database, behind the shop's back", proved},

@@ -162,21 +162,25 @@ func TestSpreadsAreOfWhatWasMeasured(t *testing.T) {
 	}
 }
 
-// quick stops at the first answer that needed no link, and gives up in the end.
-func TestQuickAsksUntilAnAnswerNeedsNoLink(t *testing.T) {
-	for _, c := range []struct {
-		took  []time.Duration
-		asked int
-	}{{[]time.Duration{time.Millisecond}, 1}, {[]time.Duration{time.Second, time.Second, time.Millisecond}, 3}, {[]time.Duration{time.Second}, mostTries}} {
-		asked := 0
-		a, err := quick(76*time.Millisecond, func() (a answer, err error) {
-			a.Took = cluster.Duration(c.took[min(asked, len(c.took)-1)])
-			asked++
-			return a, nil
-		})
-		if err != nil || asked != c.asked || a.Took != cluster.Duration(c.took[len(c.took)-1]) {
-			t.Errorf("%v: asked %d times, got %s, %v", c.took, asked, a.Took, err)
+// What a member copies is no request; what a query router, the core beneath it or a client asks is one.
+func TestRequestsAreToldFromCopying(t *testing.T) {
+	for source, want := range map[string]bool{"": true, cluster.Router + "/NYC": true, cluster.RouterCore + "/NYC": true, "nyc/LON": false, "config/SYD": false} {
+		if got := program(source); got != want {
+			t.Errorf("%q: got %v, want %v", source, got, want)
 		}
+	}
+}
+
+// One request of many that crossed a link is enough for the check to fail, however quick the others were.
+func TestOneCrossingFailsTheCheck(t *testing.T) {
+	p := pretend(t, configs.Default)
+	p.stayed("reads", Spread{Count: 20, Crossed: 0})
+	p.stayed("reads", Spread{Count: 20, Crossed: 1, Way: "NYC to lon/LON in LON"})
+	if want := (Tally{Held: 1, Failed: 1}); p.report.Checks != want {
+		t.Errorf("got %+v, want %+v", p.report.Checks, want)
+	}
+	if got, want := p.step.Lines[1].Check.Got, "1, one from NYC to lon/LON in LON"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -187,7 +191,7 @@ func TestChecksAreCounted(t *testing.T) {
 	p.listen = func(e Event) { told = append(told, e.(Told).Line) }
 	same(p, "one", 1, 1)
 	same(p, "two", 2, 3)
-	p.below("three", cluster.Duration(time.Second), 76*time.Millisecond)
+	p.atLeast("three", cluster.Duration(time.Millisecond), 76*time.Millisecond)
 	p.atLeast("four", cluster.Duration(time.Second), 76*time.Millisecond)
 	p.say("five")
 	if want := (Tally{Held: 2, Failed: 2}); p.report.Checks != want || len(told) != 5 || len(p.step.Lines) != 5 {
