@@ -14,12 +14,11 @@ import (
 	"testing"
 	"time"
 
+	gopsutilnet "github.com/shirou/gopsutil/v4/net"
 	"github.com/shirou/gopsutil/v4/process"
 
 	"github.com/geoshard/geoshard/cluster/local"
 )
-
-var soak = os.Getenv("GEOSHARD_SOAK") == "1"
 
 // program is the path of geoshard, built for this run.
 var program string
@@ -119,18 +118,40 @@ func (s *stage) nothingLeft(t *testing.T, ports []int) {
 			t.Errorf("process %d is left: %s", p.Pid, line)
 		}
 	}
-	for _, port := range ports {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			t.Errorf("port %d is left: %v", port, err)
-			continue
-		}
-		_ = l.Close()
-	}
+	s.portsFree(t, ports)
 	_ = filepath.WalkDir(s.dir, func(path string, _ os.DirEntry, err error) error {
 		if err == nil && path != s.dir {
 			t.Errorf("left on disk: %s", path)
 		}
 		return nil
 	})
+}
+
+// portsFree looks for ports of a run that are still taken. Another program may have got one meanwhile.
+func (s *stage) portsFree(t *testing.T, ports []int) {
+	t.Helper()
+	for _, port := range ports {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = l.Close()
+			continue
+		}
+		listening, problem := gopsutilnet.Connections("tcp")
+		if problem != nil {
+			t.Fatal(problem)
+		}
+		for _, c := range listening {
+			if c.Status != "LISTEN" || int(c.Laddr.Port) != port {
+				continue
+			}
+			p, problem := process.NewProcess(c.Pid)
+			line := ""
+			if problem == nil {
+				line, problem = p.Cmdline()
+			}
+			if problem != nil || strings.Contains(line, s.dir) {
+				t.Errorf("port %d is left: %v; process %d: %s", port, err, c.Pid, line)
+			}
+		}
+	}
 }

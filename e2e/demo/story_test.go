@@ -7,6 +7,7 @@ import (
 
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/internal/demo"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -22,8 +23,9 @@ func reportOf(t *testing.T, s *stage) *demo.Report {
 
 // The whole story, as a program reads it: the exit code is 0, every check held, and the sums are right.
 func TestTheStoryHolds(t *testing.T) {
+	t.Parallel()
 	presets := []string{configs.Default}
-	if soak {
+	if testkit.Soak() {
 		presets = append(presets, "us-east-west")
 	}
 	for _, preset := range presets {
@@ -124,9 +126,12 @@ func links(t *testing.T, report *demo.Report, world *topology.Topology) {
 			if want := world.RTT(l.Datacenter, a.Home); time.Duration(a.RTT) != want || time.Duration(a.Write.Min) < want {
 				t.Errorf("from %s to %s: round trip %s, quickest write %s, and the topology says %s", l.Datacenter, a.Home, a.RTT, a.Write.Min, want)
 			}
+			if a.Read.Crossed != 0 || a.Write.Crossed != a.Write.Count {
+				t.Errorf("from %s to %s: %d reads and %d of %d writes crossed a link, want none and all", l.Datacenter, a.Home, a.Read.Crossed, a.Write.Crossed, a.Write.Count)
+			}
 		}
 		for _, m := range []demo.Spread{l.LocalRead, l.LocalWrite, l.SafeWrite} {
-			if m.Count == 0 || m.Min <= 0 || m.Min > m.P50 || m.P50 > m.Max {
+			if m.Count == 0 || m.Min <= 0 || m.Min > m.P50 || m.P50 > m.Max || m.Crossed != 0 {
 				t.Errorf("%s: %+v", l.Datacenter, m)
 			}
 		}
@@ -163,9 +168,11 @@ func sums(t *testing.T, report *demo.Report) {
 }
 
 // A step that is spoilt for real is noticed: its checks fail, and the exit code says so.
+// The ordinary run has the step that is spoilt least: one read of twenty asks another datacenter.
 func TestASpoiltStepIsNoticed(t *testing.T) {
-	names := []string{"newcomers"}
-	if soak {
+	t.Parallel()
+	names := []string{"latency"}
+	if testkit.Soak() {
 		names = nil
 		for _, step := range demo.Story(configs.Default) {
 			names = append(names, step.Name)
