@@ -11,7 +11,8 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
-	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
@@ -31,48 +32,39 @@ type trouble struct {
 // hold what was acknowledged.
 func TestFailoverCostsTimeAndNoErrors(t *testing.T) {
 	s := running(t)
-	s.awaitWhole(t)
-	m := newMarket(t, s, amount(60, 1500))
-	seed := uint64(time.Now().UnixNano())
+	m := newMarket(t, s, testkit.Count(t, "carts", 60, 1500))
+	seed := testkit.Seed(t)
 	random := rand.New(rand.NewPCG(seed, 7))
 	ctx, stop := context.WithCancel(t.Context())
-	rate := amount(40, 200)
+	rate := testkit.Count(t, "requests a second", 40, 200)
+	calm := time.Duration(testkit.Count(t, "seconds of calm", 3, 8)) * time.Second
+	kills, cuts := testkit.Count(t, "kills", 4, 20), testkit.Count(t, "cuts", 1, 5)
+	c := s.watchMachine(t)
 	var load sync.WaitGroup
 	began := time.Now()
 	load.Go(func() { m.shop(ctx, rate, 64, 0.2, seed) })
 	defer load.Wait() // also when a wait is in vain
 	defer stop()
 	var troubles []trouble
-	calm := time.Duration(amount(3, 8)) * time.Second
-	kills, cuts := amount(1, 20), amount(1, 5)
 	for i := range kills + cuts {
-		pause(t, calm)
+		testkit.Pause(t.Context(), calm)
 		if i%max(1, (kills+cuts)/cuts) == 1 && cutsIn(troubles) < cuts || kills+cuts-i <= cuts-cutsIn(troubles) {
-			troubles = append(troubles, s.cutOff(t, m, places[random.IntN(len(places))]))
+			troubles = append(troubles, s.cutOff(t, m, c, places[random.IntN(len(places))]))
 		} else {
-			troubles = append(troubles, s.killPrimary(t, s.world.Shards[random.IntN(len(s.world.Shards))].ID))
+			troubles = append(troubles, s.killPrimary(t, c, s.world.Shards[random.IntN(len(s.world.Shards))].ID))
 		}
 	}
-	pause(t, calm)
+	testkit.Pause(t.Context(), calm)
 	stop()
 	load.Wait()
+	c.end()
 	t.Logf("seed %d: %d kills, %d cuts, %d requests in %s (%.0f/s of %d/s)", seed, len(troubles)-cutsIn(troubles), cutsIn(troubles), len(m.samples),
 		time.Since(began).Round(time.Second), float64(len(m.samples))/time.Since(began).Seconds(), rate)
-	m.judge(t, troubles)
+	m.judge(t, troubles, c)
 	if wrong := m.compare(); wrong > 0 {
 		t.Errorf("%d carts do not hold what was acknowledged", wrong)
 	}
 	t.Logf("%d writes had been done before they were acknowledged; %d were sent again by their clients", m.replayed.Load(), m.settled.Load())
-	s.awaitWhole(t)
-}
-
-// pause lets time pass in which the load is watched, not a state.
-func pause(t *testing.T, d time.Duration) {
-	t.Helper()
-	select {
-	case <-t.Context().Done():
-	case <-time.After(d):
-	}
 }
 
 func cutsIn(list []trouble) (n int) {
@@ -85,40 +77,25 @@ func cutsIn(list []trouble) (n int) {
 }
 
 // outage is how long something stays broken: an election, and some time with the new primary.
-var outage = 2*electionTimeout + 3*time.Second
+const outage = 2*electionTimeout + 3*time.Second
 
 // killPrimary kills a shard's primary, starts it again, and waits until the primary is back at home.
-func (s *scene) killPrimary(t *testing.T, shard topology.ShardID) trouble {
+func (s *rig) killPrimary(t *testing.T, c *control, shard topology.ShardID) trouble {
 	t.Helper()
-	status, err := s.cluster.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	primary, ok := status.Primary(shard)
-	if !ok {
-		t.Fatalf("%s has no primary", shard)
-	}
-	one := trouble{began: time.Now(), what: "kill " + primary.Name, shards: []topology.ShardID{shard}}
-	if err := s.cluster.Kill(t.Context(), primary.Name); err != nil {
-		t.Fatal(err)
-	}
-	s.await(t, "another primary of "+string(shard), func(status cluster.Status) bool {
-		now, ok := status.Primary(shard)
-		return ok && now.Name != primary.Name
-	})
-	elected := time.Since(one.began)
-	pause(t, outage-elected)
-	if err := s.cluster.Start(t.Context(), primary.Name); err != nil {
-		t.Fatal(err)
-	}
+	c.avoid(shard)
+	one := trouble{began: time.Now(), shards: []topology.ShardID{shard}}
+	killed, _ := clustertest.KillPrimary(t, s.cluster, shard)
+	one.what = "kill " + killed.Name
+	testkit.Pause(t.Context(), outage-time.Since(one.began))
+	clustertest.Revive(t, s.cluster, killed.Name)
 	s.awaitWhole(t)
 	one.ended = time.Now()
-	t.Logf("%s: another primary was seen after %s, all at home after %s", one.what, elected.Round(10*time.Millisecond), one.ended.Sub(one.began).Round(10*time.Millisecond))
+	t.Logf("%s: all at home after %s", one.what, one.ended.Sub(one.began).Round(10*time.Millisecond))
 	return one
 }
 
 // cutOff cuts a datacenter off: members, query routers, gateways and shops. Its clients stop, as their gateway sees no majority.
-func (s *scene) cutOff(t *testing.T, m *market, dc topology.DatacenterID) trouble {
+func (s *rig) cutOff(t *testing.T, m *market, c *control, dc topology.DatacenterID) trouble {
 	t.Helper()
 	m.away.Store(dc)
 	one := trouble{began: time.Now(), what: "cut off " + string(dc), cut: dc}
@@ -127,13 +104,14 @@ func (s *scene) cutOff(t *testing.T, m *market, dc topology.DatacenterID) troubl
 			one.shards = append(one.shards, shard.ID)
 		}
 	}
+	c.avoid(one.shards...)
 	if err := s.network.Apply(wan.Isolate{DC: dc}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.cluster.Isolate(t.Context(), dc); err != nil {
 		t.Fatal(err)
 	}
-	pause(t, outage)
+	testkit.Pause(t.Context(), outage)
 	s.network.Heal()
 	if err := s.cluster.Heal(t.Context()); err != nil {
 		t.Fatal(err)
@@ -146,16 +124,20 @@ func (s *scene) cutOff(t *testing.T, m *market, dc topology.DatacenterID) troubl
 }
 
 // judge says what the clients saw.
-func (m *market) judge(t *testing.T, troubles []trouble) {
+func (m *market) judge(t *testing.T, troubles []trouble, c *control) {
 	t.Helper()
 	var longest time.Duration
-	errors, excused := map[string]int{}, 0
+	errors, excused, late := map[string]int{}, 0, 0
 	var calm, others []time.Duration // of clients at home, whose own shard was not in trouble
 	for _, s := range m.samples {
 		during, cut := m.during(s, troubles)
 		if s.status == 0 || s.status >= 300 {
 			if cut {
 				excused++ // a client of a gateway that saw no majority
+				continue
+			}
+			if c.stoodStill(s) {
+				late++
 				continue
 			}
 			what := "calm"
@@ -184,9 +166,9 @@ func (m *market) judge(t *testing.T, troubles []trouble) {
 	}
 	p50calm, p50others := median(calm), median(others)
 	ratio := float64(p50others) / float64(max(1, p50calm))
-	t.Logf("errors 0 wanted, got %d kinds; %d of clients that were cut off; pMax %s", len(errors), excused, longest.Round(time.Millisecond))
+	t.Logf("errors 0 wanted, got %d kinds; %d of clients that were cut off; %d that the machine was late by; pMax %s; %s", len(errors), excused, late, longest.Round(time.Millisecond), c)
 	t.Logf("local writes elsewhere: p50 %s in calm (%d), %s while another datacenter was in trouble (%d): ratio %.2f", p50calm, len(calm), p50others, len(others), ratio)
-	if soak && ratio > 1.25 {
+	if testkit.Soak() && ratio > 1.25 {
 		t.Errorf("other datacenters' p50 was %.2f times that of calm times, want at most 1.25", ratio)
 	}
 }
@@ -203,7 +185,7 @@ func (m *market) during(s sample, troubles []trouble) (met *trouble, cut bool) {
 
 // concerns says whether a trouble is about the shard of a request's cart or the datacenter of its client.
 func (m *market) concerns(one *trouble, s sample) bool {
-	return one.cut == s.from || slices.ContainsFunc(one.shards, func(id topology.ShardID) bool { return m.scene.world.HomeOf(id) == s.home })
+	return one.cut == s.from || slices.ContainsFunc(one.shards, func(id topology.ShardID) bool { return m.rig.world.HomeOf(id) == s.home })
 }
 
 func median(list []time.Duration) time.Duration {

@@ -11,20 +11,20 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // A cart gets another home while it is written to, from all three datacenters. Clients go on with the old handle and see no error. Every write raises the cart's version by
 // one, so the version tells whether one was lost or done twice. The writes set quantities: things of another home's catalogue are in another currency, which the shop refuses.
 func TestACartIsRehomedUnderWrites(t *testing.T) {
 	s := running(t)
-	s.awaitWhole(t)
-	for range amount(1, 10) {
+	for range testkit.Count(t, "carts that move four times", 2, 10) {
 		rehomed(t, s, []string{"LON", "SYD", "NYC", "LON"})
 	}
 }
 
 // rehomed moves a new cart to one home after the other. A cart remembers 256 writes and takes no more then, so there are fewer.
-func rehomed(t *testing.T, s *scene, moves []string) {
+func rehomed(t *testing.T, s *rig, moves []string) {
 	m := newMarket(t, s, 1)
 	old := m.baskets[0].handle
 	home, id, _ := strings.Cut(old, ".")
@@ -39,9 +39,7 @@ func rehomed(t *testing.T, s *scene, moves []string) {
 	var clients sync.WaitGroup
 	for _, from := range places {
 		clients.Go(func() {
-			tick := time.NewTicker(150 * time.Millisecond)
-			defer tick.Stop()
-			for n := 1; ctx.Err() == nil; n++ {
+			for n := 1; testkit.Pause(ctx, 150*time.Millisecond); n++ {
 				body := fmt.Sprintf(`{"quantity":%d}`, 1+n%900)
 				status, _, _, problem := m.send(s.places[from].gate, http.MethodPut, "/v1/carts/"+old+"/items/mug", body, newKey(), "")
 				mu.Lock()
@@ -51,12 +49,11 @@ func rehomed(t *testing.T, s *scene, moves []string) {
 					failed[fmt.Sprintf("%d %.300s", status, problem)]++
 				}
 				mu.Unlock()
-				<-tick.C
 			}
 		})
 	}
 	for _, to := range moves {
-		pause(t, time.Second)
+		testkit.Pause(t.Context(), time.Second)
 		done, err := s.places["NYC"].gateway.Rehome(t.Context(), home, id, to)
 		if err != nil {
 			t.Errorf("from %s to %s: %v", home, to, err)
@@ -67,7 +64,7 @@ func rehomed(t *testing.T, s *scene, moves []string) {
 		}
 		home = to
 	}
-	pause(t, time.Second)
+	testkit.Pause(t.Context(), time.Second)
 	stop()
 	clients.Wait()
 	for what, n := range failed {

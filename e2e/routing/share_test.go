@@ -6,12 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
 // writesOf counts, at the drivers of the shops in all datacenters, the statements that wrote carts, and those of them that had to leave the datacenter of their
 // shop: their key was at home elsewhere.
-func writesOf(s *scene) (cross, all uint64) {
+func writesOf(s *rig) (cross, all uint64) {
 	for _, dc := range places {
 		for _, shape := range s.places[dc].guard.Report().Shapes {
 			for _, write := range []string{"update shop.carts", "findAndModify shop.carts", "insert shop.carts"} {
@@ -29,14 +30,15 @@ func writesOf(s *scene) (cross, all uint64) {
 // the shop at the cart's home.
 func TestWritesStayAtHomeWithTheRouter(t *testing.T) {
 	s := running(t)
-	s.awaitWhole(t)
-	m := newMarket(t, s, amount(30, 300))
+	m := newMarket(t, s, testkit.Count(t, "carts", 30, 300))
+	rate, within := testkit.Count(t, "requests a second", 40, 200), time.Duration(testkit.Count(t, "seconds", 4, 60))*time.Second
+	seed := testkit.Seed(t)
 	share := func(name string, base func(*place) string) float64 {
 		m.base = base
 		crossBefore, before := writesOf(s)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(amount(4, 60))*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), within)
 		defer cancel()
-		m.shop(ctx, amount(40, 200), 16, 2.0/3, uint64(time.Now().UnixNano()))
+		m.shop(ctx, rate, 16, 2.0/3, seed)
 		cross, all := writesOf(s)
 		cross, all = cross-crossBefore, all-before
 		if all == 0 {
@@ -59,7 +61,6 @@ func TestWritesStayAtHomeWithTheRouter(t *testing.T) {
 // A new cart is at home where its client is, and stays there when the client travels.
 func TestATravellersCartStaysAtHome(t *testing.T) {
 	s := running(t)
-	s.awaitWhole(t)
 	m := newMarket(t, s, 1)
 	b := m.baskets[0]
 	for _, at := range []topology.DatacenterID{"NYC", "LON", "SYD", "NYC"} {

@@ -19,6 +19,7 @@ import (
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/consistency/gintoken"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -43,12 +44,14 @@ type sample struct {
 	write        bool
 	status       int // 0: no answer
 	problem      string
+	// settled is when a write was acknowledged at last; its client sends it again until it is.
+	settled time.Time
 }
 
 // A market is clients in three datacenters, and the baskets that they fill.
 type market struct {
 	t       testing.TB
-	scene   *scene
+	rig     *rig
 	client  *http.Client
 	baskets []*basket
 	// base is where a client in a datacenter sends its requests.
@@ -62,11 +65,11 @@ type market struct {
 	replayed, settled atomic.Int64
 }
 
-func newMarket(t testing.TB, s *scene, baskets int) *market {
+func newMarket(t testing.TB, s *rig, baskets int) *market {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	m := &market{t: t, scene: s, client: &http.Client{Transport: transport, Timeout: time.Minute}, base: func(p *place) string { return p.gate }}
+	m := &market{t: t, rig: s, client: &http.Client{Transport: transport, Timeout: time.Minute}, base: func(p *place) string { return p.gate }}
 	m.away.Store(topology.DatacenterID(""))
 	for i := range baskets {
 		m.baskets = append(m.baskets, m.take(places[i%len(places)]))
@@ -77,18 +80,16 @@ func newMarket(t testing.TB, s *scene, baskets int) *market {
 // take makes a cart in a datacenter.
 func (m *market) take(dc topology.DatacenterID) *basket {
 	m.t.Helper()
-	until := time.Now().Add(2 * time.Minute)
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for ; ; <-tick.C {
-		status, made, _, problem := m.send(m.scene.places[dc].gate, http.MethodPost, "/v1/carts", "{}", ulid.Make().String(), "")
-		if status == http.StatusCreated && made.Handle.DataCenter == dc { // elsewhere while the shop in dc is not ready
-			return &basket{handle: made.Handle.String(), home: dc, version: made.Version, items: map[string]int{}}
+	var b *basket
+	testkit.EventuallyNil(m.t, testkit.Patience, "a cart in "+string(dc), func(context.Context) error {
+		status, made, _, problem := m.send(m.rig.places[dc].gate, http.MethodPost, "/v1/carts", "{}", ulid.Make().String(), "")
+		if status != http.StatusCreated || made.Handle.DataCenter != dc { // elsewhere while the shop in dc is not ready
+			return fmt.Errorf("%d %s, made in %q", status, problem, made.Handle.DataCenter)
 		}
-		if time.Now().After(until) {
-			m.t.Fatalf("create a cart in %s: %d %s", dc, status, problem)
-		}
-	}
+		b = &basket{handle: made.Handle.String(), home: dc, version: made.Version, items: map[string]int{}}
+		return nil
+	})
+	return b
 }
 
 // send sends one request, once. status is 0 without an answer; problem then is why, else what the answer said.
@@ -125,34 +126,24 @@ func (m *market) send(base, method, path, body, key, token string) (status int, 
 	return res.StatusCode, c, res.Header, ""
 }
 
-// shop sends requests at a rate until the context ends: from all datacenters alike, travel of them to carts that are at home elsewhere.
+// shop sends requests at a rate until the context ends: from all datacenters alike, travel of them to carts that are at home elsewhere. Each worker has his share of the
+// rate, so one who is held lowers it by his share alone.
 func (m *market) shop(ctx context.Context, rate, workers int, travel float64, seed uint64) {
-	tick := time.NewTicker(time.Second / time.Duration(rate))
-	defer tick.Stop()
 	var all sync.WaitGroup
 	defer all.Wait()
-	turns := make(chan struct{})
-	defer close(turns)
+	every := time.Second * time.Duration(workers) / time.Duration(rate)
 	for i := range workers {
 		all.Go(func() {
 			random := rand.New(rand.NewPCG(seed, uint64(i)))
-			for range turns {
+			next := time.Now().Add(time.Duration(random.Int64N(int64(every))))
+			for testkit.Pause(ctx, time.Until(next)) {
 				m.once(random, travel)
+				next = next.Add(every)
+				if now := time.Now(); next.Before(now) { // what was missed is not made good
+					next = now
+				}
 			}
 		})
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		select {
-		case turns <- struct{}{}:
-		case <-ctx.Done():
-			return
-		case <-time.After(time.Second): // all are held: the rate drops, and the report says so
-		}
 	}
 }
 
@@ -179,7 +170,6 @@ func (m *market) once(random *rand.Rand, travel float64) {
 }
 
 func (m *market) note(s sample) {
-	s.ended = time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.samples = append(m.samples, s)
@@ -189,7 +179,8 @@ func (m *market) note(s sample) {
 func (m *market) look(b *basket, from topology.DatacenterID) {
 	s := sample{began: time.Now(), from: from, home: b.home}
 	var got cart.Cart
-	s.status, got, _, s.problem = m.send(m.base(m.scene.places[from]), http.MethodGet, "/v1/carts/"+b.handle, "", "", b.token)
+	s.status, got, _, s.problem = m.send(m.base(m.rig.places[from]), http.MethodGet, "/v1/carts/"+b.handle, "", "", b.token)
+	s.ended = time.Now()
 	m.note(s)
 	if s.status == http.StatusOK && b.token != "" && got.Version < b.version {
 		m.t.Errorf("cart %s read in %s: version %d, the client had seen %d", b.handle, from, got.Version, b.version)
@@ -202,21 +193,25 @@ func (m *market) fill(b *basket, from topology.DatacenterID, sku string, n int) 
 	key := ulid.Make().String()
 	body := fmt.Sprintf(`{"sku":%q,"quantity":%d}`, sku, n)
 	s := sample{began: time.Now(), from: from, home: b.home, write: true}
-	status, got, h, problem := m.send(m.base(m.scene.places[from]), http.MethodPost, "/v1/carts/"+b.handle+"/items", body, key, "")
-	s.status, s.problem = status, problem
-	m.note(s)
-	until := time.Now().Add(3 * time.Minute)
-	pause := time.NewTicker(500 * time.Millisecond)
-	defer pause.Stop()
-	for status >= 300 || status == 0 {
-		if time.Now().After(until) {
-			m.t.Errorf("cart %s: a request was never acknowledged: %d %s", b.handle, status, problem)
+	status, got, h, problem := m.send(m.base(m.rig.places[from]), http.MethodPost, "/v1/carts/"+b.handle+"/items", body, key, "")
+	s.status, s.problem, s.ended = status, problem, time.Now()
+	if status >= 300 || status == 0 {
+		m.settled.Add(1)
+		err := m.insist(func() (err error) {
+			status, got, h, problem = m.send(m.base(m.rig.places[from]), http.MethodPost, "/v1/carts/"+b.handle+"/items", body, key, "")
+			if status >= 300 || status == 0 {
+				err = fmt.Errorf("%d %s", status, problem)
+			}
+			return err
+		})
+		if err != nil {
+			m.t.Errorf("cart %s: a request was never acknowledged: %v", b.handle, err)
+			m.note(s)
 			return
 		}
-		<-pause.C
-		m.settled.Add(1)
-		status, got, h, problem = m.send(m.base(m.scene.places[from]), http.MethodPost, "/v1/carts/"+b.handle+"/items", body, key, "")
 	}
+	s.settled = time.Now()
+	m.note(s)
 	if h.Get("Idempotency-Replayed") != "" {
 		m.replayed.Add(1)
 	}
@@ -224,6 +219,13 @@ func (m *market) fill(b *basket, from topology.DatacenterID, sku string, n int) 
 	b.history = append(b.history, fmt.Sprintf("%s to %s from %s: %d %s, key %s, version %d, replayed %q, served by %s (%s)", s.began.Format("05.000"), time.Now().Format("05.000"), from, n, sku, key,
 		got.Version, h.Get("Idempotency-Replayed"), h.Get("X-Geoshard-Datacenter"), h.Get("X-Geoshard-Reason")))
 	b.version, b.token = got.Version, h.Get(gintoken.DefaultHeader)
+}
+
+// insist tries until it succeeds.
+func (m *market) insist(try func() error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience) // also after the load: a write that was begun is ended
+	defer cancel()
+	return testkit.Await(ctx, "an acknowledgement", func(context.Context) error { return try() })
 }
 
 // compare holds what is stored against what was acknowledged: nothing is lost, nothing is done twice. It reads with the profile of the writes, multi-datacenter: the primary itself.
@@ -240,7 +242,7 @@ func (m *market) compare() (wrong int) {
 		if err != nil {
 			m.t.Fatal(err)
 		}
-		got, err := m.scene.places[b.home].store.Cart(m.t.Context(), current, h)
+		got, err := m.rig.places[b.home].store.Cart(m.t.Context(), current, h)
 		if err != nil {
 			m.t.Fatalf("cart %s: %v", b.handle, err)
 		}

@@ -34,6 +34,8 @@ const (
 	budget = 30 * time.Second
 	// drainWithin is how long requests under way may take when the world ends.
 	drainWithin = time.Second
+	// checkWithin is twice the gateway's default: shops on a busy machine are late without being gone.
+	checkWithin = 2 * gateway.DefaultCheckWithin
 	// lookEvery is how often inventory services and shipping processes look; quicker than by default, since people watch.
 	lookEvery = 500 * time.Millisecond
 
@@ -252,7 +254,7 @@ func (w *World) openGateway(p *place, secret []byte, links *wan.Network) error {
 	p.gateway, err = gateway.New(gateway.Options{
 		World: w.topology, Here: p.dc, Keys: cookies, Directory: homes, Client: client, Explain: true,
 		Members: func() *options.ClientOptions { return options.Client().SetDialer(members) },
-		Dial:    links.Dialer(p.dc).DialContext,
+		Dial:    links.Dialer(p.dc).DialContext, CheckWithin: checkWithin,
 	})
 	if err != nil {
 		return err

@@ -22,6 +22,11 @@ func cutOff(ctx context.Context, p *play) error {
 	if err := p.lookAround(ctx); err != nil {
 		return err
 	}
+	for _, home := range p.world.homes { // or a cart that is meant for one would be made elsewhere
+		if err := p.world.awaitServing(ctx, home); err != nil {
+			return err
+		}
+	}
 	theirs, others, err := p.writers(ctx, dc, profile)
 	if err != nil {
 		return err

@@ -22,10 +22,11 @@ import (
 	"github.com/geoshard/geoshard/cart/api"
 	"github.com/geoshard/geoshard/cart/demo"
 	"github.com/geoshard/geoshard/cart/store"
-	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/router/directory"
 	"github.com/geoshard/geoshard/router/gateway"
@@ -34,24 +35,8 @@ import (
 	"github.com/geoshard/geoshard/wan"
 )
 
-var soak = os.Getenv("GEOSHARD_SOAK") == "1"
-
-// amount is how much of something is done.
-func amount(ordinarily, soaking int) int {
-	if soak {
-		return soaking
-	}
-	return ordinarily
-}
-
-// electionTimeout and budget are the in a soak, checkWithin is the gateway's default there. An ordinary run may meet a machine that is busy with other tests, on which
-// members and shops are late without being gone.
-var electionTimeout, budget, checkWithin = func() (time.Duration, time.Duration, time.Duration) {
-	if soak {
-		return 2 * time.Second, 10 * time.Second, gateway.DefaultCheckWithin
-	}
-	return 5 * time.Second, 45 * time.Second, 4 * time.Second
-}()
+// electionTimeout and budget are the same in every run: a soak is longer, not stricter.
+const electionTimeout, budget = 2 * time.Second, 10 * time.Second
 
 // scale shrinks the links: 7.6, 20 and 26.5 ms. What is tested here are ways and outcomes.
 const scale = 0.1
@@ -86,8 +71,8 @@ type place struct {
 	guard      *homeguard.Guard
 }
 
-// A scene is everything, started once for the test binary.
-type scene struct {
+// A rig is everything, started once for the test binary: the cluster, and in each datacenter a shop with its gateway.
+type rig struct {
 	cluster *local.Cluster
 	network *wan.Network // the links between the gateways and the shops
 	world   *topology.Topology
@@ -96,16 +81,16 @@ type scene struct {
 }
 
 var shared struct {
-	once  sync.Once
-	scene *scene
-	err   error
+	once sync.Once
+	rig  *rig
+	err  error
 }
 
 func TestMain(m *testing.M) {
 	local.ChildMain()
 	gin.SetMode(gin.ReleaseMode)
 	code := m.Run()
-	if s := shared.scene; s != nil {
+	if s := shared.rig; s != nil {
 		if err := s.close(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
@@ -119,21 +104,23 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func running(t testing.TB) *scene {
+// running returns the rig, which the first test starts, when all is well: all members work, all primaries are at home, every gateway sees every shop.
+func running(t testing.TB) *rig {
 	t.Helper()
 	shared.once.Do(func() {
-		shared.scene = &scene{places: map[topology.DatacenterID]*place{}}
-		shared.err = shared.scene.start(t)
+		shared.rig = &rig{places: map[topology.DatacenterID]*place{}}
+		shared.err = shared.rig.start(t)
 	})
 	if shared.err != nil {
 		t.Fatalf("start: %v", shared.err)
 	}
-	return shared.scene
+	shared.rig.awaitWhole(t)
+	return shared.rig
 }
 
-func (s *scene) later(f func() error) { s.closers = append(s.closers, f) }
+func (s *rig) later(f func() error) { s.closers = append(s.closers, f) }
 
-func (s *scene) close() error {
+func (s *rig) close() error {
 	var errs []error
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		errs = append(errs, s.closers[i]())
@@ -141,7 +128,7 @@ func (s *scene) close() error {
 	return errors.Join(errs...)
 }
 
-func (s *scene) start(t testing.TB) error {
+func (s *rig) start(t testing.TB) error {
 	began := time.Now()
 	fronts, handlers, err := s.shops()
 	if err != nil {
@@ -201,7 +188,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // shops are the listeners of the shops, each behind a front in the network: the topology names the fronts, so they are there before it.
-func (s *scene) shops() (fronts []string, doors []*door, err error) {
+func (s *rig) shops() (fronts []string, doors []*door, err error) {
 	preset, err := configs.Read(configs.Default)
 	if err != nil {
 		return nil, nil, err
@@ -230,7 +217,7 @@ func (s *scene) shops() (fronts []string, doors []*door, err error) {
 }
 
 // open opens a datacenter's shop and starts its gateway.
-func (s *scene) open(p *place, d *door) error {
+func (s *rig) open(p *place, d *door) error {
 	uri, err := s.cluster.URI(p.dc)
 	if err != nil {
 		return err
@@ -281,7 +268,7 @@ func cookieKeys() (*router.CookieKeys, error) {
 }
 
 // serve starts a gateway, which has its own client, as a process of its own would.
-func (s *scene) serve(p *place, uri string) error {
+func (s *rig) serve(p *place, uri string) error {
 	client, err := mongo.Connect(options.Client().ApplyURI(uri))
 	if err != nil {
 		return err
@@ -302,7 +289,7 @@ func (s *scene) serve(p *place, uri string) error {
 	p.gateway, err = gateway.New(gateway.Options{
 		World: s.world, Here: p.dc, Keys: keys, Directory: homes, Client: client,
 		Members: func() *options.ClientOptions { return options.Client().SetDialer(members) },
-		Dial:    s.network.Dialer(p.dc).DialContext, CheckWithin: checkWithin,
+		Dial:    s.network.Dialer(p.dc).DialContext,
 	})
 	if err != nil {
 		return err
@@ -328,26 +315,18 @@ func (s *scene) serve(p *place, uri string) error {
 	return nil
 }
 
-// await polls the cluster's status until it is as wanted.
-func (s *scene) await(t testing.TB, what string, wanted func(cluster.Status) bool) {
+// awaitWhole waits until all members work, all primaries are at home and every gateway sees every shop.
+func (s *rig) awaitWhole(t testing.TB) {
 	t.Helper()
-	until := time.Now().Add(3 * time.Minute)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		status, err := s.cluster.Status(t.Context())
-		if err == nil && wanted(status) {
-			return
+	clustertest.AwaitWhole(t, s.cluster)
+	testkit.EventuallyNil(t, testkit.Patience, "every gateway sees every shop", func(context.Context) error {
+		for _, p := range s.places {
+			for _, seen := range p.gateway.Table().Datacenters {
+				if !seen.Up {
+					return fmt.Errorf("the gateway in %s does not see %s", p.dc, seen.ID)
+				}
+			}
 		}
-		if time.Now().After(until) {
-			t.Fatalf("waited in vain: %s (%v)", what, err)
-		}
-		<-tick.C
-	}
-}
-
-// awaitWhole waits until all members work and all primaries are at home.
-func (s *scene) awaitWhole(t testing.TB) {
-	t.Helper()
-	s.await(t, "all members up, primaries at home", cluster.Status.Whole)
+		return nil
+	})
 }
