@@ -19,6 +19,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/internal/demo/dashboard"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // A screen is what a program has written so far.
@@ -62,7 +63,7 @@ func TestTheCommandServesThePageUntilItIsInterrupted(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	var address []string
-	poll(t, "the address of the page", func() bool {
+	testkit.Eventually(t, testkit.Patience, "the address of the page", func() bool {
 		select {
 		case err := <-ended:
 			t.Fatalf("it ended: %v\n%s", err, said.String())

@@ -43,7 +43,7 @@ func TestThePageShowsTheClusterAsItIs(t *testing.T) {
 }
 
 // holdLayout compares zones and chunks with the catalogue as the planner reads it.
-func (s *scene) holdLayout(t *testing.T, p *page) {
+func (s *browsedDemo) holdLayout(t *testing.T, p *page) {
 	t.Helper()
 	uri, err := s.world.Cluster().URI("NYC")
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // A page is a tab with the dashboard.
@@ -26,7 +28,7 @@ type page struct {
 }
 
 // blank is a tab in which nothing is open yet. When the test ends its console has to be empty.
-func (s *scene) blank(t *testing.T) *page {
+func (s *browsedDemo) blank(t *testing.T) *page {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(s.browser)
 	p := &page{t: t, ctx: ctx}
@@ -82,7 +84,7 @@ func (p *page) complaints() []string {
 }
 
 // open opens the page with its token, and waits until it shows the cluster.
-func (s *scene) open(t *testing.T) *page {
+func (s *browsedDemo) open(t *testing.T) *page {
 	t.Helper()
 	p := s.blank(t)
 	p.visit(s.url + "#token=" + token)
@@ -102,7 +104,7 @@ func (p *page) shown() {
 
 func (p *page) do(steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, testkit.Patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		p.t.Fatalf("in the page: %v", err)
@@ -127,7 +129,7 @@ func (p *page) await(what, expression string) {
 			p.t.Logf("the page says: %s; its log: %s", p.text("#note"), eval[[]string](p, `[...document.querySelectorAll("#log li")].slice(0, 6).map((li) => li.textContent)`))
 		}
 	}()
-	poll(p.t, what+"\n"+expression, func() bool { return eval[bool](p, "!!("+expression+")") })
+	testkit.Eventually(p.t, testkit.Patience, what+"\n"+expression, func() bool { return eval[bool](p, "!!("+expression+")") })
 }
 
 // text is what an element says, "" where there is none.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 func TestAReloadedPageKnowsWhatWasBefore(t *testing.T) {
@@ -55,7 +57,7 @@ func TestTheSteadyTrafficIsStoppedAndStarted(t *testing.T) {
 	p.await("the button to start it", `document.querySelector("[data-act=traffic]").dataset.on === "yes"`)
 	newest := `document.querySelector("#requests tr[data-who=traffic]")?.dataset.key ?? ""`
 	var last string
-	poll(t, "no more requests", func() bool { // those under way end
+	testkit.Eventually(t, testkit.Patience, "no more requests", func() bool { // those under way end
 		was := last
 		last = eval[string](p, newest)
 		p.do(chromedp.Sleep(settled))
@@ -162,7 +164,7 @@ func TestEverythingCanBeDoneByKeyboard(t *testing.T) {
 }
 
 // reachable tabs through the page from its beginning, and holds what it met against all that can be pressed.
-func (s *scene) reachable(t *testing.T, p *page) {
+func (s *browsedDemo) reachable(t *testing.T, p *page) {
 	t.Helper()
 	p.press(`[data-act="traffic"]`) // still, so that nothing comes and goes meanwhile
 	p.do(chromedp.Evaluate[chromedp.Void](`window.met = new Set(); document.activeElement.blur(); document.addEventListener("focusin", (e) => met.add(e.target)); window.scrollTo(0, 0)`))

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // settled is long enough for what is under way to be drawn.
@@ -36,14 +38,14 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 }
 
 // picture plays a little, so that there is something to see, and takes the pictures.
-func (s *scene) picture(t *testing.T, dir string) {
+func (s *browsedDemo) picture(t *testing.T, dir string) {
 	t.Helper()
 	s.awaitWhole(t)
 	p := s.open(t)
 	p.shopper("Auckland")
 	p.add("lamp")
 	p.shopper("San Francisco")
-	poll(t, "a console, which another test may have delayed", func() bool {
+	testkit.Eventually(t, testkit.Patience, "a console, which another test may have delayed", func() bool {
 		p.choose("#sku", "console")
 		p.press(`form[data-act="item"] button`)
 		p.await("the console, or why not", `document.querySelector("#shopper [data-sku=console]") || !document.querySelector("#note").hidden`)

@@ -80,7 +80,7 @@ func cutsIn(list []trouble) (n int) {
 const outage = 2*electionTimeout + 3*time.Second
 
 // killPrimary kills a shard's primary, starts it again, and waits until the primary is back at home.
-func (s *rig) killPrimary(t *testing.T, c *control, shard topology.ShardID) trouble {
+func (s *routedShop) killPrimary(t *testing.T, c *control, shard topology.ShardID) trouble {
 	t.Helper()
 	c.avoid(shard)
 	one := trouble{began: time.Now(), shards: []topology.ShardID{shard}}
@@ -95,7 +95,7 @@ func (s *rig) killPrimary(t *testing.T, c *control, shard topology.ShardID) trou
 }
 
 // cutOff cuts a datacenter off: members, query routers, gateways and shops. Its clients stop, as their gateway sees no majority.
-func (s *rig) cutOff(t *testing.T, m *market, c *control, dc topology.DatacenterID) trouble {
+func (s *routedShop) cutOff(t *testing.T, m *market, c *control, dc topology.DatacenterID) trouble {
 	t.Helper()
 	m.away.Store(dc)
 	one := trouble{began: time.Now(), what: "cut off " + string(dc), cut: dc}
@@ -185,7 +185,7 @@ func (m *market) during(s sample, troubles []trouble) (met *trouble, cut bool) {
 
 // concerns says whether a trouble is about the shard of a request's cart or the datacenter of its client.
 func (m *market) concerns(one *trouble, s sample) bool {
-	return one.cut == s.from || slices.ContainsFunc(one.shards, func(id topology.ShardID) bool { return m.rig.world.HomeOf(id) == s.home })
+	return one.cut == s.from || slices.ContainsFunc(one.shards, func(id topology.ShardID) bool { return m.routed.world.HomeOf(id) == s.home })
 }
 
 func median(list []time.Duration) time.Duration {

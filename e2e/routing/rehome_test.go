@@ -24,7 +24,7 @@ func TestACartIsRehomedUnderWrites(t *testing.T) {
 }
 
 // rehomed moves a new cart to one home after the other. A cart remembers 256 writes and takes no more then, so there are fewer.
-func rehomed(t *testing.T, s *rig, moves []string) {
+func rehomed(t *testing.T, s *routedShop, moves []string) {
 	m := newMarket(t, s, 1)
 	old := m.baskets[0].handle
 	home, id, _ := strings.Cut(old, ".")

@@ -12,7 +12,7 @@ import (
 
 // writesOf counts, at the drivers of the shops in all datacenters, the statements that wrote carts, and those of them that had to leave the datacenter of their
 // shop: their key was at home elsewhere.
-func writesOf(s *rig) (cross, all uint64) {
+func writesOf(s *routedShop) (cross, all uint64) {
 	for _, dc := range places {
 		for _, shape := range s.places[dc].guard.Report().Shapes {
 			for _, write := range []string{"update shop.carts", "findAndModify shop.carts", "insert shop.carts"} {

@@ -51,7 +51,7 @@ type sample struct {
 // A market is clients in three datacenters, and the baskets that they fill.
 type market struct {
 	t       testing.TB
-	rig     *rig
+	routed  *routedShop
 	client  *http.Client
 	baskets []*basket
 	// base is where a client in a datacenter sends its requests.
@@ -65,11 +65,11 @@ type market struct {
 	replayed, settled atomic.Int64
 }
 
-func newMarket(t testing.TB, s *rig, baskets int) *market {
+func newMarket(t testing.TB, s *routedShop, baskets int) *market {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	m := &market{t: t, rig: s, client: &http.Client{Transport: transport, Timeout: time.Minute}, base: func(p *place) string { return p.gate }}
+	m := &market{t: t, routed: s, client: &http.Client{Transport: transport, Timeout: time.Minute}, base: func(p *place) string { return p.gate }}
 	m.away.Store(topology.DatacenterID(""))
 	for i := range baskets {
 		m.baskets = append(m.baskets, m.take(places[i%len(places)]))
@@ -82,7 +82,7 @@ func (m *market) take(dc topology.DatacenterID) *basket {
 	m.t.Helper()
 	var b *basket
 	testkit.EventuallyNil(m.t, testkit.Patience, "a cart in "+string(dc), func(context.Context) error {
-		status, made, _, problem := m.send(m.rig.places[dc].gate, http.MethodPost, "/v1/carts", "{}", ulid.Make().String(), "")
+		status, made, _, problem := m.send(m.routed.places[dc].gate, http.MethodPost, "/v1/carts", "{}", ulid.Make().String(), "")
 		if status != http.StatusCreated || made.Handle.DataCenter != dc { // elsewhere while the shop in dc is not ready
 			return fmt.Errorf("%d %s, made in %q", status, problem, made.Handle.DataCenter)
 		}
@@ -179,7 +179,7 @@ func (m *market) note(s sample) {
 func (m *market) look(b *basket, from topology.DatacenterID) {
 	s := sample{began: time.Now(), from: from, home: b.home}
 	var got cart.Cart
-	s.status, got, _, s.problem = m.send(m.base(m.rig.places[from]), http.MethodGet, "/v1/carts/"+b.handle, "", "", b.token)
+	s.status, got, _, s.problem = m.send(m.base(m.routed.places[from]), http.MethodGet, "/v1/carts/"+b.handle, "", "", b.token)
 	s.ended = time.Now()
 	m.note(s)
 	if s.status == http.StatusOK && b.token != "" && got.Version < b.version {
@@ -193,12 +193,12 @@ func (m *market) fill(b *basket, from topology.DatacenterID, sku string, n int) 
 	key := ulid.Make().String()
 	body := fmt.Sprintf(`{"sku":%q,"quantity":%d}`, sku, n)
 	s := sample{began: time.Now(), from: from, home: b.home, write: true}
-	status, got, h, problem := m.send(m.base(m.rig.places[from]), http.MethodPost, "/v1/carts/"+b.handle+"/items", body, key, "")
+	status, got, h, problem := m.send(m.base(m.routed.places[from]), http.MethodPost, "/v1/carts/"+b.handle+"/items", body, key, "")
 	s.status, s.problem, s.ended = status, problem, time.Now()
 	if status >= 300 || status == 0 {
 		m.settled.Add(1)
 		err := m.insist(func() (err error) {
-			status, got, h, problem = m.send(m.base(m.rig.places[from]), http.MethodPost, "/v1/carts/"+b.handle+"/items", body, key, "")
+			status, got, h, problem = m.send(m.base(m.routed.places[from]), http.MethodPost, "/v1/carts/"+b.handle+"/items", body, key, "")
 			if status >= 300 || status == 0 {
 				err = fmt.Errorf("%d %s", status, problem)
 			}
@@ -242,7 +242,7 @@ func (m *market) compare() (wrong int) {
 		if err != nil {
 			m.t.Fatal(err)
 		}
-		got, err := m.rig.places[b.home].store.Cart(m.t.Context(), current, h)
+		got, err := m.routed.places[b.home].store.Cart(m.t.Context(), current, h)
 		if err != nil {
 			m.t.Fatalf("cart %s: %v", b.handle, err)
 		}

@@ -71,8 +71,8 @@ type place struct {
 	guard      *homeguard.Guard
 }
 
-// A rig is everything, started once for the test binary: the cluster, and in each datacenter a shop with its gateway.
-type rig struct {
+// A routedShop is the cluster, and in each datacenter a shop with its gateway. There is one for the test binary.
+type routedShop struct {
 	cluster *local.Cluster
 	network *wan.Network // the links between the gateways and the shops
 	world   *topology.Topology
@@ -82,7 +82,7 @@ type rig struct {
 
 var shared struct {
 	once sync.Once
-	rig  *rig
+	shop *routedShop
 	err  error
 }
 
@@ -90,7 +90,7 @@ func TestMain(m *testing.M) {
 	local.ChildMain()
 	gin.SetMode(gin.ReleaseMode)
 	code := m.Run()
-	if s := shared.rig; s != nil {
+	if s := shared.shop; s != nil {
 		if err := s.close(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
@@ -104,23 +104,23 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// running returns the rig, which the first test starts, when all is well: all members work, all primaries are at home, every gateway sees every shop.
-func running(t testing.TB) *rig {
+// running returns the shop, which the first test starts, when all is well: all members work, all primaries are at home, every gateway sees every shop.
+func running(t testing.TB) *routedShop {
 	t.Helper()
 	shared.once.Do(func() {
-		shared.rig = &rig{places: map[topology.DatacenterID]*place{}}
-		shared.err = shared.rig.start(t)
+		shared.shop = &routedShop{places: map[topology.DatacenterID]*place{}}
+		shared.err = shared.shop.start(t)
 	})
 	if shared.err != nil {
 		t.Fatalf("start: %v", shared.err)
 	}
-	shared.rig.awaitWhole(t)
-	return shared.rig
+	shared.shop.awaitWhole(t)
+	return shared.shop
 }
 
-func (s *rig) later(f func() error) { s.closers = append(s.closers, f) }
+func (s *routedShop) later(f func() error) { s.closers = append(s.closers, f) }
 
-func (s *rig) close() error {
+func (s *routedShop) close() error {
 	var errs []error
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		errs = append(errs, s.closers[i]())
@@ -128,7 +128,7 @@ func (s *rig) close() error {
 	return errors.Join(errs...)
 }
 
-func (s *rig) start(t testing.TB) error {
+func (s *routedShop) start(t testing.TB) error {
 	began := time.Now()
 	fronts, handlers, err := s.shops()
 	if err != nil {
@@ -188,7 +188,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // shops are the listeners of the shops, each behind a front in the network: the topology names the fronts, so they are there before it.
-func (s *rig) shops() (fronts []string, doors []*door, err error) {
+func (s *routedShop) shops() (fronts []string, doors []*door, err error) {
 	preset, err := configs.Read(configs.Default)
 	if err != nil {
 		return nil, nil, err
@@ -217,7 +217,7 @@ func (s *rig) shops() (fronts []string, doors []*door, err error) {
 }
 
 // open opens a datacenter's shop and starts its gateway.
-func (s *rig) open(p *place, d *door) error {
+func (s *routedShop) open(p *place, d *door) error {
 	uri, err := s.cluster.URI(p.dc)
 	if err != nil {
 		return err
@@ -268,7 +268,7 @@ func cookieKeys() (*router.CookieKeys, error) {
 }
 
 // serve starts a gateway, which has its own client, as a process of its own would.
-func (s *rig) serve(p *place, uri string) error {
+func (s *routedShop) serve(p *place, uri string) error {
 	client, err := mongo.Connect(options.Client().ApplyURI(uri))
 	if err != nil {
 		return err
@@ -316,7 +316,7 @@ func (s *rig) serve(p *place, uri string) error {
 }
 
 // awaitWhole waits until all members work, all primaries are at home and every gateway sees every shop.
-func (s *rig) awaitWhole(t testing.TB) {
+func (s *routedShop) awaitWhole(t testing.TB) {
 	t.Helper()
 	clustertest.AwaitWhole(t, s.cluster)
 	testkit.EventuallyNil(t, testkit.Patience, "every gateway sees every shop", func(context.Context) error {

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/internal/demo"
 	"github.com/geoshard/geoshard/internal/demo/dashboard"
@@ -27,16 +28,10 @@ import (
 // rewrite makes the screenshots of the documentation anew.
 var rewrite = os.Getenv("GEOSHARD_GOLDEN") == "rewrite"
 
-// electionTimeout is long enough for a machine that does other things beside: there must be no elections but those of the tests.
-const electionTimeout = 6 * time.Second
-
-// patience is how long anything may take on a machine that is busy with other tests.
-const patience = 2 * time.Minute
-
 const token = "the-token-of-this-test"
 
-// A scene is the demonstration with its page, and a browser. There is one for the test binary.
-type scene struct {
+// A browsedDemo is the demonstration with its page, and a browser. There is one for the test binary.
+type browsedDemo struct {
 	world   *demo.World
 	url     string
 	browser context.Context
@@ -44,9 +39,9 @@ type scene struct {
 }
 
 var shared struct {
-	once  sync.Once
-	scene *scene
-	err   error
+	once sync.Once
+	demo *browsedDemo
+	err  error
 }
 
 func TestMain(m *testing.M) {
@@ -56,8 +51,8 @@ func TestMain(m *testing.M) {
 		os.Exit(untested())
 	}
 	code := m.Run()
-	if shared.scene != nil {
-		if err := shared.scene.close(); err != nil {
+	if shared.demo != nil {
+		if err := shared.demo.close(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
@@ -89,22 +84,22 @@ func chromium() string {
 	return ""
 }
 
-// running returns the scene, which the first test starts.
-func running(t *testing.T) *scene {
+// running returns the demonstration, which the first test starts.
+func running(t *testing.T) *browsedDemo {
 	t.Helper()
 	shared.once.Do(func() {
-		shared.scene = &scene{}
-		shared.err = shared.scene.start(t)
+		shared.demo = &browsedDemo{}
+		shared.err = shared.demo.start(t)
 	})
 	if shared.err != nil {
 		t.Fatalf("start: %v", shared.err)
 	}
-	return shared.scene
+	return shared.demo
 }
 
-func (s *scene) later(f func() error) { s.closers = append(s.closers, f) }
+func (s *browsedDemo) later(f func() error) { s.closers = append(s.closers, f) }
 
-func (s *scene) close() error {
+func (s *browsedDemo) close() error {
 	var errs []error
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		errs = append(errs, s.closers[i]())
@@ -112,7 +107,7 @@ func (s *scene) close() error {
 	return errors.Join(errs...)
 }
 
-func (s *scene) start(t *testing.T) error {
+func (s *browsedDemo) start(t *testing.T) error {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
 	defer cancel()
@@ -125,7 +120,7 @@ func (s *scene) start(t *testing.T) error {
 	if rewrite {
 		name = demo.DefaultName // it is in the picture
 	}
-	if s.world, err = demo.Start(ctx, demo.Options{Name: name, Dir: dir, ElectionTimeout: electionTimeout}); err != nil {
+	if s.world, err = demo.Start(ctx, demo.Options{Name: name, Dir: dir}); err != nil {
 		return err
 	}
 	s.later(func() error { return s.world.Close(context.Background()) })
@@ -141,7 +136,7 @@ func (s *scene) start(t *testing.T) error {
 }
 
 // serve opens the page.
-func (s *scene) serve() error {
+func (s *browsedDemo) serve() error {
 	d, err := dashboard.New(dashboard.Options{World: s.world, Token: token, Keys: s.world.Tokens()})
 	if err != nil {
 		return err
@@ -162,7 +157,7 @@ func (s *scene) serve() error {
 }
 
 // browse starts the browser, in which each test has a tab of its own.
-func (s *scene) browse() error {
+func (s *browsedDemo) browse() error {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium()), chromedp.Flag("hide-scrollbars", true))
 	if os.Getuid() == 0 {
 		opts = append(opts, chromedp.NoSandbox) // Chromium's sandbox refuses root; the page is our own
@@ -180,7 +175,7 @@ func (s *scene) browse() error {
 }
 
 // status asks the cluster itself, not the page.
-func (s *scene) status(t *testing.T) cluster.Status {
+func (s *browsedDemo) status(t *testing.T) cluster.Status {
 	t.Helper()
 	status, err := s.world.Cluster().Status(t.Context())
 	if err != nil {
@@ -189,22 +184,16 @@ func (s *scene) status(t *testing.T) cluster.Status {
 	return status
 }
 
-// awaitStatus waits until the cluster itself is as wanted.
-func (s *scene) awaitStatus(t *testing.T, what string, wanted func(cluster.Status) bool) {
-	t.Helper()
-	poll(t, what, func() bool { return wanted(s.status(t)) })
-}
-
 // awaitWhole waits until all members work and all primaries are at home.
-func (s *scene) awaitWhole(t *testing.T) {
+func (s *browsedDemo) awaitWhole(t *testing.T) {
 	t.Helper()
-	s.awaitStatus(t, "all members up, primaries at home, no fault", func(status cluster.Status) bool {
+	clustertest.Await(t, s.world.Cluster(), "all members up, primaries at home, no fault", func(status cluster.Status) bool {
 		return status.Whole() && len(status.Faults) == 0
 	})
 }
 
 // database connects to the query router of a datacenter, to hold the page against.
-func (s *scene) database(t *testing.T) *mongo.Client {
+func (s *browsedDemo) database(t *testing.T) *mongo.Client {
 	t.Helper()
 	uri, err := s.world.Cluster().URI("NYC")
 	if err != nil {
@@ -216,18 +205,4 @@ func (s *scene) database(t *testing.T) *mongo.Client {
 	}
 	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
 	return client
-}
-
-// poll waits until something is so.
-func poll(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	until := time.Now().Add(patience)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for !so() {
-		if time.Now().After(until) {
-			t.Fatalf("waited %s in vain: %s", patience, what)
-		}
-		<-tick.C
-	}
 }
