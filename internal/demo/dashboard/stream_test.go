@@ -61,7 +61,8 @@ func open(t *testing.T, url string) *page {
 // until reads events until one is as wanted.
 func (p *page) until(t *testing.T, what string, wanted func(name, data string) bool) {
 	t.Helper()
-	end := time.After(generous)
+	ctx, cancel := context.WithTimeout(t.Context(), generous)
+	defer cancel()
 	for {
 		select {
 		case e, open := <-p.events:
@@ -71,7 +72,7 @@ func (p *page) until(t *testing.T, what string, wanted func(name, data string) b
 			if wanted(e[0], e[1]) {
 				return
 			}
-		case <-end:
+		case <-ctx.Done():
 			t.Fatalf("waited in vain for %s", what)
 		}
 	}
