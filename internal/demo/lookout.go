@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -31,7 +32,7 @@ func (l *lookout) seen() (n int, way string) {
 	for _, w := range []*wan.Watch{l.links, l.cluster} {
 		for c, times := range w.Seen() {
 			if program(c.Source) {
-				n, way = n+times, fmt.Sprintf("%s to %s in %s", c.From, c.Target, c.To)
+				n, way = n+times, fmt.Sprintf("%s to %s in %s", cmp.Or(c.Source, "a client in "+string(c.From)), c.Target, c.To)
 			}
 		}
 	}
@@ -44,14 +45,14 @@ func program(source string) bool {
 	return name == "" || name == cluster.Router || name == cluster.RouterCore
 }
 
-// unaided sends one request about a cart, and checks that nothing of it crossed a link.
-func (p *play) unaided(what string, b *basket, do func() (answer, error)) (answer, error) {
+// stays sends one request about a cart, and checks that nothing of it crossed a link.
+func (p *play) stays(of string, b *basket, do func() (answer, error)) (answer, error) {
 	l := p.lookout(b)
 	defer l.close()
 	a, err := do()
 	if err == nil {
 		n, way := l.seen()
-		p.check(what, n == 0, crossings(n, way), 0)
+		p.check("what crossed a link "+of, n == 0, crossings(n, way), 0)
 	}
 	return a, err
 }

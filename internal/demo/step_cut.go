@@ -196,7 +196,7 @@ func (p *play) heal(ctx context.Context, dc topology.DatacenterID, b *basket, he
 	if _, _, err = p.current(ctx, b); err != nil { // the query router there finds the primary again
 		return err
 	}
-	if a, err = p.unaided("requests and commands of the next write there that crossed a link", b, func() (answer, error) { return p.add(ctx, b, dc, "kettle", 1, localFast) }); err != nil {
+	if a, err = p.stays("of the next write there", b, func() (answer, error) { return p.add(ctx, b, dc, "kettle", 1, localFast) }); err != nil {
 		return err
 	}
 	p.show(a, "a write in %s", p.name(dc))

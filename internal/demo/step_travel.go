@@ -55,7 +55,7 @@ func (p *play) abroad(ctx context.Context, b *basket, from, home topology.Datace
 	if _, _, err := p.look(ctx, b, from, true); err != nil { // the copy may have to catch up
 		return err
 	}
-	a, err := p.unaided("requests and commands of that read that crossed a link", b, func() (answer, error) { _, a, err := p.look(ctx, b, from, true); return a, err })
+	a, err := p.stays("of the next read, without the token", b, func() (answer, error) { _, a, err := p.look(ctx, b, from, false); return a, err })
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (p *play) move(ctx context.Context, b *basket, to topology.DatacenterID) er
 
 // settled reads and writes at the new home.
 func (p *play) settled(ctx context.Context, b *basket, home topology.DatacenterID) error {
-	a, err := p.unaided("requests and commands of the next write that crossed a link", b, func() (answer, error) { return p.set(ctx, b, home, "umbrella", 3, localFast) })
+	a, err := p.stays("of the next write", b, func() (answer, error) { return p.set(ctx, b, home, "umbrella", 3, localFast) })
 	if err != nil {
 		return err
 	}
