@@ -16,8 +16,7 @@ import (
 
 // A cart gets another home while it is written to, from all three datacenters. Clients go on with the old handle and see no error. Every write raises the cart's version by
 // one, so the version tells whether one was lost or done twice. The writes set quantities: things of another home's catalogue are in another currency, which the shop refuses.
-func TestACartIsRehomedUnderWrites(t *testing.T) {
-	s := running(t)
+func cartIsRehomedUnderWrites(t *testing.T, s *routedShop) {
 	for range testkit.Count(t, "carts that move four times", 2, 10) {
 		rehomed(t, s, []string{"LON", "SYD", "NYC", "LON"})
 	}

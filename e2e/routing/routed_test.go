@@ -3,7 +3,6 @@ package routing_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -71,31 +70,19 @@ type place struct {
 	guard      *homeguard.Guard
 }
 
-// A routedShop is the cluster, and in each datacenter a shop with its gateway. There is one for the test binary.
+// A routedShop is the cluster, and in each datacenter a shop with its gateway.
 type routedShop struct {
+	t       *testing.T // that began it
 	cluster *local.Cluster
 	network *wan.Network // the links between the gateways and the shops
 	world   *topology.Topology
 	places  map[topology.DatacenterID]*place
-	closers []func() error
-}
-
-var shared struct {
-	once sync.Once
-	shop *routedShop
-	err  error
 }
 
 func TestMain(m *testing.M) {
 	local.ChildMain()
 	gin.SetMode(gin.ReleaseMode)
 	code := m.Run()
-	if s := shared.shop; s != nil {
-		if err := s.close(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
@@ -104,31 +91,39 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// running returns the shop, which the first test starts, when all is well: all members work, all primaries are at home, every gateway sees every shop.
-func running(t testing.TB) *routedShop {
-	t.Helper()
-	shared.once.Do(func() {
-		shared.shop = &routedShop{places: map[topology.DatacenterID]*place{}}
-		shared.err = shared.shop.start(t)
+// Everything runs in one world. Each part leaves it as it found it.
+func TestTheRoutedShop(t *testing.T) {
+	s := &routedShop{t: t, places: map[topology.DatacenterID]*place{}}
+	if err := s.start(t.Context()); err != nil {
+		t.Fatalf("start: %v", err)
+	}
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T, *routedShop)
+	}{
+		{"writes stay at home with the router", writesStayAtHomeWithTheRouter},
+		{"a traveller's cart stays at home", travellersCartStaysAtHome},
+		{"a cart is rehomed under writes", cartIsRehomedUnderWrites},
+		{"failover costs time and no errors", failoverCostsTimeAndNoErrors},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			s.awaitWhole(t)
+			part.run(t, s)
+		})
+	}
+	s.awaitWhole(t)
+}
+
+// later notes what is done when the test ends, in the opposite order.
+func (s *routedShop) later(f func() error) {
+	s.t.Cleanup(func() {
+		if err := f(); err != nil {
+			s.t.Error(err)
+		}
 	})
-	if shared.err != nil {
-		t.Fatalf("start: %v", shared.err)
-	}
-	shared.shop.awaitWhole(t)
-	return shared.shop
 }
 
-func (s *routedShop) later(f func() error) { s.closers = append(s.closers, f) }
-
-func (s *routedShop) close() error {
-	var errs []error
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		errs = append(errs, s.closers[i]())
-	}
-	return errors.Join(errs...)
-}
-
-func (s *routedShop) start(t testing.TB) error {
+func (s *routedShop) start(ctx context.Context) error {
 	began := time.Now()
 	fronts, handlers, err := s.shops()
 	if err != nil {
@@ -142,18 +137,7 @@ func (s *routedShop) start(t testing.TB) error {
 	if s.world, err = topology.Parse(configs.Default, text); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "geoshard-routing-")
-	if err != nil {
-		return err
-	}
-	s.later(func() error { return os.RemoveAll(dir) })
-	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
-	defer cancel()
-	if s.cluster, err = local.Start(ctx, local.Options{Name: "routing", Dir: dir, Topology: s.world, WANScale: scale, ElectionTimeout: electionTimeout}); err != nil {
-		return err
-	}
-	s.later(func() error { return s.cluster.Close(context.Background()) })
-	up := time.Since(began)
+	s.cluster = clustertest.Own(s.t, local.Options{Name: "routing", Topology: s.world, WANScale: scale, ElectionTimeout: electionTimeout})
 	uri, err := s.cluster.URI(places[0])
 	if err != nil {
 		return err
@@ -166,7 +150,7 @@ func (s *routedShop) start(t testing.TB) error {
 			return fmt.Errorf("%s: %w", dc, err)
 		}
 	}
-	t.Logf("cluster after %s, with shops and gateways after %s", up.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	s.t.Logf("with shops and gateways after %s", time.Since(began).Round(time.Millisecond))
 	return nil
 }
 

@@ -28,8 +28,7 @@ func writesOf(s *routedShop) (cross, all uint64) {
 
 // With clients anywhere and carts anywhere, two thirds of the writes leave the datacenter in which the shop got the request. Through the gateways none does: the request goes to
 // the shop at the cart's home.
-func TestWritesStayAtHomeWithTheRouter(t *testing.T) {
-	s := running(t)
+func writesStayAtHomeWithTheRouter(t *testing.T, s *routedShop) {
 	m := newMarket(t, s, testkit.Count(t, "carts", 30, 300))
 	rate, within := testkit.Count(t, "requests a second", 40, 200), time.Duration(testkit.Count(t, "seconds", 4, 60))*time.Second
 	seed := testkit.Seed(t)
@@ -59,8 +58,7 @@ func TestWritesStayAtHomeWithTheRouter(t *testing.T) {
 }
 
 // A new cart is at home where its client is, and stays there when the client travels.
-func TestATravellersCartStaysAtHome(t *testing.T) {
-	s := running(t)
+func travellersCartStaysAtHome(t *testing.T, s *routedShop) {
 	m := newMarket(t, s, 1)
 	b := m.baskets[0]
 	for _, at := range []topology.DatacenterID{"NYC", "LON", "SYD", "NYC"} {
