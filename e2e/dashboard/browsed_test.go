@@ -40,8 +40,10 @@ type browsedDemo struct {
 
 var shared struct {
 	once sync.Once
+	done chan struct{} // closed when it runs, or has failed to
 	demo *browsedDemo
 	err  error
+	took string
 }
 
 func TestMain(m *testing.M) {
@@ -51,7 +53,8 @@ func TestMain(m *testing.M) {
 		os.Exit(untested())
 	}
 	code := m.Run()
-	if shared.demo != nil {
+	if shared.done != nil {
+		<-shared.done
 		if err := shared.demo.close(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
@@ -84,16 +87,27 @@ func chromium() string {
 	return ""
 }
 
-// running returns the demonstration, which the first test starts.
+// begin lets the demonstration start, beside what the test does meanwhile.
+func begin() {
+	shared.once.Do(func() {
+		shared.done = make(chan struct{})
+		shared.demo = &browsedDemo{}
+		go func() {
+			defer close(shared.done)
+			shared.took, shared.err = shared.demo.start()
+		}()
+	})
+}
+
+// running returns the demonstration, which the first test begins.
 func running(t *testing.T) *browsedDemo {
 	t.Helper()
-	shared.once.Do(func() {
-		shared.demo = &browsedDemo{}
-		shared.err = shared.demo.start(t)
-	})
+	begin()
+	<-shared.done
 	if shared.err != nil {
 		t.Fatalf("start: %v", shared.err)
 	}
+	t.Log(shared.took)
 	return shared.demo
 }
 
@@ -107,13 +121,13 @@ func (s *browsedDemo) close() error {
 	return errors.Join(errs...)
 }
 
-func (s *browsedDemo) start(t *testing.T) error {
+func (s *browsedDemo) start() (took string, err error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "geoshard-dashboard-")
 	if err != nil {
-		return err
+		return "", err
 	}
 	s.later(func() error { return os.RemoveAll(dir) })
 	name := "dashboard-test"
@@ -121,18 +135,17 @@ func (s *browsedDemo) start(t *testing.T) error {
 		name = demo.DefaultName // it is in the picture
 	}
 	if s.world, err = demo.Start(ctx, demo.Options{Name: name, Dir: dir}); err != nil {
-		return err
+		return "", err
 	}
 	s.later(func() error { return s.world.Close(context.Background()) })
 	up := time.Since(began)
 	if err := s.serve(); err != nil {
-		return err
+		return "", err
 	}
 	if err := s.browse(); err != nil {
-		return fmt.Errorf("start Chromium: %w", err)
+		return "", fmt.Errorf("start Chromium: %w", err)
 	}
-	t.Logf("the demonstration is up after %s, a browser after %s", up.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
-	return nil
+	return fmt.Sprintf("the demonstration is up after %s, a browser after %s", up.Round(time.Millisecond), time.Since(began).Round(time.Millisecond)), nil
 }
 
 // serve opens the page.

@@ -130,8 +130,9 @@ func TestALaggingCopyIsStaleWithoutTheTokenAndWaitsWithIt(t *testing.T) {
 	p.press(`[data-act="read"][data-token="no"]`)
 	p.await("a read without the token, that was stale", `document.querySelector("#verdict[data-stale=true]")`)
 	t.Logf("without: %s", p.text("#verdict"))
-	p.choose("#lag-by", "2s") // a shop waits for a copy, but not for 15 s
+	p.choose("#lag-by", "5s") // a shop waits for a copy, but not for 15 s
 	p.press("#add-lag")
+	p.add("mug")
 	testkit.Eventually(t, testkit.Patience, "an answer with the token", func() bool {
 		p.press(`[data-act="read"][data-token="yes"]`)
 		p.await("a verdict on the read with the token", `document.querySelector("#verdict").textContent.includes("with the token")`)
