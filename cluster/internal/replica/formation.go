@@ -231,6 +231,9 @@ func (f *Formation[M]) startRouter(ctx context.Context, m M) error {
 	return nil
 }
 
+// mostElections is how often a set that is added may change its primary meanwhile.
+const mostElections = 3
+
 // addShard adds a shard through whichever query router answers first.
 func (f *Formation[M]) addShard(ctx context.Context, set string, members []M) error {
 	if err := f.routing.wait(ctx); err != nil {
@@ -245,7 +248,21 @@ func (f *Formation[M]) addShard(ctx context.Context, set string, members []M) er
 		if h, err := Greet(ctx, m); err != nil || !h.Routes() {
 			continue
 		}
-		err := f.persist(ctx, m, bson.D{{Key: "addShard", Value: set + "/" + Hosts(members, set)}, {Key: "name", Value: set}})
+		command := bson.D{{Key: "addShard", Value: set + "/" + Hosts(members, set)}, {Key: "name", Value: set}}
+		err := f.persist(ctx, m, command)
+		for range mostElections {
+			if !wrapped(err) {
+				break
+			}
+			for _, home := range members {
+				if n := home.Node(); n.Set == set && n.Home {
+					if err := f.await(ctx, home, "be primary again", func(h Hello) bool { return h.Primary }); err != nil {
+						return err
+					}
+				}
+			}
+			err = f.persist(ctx, m, command)
+		}
 		if err == nil {
 			f.Report("shard %s is added", set)
 		}

@@ -74,6 +74,14 @@ func initiated(err error) bool {
 	return errors.As(err, &answer) && answer.HasErrorCode(codeAlreadyInitialized)
 }
 
+const codeOperationFailed = 96
+
+// wrapped tells that the config servers failed in what they asked of a shard, such as of one that changed its primary at that moment: they do not pass its own code on.
+func wrapped(err error) bool {
+	var answer mongo.ServerError
+	return errors.As(err, &answer) && answer.HasErrorCode(codeOperationFailed)
+}
+
 // majorityByDefault is the command that states the cluster's default write concern. Where it is not stated addShard refuses shards whose own default would be w: 1, as sets
 // with arbiters have it.
 func majorityByDefault() bson.D {
