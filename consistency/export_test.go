@@ -1,5 +1,17 @@
 package consistency
 
+import (
+	"time"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// BackToBackForTest are the latencies of writes one after the other at the shard's home, as Forecast has them before it sums them up in a Span.
+func BackToBackForTest(p Profile, world *topology.Topology, shard topology.Shard, model Model) []time.Duration {
+	l, _ := writeLatencies(world, shard, world.HomeOf(shard.ID), p.Write, model, nil)
+	return l.closed
+}
+
 // SignForTest signs any bytes, as Seal does with a token.
 func SignForTest(k Key, payload []byte) string {
 	sum := k.mac(payload)

@@ -21,38 +21,6 @@ func find(t *testing.T, estimates []consistency.Estimate, dc topology.Datacenter
 	return consistency.Estimate{}
 }
 
-// The measurements of docs/results/local-cluster.md, in round trips to the nearest other datacenter, 12 writes one after the other on a 6.0.5.
-func TestForecastAgreesWithWhatWasMeasured(t *testing.T) {
-	world := preset(t, "nyc-lon-syd")
-	for _, c := range []struct {
-		profile       string
-		shard         topology.ShardID
-		rtt           time.Duration
-		least, median [2]float64 // measured, directly and through the router
-	}{
-		{"multi-datacenter", "nyc", 76 * time.Millisecond, [2]float64{1.04, 1.04}, [2]float64{2.04, 2.04}},
-		{"multi-datacenter", "lon", 76 * time.Millisecond, [2]float64{1.03, 1.05}, [2]float64{2.03, 2.03}},
-		{"multi-datacenter", "syd", 200 * time.Millisecond, [2]float64{1.02, 1.01}, [2]float64{1.11, 1.13}},
-		{"durable", "nyc", 76 * time.Millisecond, [2]float64{2.06, 2.06}, [2]float64{2.08, 2.07}},
-		{"durable", "lon", 76 * time.Millisecond, [2]float64{2.06, 1.33}, [2]float64{2.06, 2.07}},
-		{"durable", "syd", 200 * time.Millisecond, [2]float64{1.04, 1.20}, [2]float64{1.77, 1.52}},
-	} {
-		e := find(t, consistency.Forecast(lookup(t, c.profile), world, consistency.Model60, nil), world.HomeOf(c.shard), c.shard)
-		trips := func(d time.Duration) float64 { return float64(d) / float64(c.rtt) }
-		least, most := trips(e.Write.Least), trips(e.Write.Most)
-		t.Logf("%-16s %s: %.2f to %.2f, mean %.2f, at rest %.2f; measured least %.2f, median %.2f round trips of %s", c.profile, c.shard, least, most, trips(e.Write.Mean), trips(e.Write.Median),
-			c.least, c.median, c.rtt)
-		// The least of many is what was seen, or more: a journal that was quick enough for the first report saved single majority writes a part of the
-		// second round trip (LON: 1.33), which a model with one time for all journals does not show. Never less than one round trip.
-		if least < 1 || c.profile != "durable" && least > min(c.least[0], c.least[1])*1.05 {
-			t.Errorf("%s %s: least %.2f, measured %.2f", c.profile, c.shard, least, c.least)
-		}
-		if max(c.median[0], c.median[1]) > most*1.1 || min(c.median[0], c.median[1]) < least*0.9 {
-			t.Errorf("%s %s: the medians %.2f are not between %.2f and %.2f", c.profile, c.shard, c.median, least, most)
-		}
-	}
-}
-
 func TestForecastOfReads(t *testing.T) {
 	world := preset(t, "nyc-lon-syd")
 	local := consistency.Model60.Operation

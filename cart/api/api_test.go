@@ -292,7 +292,7 @@ func TestListsHavePages(t *testing.T) {
 		out := read[struct {
 			Carts []cart.Cart `json:"carts"`
 			Next  string      `json:"next"`
-		}](t, ask(nyc, http.MethodGet, "/v1/carts?profile=durable&limit=2&after="+after, ""), http.StatusOK)
+		}](t, ask(nyc, http.MethodGet, "/v1/carts?profile=multi-datacenter&limit=2&after="+after, ""), http.StatusOK)
 		for _, c := range out.Carts {
 			if seen[c.CartID] {
 				t.Fatalf("%s comes twice", c.CartID)

@@ -7,14 +7,18 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/cart/api"
-	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -41,167 +45,180 @@ type market struct {
 	baskets   []basket // guarded by mu; those that were ordered
 	// again counts what was sent again, because an answer was lost or a primary away; replayed those of them that had been done.
 	requests, again, replayed atomic.Int64
-	until                     time.Time // of the last try of a request
 }
 
 var wares = []string{"book", "console", "flashlight", "lamp", "mug", "notebook"}
 
+// someRequests are enough of the load to have met what was done to the cluster.
+const someRequests = 30
+
 // Many carts are filled and ordered in three datacenters while primaries are killed. In the end items, stock and orders are what was acknowledged: nothing
-// is lost, and nothing is done twice.
+// is lost, and nothing is done twice. Step by step: the answer of a request that was done is lost, the primary that did it is killed, another one is elected, and the
+// request that is sent again finds there that it was done.
 func TestSumsAgreeUnderKills(t *testing.T) {
 	c := running(t)
-	length := time.Duration(amount(12, 300)) * time.Second
-	m := &market{t: t, instances: []instance{instanceOf(t, "NYC"), instanceOf(t, "LON"), instanceOf(t, "SYD")}, until: time.Now().Add(length + 2*time.Minute)}
+	m := &market{t: t, instances: []instance{instanceOf(t, "NYC"), instanceOf(t, "LON"), instanceOf(t, "SYD")}}
+	clustertest.AwaitWhole(t, c)
 	before := m.stock()
-	m.open(amount(60, 10_000))
-	ctx, cancel := context.WithTimeout(t.Context(), length)
-	defer cancel()
-	seed := uint64(time.Now().UnixNano())
-	kills := 0
-	var killing, buying sync.WaitGroup
-	killing.Go(func() { kills = m.kill(ctx, c, rand.New(rand.NewPCG(seed, 0))) })
-	for worker := range amount(8, 32) {
-		buying.Go(func() { m.shop(ctx, rand.New(rand.NewPCG(seed, uint64(worker+1)))) })
+	m.open(testkit.Count(t, "carts", 60, 10_000))
+	seed := testkit.Seed(t)
+	random := make([]*rand.Rand, testkit.Count(t, "shoppers at work", 8, 32))
+	for i := range random {
+		random[i] = rand.New(rand.NewPCG(seed, uint64(i+1)))
 	}
-	buying.Wait()
-	killing.Wait()
+	load := testkit.Drive(t, len(random), 5*time.Millisecond, func(_ context.Context, worker, _ int) (string, error) { return "requests", m.shop(random[worker]) })
+	load.GoesOn(t, someRequests)
+	kills := testkit.Count(t, "primaries killed", 2, 25)
+	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(m.instances))
+	for i := range kills {
+		at := m.instances[order[i%len(order)]]
+		again := m.loseAnAnswer(at)
+		killed, _ := clustertest.KillPrimary(t, c, topology.ShardID(strings.ToLower(string(at.dc))))
+		m.sendAgain(at, again)
+		load.GoesOn(t, someRequests)
+		clustertest.Revive(t, c, killed.Name)
+	}
+	load.GoesOn(t, someRequests)
+	load.Stop()
+	if n, err := load.Failed(); n > 0 {
+		t.Fatalf("%d requests were refused or never acknowledged: %v", n, err)
+	}
 	m.settle()
 	m.compare(before)
-	t.Logf("%d carts, %d requests, %d sent again, %d of these had been done; %d primaries killed in %s (seed %d)",
-		len(m.baskets), m.requests.Load(), m.again.Load(), m.replayed.Load(), kills, length, seed)
-	if kills == 0 || m.replayed.Load() == 0 {
-		t.Error("no primary was killed, or no answer was lost: nothing is shown")
+	t.Logf("%d carts, %d requests, %d sent again, %d of these had been done; %d primaries killed", len(m.baskets), m.requests.Load(), m.again.Load(), m.replayed.Load(), kills)
+}
+
+// A lost is a request whose answer was lost, with the basket as it is if the request was done once.
+type lost struct {
+	*shopper
+	path, body string
+	key        header
+}
+
+// loseAnAnswer takes a cart at its home and puts something into it, which is done; the answer is thrown away.
+func (m *market) loseAnAnswer(at instance) lost {
+	m.t.Helper()
+	made, err := m.take(at)
+	if err != nil {
+		m.t.Fatal(err)
 	}
+	one := lost{shopper: &shopper{basket: made}, path: "/v1/carts/" + made.handle.String() + "/items", body: `{"sku":"lamp","quantity":2}`, key: once()}
+	if got := read[cart.Cart](m.t, ask(at, http.MethodPost, one.path, one.body, one.key), http.StatusOK); got.Count() != 2 {
+		m.t.Errorf("got %d lamps, want 2", got.Count())
+	}
+	return one
+}
+
+// sendAgain sends a request whose answer was lost until it is answered: with what was done, and as done before.
+func (m *market) sendAgain(at instance, one lost) {
+	m.t.Helper()
+	got, replayed, err := send[cart.Cart](m, at, http.MethodPost, one.path, one.body, one.key)
+	if err != nil || !replayed || got.Count() != 2 || got.Version != one.version+1 {
+		m.t.Errorf("sent again to another primary: got %d lamps in version %d, replayed %v, %v; want the 2 of version %d, replayed", got.Count(), got.Version, replayed, err, one.version+1)
+	}
+	one.version, one.items = got.Version, map[string]int{"lamp": 2}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.baskets = append(m.baskets, one.basket)
 }
 
 func (m *market) open(n int) {
+	m.t.Helper()
 	m.shoppers = make([]*shopper, n)
-	var wg sync.WaitGroup
-	next := atomic.Int64{}
-	for range 16 {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				m.shoppers[i] = &shopper{basket: m.take(m.instances[i%len(m.instances)])}
-			}
-		})
+	err := inParallel(16, n, func(i int) error {
+		made, err := m.take(m.instances[i%len(m.instances)])
+		m.shoppers[i] = &shopper{basket: made}
+		return err
+	})
+	if err != nil {
+		m.t.Fatal(err)
 	}
-	wg.Wait()
 }
 
-func (m *market) take(at instance) basket {
-	made := send[cart.Cart](m, at, http.MethodPost, "/v1/carts", "{}", 0)
-	return basket{handle: made.Handle, version: made.Version, items: map[string]int{}}
+func (m *market) take(at instance) (basket, error) {
+	made, _, err := send[cart.Cart](m, at, http.MethodPost, "/v1/carts", "{}", once())
+	return basket{handle: made.Handle, version: made.Version, items: map[string]int{}}, err
 }
 
-// shop does one thing after the other, each with some cart that nobody else is at.
-func (m *market) shop(ctx context.Context, random *rand.Rand) {
-	for ctx.Err() == nil && !m.t.Failed() {
-		s := m.shoppers[random.IntN(len(m.shoppers))]
-		if !s.mu.TryLock() {
-			continue
+// shop does one thing with some cart that nobody else is at.
+func (m *market) shop(random *rand.Rand) error {
+	for {
+		s := m.shoppers[random.IntN(len(m.shoppers))] // there are more carts than workers
+		if s.mu.TryLock() {
+			defer s.mu.Unlock()
+			return m.step(s, m.instances[random.IntN(len(m.instances))], random) // at home or on a journey
 		}
-		at := m.instances[random.IntN(len(m.instances))] // at home or on a journey
-		m.step(s, at, random)
-		s.mu.Unlock()
 	}
 }
 
-func (m *market) step(s *shopper, at instance, random *rand.Rand) {
+func (m *market) step(s *shopper, at instance, random *rand.Rand) (err error) {
 	path, sku := "/v1/carts/"+s.handle.String(), wares[random.IntN(len(wares))]
+	var changed cart.Cart
 	switch what := random.IntN(10); {
 	case s.ordered:
 		m.mu.Lock()
 		m.baskets = append(m.baskets, s.basket)
 		m.mu.Unlock()
-		s.basket = m.take(at)
+		s.basket, err = m.take(at)
 	case what == 0 && len(s.items) > 0:
-		send[cart.Order](m, at, http.MethodPost, path+"/checkout", "", s.version)
+		_, _, err = send[cart.Order](m, at, http.MethodPost, path+"/checkout", "", once(), with("If-Match", fmt.Sprintf(`"%d"`, s.version)))
 		s.ordered = true
-	case what == 1 && s.items[sku] > 0:
-		s.version = send[cart.Cart](m, at, http.MethodDelete, path+"/items/"+sku, "", 0).Version
+	case what == 1 && s.items[sku] > 0, s.items[sku] >= cart.MaxQuantity-3:
+		changed, _, err = send[cart.Cart](m, at, http.MethodDelete, path+"/items/"+sku, "", once())
+		s.version = changed.Version
 		delete(s.items, sku)
-	case s.items[sku] < cart.MaxQuantity-3:
+	default:
 		n := 1 + random.IntN(3)
-		s.version = send[cart.Cart](m, at, http.MethodPost, path+"/items", fmt.Sprintf(`{"sku":%q,"quantity":%d}`, sku, n), 0).Version
+		changed, _, err = send[cart.Cart](m, at, http.MethodPost, path+"/items", fmt.Sprintf(`{"sku":%q,"quantity":%d}`, sku, n), once())
+		s.version = changed.Version
 		s.items[sku] += n
 	}
+	return err
 }
 
-// send sends a request again and again, with one key, until it is acknowledged.
-func send[T any](m *market, at instance, method, path, body string, version int64) (v T) {
-	headers := []header{once()}
-	if version > 0 {
-		headers = append(headers, with("If-Match", fmt.Sprintf(`"%d"`, version)))
-	}
+var errAnswerLost = errors.New("the answer is lost on its way")
+
+// send sends a request again and again, with its one key, until it is acknowledged; every tenth answer is lost. It tells whether the request had been done before.
+func send[T any](m *market, at instance, method, path, body string, headers ...header) (v T, replayed bool, err error) {
 	m.requests.Add(1)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	ctx, cancel := context.WithTimeout(m.t.Context(), testkit.Patience)
+	defer cancel()
+	var refused error
+	err = testkit.Await(ctx, method+" "+path, func(context.Context) error {
 		answer := ask(at, method, path, body, headers...)
-		if answer.StatusCode < 300 && rand.IntN(10) == 0 {
-			m.again.Add(1) // the answer is lost on its way
-			continue
-		}
 		if answer.StatusCode < 300 {
-			if answer.Header.Get("Idempotency-Replayed") != "" {
+			if rand.IntN(10) == 0 {
+				m.again.Add(1)
+				return errAnswerLost
+			}
+			if replayed = answer.Header.Get("Idempotency-Replayed") != ""; replayed {
 				m.replayed.Add(1)
 			}
-			if err := json.NewDecoder(answer.Body).Decode(&v); err != nil {
-				m.t.Error(err)
-			}
-			return v
+			refused = json.NewDecoder(answer.Body).Decode(&v)
+			return nil
 		}
 		var p api.Problem
 		err := json.NewDecoder(answer.Body).Decode(&p)
+		told := fmt.Errorf("%s %s: got %s: %+v, %w", method, path, answer.Status, p, err)
 		// Only what may be otherwise in a moment is sent again; an internal error is an error of the program.
-		if err != nil || answer.StatusCode != http.StatusServiceUnavailable && answer.StatusCode != http.StatusGatewayTimeout || time.Now().After(m.until) {
-			m.t.Errorf("%s %s: got %s: %+v, %v", method, path, answer.Status, p, err)
-			return v
+		if err != nil || answer.StatusCode != http.StatusServiceUnavailable && answer.StatusCode != http.StatusGatewayTimeout {
+			refused = told
+			return nil
 		}
 		m.again.Add(1)
-		<-tick.C
-	}
-}
-
-// kill kills one primary after the other, each some seconds after the last has come back.
-func (m *market) kill(ctx context.Context, c *local.Cluster, random *rand.Rand) (kills int) {
-	for {
-		select {
-		case <-ctx.Done():
-			return kills
-		case <-time.After(time.Second + time.Duration(random.IntN(1500))*time.Millisecond):
-		}
-		shards := c.Topology().Shards
-		status, err := c.Status(ctx)
-		primary, ok := status.Primary(shards[random.IntN(len(shards))].ID)
-		if err != nil || !ok {
-			continue
-		}
-		healing := context.WithoutCancel(ctx) // the next test wants a whole cluster
-		if err := c.Kill(healing, primary.Name); err != nil {
-			m.t.Error(err)
-			return kills
-		}
-		kills++
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Duration(random.IntN(2500)) * time.Millisecond):
-		}
-		back, cancel := context.WithTimeout(healing, time.Minute)
-		err = c.Start(back, primary.Name)
-		cancel()
-		if err != nil {
-			m.t.Errorf("start %s: %v", primary.Name, err)
-			return kills
-		}
-	}
+		return told
+	})
+	return v, replayed, errors.Join(err, refused)
 }
 
 // settle waits until a majority of each shard has all that was acknowledged: what two datacenters have in memory may be a moment ahead of what majority reads show.
 // A write that waits for a majority waits for all before it.
 func (m *market) settle() {
+	m.t.Helper()
 	for _, at := range m.instances {
-		send[cart.Cart](m, at, http.MethodPost, "/v1/carts?profile=durable", "{}", 0)
+		if _, _, err := send[cart.Cart](m, at, http.MethodPost, "/v1/carts?profile=durable", "{}", once()); err != nil {
+			m.t.Fatal(err)
+		}
 	}
 }
 
@@ -212,12 +229,9 @@ func (m *market) compare(before map[string]int64) {
 		m.baskets = append(m.baskets, s.basket)
 	}
 	for _, s := range m.baskets {
-		got, err := eventually(m, func(ctx context.Context) (cart.Cart, error) {
+		got := eventually(m, func(ctx context.Context) (cart.Cart, error) {
 			return m.instances[0].store.Cart(ctx, profile(m.t, "durable"), s.handle)
 		})
-		if err != nil {
-			m.t.Fatal(err)
-		}
 		stored := map[string]int{}
 		for _, item := range got.Items {
 			stored[item.SKU] = item.Quantity
@@ -229,12 +243,9 @@ func (m *market) compare(before map[string]int64) {
 			continue
 		}
 		orders++
-		order, err := eventually(m, func(ctx context.Context) (cart.Order, error) {
+		order := eventually(m, func(ctx context.Context) (cart.Order, error) {
 			return m.instances[0].store.Order(ctx, profile(m.t, "durable"), s.handle)
 		})
-		if err != nil {
-			m.t.Fatal(err)
-		}
 		for _, item := range order.Items {
 			if s.items[item.SKU] != item.Quantity {
 				m.t.Errorf("order %s: got %d of %s, acknowledged were %d", s.handle, item.Quantity, item.SKU, s.items[item.SKU])
@@ -253,12 +264,9 @@ func (m *market) compare(before map[string]int64) {
 func (m *market) stock() map[string]int64 {
 	all := map[string]int64{}
 	for _, dc := range []topology.DatacenterID{"NYC", "LON", "SYD"} {
-		list, err := eventually(m, func(ctx context.Context) ([]cart.Stock, error) {
+		list := eventually(m, func(ctx context.Context) ([]cart.Stock, error) {
 			return m.instances[0].store.Stock(ctx, profile(m.t, "durable"), dc)
 		})
-		if err != nil {
-			m.t.Fatal(err)
-		}
 		for _, one := range list {
 			all[string(dc)+"."+one.SKU] = one.Available
 		}
@@ -266,17 +274,27 @@ func (m *market) stock() map[string]int64 {
 	return all
 }
 
-// eventually asks until a primary is there to answer.
-func eventually[T any](m *market, read func(context.Context) (T, error)) (v T, err error) {
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		ctx, cancel := context.WithTimeout(m.t.Context(), 20*time.Second)
-		v, err = read(ctx)
-		cancel()
-		if err == nil || errors.Is(err, cart.ErrNotFound) || time.Now().After(m.until) {
-			return v, err
+// eventually asks until a primary is there to answer. What is not there then is lost: the zero value compares with nothing.
+func eventually[T any](m *market, read func(context.Context) (T, error)) (v T) {
+	m.t.Helper()
+	testkit.EventuallyNil(m.t, testkit.Patience, "a primary answers", func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+		defer cancel()
+		if v, err = read(ctx); errors.Is(err, cart.ErrNotFound) {
+			m.t.Error(err)
+			return nil
 		}
-		<-tick.C
+		return err
+	})
+	return v
+}
+
+// inParallel does n things, so many at a time, and returns the first error.
+func inParallel(workers, n int, do func(i int) error) error {
+	var all errgroup.Group
+	all.SetLimit(workers)
+	for i := range n {
+		all.Go(func() error { return do(i) })
 	}
+	return all.Wait()
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart/api"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 func profile(t testing.TB, name string) consistency.Profile {
@@ -28,14 +28,6 @@ func profile(t testing.TB, name string) consistency.Profile {
 		t.Fatal(err)
 	}
 	return p
-}
-
-// amount is the count of a soak, or a slice of it.
-func amount(few, soak int) int {
-	if os.Getenv("GEOSHARD_SOAK") == "1" {
-		return soak
-	}
-	return few
 }
 
 func readAll(t testing.TB, answer *http.Response) string {
@@ -105,11 +97,10 @@ func TestAnswersKeepToTheDocument(t *testing.T) {
 			operations = append(operations, method+" "+path)
 		}
 	}
-	statuses := map[int]int{}
-	deadline := time.Now().Add(time.Duration(amount(5, 120)) * time.Second)
+	statuses, left := map[int]int{}, testkit.Count(t, "random requests", 400, 1_300)
 	rapid.Check(t, func(rt *rapid.T) {
 		for range rapid.IntRange(1, 25).Draw(rt, "requests") {
-			if time.Now().After(deadline) {
+			if left--; left < 0 {
 				return
 			}
 			operation := rapid.SampledFrom(operations).Draw(rt, "operation")

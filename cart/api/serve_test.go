@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/cart/demo"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // A whole instance over a real connection: it serves, invalidates what a notice delays, prices the shipping, logs no key and no token, and ends in peace.
@@ -60,18 +62,13 @@ func TestAnInstanceRunsAndEnds(t *testing.T) {
 		read[cart.Cart](t, call(http.MethodPost, path+"/items", `{"sku":"`+sku+`","quantity":1}`, once()), http.StatusOK)
 	}
 	read[cart.Notice](t, call(http.MethodPost, "/v1/notices", `{"sku":"umbrella","until":"2099-01-01T00:00:00Z"}`, once()), http.StatusCreated)
-	tick, until := time.NewTicker(100*time.Millisecond), time.Now().Add(time.Minute)
-	defer tick.Stop()
-	for {
+	testkit.EventuallyNil(t, testkit.Patience, "the umbrella is marked, and one thing is to be shipped", func(context.Context) error {
 		c := read[cart.Cart](t, call(http.MethodGet, path+"?profile=durable", ""), http.StatusOK)
-		if len(c.Active()) == 1 && c.Shipping != nil && c.Shipping.Items == 1 && c.Shipping.Version == c.Version {
-			break
+		if len(c.Active()) != 1 || c.Shipping == nil || c.Shipping.Items != 1 || c.Shipping.Version != c.Version {
+			return fmt.Errorf("the cart is %+v", c)
 		}
-		if time.Now().After(until) {
-			t.Fatalf("got %+v, want the umbrella marked and one thing to ship", c)
-		}
-		<-tick.C
-	}
+		return nil
+	})
 	stop()
 	if err := <-ended; err != nil {
 		t.Errorf("it ended with %v", err)

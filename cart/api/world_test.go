@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,23 +22,23 @@ import (
 	"github.com/geoshard/geoshard/cart/api"
 	"github.com/geoshard/geoshard/cart/demo"
 	"github.com/geoshard/geoshard/cart/store"
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/consistency/gintoken"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
 func TestMain(m *testing.M) {
-	local.ChildMain()
 	gin.SetMode(gin.ReleaseMode)
-	code := m.Run()
-	if world.cluster != nil {
-		if err := errors.Join(world.cluster.Close(context.Background()), os.RemoveAll(world.dir)); err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
-			code = 1
-		}
+	text, err := configs.Read(configs.Default)
+	if err != nil {
+		panic(err)
 	}
+	world.YAML = string(text)
+	code := clustertest.Main(m)
 	if err := goleak.Find(); err != nil && code == 0 {
 		os.Stderr.WriteString(err.Error() + "\n")
 		code = 1
@@ -47,48 +46,35 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// world is the cluster of this test binary: that of the preset nyc-lon-syd without its delays, with a shop in it.
-var world struct {
-	once    sync.Once
-	cluster *local.Cluster
-	dir     string
-	err     error
+// world is the cluster of this test binary: that of the default preset without its delays. Its primaries are killed, so it is this package's own.
+var world = clustertest.World{Options: local.Options{Name: "cart"}}
+
+// opened is the shop in it.
+var opened struct {
+	once sync.Once
+	err  error
 }
 
 func running(t testing.TB) *local.Cluster {
 	t.Helper()
-	world.once.Do(func() { world.err = start(t) })
-	if world.err != nil {
-		t.Fatalf("start: %v", world.err)
+	c := world.Start(t)
+	opened.once.Do(func() { opened.err = open(t, c) })
+	if opened.err != nil {
+		t.Fatalf("set the shop up: %v", opened.err)
 	}
-	return world.cluster
+	return c
 }
 
-func start(t testing.TB) error {
-	text, err := configs.Read(configs.Default)
+func open(t testing.TB, c *local.Cluster) error {
+	uri, err := c.URI("NYC")
 	if err != nil {
 		return err
 	}
-	declared, err := topology.Parse(configs.Default, text)
-	if err != nil {
-		return err
-	}
-	if world.dir, err = os.MkdirTemp("", "geoshard-cart-"); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute) // a busy machine takes minutes
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	began := time.Now()
-	if world.cluster, err = local.Start(ctx, local.Options{Name: "cart", Dir: world.dir, Topology: declared, WANScale: -1}); err != nil {
-		return err
-	}
-	uri, err := world.cluster.URI("NYC")
-	if err != nil {
-		return err
-	}
-	up := time.Since(began)
-	err = demo.Setup(ctx, demo.SetupOptions{Target: demo.Target{URI: uri, World: declared}})
-	t.Logf("cluster ready after %s, shop after %s more", up.Round(time.Millisecond), (time.Since(began) - up).Round(time.Millisecond))
+	err = demo.Setup(ctx, demo.SetupOptions{Target: demo.Target{URI: uri, World: c.Topology()}})
+	t.Logf("shop ready after %s", time.Since(began).Round(time.Millisecond))
 	return err
 }
 
@@ -99,7 +85,7 @@ type instance struct {
 	store *store.Store
 }
 
-// patience is the timeout of instances whose answers are not about time: the machine may be busy.
+// patience bounds requests, and reads that wait for their token, of instances whose answers are not about time: the machine may be busy.
 const patience = 25 * time.Second
 
 var secret = bytes.Repeat([]byte{7}, 32)
@@ -128,7 +114,7 @@ func instanceOf(t testing.TB, dc topology.DatacenterID, change ...func(*api.Opti
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := api.Options{Store: s, Witness: witness, Keys: keys, Timeout: patience}
+	o := api.Options{Store: s, Witness: witness, Keys: keys, Timeout: patience, Wait: patience}
 	for _, f := range change {
 		f(&o)
 	}
