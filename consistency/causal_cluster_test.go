@@ -15,6 +15,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -47,14 +48,14 @@ func tokens(t *testing.T, w *world) {
 	}
 	both := []*journey{routed, direct}
 	for _, j := range both {
-		j.without = j.run(500, false, nil)
+		j.without = j.run(300, false, nil)
 	}
 	calm := make(chan struct{})
 	var all sync.WaitGroup
 	for _, j := range both {
-		all.Go(func() { j.with = j.run(int64(amount(2_000, 50_000)), true, calm) })
+		all.Go(func() { j.with = j.run(int64(testkit.Count(t, "reads with a token", 1_000, 50_000)), true, calm) })
 	}
-	harm := harmMembers(t, w, amount(3, 40))
+	harm := harmMembers(t, w, testkit.Count(t, "members harmed", 3, 40))
 	close(calm)
 	all.Wait()
 	t.Logf("meanwhile London's member was %s behind, and: %s", heldBack, strings.Join(harm, ", "))
@@ -78,9 +79,7 @@ func tokens(t *testing.T, w *world) {
 // primary, has its turn in soaks.
 func harmMembers(t *testing.T, w *world, times int) (done []string) {
 	t.Helper()
-	seed := time.Now().UnixNano()
-	t.Logf("seed of the harm: %d", seed)
-	random := rand.New(rand.NewPCG(uint64(seed), 0))
+	random := rand.New(rand.NewPCG(testkit.Seed(t), 0))
 	harms := []string{"kill three/LON", "pause three/SYD", "kill three/SYD", "pause three/LON", "kill three/NYC", "pause three/NYC"}
 	for i := range times {
 		harm := harms[i%len(harms)] // each kind in turn, for a random time
@@ -93,24 +92,16 @@ func harmMembers(t *testing.T, w *world, times int) (done []string) {
 			t.Errorf("%s: %v", harm, err)
 			return done
 		}
-		rest(t, 500*time.Millisecond+time.Duration(random.Int64N(int64(1500*time.Millisecond))))
+		testkit.Pause(t.Context(), 500*time.Millisecond+time.Duration(random.Int64N(int64(1500*time.Millisecond))))
 		if err := w.Start(t.Context(), member); err != nil {
 			t.Errorf("start %s: %v", member, err)
 			return done
 		}
-		rest(t, time.Duration(random.Int64N(int64(500*time.Millisecond))))
+		testkit.Pause(t.Context(), time.Duration(random.Int64N(int64(500*time.Millisecond))))
 		done = append(done, harm)
 	}
 	awaitPrimary(t, w, "three", "NYC")
 	return done
-}
-
-// rest lets some time pass in which something else goes on.
-func rest(t *testing.T, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-t.Context().Done():
-	}
 }
 
 // A journey writes in the first datacenter and reads in the others.
@@ -162,7 +153,7 @@ func (j *journey) run(reads int64, token bool, calm <-chan struct{}) outcome {
 			}
 		}
 		// Without a token it goes on until somebody has missed something: a router may have taken the member that is behind for gone, for a while.
-		return sum.reads >= reads && (token || sum.missed > 0 || time.Since(began) > time.Minute)
+		return sum.reads >= reads && (token || sum.missed > 0 || time.Since(began) > testkit.Patience)
 	}
 	_ = inParallel(travellers, func(user int) error {
 		traveller := &traveller{j: j, user: user, token: token}
@@ -285,28 +276,31 @@ func (j *journey) arrive(place int, text string, bound time.Duration, users ...i
 // behind; then it is tried again.
 func (j *journey) gaveUp(t *testing.T) {
 	const bound = heldBack / 3
-	for n, until := 1_000_000, time.Now().Add(time.Minute); ; n++ {
-		text, err := j.travel(0, n, "")
-		if err != nil {
-			t.Fatal(err)
+	n := 1_000_000
+	var text string
+	var took time.Duration
+	var gaveUp error
+	testkit.EventuallyNil(t, testkit.Patience, "a read meets the member that is behind", func(context.Context) (err error) {
+		n++
+		if text, err = j.travel(0, n, ""); err != nil {
+			return err
 		}
 		began := time.Now()
-		_, _, err = j.arrive(1, text, bound, 0)
-		took := time.Since(began)
-		if err == nil && began.Before(until) {
-			continue
+		if _, _, gaveUp = j.arrive(1, text, bound, 0); gaveUp == nil {
+			return errors.New("another member answered")
 		}
-		t.Logf("bound %s: after %s: %v", bound, took.Round(time.Millisecond), err)
-		var hinted interface{ Hint() string }
-		if !errors.Is(err, consistency.ErrNotCaughtUp) || !errors.As(err, &hinted) || hinted.Hint() == "" {
-			t.Errorf("got %v, want ErrNotCaughtUp with a hint", err)
-		}
-		if took > bound+5*time.Second {
-			t.Errorf("gave up after %s, want about %s", took, bound)
-		}
-		if got, _, err := j.arrive(1, text, time.Minute, 0); err != nil || got[0] != n {
-			t.Errorf("with a longer bound: got %d, %v", got, err)
-		}
-		return
+		took = time.Since(began)
+		return nil
+	})
+	t.Logf("bound %s: after %s: %v", bound, took.Round(time.Millisecond), gaveUp)
+	var hinted interface{ Hint() string }
+	if !errors.Is(gaveUp, consistency.ErrNotCaughtUp) || !errors.As(gaveUp, &hinted) || hinted.Hint() == "" {
+		t.Errorf("got %v, want ErrNotCaughtUp with a hint", gaveUp)
+	}
+	if took > bound+5*time.Second {
+		t.Errorf("gave up after %s, want about %s", took, bound)
+	}
+	if got, _, err := j.arrive(1, text, time.Minute, 0); err != nil || got[0] != n {
+		t.Errorf("with a longer bound: got %d, %v", got, err)
 	}
 }

@@ -5,34 +5,28 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
 func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 
-// amount is the count of a soak, or a slice of it.
-func amount(few, soak int) int {
-	if os.Getenv("GEOSHARD_SOAK") == "1" {
-		return soak
-	}
-	return few
-}
-
-// theWorld is the declared world of the tests on real processes: a shard of three members and one of five, both at home in New York. The
-// five are so placed that Sydney alone is a majority.
-const theWorld = `version: 1
+// real is the cluster of the tests on real processes: a shard of three members and one of five, both at home in New York. The five are so placed that Sydney
+// alone is a majority. Members are killed and datacenters cut off, so it is this package's own.
+var real = clustertest.World{
+	YAML: `version: 1
 datacenters:
   NYC: {name: New York}
   LON: {name: London, role: passive}
@@ -44,26 +38,22 @@ links:
 shards:
   three: {members: [{dc: NYC, priority: 10}, {dc: LON, priority: 5}, {dc: SYD, priority: 0}]}
   five: {members: [{dc: NYC, priority: 10}, {dc: LON, priority: 5}, {dc: SYD, priority: 1}, {dc: SYD, priority: 1}, {dc: SYD, priority: 1}]}
-`
-
-// electionTimeout leaves a primary that is cut off time to acknowledge a write, also on a busy machine.
-const electionTimeout = 6 * time.Second
+`,
+	Options: local.Options{Name: "consistency", OplogSizeMB: 256, WANScale: 1},
+}
 
 // A world is a running cluster with what tests do to it.
 type world struct {
 	*local.Cluster
 }
 
-// TestRealCluster starts one cluster for everything that needs three datacenters.
+// TestRealCluster has everything that needs three datacenters, on one cluster.
 func TestRealCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("NOT TESTED: -short leaves out what needs a cluster of three datacenters")
 	}
-	declared, err := topology.Parse("world.yaml", []byte(theWorld))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := start(t, local.Options{Name: "consistency", Topology: declared, OplogSizeMB: 256, ElectionTimeout: electionTimeout})
+	t.Parallel() // another test has a cluster of its own
+	w := &world{real.Start(t)}
 	// Side by side where they leave each other alone: first what needs a cluster in peace, then what harms three and what lags in five.
 	for _, group := range []map[string]func(*testing.T, *world){
 		{"forecast": measured, "staleness": tooStale, "snapshot": wholeSums},
@@ -121,24 +111,11 @@ func (w *world) direct(t testing.TB, shard topology.ShardID, dc topology.Datacen
 // members asks the cluster until it answers: on a busy machine a single look may time out.
 func (w *world) members(t testing.TB) (status cluster.Status) {
 	t.Helper()
-	awaitTrue(t, "the members answer", func() (answered bool) {
-		var err error
-		status, err = w.Status(t.Context())
-		return err == nil
+	testkit.EventuallyNil(t, testkit.Patience, "the members answer", func(ctx context.Context) (err error) {
+		status, err = w.Status(ctx)
+		return err
 	})
 	return status
-}
-
-// awaitTrue asks until it is so.
-func awaitTrue(t testing.TB, what string, so func() bool) {
-	t.Helper()
-	again := time.NewTicker(50 * time.Millisecond)
-	defer again.Stop()
-	for late := time.Now().Add(3 * time.Minute); !so(); <-again.C {
-		if time.Now().After(late) {
-			t.Fatalf("not within 3 minutes: %s", what)
-		}
-	}
 }
 
 func setURI(status cluster.Status, shard topology.ShardID) string {
@@ -193,16 +170,9 @@ func lookup(t testing.TB, name string) consistency.Profile {
 
 // inParallel runs the same work several times side by side and returns the first error.
 func inParallel(n int, work func(i int) error) error {
-	errs := make([]error, n)
-	var all sync.WaitGroup
+	var all errgroup.Group
 	for i := range n {
-		all.Go(func() { errs[i] = work(i) })
+		all.Go(func() error { return work(i) })
 	}
-	all.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return all.Wait()
 }

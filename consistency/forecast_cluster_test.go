@@ -10,12 +10,13 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
 // measured asserts what load cannot change: nothing is quicker than light. BenchmarkForecast holds the medians against the forecast.
 func measured(t *testing.T, w *world) {
-	n := amount(6, 30)
+	n := testkit.Count(t, "samples", 6, 30)
 	for _, name := range []string{"local-fast", "multi-datacenter", "durable", "session", "strict"} { // the others cost what one of these does
 		p := lookup(t, name)
 		light := p // what no report can be quicker than: the entry to the nearest member and the answer back

@@ -1,7 +1,7 @@
 package consistency_test
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -14,7 +14,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -28,22 +30,21 @@ func rolledBack(t *testing.T, w *world) {
 	durable := options.Collection().SetWriteConcern(writeconcern.Majority())
 	before := bson.D{{Key: "_id", Value: "before"}}
 	for _, client := range []*mongo.Client{five, three} {
-		awaitTrue(t, "a first write", func() bool { // past the router, the first one after an election is refused
+		testkit.EventuallyNil(t, testkit.Patience, "a first write", func(ctx context.Context) error { // past the router, the first one after an election is refused
 			// Majority reads wait for a collection that a majority does not have yet.
 			_, err := client.Database("rollback").Collection("c", durable).ReplaceOne(ctx, before, before, options.Replace().SetUpsert(true))
-			return err == nil
+			return err
 		})
 	}
 	// Their primary steps down when it has missed a majority for the election timeout; on a busy machine that may be before both have answered.
-	acknowledged := func() (err error) {
+	acknowledged := func() error {
 		if err := w.Isolate(ctx, "SYD"); err != nil {
 			t.Fatal(err)
 		}
-		for _, client := range []*mongo.Client{five, three} {
-			_, one := client.Database("rollback").Collection("c").InsertOne(ctx, bson.D{{Key: "_id", Value: "acknowledged"}})
-			err = errors.Join(err, one)
-		}
-		return err
+		return inParallel(2, func(i int) error {
+			_, err := []*mongo.Client{five, three}[i].Database("rollback").Collection("c").InsertOne(ctx, bson.D{{Key: "_id", Value: "acknowledged"}})
+			return err
+		})
 	}
 	for tries := 1; ; tries++ {
 		err := acknowledged()
@@ -56,13 +57,13 @@ func rolledBack(t *testing.T, w *world) {
 		}
 		for i, shard := range []topology.ShardID{"five", "three"} {
 			awaitPrimary(t, w, shard, "NYC")
-			awaitTrue(t, "the try is undone", func() bool {
+			testkit.EventuallyNil(t, testkit.Patience, "the try is undone", func(ctx context.Context) error {
 				_, err := []*mongo.Client{five, three}[i].Database("rollback").Collection("c", durable).DeleteOne(ctx, bson.D{{Key: "_id", Value: "acknowledged"}})
-				return err == nil
+				return err
 			})
 		}
 	}
-	saw, asked := seenOf(t, w, "five", "acknowledged", amount(20, 500))
+	saw, asked := seenOf(t, w, "five", "acknowledged", testkit.Count(t, "reads of each kind in each datacenter", 20, 500))
 	awaitPrimary(t, w, "five", "SYD")
 	// The new primary is writable, and the old one's entries are no part of its history, when it has given up asking the others for what it may
 	// have missed. Healed before, it would find the write.
@@ -124,8 +125,8 @@ func seenOf(t *testing.T, w *world, shard topology.ShardID, id string, reads int
 // awaitPrimary waits until the shard has a primary in the datacenter.
 func awaitPrimary(t *testing.T, w *world, shard topology.ShardID, dc topology.DatacenterID) {
 	t.Helper()
-	awaitTrue(t, fmt.Sprintf("a primary of %s in %s", shard, dc), func() bool {
-		return slices.ContainsFunc(w.members(t).Members, func(m cluster.Member) bool {
+	clustertest.Await(t, w, fmt.Sprintf("a primary of %s in %s", shard, dc), func(s cluster.Status) bool {
+		return slices.ContainsFunc(s.Members, func(m cluster.Member) bool {
 			return m.Shard == shard && m.Datacenter == dc && m.Role == cluster.RolePrimary
 		})
 	})
