@@ -14,30 +14,25 @@ import (
 	"github.com/geoshard/geoshard/consistency"
 )
 
+// signed is a cluster of one server, where clients have to log in.
+var signed = clustertest.World{
+	YAML: `version: 1
+datacenters: {HERE: {name: Here}}
+shards: {s0: {members: [{dc: HERE}]}}
+zones: {Z0: {shards: [s0]}}
+`,
+	Options: local.Options{Name: "signed", Auth: true},
+}
+
 // Where clients have to log in, servers sign their times and check the signatures that come back: the token carries it. A member takes the token; it
 // refuses one whose time was changed, even when it is sealed again with the right key. Without a router: a development router would have vouched for it.
 func TestTokensCarryTheServersSignature(t *testing.T) {
 	if testing.Short() {
 		t.Skip("NOT TESTED: -short leaves out what needs a cluster with authentication")
 	}
-	small, err := clustertest.Small()
-	if err != nil {
-		t.Fatal(err)
-	}
-	small.Shards, small.Zones = small.Shards[:1], small.Zones[:1]
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
+	t.Parallel()
+	ctx, c := t.Context(), signed.Start(t)
 	began := time.Now()
-	c, err := local.Start(ctx, local.Options{Name: "signed", Topology: small, Dir: t.TempDir(), Auth: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { // after the clients have disconnected
-		if err := c.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Logf("cluster ready after %s", time.Since(began).Round(10*time.Millisecond))
 	admin, err := c.SecretMemberURI("s0/HERE")
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package router_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/pariz/gountries"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/router/internal/model"
 	"github.com/geoshard/geoshard/topology"
@@ -19,10 +19,7 @@ import (
 // TestAMillionRequestsGoWhereTheModelSays draws worlds, states and requests, and compares with the model all that is decided. The model's only common
 // ground with the router is the data that the test hands to both; the homes and owners of the model come from how the world was drawn.
 func TestAMillionRequestsGoWhereTheModelSays(t *testing.T) {
-	worlds, each := 50, 1000
-	if os.Getenv("GEOSHARD_SOAK") == "1" {
-		worlds, each = 500, 2000
-	}
+	worlds, each := testkit.Count(t, "worlds", 50, 500), testkit.Count(t, "requests in each", 1000, 2000)
 	points := countries()
 	reasons := map[string]int{}
 	wrong, owners := 0, 0

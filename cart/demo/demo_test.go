@@ -14,13 +14,17 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/geoshard/geoshard/cart/demo"
-	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/consistency"
 )
 
 func TestMain(m *testing.M) {
-	local.ChildMain()
-	goleak.VerifyTestMain(m)
+	code := clustertest.Main(m)
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 func key() string { return ulid.Make().String() }

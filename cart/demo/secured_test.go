@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -27,37 +28,27 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/geoshard/geoshard/cart/demo"
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
-	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
-// lightest is a cluster of one server: its subject is who gets in.
-const lightest = `version: 1
+// lightest is a cluster of one server, with passwords and certificates: its subject is who gets in.
+var lightest = clustertest.World{
+	YAML: `version: 1
 datacenters: {LON: {name: London, countries: [GB]}}
 shards: {lon: {members: [{dc: LON}]}}
 zones: {LON: {shards: [lon]}}
 namespaces:
   shop.carts: {key: {dataCenter: 1, cartId: 1}, zoneBy: dataCenter, unknown: reject}
-`
+`,
+	Options: local.Options{Name: "secured", Auth: true, TLS: true},
+}
 
-// secured starts a cluster with passwords and certificates, and returns the files with its connection string and its topology.
+// secured returns the files with the cluster's connection string and its topology.
 func secured(t *testing.T) (uriFile, topologyFile string) {
 	t.Helper()
-	top, err := topology.Parse("lightest", []byte(lightest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute) // a busy machine takes minutes
-	defer cancel()
-	c, err := local.Start(ctx, local.Options{Name: "secured", Dir: t.TempDir(), Topology: top, WANScale: -1, Auth: true, TLS: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	c := lightest.Start(t)
 	uri, err := c.SecretURI("LON")
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +58,7 @@ func secured(t *testing.T) (uriFile, topologyFile string) {
 	}
 	dir := t.TempDir()
 	uriFile, topologyFile = filepath.Join(dir, "shop.uri"), filepath.Join(dir, "geoshard.yaml")
-	for file, text := range map[string]string{uriFile: uri + "\n", topologyFile: lightest} {
+	for file, text := range map[string]string{uriFile: uri + "\n", topologyFile: lightest.YAML} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -286,15 +277,12 @@ func (b *buffer) String() string {
 // await returns the first group of what is written, as soon as it is.
 func (b *buffer) await(t *testing.T, what *regexp.Regexp) string {
 	t.Helper()
-	tick, until := time.NewTicker(20*time.Millisecond), time.Now().Add(2*time.Minute)
-	defer tick.Stop()
-	for {
-		if found := what.FindStringSubmatch(b.String()); found != nil {
-			return found[1]
+	var found []string
+	testkit.EventuallyNil(t, testkit.Patience, what.String()+" is written", func(context.Context) error {
+		if found = what.FindStringSubmatch(b.String()); found == nil {
+			return fmt.Errorf("so far: %s", b.String())
 		}
-		if time.Now().After(until) {
-			t.Fatalf("no %s in %s", what, b.String())
-		}
-		<-tick.C
-	}
+		return nil
+	})
+	return found[1]
 }

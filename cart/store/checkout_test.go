@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 func TestACheckoutTakesStockAndClosesTheCartOnce(t *testing.T) {
@@ -68,7 +69,7 @@ func TestACheckoutThatFailsChangesNothing(t *testing.T) {
 // Many want the last things: exactly so many get one as there are.
 func TestStockIsSoldOnce(t *testing.T) {
 	s := shop(t, "lastthings", "dataCenter")
-	buyers, things := amount(20, 200), int64(amount(7, 70))
+	buyers, things := testkit.Count(t, "buyers", 20, 200), int64(testkit.Count(t, "things", 7, 70))
 	stocked(t, s, "book", things)
 	var wg sync.WaitGroup
 	var mu sync.Mutex

@@ -18,6 +18,7 @@ import (
 	"github.com/geoshard/geoshard/cart/inventory"
 	"github.com/geoshard/geoshard/cart/shipping"
 	"github.com/geoshard/geoshard/cart/store"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 const (
@@ -71,11 +72,10 @@ func settle(t testing.TB, i *inventory.Instance) (marked int64) {
 func TestAnInstanceThatIsKilledMarksEachCartOnce(t *testing.T) {
 	s := shop(t, killsDB, "dataCenter")
 	uri := sharedURI(t)
-	n, kills, products := amount(1800, 20_000), amount(6, 60), []string{"book", "console", "flashlight"}
+	n, kills, products := testkit.Count(t, "carts", 1_800, 20_000), testkit.Count(t, "kills", 6, 60), []string{"book", "console", "flashlight"}
 	handles := fill(t, s, n, products)
 	var published []cart.Notice
-	seed := uint64(time.Now().UnixNano())
-	random := rand.New(rand.NewPCG(seed, 1))
+	random := rand.New(rand.NewPCG(testkit.Seed(t), 1))
 	halfway := 0
 	for i := range kills {
 		var until func() bool
@@ -111,8 +111,8 @@ func TestAnInstanceThatIsKilledMarksEachCartOnce(t *testing.T) {
 			t.Fatalf("%s: got version %d after %d marks, want each mark to be one change", h, c.Version, marks)
 		}
 	}
-	t.Logf("%d carts, %d notices, %d kills, %d of them half-way through the carts (seed %d); %d marks were left to the last instance",
-		n, len(published), kills, halfway, seed, left)
+	t.Logf("%d carts, %d notices, %d kills, %d of them half-way through the carts; %d marks were left to the last instance",
+		n, len(published), kills, halfway, left)
 	if halfway == 0 {
 		t.Error("no instance was killed half-way: nothing is shown")
 	}
@@ -144,13 +144,9 @@ func killed(t *testing.T, uri string, after time.Duration, until func() bool) {
 	for lines.Scan() && !strings.Contains(lines.Text(), "ready") {
 	}
 	if until == nil {
-		<-time.After(after)
+		testkit.Pause(t.Context(), after)
 	} else {
-		tick := time.NewTicker(2 * time.Millisecond)
-		defer tick.Stop()
-		for !until() {
-			<-tick.C
-		}
+		testkit.Eventually(t, testkit.Patience, "the instance is at work", until)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Errorf("the instance had ended by itself: %v", err)
@@ -242,7 +238,7 @@ func TestTheRaceOfTheFlashlightLosesNothing(t *testing.T) {
 	for _, sku := range []string{"book", "console", "flashlight"} {
 		stocked(t, s, sku, 100_000)
 	}
-	runs := amount(30, 1000)
+	runs := testkit.Count(t, "runs", 30, 1000)
 	console := cart.AddItem{SKU: "console", Quantity: 1, Price: 29_900, Currency: "GBP"}
 	flashlight := cart.AddItem{SKU: "flashlight", Quantity: 1, Price: 999, Currency: "GBP"}
 	pricing := shipping.Process{Carts: s, Profile: durable(t)}

@@ -29,14 +29,6 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// amount is the count of a soak, or a slice of it.
-func amount(few, soak int) int {
-	if os.Getenv("GEOSHARD_SOAK") == "1" {
-		return soak
-	}
-	return few
-}
-
 func profile(t testing.TB, name string) consistency.Profile {
 	t.Helper()
 	p, err := consistency.Lookup(name)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"regexp"
@@ -15,12 +14,14 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/geoshard/geoshard/cart/demo"
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
-	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // world has two datacenters, so that writes can be acknowledged in two, and is as light as that can be.
-const world = `version: 1
+var world = clustertest.World{
+	YAML: `version: 1
 datacenters: {LON: {name: London, countries: [GB]}, NYC: {name: New York, countries: [US]}}
 links: [{between: [LON, NYC], rtt: 76ms}]
 shards:
@@ -29,40 +30,29 @@ shards:
 zones: {LON: {shards: [lon]}, NYC: {shards: [nyc]}}
 namespaces:
   shop.carts: {key: {dataCenter: 1, cartId: 1}, zoneBy: dataCenter, unknown: reject}
-`
+`,
+	Options: local.Options{Name: "api"},
+}
 
 // patience bounds requests and reads that wait for their token: what is tested is not how fast a busy machine answers.
 const patience = 50 * time.Second
 
 func TestMain(m *testing.M) {
-	local.ChildMain()
 	gin.SetMode(gin.ReleaseMode)
-	os.Exit(m.Run())
+	os.Exit(clustertest.Main(m))
 }
 
-// serve starts a cluster with a shop and the instance of one datacenter, all of it until the test ends, and returns the instance's address.
+// serve sets a shop up and starts the instance of one datacenter until the test ends, and returns the instance's address.
 func serve(t *testing.T) string {
 	t.Helper()
-	top, err := topology.Parse("world", []byte(world))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute) // a busy machine takes minutes
-	defer cancel()
-	cluster, err := local.Start(ctx, local.Options{Name: fmt.Sprintf("api-%d", os.Getpid()), Dir: t.TempDir(), Topology: top, WANScale: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	cluster := world.Start(t)
 	uri, err := cluster.URI("LON")
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := demo.Target{URI: uri, World: top}
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
+	defer cancel()
+	target := demo.Target{URI: uri, World: cluster.Topology()}
 	if err := demo.Setup(ctx, demo.SetupOptions{Target: target}); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +115,7 @@ func judge(t *testing.T, address string) {
 		"POST /v1/carts", "GET /v1/carts/:handle", "PATCH /v1/carts/:handle", "DELETE /v1/carts/:handle", "POST /v1/carts/:handle/items", "GET /v1/carts", "GET /v1/orders",
 		"GET /v1/catalogue", "GET /v1/stock", "GET /v1/analytics", "GET /v1/notices", "POST /v1/notices",
 	}
-	if os.Getenv("GEOSHARD_SOAK") == "1" { // the few requests of an ordinary run do not always get so far
+	if testkit.Soak() { // the few requests of an ordinary run do not always get so far
 		expected = append(expected, "GET /v1/catalogue/:sku", "PUT /v1/carts/:handle/items/:sku", "DELETE /v1/carts/:handle/items/:sku", "POST /v1/carts/:handle/checkout",
 			"GET /v1/orders/:handle")
 	}

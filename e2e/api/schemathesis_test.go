@@ -14,12 +14,12 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/e2e/clients"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 const (
 	// requireEnv=1 makes a missing Python a failure, as in e2e/clients.
 	requireEnv = "GEOSHARD_REQUIRE_PYTHON"
-	seedEnv    = "GEOSHARD_SEED"
 	// installWithin is for a first installation on a slow network.
 	installWithin = 10 * time.Minute
 )
@@ -35,15 +35,15 @@ var generated = regexp.MustCompile(`(?m)^\s*(\d+) generated`)
 func TestTheAPIKeepsToItsDocument(t *testing.T) {
 	python := schemathesis(t)
 	address := serve(t)
-	seed, examples, least, within := seedOf(t), 10, 800, 15*time.Minute
-	if os.Getenv("GEOSHARD_SOAK") == "1" {
-		examples, least, within = 400, 20_000, 2*time.Hour
+	seed, examples, least, within := testkit.Seed(t)%1_000_000_000, testkit.Count(t, "examples of each operation", 10, 400), testkit.Count(t, "requests at least", 800, 20_000), 15*time.Minute
+	if testkit.Soak() {
+		within = 2 * time.Hour
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	began := time.Now()
 	cmd := exec.CommandContext(ctx, python.Path, "-m", "schemathesis.cli", "--config-file", file(t, "schemathesis.toml"), "run", "http://"+address+"/openapi.json", "--no-color",
-		"--phases", "examples,coverage,fuzzing,stateful", "--checks", checks, "--max-examples", strconv.Itoa(examples), "--seed", strconv.FormatInt(seed, 10),
+		"--phases", "examples,coverage,fuzzing,stateful", "--checks", checks, "--max-examples", strconv.Itoa(examples), "--seed", strconv.FormatUint(seed, 10),
 		"--request-timeout", "60", "--suppress-health-check", "all", "--continue-on-failure", "--warnings", "off")
 	cmd.Dir = t.TempDir() // it keeps a database of examples where it is run
 	cmd.Env = append(append(os.Environ(), python.Env...), "SCHEMATHESIS_HOOKS="+file(t, "hooks.py"), fmt.Sprintf("API_SEED=%d", seed))
@@ -87,19 +87,6 @@ func file(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-func seedOf(t *testing.T) int64 {
-	t.Helper()
-	text := os.Getenv(seedEnv)
-	if text == "" {
-		return time.Now().UnixNano() % 1_000_000_000
-	}
-	seed, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		t.Fatalf("%s: %v", seedEnv, err)
-	}
-	return seed
 }
 
 // summary is the end of what schemathesis says.

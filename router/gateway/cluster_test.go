@@ -17,6 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/router/directory"
 	"github.com/geoshard/geoshard/router/gateway"
@@ -106,8 +107,8 @@ func TestRecordsChangeHomeUnderLoad(t *testing.T) {
 		o.Here, o.Client, o.Directory = clustertest.SmallDC, client, homes
 		o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	})
-	s := &scene{t: t, gate: gate, front: front, client: caller}
-	eventually(t, "the primaries are known", func() bool {
+	s := &routedApps{t: t, gate: gate, front: front, client: caller}
+	testkit.Eventually(t, testkit.Patience, "the primaries are known", func() bool {
 		for _, shard := range gate.Table().Shards {
 			if shard.Primary != string(clustertest.SmallDC) {
 				return false
@@ -145,16 +146,13 @@ func TestRecordsChangeHomeUnderLoad(t *testing.T) {
 		defer mu.Unlock()
 		return writes
 	}
-	moves := 6
-	if soak() {
-		moves = 100
-	}
+	moves := testkit.Count(t, "moves", 6, 100)
 	for i := range moves {
 		from := done()
-		eventually(t, "clients write", func() bool { return done() > from+3 || t.Failed() })
+		testkit.Eventually(t, testkit.Patience, "clients write", func() bool { return done() > from+3 || t.Failed() })
 		to := fmt.Sprintf("Z%d", (i+1)%3)
 		var last answer
-		eventually(t, fmt.Sprintf("move %d to %s", i, to), func() bool { // a busy machine may need another try
+		testkit.Eventually(t, testkit.Patience, fmt.Sprintf("move %d to %s", i, to), func() bool { // a busy machine may need another try
 			r, err := http.NewRequest(http.MethodPost, admin+"/v1/rehome", strings.NewReader(fmt.Sprintf(`{"handle":"Z0.%s","to":%q}`, id, to)))
 			if err != nil {
 				t.Fatal(err)

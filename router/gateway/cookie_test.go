@@ -30,7 +30,7 @@ func keysOf(t testing.TB, ids ...string) *router.CookieKeys {
 
 // San Francisco's new record is made in its place, and its user's later requests go there from anywhere, by the cookie alone; after a rotation too.
 func TestTheCookieLeadsHome(t *testing.T) {
-	s := newScene(t, "", func(o *gateway.Options) { o.Keys = keysOf(t, "A") })
+	s := newRoutedApps(t, "", func(o *gateway.Options) { o.Keys = keysOf(t, "A") })
 	a := s.ask(http.MethodPost, "/v1/carts", "", "X-Geoshard-Place", "SYD")
 	cookies := a.Cookies()
 	if len(cookies) != 1 || cookies[0].Name != "geoshard_home" || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode {

@@ -7,7 +7,7 @@ import (
 
 // Writes go to the owner, reads stay, new records go to the nearest: S2.27.
 func TestEachRequestGoesWhereItBelongs(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	for _, c := range []struct {
 		method, path string
 		headers      []string

@@ -9,18 +9,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/router/gateway"
 	"github.com/geoshard/geoshard/topology"
 )
 
-func (s *scene) up(dc int) bool { return s.gate.Table().Datacenters[dc].Up }
+func (s *routedApps) up(dc int) bool { return s.gate.Table().Datacenters[dc].Up }
 
 // A datacenter that fails its checks is left; when it is well again its records are handed back, without anybody's doing.
 func TestLostDatacentersAreLeftAndHandedBack(t *testing.T) {
-	s := newScene(t, "")
-	eventually(t, "all are up", func() bool { return s.up(0) && s.up(1) && s.up(2) })
+	s := newRoutedApps(t, "")
+	testkit.Eventually(t, testkit.Patience, "all are up", func() bool { return s.up(0) && s.up(1) && s.up(2) })
 	s.apps[2].isReady(false)
-	eventually(t, "SYD is lost", func() bool { return !s.up(2) })
+	testkit.Eventually(t, testkit.Patience, "SYD is lost", func() bool { return !s.up(2) })
 	write := func() string {
 		return s.ask(http.MethodPost, "/v1/carts/SYD."+id+"/items", "", "Idempotency-Key", key).Header.Get("X-Served-By")
 	}
@@ -32,7 +33,7 @@ func TestLostDatacentersAreLeftAndHandedBack(t *testing.T) {
 		t.Errorf("a new record for SYD went to %q, want NYC, the next nearest", got)
 	}
 	s.apps[2].isReady(true)
-	eventually(t, "SYD is back", func() bool { return s.up(2) })
+	testkit.Eventually(t, testkit.Patience, "SYD is back", func() bool { return s.up(2) })
 	if got := write(); got != "SYD" {
 		t.Errorf("after its return a write of SYD went to %q", got)
 	}
@@ -40,8 +41,8 @@ func TestLostDatacentersAreLeftAndHandedBack(t *testing.T) {
 
 // An election is waited for. A shard that stays without a primary gets no new records until it has one; what waited is made elsewhere.
 func TestAShardThatStaysWithoutAPrimaryGetsNoNewRecords(t *testing.T) {
-	s := newScene(t, "  budget: 2s\n")
-	eventually(t, "all are up", func() bool { return s.up(0) && s.up(1) && s.up(2) })
+	s := newRoutedApps(t, "  budget: 2s\n")
+	testkit.Eventually(t, testkit.Patience, "all are up", func() bool { return s.up(0) && s.up(1) && s.up(2) })
 	for _, shard := range []string{"nyc", "lon", "syd"} {
 		s.gate.SeePrimary(topology.ShardID(shard), topology.DatacenterID(strings.ToUpper(shard)))
 	}
@@ -65,9 +66,9 @@ func TestAShardThatStaysWithoutAPrimaryGetsNoNewRecords(t *testing.T) {
 
 // This datacenter's own application may be the one that is lost: reads go to the nearest then.
 func TestReadsLeaveALostDatacenter(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	s.apps[0].isReady(false)
-	eventually(t, "NYC is lost", func() bool { return !s.up(0) })
+	testkit.Eventually(t, testkit.Patience, "NYC is lost", func() bool { return !s.up(0) })
 	if got := s.ask(http.MethodGet, "/v1/carts/SYD."+id, "").Header.Get("X-Served-By"); got == "NYC" || got == "" {
 		t.Errorf("a read went to %q", got)
 	}
@@ -75,7 +76,7 @@ func TestReadsLeaveALostDatacenter(t *testing.T) {
 
 // An upstream that passes its checks and fails the requests is left out by these, for a while.
 func TestFailingUpstreamsAreLeftOut(t *testing.T) {
-	s := newScene(t, "", func(o *gateway.Options) { o.CheckEvery = 20 * time.Millisecond })
+	s := newRoutedApps(t, "", func(o *gateway.Options) { o.CheckEvery = 20 * time.Millisecond })
 	s.apps[1].does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	path := "/v1/carts/LON." + id + "/items"
 	for range 5 {
@@ -87,7 +88,7 @@ func TestFailingUpstreamsAreLeftOut(t *testing.T) {
 		t.Error("LON is used although it fails every request")
 	}
 	s.apps[1].does(nil)
-	eventually(t, "LON gets another chance", func() bool { return s.up(1) })
+	testkit.Eventually(t, testkit.Patience, "LON gets another chance", func() bool { return s.up(1) })
 	if a := s.ask(http.MethodPost, path, ""); a.Header.Get("X-Served-By") != "LON" {
 		t.Errorf("got %s by %q", a.Status, a.Header.Get("X-Served-By"))
 	}
@@ -95,7 +96,7 @@ func TestFailingUpstreamsAreLeftOut(t *testing.T) {
 
 // The shop's word that its database elects is not its own failure.
 func TestAnElectionIsNoFailureOfTheUpstream(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	s.apps[1].electing(1e9, 503, "unavailable")
 	for range 20 {
 		s.ask(http.MethodPost, "/v1/carts/LON."+id+"/items", "")
@@ -107,7 +108,7 @@ func TestAnElectionIsNoFailureOfTheUpstream(t *testing.T) {
 
 // What is under way at an upstream that is lost is ended there and done elsewhere, if it may be repeated.
 func TestRequestsUnderWayLeaveALostUpstream(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	stuck, arrived := make(chan struct{}), make(chan struct{}, 2)
 	defer close(stuck)
 	s.apps[2].does(func(http.ResponseWriter, *http.Request) {
@@ -134,7 +135,7 @@ func TestUpstreamsOfADatacenterShareTheWork(t *testing.T) {
 	one, two, far, farther := newApplication(t, "NYC"), newApplication(t, "NYC"), newApplication(t, "LON"), newApplication(t, "SYD")
 	world := worldOf(t, [3][]string{{one.URL, two.URL}, {far.URL}, {farther.URL}}, "")
 	gate, front, client := gatewayOf(t, world)
-	s := &scene{t: t, gate: gate, front: front, client: client}
+	s := &routedApps{t: t, gate: gate, front: front, client: client}
 	for range 40 {
 		s.ask(http.MethodGet, "/", "")
 	}
@@ -152,7 +153,7 @@ func TestUpstreamsOfADatacenterShareTheWork(t *testing.T) {
 // Two gateways that see the world differently cost a detour: whichever of them is asked, each change is made exactly once. The applications stand for
 // the database here: they share one store that knows keys, as the shop's carts do.
 func TestGatewaysThatDisagreeLoseNothing(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	// The other gateway sits in London and believes that New York is lost, and that Sydney is well though it is not.
 	var upstreams [3][]string
 	for i := range places {
@@ -184,7 +185,7 @@ func TestGatewaysThatDisagreeLoseNothing(t *testing.T) {
 		})
 	}
 	const writes = 300
-	fronts := []*scene{s, {t: t, front: other, client: s.client}}
+	fronts := []*routedApps{s, {t: t, front: other, client: s.client}}
 	var group sync.WaitGroup
 	for i := range writes {
 		group.Go(func() {

@@ -62,7 +62,7 @@ func TestRequestsAreHeldOverAnElection(t *testing.T) {
 		{"too many writes to one cart", http.MethodPost, "/items", []string{"Idempotency-Key", key}, 429, "too-busy", false, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newScene(t, "")
+			s := newRoutedApps(t, "")
 			body := ""
 			if c.method == http.MethodPost {
 				body = strings.Repeat("x", 20_000)
@@ -85,7 +85,7 @@ func TestRequestsAreHeldOverAnElection(t *testing.T) {
 
 // An upstream that is gone has not seen a request that it refused to be connected for: that is sent elsewhere whatever it is.
 func TestARequestThatDidNotArriveIsSentElsewhere(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	s.apps[0].Close()
 	for range 3 {
 		a := s.ask(http.MethodPost, "/v1/carts", strings.Repeat("y", 200_000))                              // no key, and longer than what is kept
@@ -97,7 +97,7 @@ func TestARequestThatDidNotArriveIsSentElsewhere(t *testing.T) {
 
 // Once a byte may have arrived, a write without a key is not sent again: the client learns that it cannot know.
 func TestWhatMayHaveArrivedIsNotRepeated(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	var asked atomic.Int64
 	s.apps[1].does(func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
@@ -116,7 +116,7 @@ func TestWhatMayHaveArrivedIsNotRepeated(t *testing.T) {
 
 // The last answer is passed on when the time is over, and not later.
 func TestTheBudgetEnds(t *testing.T) {
-	s := newScene(t, "  budget: 400ms\n")
+	s := newRoutedApps(t, "  budget: 400ms\n")
 	s.apps[0].electing(1e9, 503, "unavailable")
 	began := time.Now()
 	a := s.ask(http.MethodPost, "/v1/carts/NYC."+id+"/items", "{}", "Idempotency-Key", key)
@@ -127,7 +127,7 @@ func TestTheBudgetEnds(t *testing.T) {
 
 // No more requests wait than may; the others are answered at once.
 func TestTheQueueIsBounded(t *testing.T) {
-	s := newScene(t, "  queue: 5\n  budget: 2s\n")
+	s := newRoutedApps(t, "  queue: 5\n  budget: 2s\n")
 	s.apps[0].electing(1e9, 503, "unavailable")
 	var quick, held atomic.Int64
 	var group sync.WaitGroup
@@ -155,7 +155,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 
 // The bytes that are kept to be sent again are bounded for all together: what finds no room is streamed, and sent once.
 func TestTheBytesThatAreKeptAreBounded(t *testing.T) {
-	s := newScene(t, "", func(o *gateway.Options) { o.ReplayBytes = 10_000 })
+	s := newRoutedApps(t, "", func(o *gateway.Options) { o.ReplayBytes = 10_000 })
 	asked := s.apps[0].electing(1, 503, "unavailable")
 	body := strings.Repeat("x", 20_000)
 	a := s.ask(http.MethodPost, "/v1/carts/NYC."+id+"/items", body, "Idempotency-Key", key)
@@ -172,7 +172,7 @@ func TestTheBytesThatAreKeptAreBounded(t *testing.T) {
 
 // A chunked body of unknown length is kept too, if it is short.
 func TestShortChunkedBodiesAreKept(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	for _, size := range []int{10, 64 << 10, 64<<10 + 1, 300_000} {
 		asked := s.apps[0].electing(1, 503, "unavailable")
 		body := strings.Repeat("z", size)

@@ -49,7 +49,7 @@ func (b *book) set(id, near, now string) {
 
 // shop answers as the shop does for a record that is at home in one datacenter: who asks for it under another handle is told that there is none. behind are the
 // datacenters whose copies do not have it yet.
-func (s *scene) shop(home string, behind ...topology.DatacenterID) {
+func (s *routedApps) shop(home string, behind ...topology.DatacenterID) {
 	for _, app := range s.apps {
 		app.does(func(w http.ResponseWriter, r *http.Request) {
 			late := false
@@ -80,7 +80,7 @@ func TestOldHandlesStillWork(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := &book{}
 			b.set(id, c.near, c.now)
-			s := newScene(t, "", func(o *gateway.Options) { o.Directory = b })
+			s := newRoutedApps(t, "", func(o *gateway.Options) { o.Directory = b })
 			s.shop("LON")
 			for _, method := range []string{http.MethodPost, http.MethodDelete, http.MethodGet} {
 				a := s.ask(method, "/v1/carts/SYD."+id+"/items/x?y=1", "text")
@@ -108,7 +108,7 @@ func TestOldHandlesStillWork(t *testing.T) {
 func TestHandlesAreRewrittenWhereTheyStand(t *testing.T) {
 	b := &book{}
 	b.set(id, "LON", "LON")
-	s := newScene(t, "", func(o *gateway.Options) { o.Directory = b })
+	s := newRoutedApps(t, "", func(o *gateway.Options) { o.Directory = b })
 	s.apps[1].does(func(w http.ResponseWriter, r *http.Request) {
 		if got := r.Header.Get("X-Geoshard-Handle") + r.URL.Query().Get("handle"); got != "LON."+id {
 			problem(w, http.StatusNotFound, "not-found")
@@ -131,7 +131,7 @@ func TestHandlesAreRewrittenWhereTheyStand(t *testing.T) {
 func TestBareIdentifiersAreLookedUp(t *testing.T) {
 	b := &book{}
 	b.set(id, "LON", "LON")
-	s := newScene(t, "", func(o *gateway.Options) { o.Directory = b })
+	s := newRoutedApps(t, "", func(o *gateway.Options) { o.Directory = b })
 	s.shop("LON")
 	if a := s.ask(http.MethodPost, "/v1/carts/"+id+"/items", "x"); a.StatusCode != http.StatusOK || a.Header.Get("X-Served-By") != "LON" || a.Header.Get("X-Geoshard-Handle") != "LON."+id {
 		t.Errorf("got %s by %q", a.Status, a.Header.Get("X-Served-By"))
@@ -145,7 +145,7 @@ func TestBareIdentifiersAreLookedUp(t *testing.T) {
 func TestARecordThatCopiesLackIsReadAtItsPrimary(t *testing.T) {
 	b := &book{}
 	b.set(id, "", "SYD")
-	s := newScene(t, "", func(o *gateway.Options) { o.Directory = b })
+	s := newRoutedApps(t, "", func(o *gateway.Options) { o.Directory = b })
 	s.shop("SYD", "NYC")
 	if a := s.ask(http.MethodGet, "/v1/carts/SYD."+id, ""); a.StatusCode != http.StatusOK || a.Header.Get("X-Served-By") != "SYD" {
 		t.Errorf("got %s by %q", a.Status, a.Header.Get("X-Served-By"))
@@ -156,7 +156,7 @@ func TestARecordThatCopiesLackIsReadAtItsPrimary(t *testing.T) {
 func TestWhatDoesNotExistStaysSo(t *testing.T) {
 	b := &book{}
 	b.set(id, "", "")
-	s := newScene(t, "  budget: 1s\n", func(o *gateway.Options) { o.Directory = b })
+	s := newRoutedApps(t, "  budget: 1s\n", func(o *gateway.Options) { o.Directory = b })
 	s.shop("nowhere")
 	for range 20 {
 		if a := s.ask(http.MethodPost, "/v1/carts/SYD."+id+"/items", ""); a.StatusCode != http.StatusNotFound || !strings.Contains(a.text, "cartdemo.md#not-found") {
@@ -185,7 +185,7 @@ func TestWhatDoesNotExistStaysSo(t *testing.T) {
 func TestAStreamedBodyIsAskedForAgain(t *testing.T) {
 	b := &book{}
 	b.set(id, "LON", "LON")
-	s := newScene(t, "", func(o *gateway.Options) { o.Directory = b })
+	s := newRoutedApps(t, "", func(o *gateway.Options) { o.Directory = b })
 	s.shop("LON")
 	body := strings.Repeat("x", 200_000)
 	a := s.ask(http.MethodPut, "/v1/carts/SYD."+id+"/file?x=1", body)

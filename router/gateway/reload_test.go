@@ -10,12 +10,13 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/router/gateway"
 )
 
 // While requests run, the topology is read anew again and again: none is lost, and each is answered by an application of the topology.
 func TestReloadsDropNothing(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	second := newApplication(t, "LON")
 	other := worldOf(t, [3][]string{{s.apps[0].URL}, {second.URL}, {s.apps[2].URL}}, "  budget: 5s\n")
 	ctx, stop := context.WithCancel(t.Context())
@@ -41,7 +42,7 @@ func TestReloadsDropNothing(t *testing.T) {
 			t.Error(err)
 		}
 		before := asked.Load()
-		eventually(t, "requests go on", func() bool { return asked.Load() > before+4 })
+		testkit.Eventually(t, testkit.Patience, "requests go on", func() bool { return asked.Load() > before+4 })
 	}
 	stop()
 	group.Wait()
@@ -53,7 +54,7 @@ func TestReloadsDropNothing(t *testing.T) {
 
 // What cannot be used is refused, the old stays, and the page says why.
 func TestARefusedReloadKeepsTheOld(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	bad := *s.world
 	r := *bad.Router
 	r.Upstreams = nil
@@ -87,9 +88,9 @@ func TestFilesAreWatched(t *testing.T) {
 	again, done := make(chan os.Signal), make(chan error, 1)
 	go func() { done <- gateway.WatchFiles(ctx, []string{file}, again, func() { changes.Add(1) }) }()
 	again <- os.Interrupt // it runs by now
-	eventually(t, "the signal counts", func() bool { return changes.Load() == 1 })
+	testkit.Eventually(t, testkit.Patience, "the signal counts", func() bool { return changes.Load() == 1 })
 	write("b")
-	eventually(t, "a change in place", func() bool { return changes.Load() == 2 })
+	testkit.Eventually(t, testkit.Patience, "a change in place", func() bool { return changes.Load() == 2 })
 	next := filepath.Join(dir, "next")
 	if err := os.WriteFile(next, []byte("c"), 0o600); err != nil {
 		t.Fatal(err)
@@ -97,10 +98,10 @@ func TestFilesAreWatched(t *testing.T) {
 	if err := os.Rename(next, file); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "another file in its place", func() bool { return changes.Load() == 3 })
+	testkit.Eventually(t, testkit.Patience, "another file in its place", func() bool { return changes.Load() == 3 })
 	write("c")
 	write("d")
-	eventually(t, "a change after the same content", func() bool { return changes.Load() == 4 })
+	testkit.Eventually(t, testkit.Patience, "a change after the same content", func() bool { return changes.Load() == 4 })
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -109,7 +110,7 @@ func TestFilesAreWatched(t *testing.T) {
 
 // Metrics, health and the live table are on the admin listener; what is shown is escaped; strangers' pages cannot read it; and re-homing wants the token.
 func TestTheAdminListener(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	const token = "0123456789abcdef0123"
 	admin := s.gate.Admin(gateway.AdminOptions{Token: token})
 	s.apps[2].does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
@@ -161,7 +162,7 @@ func TestTheAdminListener(t *testing.T) {
 
 // The headers that explain come on demand.
 func TestTheDecisionIsExplainedOnDemand(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	path := "/v1/carts/LON." + id + "/items"
 	if h := s.ask(http.MethodPost, path, "").Header; h.Get("X-Geoshard-Reason") != "" || h.Get("Server-Timing") != "" {
 		t.Errorf("unasked: got %v", h)

@@ -41,7 +41,7 @@ func raw(t testing.TB, front, text string) (statuses []int) {
 
 // What two servers could understand differently is refused, or arrives in one meaning only: no request reaches an application that the gateway has not seen as one.
 func TestRequestsCannotBeSmuggled(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	const hidden = "GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
 	for name, c := range map[string]struct {
 		text string
@@ -81,7 +81,7 @@ func TestRequestsCannotBeSmuggled(t *testing.T) {
 
 // A length beside an encoding: RFC 9112 lets the encoding count. Both sides of the gateway then have to mean the same, so the upstream is sent one meaning.
 func TestLengthBesideEncodingHasOneMeaning(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	got := raw(t, s.front.URL, "POST /first HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /second HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	all := seen(s)
 	if len(got) != len(all) {
@@ -96,7 +96,7 @@ func TestLengthBesideEncodingHasOneMeaning(t *testing.T) {
 
 // A header that is folded over two lines arrives as one line, if at all.
 func TestFoldedHeadersAreOneLine(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	raw(t, s.front.URL, "GET / HTTP/1.1\r\nHost: x\r\nX-A: a\r\n X-Geoshard-Handle: LON."+id+"\r\nConnection: close\r\n\r\n")
 	for _, r := range seen(s) {
 		if strings.ContainsAny(r.Header.Get("X-A"), "\r\n") || r.Header.Get("X-Geoshard-Handle") != "" {
@@ -106,7 +106,7 @@ func TestFoldedHeadersAreOneLine(t *testing.T) {
 }
 
 // seen are all requests that applications got.
-func seen(s *scene) (all []*http.Request) {
+func seen(s *routedApps) (all []*http.Request) {
 	for _, a := range s.apps {
 		all = append(all, a.requests()...)
 	}
@@ -114,7 +114,7 @@ func seen(s *scene) (all []*http.Request) {
 }
 
 // forget drops what they were asked so far.
-func (s *scene) forget() {
+func (s *routedApps) forget() {
 	for _, a := range s.apps {
 		a.mu.Lock()
 		a.asked = nil
@@ -124,7 +124,7 @@ func (s *scene) forget() {
 
 // What belongs to one connection, or says of a client what it should not say itself, ends here.
 func TestHeadersOfTheHopAndHearsayEndHere(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	s.ask(http.MethodGet, "/", "", "Connection", "X-Secret, close", "X-Secret", "s", "Keep-Alive", "timeout=5", "Proxy-Authorization", "Basic x", "Proxy-Connection", "close",
 		"Te", "gzip", "X-Forwarded-For", "1.2.3.4", "X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "https", "X-Forwarded-Port", "1", "Forwarded", "for=1.2.3.4",
 		"X-Real-Ip", "1.2.3.4", "X-Geoshard-Token", "token", "Cookie", "geoshard-token=t", "Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
@@ -147,7 +147,7 @@ func TestHeadersOfTheHopAndHearsayEndHere(t *testing.T) {
 
 // A trusted proxy's word counts, on the way and on the place.
 func TestTrustedProxiesAreBelieved(t *testing.T) {
-	s := newScene(t, "  trust: {proxies: [\"127.0.0.0/8\"], country: CF-IPCountry}\n")
+	s := newRoutedApps(t, "  trust: {proxies: [\"127.0.0.0/8\"], country: CF-IPCountry}\n")
 	a := s.ask(http.MethodPost, "/v1/carts", "", "X-Forwarded-For", "1.2.3.4", "X-Forwarded-Proto", "https", "CF-IPCountry", "AU")
 	if got := a.Header.Get("X-Served-By"); got != "SYD" {
 		t.Errorf("a client from Australia was placed in %q", got)
@@ -156,7 +156,7 @@ func TestTrustedProxiesAreBelieved(t *testing.T) {
 	if got.Get("X-Forwarded-For") != "1.2.3.4, 127.0.0.1" || got.Get("X-Forwarded-Proto") != "https" {
 		t.Errorf("got %v", got)
 	}
-	s = newScene(t, "  trust: {proxies: [\"10.0.0.0/8\"], country: CF-IPCountry}\n")
+	s = newRoutedApps(t, "  trust: {proxies: [\"10.0.0.0/8\"], country: CF-IPCountry}\n")
 	a = s.ask(http.MethodPost, "/v1/carts", "", "CF-IPCountry", "AU")
 	if got := a.Header.Get("X-Served-By"); got != "NYC" || seen(s)[0].Header.Get("Cf-Ipcountry") != "" {
 		t.Errorf("a stranger's word placed it in %q, and reached the application as %q", got, seen(s)[0].Header.Get("Cf-Ipcountry"))
@@ -165,7 +165,7 @@ func TestTrustedProxiesAreBelieved(t *testing.T) {
 
 // A request that has been here ends, rather than going round.
 func TestLoopsEnd(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	for via, want := range map[string]int{
 		"1.1 geoshard-NYC": 508, "1.0 a, 1.1 geoshard-NYC (x)": 508, "1.1 geoshard-LON": 200, "1.1 nyc": 200,
 		"1.1 geoshard-A, 1.1 geoshard-B, 1.1 geoshard-C, 1.1 geoshard-D": 508,
@@ -196,7 +196,7 @@ func TestLoopsEnd(t *testing.T) {
 
 // A redirection leads to the gateway of a datacenter of the topology, with the same path, whatever the client writes.
 func TestRedirectionsStayInTheTopology(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	for path, want := range map[string]string{
 		"/v1/carts/LON." + id + "/away/a%2Fb?x=1&y=%20": "http://lon.example:8082/shop/v1/carts/LON." + id + "/away/a%2Fb?x=1&y=%20&geoshard-hop=1",
 		"/v1/carts/LON." + id + "/away/@evil.example":   "http://lon.example:8082/shop/v1/carts/LON." + id + "/away/@evil.example?geoshard-hop=1",
@@ -221,7 +221,7 @@ func TestRedirectionsStayInTheTopology(t *testing.T) {
 
 // Gateways that disagree do not send a client to and fro: what one has redirected the other forwards, and the application does not see the mark.
 func TestAClientIsRedirectedOnce(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	for query, want := range map[string]string{"?geoshard-hop=1": "", "?x=1&geoshard-hop=1&y=%20": "x=1&y=%20"} {
 		s.forget()
 		a := s.ask(http.MethodPost, "/v1/carts/LON."+id+"/away/x"+query, "body")
@@ -239,7 +239,7 @@ func TestAClientIsRedirectedOnce(t *testing.T) {
 
 // Bodies beyond the limit are refused: at once where the client announces them, else where they cross it.
 func TestBodiesAreLimited(t *testing.T) {
-	s := newScene(t, "", func(o *gateway.Options) { o.BodyLimit = 1000 })
+	s := newRoutedApps(t, "", func(o *gateway.Options) { o.BodyLimit = 1000 })
 	if a := s.ask(http.MethodPost, "/v1/carts", strings.Repeat("x", 1001)); a.StatusCode != http.StatusRequestEntityTooLarge || len(seen(s)) != 0 {
 		t.Errorf("announced: got %s, and %d requests arrived", a.Status, len(seen(s)))
 	}
@@ -267,7 +267,7 @@ func TestBodiesAreLimited(t *testing.T) {
 
 // A client that stops sending its body, or its header, is let go.
 func TestSlowClientsAreLetGo(t *testing.T) {
-	s := newScene(t, "", func(o *gateway.Options) { o.Stall = 200 * time.Millisecond })
+	s := newRoutedApps(t, "", func(o *gateway.Options) { o.Stall = 200 * time.Millisecond })
 	for _, header := range []string{"", "Idempotency-Key: " + key + "\r\n"} {
 		got := raw(t, s.front.URL, fmt.Sprintf("POST /v1/carts HTTP/1.1\r\nHost: x\r\n%sContent-Length: 100\r\n\r\nabc", header))
 		if len(got) != 1 || got[0] != http.StatusRequestTimeout {
@@ -278,7 +278,7 @@ func TestSlowClientsAreLetGo(t *testing.T) {
 
 // More requests at once than may be are answered at once.
 func TestRequestsUnderWayAreBounded(t *testing.T) {
-	s := newScene(t, "", func(o *gateway.Options) { o.Requests = 3 })
+	s := newRoutedApps(t, "", func(o *gateway.Options) { o.Requests = 3 })
 	release, arrived := make(chan struct{}), make(chan struct{}, 10)
 	s.apps[0].does(func(http.ResponseWriter, *http.Request) {
 		arrived <- struct{}{}
@@ -311,7 +311,7 @@ func FuzzRequestsReachTheTopologyAlone(f *testing.F) {
 	for _, seed := range []string{"LON." + id, id, "XXX." + id, "..", "%2e%2e", "LON." + id + "/../SYD." + id, "//evil.example", "@evil.example:80", "%0d%0aHost:%20evil", "\\evil", "LON%2E" + id, "é", "?a;b", "#x"} {
 		f.Add(seed, seed)
 	}
-	s := newScene(f, "")
+	s := newRoutedApps(f, "")
 	f.Fuzz(func(t *testing.T, inPath, inHeader string) {
 		r, err := http.NewRequest(http.MethodPost, s.front.URL+"/v1/carts/"+inPath, http.NoBody)
 		if err != nil {

@@ -24,6 +24,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/router/gateway"
 )
 
@@ -224,7 +225,7 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 		t.Errorf("%v requests are under way, want 1", underWay)
 	}
 	go func() {
-		eventually(t, "the listener is closed", func() bool {
+		testkit.Eventually(t, testkit.Patience, "the listener is closed", func() bool {
 			conn, err := net.Dial("tcp", address)
 			if err == nil {
 				_ = conn.Close()
@@ -241,7 +242,7 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 
 // Headers beyond the limit are refused by the server, whatever the handler.
 func TestHeadersAreLimited(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	gate, err := gateway.New(gateway.Options{World: s.world, Here: "NYC"})
 	if err != nil {
 		t.Fatal(err)
@@ -262,7 +263,7 @@ func TestUpstreamsSpeakH2C(t *testing.T) {
 	app.Start()
 	defer app.Close()
 	gate, front, client := gatewayOf(t, worldOf(t, [3][]string{{app.URL}, {app.URL + "/lon"}, {app.URL + "/syd"}}, ""), func(o *gateway.Options) { o.H2C = true })
-	s := &scene{t: t, gate: gate, front: front, client: client}
+	s := &routedApps{t: t, gate: gate, front: front, client: client}
 	if a := s.ask(http.MethodPost, "/", "text"); a.text != "HTTP/2.0" {
 		t.Errorf("got %q", a.text)
 	}
@@ -273,7 +274,7 @@ func TestUpstreamsSpeakH2C(t *testing.T) {
 
 // A client that takes for ever to say what it wants is let go of, and one that sends more header than any needs is refused.
 func TestHeadersComeInTimeAndAreShort(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	_, address, end := running(t, s.gate, gateway.ServeOptions{HeaderWithin: 200 * time.Millisecond})
 	defer end()
 	conn, err := net.Dial("tcp", address)
@@ -304,7 +305,7 @@ func TestHeadersComeInTimeAndAreShort(t *testing.T) {
 func TestTracesGoOn(t *testing.T) {
 	spans := tracetest.NewSpanRecorder()
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
-	s := newScene(t, "", func(o *gateway.Options) { o.Traces = traces })
+	s := newRoutedApps(t, "", func(o *gateway.Options) { o.Traces = traces })
 	_, address, end := running(t, s.gate, gateway.ServeOptions{})
 	const trace, client = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 	r, err := http.NewRequest(http.MethodPut, "http://"+address+"/v1/carts/LON."+id+"/items/x", nil)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -12,10 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/router/gateway"
 )
-
-func soak() bool { return os.Getenv("GEOSHARD_SOAK") == "1" }
 
 // heap is what is in use once all garbage is gone.
 func heap() int64 {
@@ -28,11 +26,8 @@ func heap() int64 {
 
 // Memory stays flat and goroutines go back to where they were, after requests that ended well and after ones that clients gave up at any point.
 func TestNothingIsLeftBehind(t *testing.T) {
-	requests, aborted := 4_000, 300
-	if soak() {
-		requests, aborted = 1_000_000, 10_000
-	}
-	s := newScene(t, "", func(o *gateway.Options) { o.CheckEvery = time.Second })
+	requests, aborted := testkit.Count(t, "requests", 4_000, 1_000_000), testkit.Count(t, "aborted requests", 300, 10_000)
+	s := newRoutedApps(t, "", func(o *gateway.Options) { o.CheckEvery = time.Second })
 	small := func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }
 	for _, app := range s.apps {
 		app.forgetful()
@@ -76,9 +71,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		t.Errorf("the heap grew by %d bytes over %d requests", grown, requests)
 	}
 	s.abort(aborted)
-	eventually(t, "nothing is under way", func() bool { return s.gate.Table().UnderWay == 0 })
+	testkit.Eventually(t, testkit.Patience, "nothing is under way", func() bool { return s.gate.Table().UnderWay == 0 })
 	s.client.CloseIdleConnections()
-	eventually(t, "goroutines have ended", func() bool { return runtime.NumGoroutine() <= goroutines+20 })
+	testkit.Eventually(t, testkit.Patience, "goroutines have ended", func() bool { return runtime.NumGoroutine() <= goroutines+20 })
 	live := s.gate.Table()
 	if live.Held != 0 || live.Kept != 0 {
 		t.Errorf("%d held, %d bytes kept", live.Held, live.Kept)
@@ -91,7 +86,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 }
 
 // abort gives up requests: while the upstream thinks, while a body is on its way, while an answer is.
-func (s *scene) abort(n int) {
+func (s *routedApps) abort(n int) {
 	var next atomic.Int64
 	var group sync.WaitGroup
 	for range 16 {

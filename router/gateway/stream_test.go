@@ -17,7 +17,7 @@ import (
 
 // A body of any size goes through as it comes: the application has the first part while the client still holds the last one back.
 func TestBodiesAreStreamed(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	begun := make(chan struct{})
 	s.apps[1].does(func(w http.ResponseWriter, r *http.Request) {
 		h := sha256.New()
@@ -69,7 +69,7 @@ func TestBodiesAreStreamed(t *testing.T) {
 
 // An answer goes to the client as it comes, server-sent events above all.
 func TestAnswersAreStreamed(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	next := make(chan struct{})
 	s.apps[0].does(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -97,7 +97,7 @@ func TestAnswersAreStreamed(t *testing.T) {
 
 // Trailers reach the client.
 func TestTrailersPass(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	s.apps[0].does(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Trailer", "X-Sum")
 		_, _ = io.WriteString(w, "text")
@@ -110,7 +110,7 @@ func TestTrailersPass(t *testing.T) {
 
 // A connection that switches its protocol, as for WebSocket, is a pipe in both directions, wherever the application is.
 func TestUpgradesPass(t *testing.T) {
-	s := newScene(t, "")
+	s := newRoutedApps(t, "")
 	s.apps[1].does(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "websocket" || r.Header.Get("Connection") != "Upgrade" {
 			t.Errorf("got %v", r.Header)

@@ -164,8 +164,8 @@ func (a *application) requests() []*http.Request {
 	return append([]*http.Request(nil), a.asked...)
 }
 
-// A scene is a gateway with an application in each datacenter.
-type scene struct {
+// routedApps are a gateway with an application in each datacenter.
+type routedApps struct {
 	t      testing.TB
 	apps   [3]*application
 	world  *topology.Topology
@@ -174,10 +174,10 @@ type scene struct {
 	client *http.Client
 }
 
-// newScene starts three applications and a gateway in NYC. change may change its options, further its router section.
-func newScene(t testing.TB, further string, change ...func(*gateway.Options)) *scene {
+// newRoutedApps starts three applications and a gateway in NYC. change may change its options, further its router section.
+func newRoutedApps(t testing.TB, further string, change ...func(*gateway.Options)) *routedApps {
 	t.Helper()
-	s := &scene{t: t}
+	s := &routedApps{t: t}
 	var upstreams [3][]string
 	for i, dc := range places {
 		s.apps[i] = newApplication(t, dc)
@@ -222,7 +222,7 @@ type answer struct {
 	text string
 }
 
-func (s *scene) ask(method, path, body string, headers ...string) answer {
+func (s *routedApps) ask(method, path, body string, headers ...string) answer {
 	s.t.Helper()
 	a, err := s.try(method, path, body, headers...)
 	if err != nil {
@@ -231,7 +231,7 @@ func (s *scene) ask(method, path, body string, headers ...string) answer {
 	return a
 }
 
-func (s *scene) try(method, path, body string, headers ...string) (answer, error) {
+func (s *routedApps) try(method, path, body string, headers ...string) (answer, error) {
 	var reader io.Reader
 	if body != "" {
 		reader = strings.NewReader(body)
@@ -262,20 +262,6 @@ func serve(t testing.TB, h http.Handler) string {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return server.URL
-}
-
-// eventually waits for a state.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	until := time.Now().Add(30 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		if time.Now().After(until) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		<-tick.C
-	}
 }
 
 const id = "01K4B4B2V8G3T0000000000000"

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/explain"
@@ -89,13 +90,8 @@ func TestTheGuardAgreesWithTheQueryRouter(t *testing.T) {
 	client := connect(t, options.Client())
 	layOut(t, client, w, "shop.carts")
 	layOut(t, client, w, "shop.tenants")
-	count := 150
-	if os.Getenv("GEOSHARD_SOAK") != "" {
-		count = 2000
-	}
-	seed := rand.Uint64()
-	random := rand.New(rand.NewPCG(seed, 1))
-	t.Logf("seed %d, %d filters", seed, count)
+	count := testkit.Count(t, "filters", 150, 2000)
+	random := rand.New(rand.NewPCG(testkit.Seed(t), 1))
 	verdicts := map[Verdict]int{}
 	for range count {
 		here := w.Datacenters[random.IntN(3)].ID
