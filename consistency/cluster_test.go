@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -70,26 +69,6 @@ func TestRealCluster(t *testing.T) {
 			}
 		})
 	}
-}
-
-// start starts a cluster for one test or benchmark.
-func start(t testing.TB, o local.Options) *world {
-	t.Helper()
-	o.Dir = t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	began := time.Now()
-	c, err := local.Start(ctx, o)
-	if err != nil {
-		t.Fatalf("start: %v", err)
-	}
-	t.Cleanup(func() { // after the clients have disconnected
-		if err := c.Close(context.Background()); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	t.Logf("cluster ready after %s", time.Since(began).Round(10*time.Millisecond))
-	return &world{c}
 }
 
 // routed connects to the query router of a datacenter.

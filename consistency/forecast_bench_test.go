@@ -18,6 +18,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/consistency"
@@ -53,7 +54,7 @@ func benchForecast(b *testing.B, otherLinks ...string) (cells, *topology.Topolog
 	if err != nil {
 		b.Fatal(err)
 	}
-	w := start(b, local.Options{Name: "forecast", Topology: declared, OplogSizeMB: 128})
+	w := &world{clustertest.Own(b, local.Options{Name: "forecast", Topology: declared, OplogSizeMB: 128})}
 	status, err := w.Status(b.Context())
 	if err != nil {
 		b.Fatal(err)
