@@ -17,7 +17,7 @@ import (
 
 // The domain's function and the database's update are two spellings of one rule. Whatever is sent, in whatever order and again, they agree.
 func TestTheUpdateDoesWhatTheDomainSays(t *testing.T) {
-	s := shop(t, "same", "dataCenter")
+	s := shop(t, "cartstore_same", "dataCenter")
 	requests, applied, replayed, refused := 0, 0, 0, 0
 	left := testkit.Count(t, "carts", 40, 100)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -87,7 +87,7 @@ func anyChange(rt *rapid.T) cart.Change {
 }
 
 func TestARequestThatIsSentAgainIsDoneOnce(t *testing.T) {
-	s := shop(t, "again", "dataCenter")
+	s := shop(t, "cartstore_again", "dataCenter")
 	k := key()
 	var wg sync.WaitGroup
 	for range 8 { // at the same time, as proxies do
@@ -125,7 +125,7 @@ func TestARequestThatIsSentAgainIsDoneOnce(t *testing.T) {
 }
 
 func TestConcurrentChangesOfACartAreAllThere(t *testing.T) {
-	s := shop(t, "concurrent", "dataCenter")
+	s := shop(t, "cartstore_concurrent", "dataCenter")
 	h := create(t, s).Handle
 	writers, each := 8, testkit.Count(t, "changes of each writer", 10, 100)
 	var wg sync.WaitGroup
@@ -148,16 +148,16 @@ func TestConcurrentChangesOfACartAreAllThere(t *testing.T) {
 
 // The field with the datacenter is DataCenter in the preset us-east-west. Each document is on the shard of its datacenter.
 func TestTheFieldsNameIsASetting(t *testing.T) {
-	s := shop(t, "renamed", "DataCenter")
+	s := shop(t, "cartstore_renamed", "DataCenter")
 	c := change(t, s, create(t, s).Handle, book(1))
-	raw, err := s.Client().Database("renamed").Collection("carts").FindOne(t.Context(), bson.D{{Key: "_id", Value: c.Handle.String()}}).Raw()
+	raw, err := s.Client().Database("cartstore_renamed").Collection("carts").FindOne(t.Context(), bson.D{{Key: "_id", Value: c.Handle.String()}}).Raw()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if dc, _ := raw.Lookup("DataCenter").StringValueOK(); dc != "LON" || raw.Lookup("dataCenter").Type != 0 {
 		t.Errorf("got %s", raw)
 	}
-	member, err := s.Client().Database("renamed").Collection("carts").Aggregate(t.Context(), bson.A{bson.D{{Key: "$collStats", Value: bson.D{{Key: "count", Value: bson.D{}}}}}})
+	member, err := s.Client().Database("cartstore_renamed").Collection("carts").Aggregate(t.Context(), bson.A{bson.D{{Key: "$collStats", Value: bson.D{{Key: "count", Value: bson.D{}}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestTheFieldsNameIsASetting(t *testing.T) {
 }
 
 func TestWhatIsNotThereIsSaid(t *testing.T) {
-	s := shop(t, "absent", "dataCenter")
+	s := shop(t, "cartstore_absent", "dataCenter")
 	h, err := cart.HandleFor("SYD", key())
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestACheckoutTakesStockAndClosesTheCartOnce(t *testing.T) {
-	s := shop(t, "checkout", "dataCenter")
+	s := shop(t, "cartstore_checkout", "dataCenter")
 	stocked(t, s, "book", 10)
 	c := change(t, s, create(t, s).Handle, book(3))
 	k := key()
@@ -42,7 +42,7 @@ func TestACheckoutTakesStockAndClosesTheCartOnce(t *testing.T) {
 }
 
 func TestACheckoutThatFailsChangesNothing(t *testing.T) {
-	s := shop(t, "fails", "dataCenter")
+	s := shop(t, "cartstore_fails", "dataCenter")
 	stocked(t, s, "book", 10)
 	stocked(t, s, "console", 1)
 	h := create(t, s).Handle
@@ -68,7 +68,7 @@ func TestACheckoutThatFailsChangesNothing(t *testing.T) {
 
 // Many want the last things: exactly so many get one as there are.
 func TestStockIsSoldOnce(t *testing.T) {
-	s := shop(t, "lastthings", "dataCenter")
+	s := shop(t, "cartstore_lastthings", "dataCenter")
 	buyers, things := testkit.Count(t, "buyers", 20, 200), int64(testkit.Count(t, "things", 7, 70))
 	stocked(t, s, "book", things)
 	var wg sync.WaitGroup

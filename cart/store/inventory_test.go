@@ -23,7 +23,7 @@ import (
 
 const (
 	instanceURI = "GEOSHARD_TEST_INSTANCE_URI"
-	killsDB     = "kills"
+	killsDB     = "cartstore_kills"
 )
 
 // TestInstance is the service as a process of its own, for the test that kills it.
@@ -183,8 +183,8 @@ func fill(t testing.TB, s *store.Store, n int, products []string) []cart.Handle 
 
 // S2.26: a notice reaches all instances, and each marks the carts of its own datacenter alone.
 func TestEachInstanceMarksItsOwnCarts(t *testing.T) {
-	lon := shop(t, "instances", "dataCenter")
-	syd := at(t, client(t), "instances", "dataCenter", "SYD")
+	lon := shop(t, "cartstore_instances", "dataCenter")
+	syd := at(t, client(t), "cartstore_instances", "dataCenter", "SYD")
 	ours := change(t, lon, create(t, lon).Handle, book(1)).Handle
 	theirs := change(t, syd, create(t, syd).Handle, book(1)).Handle
 	n := publish(t, lon, "book")
@@ -209,7 +209,7 @@ func TestEachInstanceMarksItsOwnCarts(t *testing.T) {
 
 // A product that gets into a cart after the first look is found by a later one.
 func TestALateItemIsMarkedWithinTheGrace(t *testing.T) {
-	s := shop(t, "late", "dataCenter")
+	s := shop(t, "cartstore_late", "dataCenter")
 	clock := now()
 	i := instance(t, s, time.Minute)
 	i.Now = func() time.Time { return clock }
@@ -234,7 +234,7 @@ func TestALateItemIsMarkedWithinTheGrace(t *testing.T) {
 // S2.28: the race of S2.12 on one primary. A flashlight goes into the cart while the console is invalidated; the shipping process runs as well.
 // Nothing is lost, and what is shipped is what is ordered (S2.13).
 func TestTheRaceOfTheFlashlightLosesNothing(t *testing.T) {
-	s := shop(t, "race", "dataCenter")
+	s := shop(t, "cartstore_race", "dataCenter")
 	for _, sku := range []string{"book", "console", "flashlight"} {
 		stocked(t, s, sku, 100_000)
 	}

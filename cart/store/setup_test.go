@@ -20,8 +20,8 @@ func validatorOf(t testing.TB, db *mongo.Database, collection string) bson.Raw {
 
 // The part of geoshard's zones, which refuses unknown datacenters, and somebody else's stay whatever is done in which order.
 func TestSetupKeepsOthersValidators(t *testing.T) {
-	s := shop(t, "validators", "dataCenter")
-	db := s.Client().Database("validators")
+	s := shop(t, "cartstore_validators", "dataCenter")
+	db := s.Client().Database("cartstore_validators")
 	ours := validatorOf(t, db, "carts")
 	zones := bson.D{{Key: "$jsonSchema", Value: bson.D{{Key: "title", Value: "geoshard: declared values of dataCenter"}, {Key: "required", Value: bson.A{"dataCenter"}},
 		{Key: "properties", Value: bson.D{{Key: "dataCenter", Value: bson.D{{Key: "enum", Value: bson.A{"NYC", "LON", "SYD"}}}}}}}}}
@@ -51,7 +51,7 @@ func TestSetupKeepsOthersValidators(t *testing.T) {
 			t.Errorf("%s: the zones' part is gone: %v", name, parts)
 		}
 	}
-	nowhere := at(t, s.Client(), "validators", "dataCenter", "MARS")
+	nowhere := at(t, s.Client(), "cartstore_validators", "dataCenter", "MARS")
 	if _, _, err := nowhere.Create(t.Context(), durable(t), key(), "", now()); err == nil {
 		t.Error("a cart of an unknown datacenter was taken")
 	}
@@ -63,14 +63,15 @@ func TestSetupKeepsOthersValidators(t *testing.T) {
 
 func TestUnshardedCollectionsAreNamed(t *testing.T) {
 	c := client(t)
-	s := at(t, c, "unsharded", "dataCenter", "LON")
+	dropAtTheEnd(t, c.Database("cartstore_unsharded"))
+	s := at(t, c, "cartstore_unsharded", "dataCenter", "LON")
 	if err := s.Setup(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Unsharded(t.Context()); err != nil || len(got) != 6 {
 		t.Errorf("got %v, %v, want all six", got, err)
 	}
-	if got, err := shop(t, "isSharded", "dataCenter").Unsharded(t.Context()); err != nil || len(got) != 0 {
+	if got, err := shop(t, "cartstore_issharded", "dataCenter").Unsharded(t.Context()); err != nil || len(got) != 0 {
 		t.Errorf("sharded: got %v, %v, want none", got, err)
 	}
 }

@@ -64,6 +64,16 @@ func client(t testing.TB) *mongo.Client {
 	return c
 }
 
+// dropAtTheEnd leaves nothing behind: other packages may use the cluster.
+func dropAtTheEnd(t testing.TB, db *mongo.Database) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := db.Drop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // homes are the zones of the small cluster's shards; each has the carts of one datacenter.
 var homes = map[topology.DatacenterID]string{"NYC": "s0", "LON": "s1", "SYD": "s2"}
 
@@ -76,11 +86,11 @@ func sharded(t testing.TB, c *mongo.Client, database, field string) {
 		}
 	}
 	for dc, shard := range homes {
-		run(bson.D{{Key: "addShardToZone", Value: shard}, {Key: "zone", Value: dc}})
+		run(bson.D{{Key: "addShardToZone", Value: shard}, {Key: "zone", Value: "cartstore_" + dc}})
 	}
 	for _, ns := range store.Namespaces(database, field) {
 		for dc := range homes {
-			run(bson.D{{Key: "updateZoneKeyRange", Value: ns.Name}, {Key: "zone", Value: dc},
+			run(bson.D{{Key: "updateZoneKeyRange", Value: ns.Name}, {Key: "zone", Value: "cartstore_" + dc},
 				{Key: "min", Value: bson.D{{Key: field, Value: dc}, {Key: ns.Key[1].Name, Value: bson.MinKey{}}}},
 				{Key: "max", Value: bson.D{{Key: field, Value: dc}, {Key: ns.Key[1].Name, Value: bson.MaxKey{}}}}})
 		}
@@ -92,6 +102,7 @@ func sharded(t testing.TB, c *mongo.Client, database, field string) {
 func shop(t testing.TB, database, field string) *store.Store {
 	t.Helper()
 	c := client(t)
+	dropAtTheEnd(t, c.Database(database))
 	sharded(t, c, database, field)
 	s := at(t, c, database, field, "LON")
 	if err := s.Setup(t.Context(), nil); err != nil {

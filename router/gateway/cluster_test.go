@@ -37,7 +37,7 @@ zones:
   Z1: {shards: [s1]}
   Z2: {shards: [s2]}
 namespaces:
-  routed.carts: {key: {dataCenter: 1, cartId: 1}, zoneBy: dataCenter, unknown: reject}
+  gateway_moves.carts: {key: {dataCenter: 1, cartId: 1}, zoneBy: dataCenter, unknown: reject}
 router:
   upstreams: {HERE: [%q]}
   routes:
@@ -84,10 +84,14 @@ func TestRecordsChangeHomeUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = client.Disconnect(context.WithoutCancel(ctx)) }()
-	carts := client.Database("routed").Collection("carts")
-	command := bson.D{{Key: "shardCollection", Value: "routed.carts"}, {Key: "key", Value: bson.D{{Key: "dataCenter", Value: 1}, {Key: "cartId", Value: 1}}}}
-	for _, c := range []bson.D{{{Key: "enableSharding", Value: "routed"}}, command} {
+	defer func() {
+		if err := errors.Join(client.Database("gateway_moves").Drop(context.WithoutCancel(ctx)), client.Disconnect(context.WithoutCancel(ctx))); err != nil {
+			t.Error(err)
+		}
+	}()
+	carts := client.Database("gateway_moves").Collection("carts")
+	command := bson.D{{Key: "shardCollection", Value: "gateway_moves.carts"}, {Key: "key", Value: bson.D{{Key: "dataCenter", Value: 1}, {Key: "cartId", Value: 1}}}}
+	for _, c := range []bson.D{{{Key: "enableSharding", Value: "gateway_moves"}}, command} {
 		if err := client.Database("admin").RunCommand(ctx, c).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +103,7 @@ func TestRecordsChangeHomeUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	homes, err := directory.New(directory.Options{Client: client, World: world, Namespace: "routed.carts", Here: clustertest.SmallDC})
+	homes, err := directory.New(directory.Options{Client: client, World: world, Namespace: "gateway_moves.carts", Here: clustertest.SmallDC})
 	if err != nil {
 		t.Fatal(err)
 	}

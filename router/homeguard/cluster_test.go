@@ -46,7 +46,14 @@ func connect(t testing.TB, opts *options.ClientOptions) *mongo.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
+	t.Cleanup(func() { // other packages may use the cluster
+		for _, name := range []string{"guard_shop", "guard_logs"} {
+			if err := client.Database(name).Drop(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}
+		_ = client.Disconnect(context.Background())
+	})
 	return client
 }
 
@@ -88,8 +95,8 @@ func layOut(t testing.TB, client *mongo.Client, w *topology.Topology, name strin
 func TestTheGuardAgreesWithTheQueryRouter(t *testing.T) {
 	w := world(t)
 	client := connect(t, options.Client())
-	layOut(t, client, w, "shop.carts")
-	layOut(t, client, w, "shop.tenants")
+	layOut(t, client, w, "guard_shop.carts")
+	layOut(t, client, w, "guard_shop.tenants")
 	count := testkit.Count(t, "filters", 150, 2000)
 	random := rand.New(rand.NewPCG(testkit.Seed(t), 1))
 	verdicts := map[Verdict]int{}
@@ -124,10 +131,10 @@ func TestTheGuardAgreesWithTheQueryRouter(t *testing.T) {
 
 // randomFilter makes a filter of the declared namespaces.
 func randomFilter(r *rand.Rand) (namespace string, query bson.D) {
-	namespace, field := "shop.carts", "dataCenter"
+	namespace, field := "guard_shop.carts", "dataCenter"
 	value := func() any { return []any{"NYC", "LON", "SYD", "PAR", "NYC\x00", "M", nil, 7}[min(r.IntN(12), 7)] }
 	if r.IntN(2) == 0 {
-		namespace, field = "shop.tenants", "tenant"
+		namespace, field = "guard_shop.tenants", "tenant"
 		value = func() any { return []any{r.IntN(250), float64(r.IntN(250)) + 0.5, 777, int64(99), "x", nil}[r.IntN(6)] }
 	}
 	condition := func() any {
@@ -180,7 +187,7 @@ func TestTheGuardCountsAndRefusesOnARealCluster(t *testing.T) {
 	}}))
 	client := connect(t, opts)
 	ctx := t.Context()
-	carts := g.Collection(client.Database("logs").Collection("visits")) // by the pattern logs.*
+	carts := g.Collection(client.Database("guard_logs").Collection("visits")) // by the pattern guard_logs.*
 	at := func(dc string) bson.D { return bson.D{{Key: "dataCenter", Value: dc}, {Key: "at", Value: 1}} }
 	set := bson.D{{Key: "$set", Value: bson.D{{Key: "x", Value: 1}}}}
 
@@ -219,14 +226,14 @@ func TestTheGuardCountsAndRefusesOnARealCluster(t *testing.T) {
 		t.Errorf("got %v, want no documents", err)
 	}
 	// A read that a member here may answer, in a collection whose preference is nearest. In a transaction it is the primary that answers.
-	near := g.Collection(client.Database("logs").Collection("visits"), options.Collection().SetReadPreference(readpref.Nearest()))
+	near := g.Collection(client.Database("guard_logs").Collection("visits"), options.Collection().SetReadPreference(readpref.Nearest()))
 	if err := near.FindOne(ctx, at("LON")).Err(); !errors.Is(err, mongo.ErrNoDocuments) {
 		t.Errorf("got %v, want no documents", err)
 	}
 	r := g.Report()
 	t.Logf("\n%s", r.Text())
-	find := shapeNamed(t, r, "find logs.visits {dataCenter}")
-	if find.Home != 3 || r.Cross != 1 || r.Allowed != 1 || shapeNamed(t, r, "insert logs.visits").Home != 250 || shapeNamed(t, r, "commitTransaction").Home != 1 {
+	find := shapeNamed(t, r, "find guard_logs.visits {dataCenter}")
+	if find.Home != 3 || r.Cross != 1 || r.Allowed != 1 || shapeNamed(t, r, "insert guard_logs.visits").Home != 250 || shapeNamed(t, r, "commitTransaction").Home != 1 {
 		t.Errorf("got %d batches at home, %d cross, %d allowed, want 3, 1, 1", find.Home, r.Cross, r.Allowed)
 	}
 
@@ -301,13 +308,13 @@ func TestEveryMethodOfTheDriversCollectionIsDecidedOn(t *testing.T) {
 // BenchmarkFindOne is a point read of a real cluster without a guard, with its monitor, and with its collection as well.
 func BenchmarkFindOne(b *testing.B) {
 	query := bson.D{{Key: "dataCenter", Value: "NYC"}, {Key: "at", Value: 1}}
-	plain := connect(b, options.Client()).Database("logs").Collection("bench")
+	plain := connect(b, options.Client()).Database("guard_logs").Collection("bench")
 	opts := options.Client()
 	g, err := New(Options{World: world(b), Here: "NYC", Mode: ModeRefuse, Client: opts})
 	if err != nil {
 		b.Fatal(err)
 	}
-	watched := connect(b, opts.SetMonitor(g.Monitor(nil))).Database("logs").Collection("bench")
+	watched := connect(b, opts.SetMonitor(g.Monitor(nil))).Database("guard_logs").Collection("bench")
 	wrapped := g.Collection(watched)
 	for name, find := range map[string]func(context.Context, any, ...options.Lister[options.FindOneOptions]) *mongo.SingleResult{
 		"plain": plain.FindOne, "monitor": watched.FindOne, "monitor and collection": wrapped.FindOne,

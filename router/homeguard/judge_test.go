@@ -28,8 +28,8 @@ zones:
   LON: {shards: [s1]}
   SYD: {shards: [s2], allowedDatacenters: [SYD, LON]}
 namespaces:
-  shop.carts: {key: {dataCenter: 1, cartId: 1}, zoneBy: dataCenter, unknown: reject}
-  shop.tenants:
+  guard_shop.carts: {key: {dataCenter: 1, cartId: 1}, zoneBy: dataCenter, unknown: reject}
+  guard_shop.tenants:
     key: {tenant: 1}
     zoneBy: tenant
     ranges:
@@ -38,8 +38,8 @@ namespaces:
       - {zone: SYD, values: [777]}
     unknown: zone
     unknownZone: NYC
-  logs.*: {key: {dataCenter: 1, at: hashed}, zoneBy: dataCenter}
-  logs.special.*: {key: {place: 1}, zoneBy: place}
+  guard_logs.*: {key: {dataCenter: 1, at: hashed}, zoneBy: dataCenter}
+  guard_logs.special.*: {key: {place: 1}, zoneBy: place}
 `
 
 func world(t testing.TB) *topology.Topology {
@@ -83,38 +83,38 @@ func TestAFilterIsJudgedByTheZonesThatItTouches(t *testing.T) {
 		want              Verdict
 		datacenters       []topology.DatacenterID
 	}{
-		{"shop.carts", `{"dataCenter": "NYC"}`, VerdictHome, dcs("NYC")},
-		{"shop.carts", `{"dataCenter": "NYC", "cartId": 7}`, VerdictHome, dcs("NYC")},
-		{"shop.carts", `{"cartId": 7, "dataCenter": {"$eq": "NYC"}}`, VerdictHome, dcs("NYC")},
-		{"shop.carts", `{"dataCenter": {"$in": ["NYC"]}}`, VerdictHome, dcs("NYC")},
-		{"shop.carts", `{"$and": [{"cartId": 7}, {"dataCenter": "NYC"}]}`, VerdictHome, dcs("NYC")},
-		{"shop.carts", `{"dataCenter": "LON", "cartId": 7}`, VerdictRemote, dcs("LON")},
-		{"shop.carts", `{"dataCenter": {"$in": ["LON", "SYD"]}}`, VerdictRemote, dcs("LON", "SYD")},
-		{"shop.carts", `{"dataCenter": {"$in": ["NYC", "LON"]}}`, VerdictRemote, dcs("LON", "NYC")},
-		{"shop.carts", `{"cartId": 7}`, VerdictNoKey, everywhere},
-		{"shop.carts", `{}`, VerdictNoKey, everywhere},
-		{"shop.carts", `{"dataCenter": {"$exists": true}}`, VerdictNoKey, everywhere},
-		{"shop.carts", `{"dataCenter": {"$ne": "LON"}}`, VerdictNoKey, everywhere},
-		{"shop.carts", `{"dataCenter": {"$regularExpression": {"pattern": "^N", "options": ""}}}`, VerdictNoKey, everywhere},
-		{"shop.carts", `{"$or": [{"dataCenter": "NYC"}, {"dataCenter": "NYC"}]}`, VerdictNoKey, everywhere}, // mongos 6.0 asks all for a shard key of two fields, too
-		{"shop.carts", `{"dataCenter": {"$gte": "M", "$lt": "O"}}`, VerdictRemote, everywhere},              // touches the gaps about NYC
-		{"shop.carts", `{"dataCenter": "PAR"}`, VerdictUnplaced, everywhere},
-		{"shop.carts", `{"dataCenter": null}`, VerdictUnplaced, everywhere},
-		{"shop.carts", `{"dataCenter": {"$in": []}}`, VerdictUnplaced, everywhere}, // the router asks any one shard
-		{"shop.tenants", `{"tenant": {"$gte": 99, "$lt": 88.5}}`, VerdictUnplaced, everywhere},
-		{"shop.carts", `{"dataCenter": "NYC\u0000"}`, VerdictUnplaced, everywhere},
-		{"shop.tenants", `{"tenant": 0}`, VerdictHome, dcs("NYC")},
-		{"shop.tenants", `{"tenant": 99.5}`, VerdictHome, dcs("NYC")},
-		{"shop.tenants", `{"tenant": 100}`, VerdictRemote, dcs("LON")},
-		{"shop.tenants", `{"tenant": 777}`, VerdictRemote, dcs("SYD")},
-		{"shop.tenants", `{"tenant": "x"}`, VerdictHome, dcs("NYC")}, // unknown ones are NYC's
-		{"shop.tenants", `{"tenant": {"$lt": 50}}`, VerdictHome, dcs("NYC")},
-		{"shop.tenants", `{"tenant": {"$gt": 50, "$lt": 150}}`, VerdictRemote, dcs("LON", "NYC")},
-		{"shop.tenants", `{"name": "x"}`, VerdictNoKey, everywhere},
-		{"logs.visits", `{"dataCenter": "NYC", "at": 3}`, VerdictHome, dcs("NYC")},
-		{"logs.visits", `{"dataCenter": "SYD"}`, VerdictRemote, dcs("SYD")},
-		{"logs.special.x", `{"place": "NYC"}`, VerdictHome, dcs("NYC")},       // the longer pattern
-		{"logs.special.x", `{"dataCenter": "NYC"}`, VerdictNoKey, everywhere}, // whose key is another
+		{"guard_shop.carts", `{"dataCenter": "NYC"}`, VerdictHome, dcs("NYC")},
+		{"guard_shop.carts", `{"dataCenter": "NYC", "cartId": 7}`, VerdictHome, dcs("NYC")},
+		{"guard_shop.carts", `{"cartId": 7, "dataCenter": {"$eq": "NYC"}}`, VerdictHome, dcs("NYC")},
+		{"guard_shop.carts", `{"dataCenter": {"$in": ["NYC"]}}`, VerdictHome, dcs("NYC")},
+		{"guard_shop.carts", `{"$and": [{"cartId": 7}, {"dataCenter": "NYC"}]}`, VerdictHome, dcs("NYC")},
+		{"guard_shop.carts", `{"dataCenter": "LON", "cartId": 7}`, VerdictRemote, dcs("LON")},
+		{"guard_shop.carts", `{"dataCenter": {"$in": ["LON", "SYD"]}}`, VerdictRemote, dcs("LON", "SYD")},
+		{"guard_shop.carts", `{"dataCenter": {"$in": ["NYC", "LON"]}}`, VerdictRemote, dcs("LON", "NYC")},
+		{"guard_shop.carts", `{"cartId": 7}`, VerdictNoKey, everywhere},
+		{"guard_shop.carts", `{}`, VerdictNoKey, everywhere},
+		{"guard_shop.carts", `{"dataCenter": {"$exists": true}}`, VerdictNoKey, everywhere},
+		{"guard_shop.carts", `{"dataCenter": {"$ne": "LON"}}`, VerdictNoKey, everywhere},
+		{"guard_shop.carts", `{"dataCenter": {"$regularExpression": {"pattern": "^N", "options": ""}}}`, VerdictNoKey, everywhere},
+		{"guard_shop.carts", `{"$or": [{"dataCenter": "NYC"}, {"dataCenter": "NYC"}]}`, VerdictNoKey, everywhere}, // mongos 6.0 asks all for a shard key of two fields, too
+		{"guard_shop.carts", `{"dataCenter": {"$gte": "M", "$lt": "O"}}`, VerdictRemote, everywhere},              // touches the gaps about NYC
+		{"guard_shop.carts", `{"dataCenter": "PAR"}`, VerdictUnplaced, everywhere},
+		{"guard_shop.carts", `{"dataCenter": null}`, VerdictUnplaced, everywhere},
+		{"guard_shop.carts", `{"dataCenter": {"$in": []}}`, VerdictUnplaced, everywhere}, // the router asks any one shard
+		{"guard_shop.tenants", `{"tenant": {"$gte": 99, "$lt": 88.5}}`, VerdictUnplaced, everywhere},
+		{"guard_shop.carts", `{"dataCenter": "NYC\u0000"}`, VerdictUnplaced, everywhere},
+		{"guard_shop.tenants", `{"tenant": 0}`, VerdictHome, dcs("NYC")},
+		{"guard_shop.tenants", `{"tenant": 99.5}`, VerdictHome, dcs("NYC")},
+		{"guard_shop.tenants", `{"tenant": 100}`, VerdictRemote, dcs("LON")},
+		{"guard_shop.tenants", `{"tenant": 777}`, VerdictRemote, dcs("SYD")},
+		{"guard_shop.tenants", `{"tenant": "x"}`, VerdictHome, dcs("NYC")}, // unknown ones are NYC's
+		{"guard_shop.tenants", `{"tenant": {"$lt": 50}}`, VerdictHome, dcs("NYC")},
+		{"guard_shop.tenants", `{"tenant": {"$gt": 50, "$lt": 150}}`, VerdictRemote, dcs("LON", "NYC")},
+		{"guard_shop.tenants", `{"name": "x"}`, VerdictNoKey, everywhere},
+		{"guard_logs.visits", `{"dataCenter": "NYC", "at": 3}`, VerdictHome, dcs("NYC")},
+		{"guard_logs.visits", `{"dataCenter": "SYD"}`, VerdictRemote, dcs("SYD")},
+		{"guard_logs.special.x", `{"place": "NYC"}`, VerdictHome, dcs("NYC")},       // the longer pattern
+		{"guard_logs.special.x", `{"dataCenter": "NYC"}`, VerdictNoKey, everywhere}, // whose key is another
 		{"other.things", `{"dataCenter": "LON"}`, VerdictOutside, nil},
 		{"config.chunks", `{}`, VerdictOutside, nil},
 	} {
@@ -145,7 +145,7 @@ func TestReadsThatAMemberHereMayAnswerStayHere(t *testing.T) {
 		{"NYC", "SYD", secondaries, "LON"},
 	} {
 		g := guardIn(t, c.here)
-		got := g.judge.judgeFilter(g.judge.placeOf("shop.carts"), filter(t, `{"dataCenter": "`+c.home+`"}`), nil, c.reach)
+		got := g.judge.judgeFilter(g.judge.placeOf("guard_shop.carts"), filter(t, `{"dataCenter": "`+c.home+`"}`), nil, c.reach)
 		if !slices.Equal(got.Datacenters, dcs(c.want)) || got.Cross != (c.want != c.here) {
 			t.Errorf("in %s, of %s, reach %d: got %v, cross %v, want %s", c.here, c.home, c.reach, got.Datacenters, got.Cross, c.want)
 		}
@@ -155,7 +155,7 @@ func TestReadsThatAMemberHereMayAnswerStayHere(t *testing.T) {
 func TestACollationLeavesStringsOpen(t *testing.T) {
 	g := guardIn(t, "NYC")
 	for locale, want := range map[string]bool{"simple": false, "de": true} {
-		got := g.judge.judgeFilter(g.judge.placeOf("shop.carts"), filter(t, `{"dataCenter": "NYC"}`), filter(t, `{"locale": "`+locale+`"}`), primaries)
+		got := g.judge.judgeFilter(g.judge.placeOf("guard_shop.carts"), filter(t, `{"dataCenter": "NYC"}`), filter(t, `{"locale": "`+locale+`"}`), primaries)
 		if got.Cross != want {
 			t.Errorf("locale %s: got cross %v, want %v", locale, got.Cross, want)
 		}
@@ -172,7 +172,7 @@ func TestADocumentIsJudgedByItsKey(t *testing.T) {
 		`{"dataCenter": ["LON"], "cartId": 1}`:                     VerdictUnplaced,
 		`{"dataCenter": {"$maxKey": 1}, "cartId": {"$maxKey": 1}}`: VerdictUnplaced,
 	} {
-		if got := g.judge.judgeDocument(g.judge.placeOf("shop.carts"), filter(t, doc)); got.Verdict != want {
+		if got := g.judge.judgeDocument(g.judge.placeOf("guard_shop.carts"), filter(t, doc)); got.Verdict != want {
 			t.Errorf("%s: got %s, want %s", doc, got.Verdict, want)
 		}
 	}

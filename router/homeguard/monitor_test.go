@@ -28,7 +28,7 @@ func (w *wire) run(ctx context.Context, command, reply string) {
 	w.request++
 	cmd := filter(w.t, command)
 	name := commandNameOf(cmd)
-	w.monitor.Started(ctx, &event.CommandStartedEvent{Command: cmd, DatabaseName: "shop", CommandName: name, RequestID: w.request})
+	w.monitor.Started(ctx, &event.CommandStartedEvent{Command: cmd, DatabaseName: "guard_shop", CommandName: name, RequestID: w.request})
 	done := event.CommandFinishedEvent{CommandName: name, RequestID: w.request}
 	if reply == "" {
 		w.monitor.Failed(ctx, &event.CommandFailedEvent{CommandFinishedEvent: done})
@@ -61,7 +61,7 @@ func TestFurtherBatchesAreCountedWithTheirCursor(t *testing.T) {
 	w.run(t.Context(), `{"killCursors": "carts", "cursors": [{"$numberLong": "8"}]}`, `{"ok": 1}`)
 	w.run(t.Context(), `{"getMore": {"$numberLong": "8"}, "collection": "carts"}`, "")
 	r := g.Report()
-	got := shapeNamed(t, r, "find shop.carts {dataCenter}")
+	got := shapeNamed(t, r, "find guard_shop.carts {dataCenter}")
 	if got.Remote != 4 || got.Home != 1 || got.Cross != 4 || r.Outside != 2 || r.Judged != 5 {
 		t.Errorf("got %+v in\n%s, want 4 remote, 1 at home, and 2 batches of nobody's cursor", got, r.Text())
 	}
@@ -188,15 +188,15 @@ func TestAProgramThatLeavesCursorsAndTransactionsDoesNotFillTheMemory(t *testing
 	w := &watch{guard: g, pending: map[int64]request{}, cursors: map[int64]cursorCount{}, transactions: map[sessionID]*transaction{}}
 	find := filter(t, `{"find": "carts", "filter": {"dataCenter": "NYC"}}`)
 	for i := range int64(maxRemembered + 500) {
-		w.started(t.Context(), &event.CommandStartedEvent{Command: find, DatabaseName: "shop", CommandName: "find", RequestID: i})
+		w.started(t.Context(), &event.CommandStartedEvent{Command: find, DatabaseName: "guard_shop", CommandName: "find", RequestID: i})
 		reply := document(bson.D{{Key: "cursor", Value: bson.D{{Key: "id", Value: i + 1}}}})
 		w.succeeded(&event.CommandSucceededEvent{CommandFinishedEvent: event.CommandFinishedEvent{CommandName: "find", RequestID: i}, Reply: reply})
-		w.started(t.Context(), &event.CommandStartedEvent{Command: find, DatabaseName: "shop", CommandName: "find", RequestID: -i - 1}) // never answered
+		w.started(t.Context(), &event.CommandStartedEvent{Command: find, DatabaseName: "guard_shop", CommandName: "find", RequestID: -i - 1}) // never answered
 		session := make([]byte, 16)
 		session[0], session[1] = byte(i), byte(i>>8)
 		update := document(bson.D{{Key: "update", Value: "carts"}, {Key: "autocommit", Value: false}, {Key: "txnNumber", Value: i},
 			{Key: "lsid", Value: bson.D{{Key: "id", Value: bson.Binary{Subtype: 4, Data: session}}}}})
-		w.started(t.Context(), &event.CommandStartedEvent{Command: update, DatabaseName: "shop", CommandName: "update", RequestID: i})
+		w.started(t.Context(), &event.CommandStartedEvent{Command: update, DatabaseName: "guard_shop", CommandName: "update", RequestID: i})
 	}
 	if len(w.cursors) != maxRemembered || len(w.pending) > maxRemembered || len(w.transactions) != maxRemembered {
 		t.Errorf("%d cursors, %d requests, %d transactions are remembered, want %d each", len(w.cursors), len(w.pending), len(w.transactions), maxRemembered)
