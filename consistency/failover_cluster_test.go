@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,7 +146,8 @@ func homeKilled(t *testing.T, w *world, round int) (lost [2]int) {
 	if err := w.Isolate(ctx, "NYC"); err != nil {
 		t.Fatal(err)
 	}
-	writers[1].GoesOn(t, 20)
+	writers[1].cut.Store(true)
+	testkit.Eventually(t, testkit.Patience, "writes that began after the cut are acknowledged", func() bool { return writers[1].afterCut.Load() >= 5 })
 	home := membersIn(t, w, "NYC")
 	if err := inParallel(len(home), func(i int) error { return w.Kill(ctx, home[i]) }); err != nil {
 		t.Fatal(err)
@@ -189,6 +191,9 @@ type writing struct {
 	*testkit.Load
 	collection string
 	end        func() // gives up what is under way: its primary is gone
+
+	cut      atomic.Bool  // the primary's datacenter is cut off
+	afterCut atomic.Int64 // acknowledged writes that began later than that
 }
 
 func writeFrom(t *testing.T, w *world, p consistency.Profile, collection string) *writing {
@@ -197,8 +202,11 @@ func writeFrom(t *testing.T, w *world, p consistency.Profile, collection string)
 	ctx, cancel := context.WithCancel(t.Context())
 	wr := &writing{collection: collection}
 	wr.Load = testkit.Drive(t, 16, time.Millisecond, func(_ context.Context, writer, n int) (string, error) {
-		id := fmt.Sprintf("%d-%d", writer, n)
+		id, cut := fmt.Sprintf("%d-%d", writer, n), wr.cut.Load()
 		_, err := coll.InsertOne(ctx, bson.D{{Key: "_id", Value: id}})
+		if err == nil && cut {
+			wr.afterCut.Add(1)
+		}
 		return id, err
 	})
 	wr.end = func() { cancel(); wr.Stop() }
