@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build mongodb demo test soak fuzz bench lint golden docs e2e test-real cross clean
+.PHONY: help build mongodb demo test soak nightly fuzz bench lint golden docs e2e test-real cross clean
 
 export GOFLAGS := $(shell scripts/goflags.sh)
 PKG ?= ./...
@@ -24,6 +24,10 @@ test: mongodb ## run all tests with the race detector (PKG=./wan for some)
 
 soak: mongodb ## run the tests with their full counts; takes long
 	GEOSHARD_SOAK=1 GEOSHARD_TEST_TIMEOUT=3h scripts/test.sh $(PKG)
+
+nightly: mongodb ## run everything three times without repeats, and tell how often each test failed; quarantine for 30 days at most
+	python3 scripts/testresults.py quarantine 30
+	GEOSHARD_TIMES=3 scripts/test.sh $(PKG)
 
 fuzz: ## fuzz every target for TIME (default 1m)
 	scripts/fuzz.sh $(or $(TIME),1m)

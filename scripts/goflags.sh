@@ -8,4 +8,6 @@ flags=$(go env GOFLAGS)
 if [[ $flags != *-buildvcs* ]] && ! git status >/dev/null 2>&1; then
   flags="$flags -buildvcs=false"
 fi
+# Without the checkout's path in what is compiled, another checkout finds it in the cache, and programs are the same wherever they are built.
+case " $flags " in *" -trimpath "*) ;; *) flags="$flags -trimpath" ;; esac
 echo "$flags"
