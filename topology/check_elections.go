@@ -33,7 +33,7 @@ func (c *checker) elections() {
 		}
 		c.warnf(fmt.Sprintf("shards%s.members[%d].priority", step(string(shard.ID)), third),
 			"priority: 0 keeps its vote and its copy; it costs planned moves to it, and where "+shard.MemberName(second)+" is behind it a failover waits until that one has caught up",
-			"when the primary is lost, both %s and %s stand for election, %s apart: about %.0f of 100 votes are split with an election timeout of %s, %.0f with %s, and each split costs that time once more",
+			"when the primary is lost, both %s and %s stand for election, %s apart: up to %.0f of 100 votes are split with an election timeout of %s, %.0f with %s, and each split costs that time once more",
 			shard.MemberName(second), shard.MemberName(third), rtt, 100*chance, electionTimeout, 100*splitVote(rtt, quickElectionTimeout), quickElectionTimeout)
 	}
 }

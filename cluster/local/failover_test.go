@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -113,15 +114,41 @@ func failovers(t *testing.T, preset string, e electorate, only string) {
 			}
 		}
 	}
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		t.Logf("load of the machine at the end: %s", load)
+	}
 	report(t, all)
+	if e.name == asLaidOut.name {
+		votesAreNotSplit(t, all)
+	}
+}
+
+// votesAreNotSplit checks what the layout promises: who stands alone is elected in the first term, and where several stand a second term is rare.
+func votesAreNotSplit(t *testing.T, all []failover) {
+	among, split := 0, 0
+	for _, f := range all {
+		switch {
+		case f.rivals > 1:
+			among++
+			if f.terms > 1 {
+				split++
+			}
+		case f.terms != 1:
+			t.Errorf("%s: want 1 term, since one member alone may succeed the primary", f)
+		}
+	}
+	if most := 1 + among/25; split > most {
+		t.Errorf("%d of %d elections among several took more than one term, want at most %d", split, among, most)
+	}
 }
 
 // A failover is what one kill led to.
 type failover struct {
-	set   string
-	took  time.Duration // from the kill until the next acknowledged write
-	terms int           // how many it took; 1 = the first candidate won
-	to    string        // host
+	set    string
+	rivals int           // who stood
+	took   time.Duration // from the kill until the next acknowledged write
+	terms  int           // how many it took; 1 = the first candidate won
+	to     string        // host
 }
 
 func (f failover) String() string {
@@ -157,6 +184,7 @@ func report(t *testing.T, all []failover) {
 // A set is a replica set as its clients see it.
 type set struct {
 	name, home string
+	rivals     int // who may succeed the primary
 	client     *mongo.Client
 }
 
@@ -183,14 +211,13 @@ func connectSet(t *testing.T, c *local.Cluster, name string, everybody bool) *se
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.client.Disconnect(context.Background()) })
-	if everybody {
-		s.everybodyStands(t, c)
-	}
+	s.electorate(t, c, everybody)
 	return s
 }
 
-// everybodyStands gives each member that never stands the priority 1, but arbiters and those in a datacenter that only votes.
-func (s *set) everybodyStands(t *testing.T, c *local.Cluster) {
+// electorate counts those that stand when the primary is lost. everybody first gives each member that never stands the priority 1, but arbiters and those in a
+// datacenter that only votes.
+func (s *set) electorate(t *testing.T, c *local.Cluster, everybody bool) {
 	t.Helper()
 	admin := s.client.Database("admin")
 	var answer struct {
@@ -199,12 +226,21 @@ func (s *set) everybodyStands(t *testing.T, c *local.Cluster) {
 	if err := admin.RunCommand(t.Context(), bson.D{{Key: "replSetGetConfig", Value: 1}}).Decode(&answer); err != nil {
 		t.Fatal(err)
 	}
+	changed := false
 	for _, m := range answer.Config["members"].(bson.A) {
 		for i, e := range m.(bson.D) {
-			if e.Key == "priority" && e.Value == 0.0 && !votesOnly(c, m.(bson.D)) {
-				m.(bson.D)[i].Value = 1.0
+			if e.Key == "priority" && e.Value == 0.0 && everybody && !votesOnly(c, m.(bson.D)) {
+				m.(bson.D)[i].Value, changed = 1.0, true
+			}
+			if e.Key == "priority" && m.(bson.D)[i].Value != 0.0 {
+				s.rivals++
 			}
 		}
+	}
+	s.rivals-- // the primary
+	t.Logf("%s: %d may succeed its primary", s.name, s.rivals)
+	if !changed {
+		return
 	}
 	answer.Config["version"] = answer.Config["version"].(int32) + 1
 	if err := admin.RunCommand(t.Context(), bson.D{{Key: "replSetReconfig", Value: answer.Config}}).Err(); err != nil {
@@ -289,7 +325,7 @@ func (s *set) kill(t *testing.T, c *local.Cluster) failover {
 	if err != nil {
 		t.Error(err)
 	}
-	return failover{set: s.name, took: took, terms: after.term - before.term, to: after.host}
+	return failover{set: s.name, rivals: s.rivals, took: took, terms: after.term - before.term, to: after.host}
 }
 
 type primary struct {
