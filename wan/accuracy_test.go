@@ -2,101 +2,148 @@ package wan
 
 import (
 	"fmt"
-	"os"
+	"io"
+	"net"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
-// A machine that is too busy to wake anyone in time shows that to plain timers too; what it does to the wake-ups of one
-// round trip is not ours. On a machine that is not, idleTimer is never exceeded and the bound is the issue's.
-const (
-	idleTimer = 1500 * time.Microsecond // the runtime's timers are up to a millisecond late on an idle Linux
-	wakeUps   = 9                       // client and server, and for each direction: reader, alarm, writer
-)
+// idleTimer is how late the runtime's timers are on an idle Linux.
+const idleTimer = 1500 * time.Microsecond
 
-// The bound: what a TCP client sees between datacenters is within 5 % + 1 ms of the declared round trip, and inside a
-// datacenter at most 1 ms above a direct connection. Medians over many pings are judged; the rest is printed.
+// relay is the least that can stand between a client and a server: what it costs is the machine's, not ours.
+func relay(t testing.TB, server string) string {
+	return serve(t, func(near net.Conn) {
+		far, err := net.Dial("tcp4", server)
+		if err != nil {
+			return
+		}
+		defer far.Close()
+		go func() {
+			_, _ = io.Copy(far, near)
+			_ = far.Close()
+		}()
+		_, _ = io.Copy(near, far)
+	})
+}
+
+// slowEcho is a server that answers each ping after a while.
+func slowEcho(t testing.TB, after time.Duration) string {
+	return serve(t, func(conn net.Conn) {
+		b := make([]byte, 64)
+		for {
+			if _, err := io.ReadFull(conn, b); err != nil || !testkit.Pause(t.Context(), after) {
+				return
+			}
+			_, _ = conn.Write(b)
+		}
+	})
+}
+
+// Inside a datacenter a front costs at most 1 ms: in its best case above a direct connection, and in the median above a plain relay, turn
+// about, since a busy machine wakes that as late as it wakes us.
+func TestInsideADatacenterNothingIsDelayed(t *testing.T) {
+	testkit.Measures(t)
+	n := newNetwork(t, threeCities())
+	server := serve(t, echo)
+	ways := []net.Conn{dial(t, n, "NYC", server), dial(t, n, "NYC", relay(t, server)), dial(t, n, "NYC", frontOf(t, n, "s/NYC", "NYC", server))}
+	took := make([][]time.Duration, len(ways))
+	for range 500 {
+		for i, conn := range ways {
+			took[i] = append(took[i], ping(t, conn, 1)...)
+		}
+	}
+	direct, plain, inside := summary(took[0]), summary(took[1]), summary(took[2])
+	t.Logf("direct %v, a plain relay %v, a front %v", direct, plain, inside)
+	if over := inside.min - direct.min; over > time.Millisecond {
+		t.Errorf("%v above a direct connection at best, want at most 1ms", over)
+	}
+	if over := inside.p50 - plain.p50; over > time.Millisecond {
+		t.Errorf("%v above a plain relay in the median, want at most 1ms", over)
+	}
+}
+
+// What a TCP client sees between datacenters is never less than the declared round trip, and within 5 % + 1 ms of it: at best, and in the median too,
+// compared with what it sees at the same moments through a front without delay, from a server that answers after as long. By what the
+// machine adds to that one it may be off once more.
 func TestRoundTripsAreAccurate(t *testing.T) {
+	testkit.Measures(t)
 	n := newNetwork(t, threeCities())
 	server := serve(t, echo)
 	fronts := map[topology.DatacenterID]string{}
 	for _, dc := range n.now.datacenters {
 		fronts[dc] = frontOf(t, n, "s/"+string(dc), dc, server)
 	}
-	direct := summary(ping(t, dial(t, n, "NYC", server), 500))
-	inside := summary(ping(t, dial(t, n, "NYC", fronts["NYC"]), 500))
-	var table strings.Builder
-	fmt.Fprintf(&table, "\n%-22s %9s %9s %9s %9s\n%-22s %s\n%-22s %s\n", "", "declared", "p50", "p95", "max",
-		"direct", direct.row(0), "inside NYC", inside.row(0))
-	if over := inside.p50 - direct.p50; over > time.Millisecond {
-		t.Errorf("inside a datacenter: %v above a direct connection, want at most 1ms", over)
-	}
 	var mu sync.Mutex
 	measure := func(label string, clients, pings int) {
 		var links sync.WaitGroup
 		for _, l := range threeCities().Links {
+			name := fmt.Sprintf("%s-%s %s", l.Between[0], l.Between[1], label)
+			still := frontOf(t, n, name, l.Between[0], slowEcho(t, l.RTT))
 			links.Go(func() {
-				var all, late []time.Duration
+				var delayed, control []time.Duration
 				var wg sync.WaitGroup
 				for i := range clients {
 					wg.Go(func() {
 						// Spread over a round trip, as clients are: in step, they would measure how fast this machine
 						// wakes all of them at one moment.
-						<-time.After(l.RTT * time.Duration(i) / time.Duration(clients))
-						conn, err := n.Dialer(l.Between[0]).DialContext(t.Context(), "tcp", fronts[l.Between[1]])
-						if err != nil {
-							t.Error(err)
-							return
+						testkit.Pause(t.Context(), l.RTT*time.Duration(i)/time.Duration(clients))
+						into := []*[]time.Duration{&delayed, &control}
+						var both sync.WaitGroup
+						for i, addr := range []string{fronts[l.Between[1]], still} {
+							both.Go(func() {
+								conn, err := n.Dialer(l.Between[0]).DialContext(t.Context(), "tcp", addr)
+								if err != nil {
+									t.Error(err)
+									return
+								}
+								defer conn.Close()
+								took := ping(t, conn, pings)
+								mu.Lock()
+								defer mu.Unlock()
+								*into[i] = append(*into[i], took...)
+							})
 						}
-						defer conn.Close()
-						for range pings {
-							took := ping(t, conn, 1)
-							start := time.Now()
-							<-time.After(l.RTT / 4)
-							overslept := time.Since(start) - l.RTT/4
-							mu.Lock()
-							all, late = append(all, took...), append(late, overslept)
-							mu.Unlock()
-						}
+						both.Wait()
 					})
 				}
 				wg.Wait()
-				got, overslept := summary(all), summary(late).p95
-				mu.Lock()
-				defer mu.Unlock()
-				fmt.Fprintf(&table, "%-22s %s  n=%d, a plain timer is late by %v (p95)\n", fmt.Sprintf("%s-%s %s", l.Between[0], l.Between[1], label), got.row(l.RTT), len(all), overslept)
-				bound := l.RTT/20 + time.Millisecond + max(0, overslept-idleTimer)*wakeUps
-				if off := (got.p50 - l.RTT).Abs(); off > bound {
-					t.Errorf("%s-%s %s: median %v is %v off the declared %v, want at most %v", l.Between[0], l.Between[1], label, got.p50, off, l.RTT, bound)
+				if t.Failed() {
+					return
+				}
+				got, want := summary(delayed), summary(control)
+				t.Logf("%s: declared %v, %d pings %v, a server as slow %v", name, l.RTT, len(delayed), got, want)
+				if got.min < l.RTT {
+					t.Errorf("%s: a ping took %v, want at least %v", name, got.min, l.RTT)
+				}
+				bound := l.RTT/20 + time.Millisecond + idleTimer + want.p50 - l.RTT
+				for what, off := range map[string]time.Duration{"at best": got.min - want.min, "in the median": got.p50 - want.p50} {
+					if off.Abs() > bound {
+						t.Errorf("%s: %s %v off a server that is as slow, want at most %v", name, what, off, bound)
+					}
 				}
 			})
 		}
 		links.Wait()
 	}
-	pings := 25
-	if os.Getenv("GEOSHARD_SOAK") == "1" {
-		pings = 200
-	}
-	measure("alone", 1, pings)
+	measure("alone", 1, testkit.Count(t, "pings over each link", 25, 200))
 	measure("50 clients", 50, 4)
-	t.Log(table.String())
 }
 
-type spread struct{ p50, p95, max time.Duration }
+type spread struct{ min, p50, p95, max time.Duration }
 
 func summary(took []time.Duration) spread {
 	slices.Sort(took)
-	return spread{took[len(took)/2], took[len(took)*95/100], took[len(took)-1]}
+	return spread{took[0], took[len(took)/2], took[len(took)*95/100], took[len(took)-1]}
 }
 
-func (s spread) row(declared time.Duration) string {
-	ms := func(d time.Duration) string { return fmt.Sprintf("%7.2fms", float64(d)/float64(time.Millisecond)) }
-	return strings.Join([]string{ms(declared), ms(s.p50), ms(s.p95), ms(s.max)}, " ")
+func (s spread) String() string {
+	return fmt.Sprintf("p50 %v p95 %v max %v", s.p50.Round(10*time.Microsecond), s.p95.Round(10*time.Microsecond), s.max.Round(10*time.Microsecond))
 }
 
 // A connection through a front pays for the handshake with its first bytes, once.
@@ -111,8 +158,11 @@ func TestFirstBytesThroughAFrontPayTheHandshake(t *testing.T) {
 	c.connect(t, front)
 	c.ping(t)
 	first, second := time.Since(began), c.ping(t)
-	t.Logf("first answer %v after the connect, second %v", first, second)
+	for range 9 {
+		second = min(second, c.ping(t))
+	}
+	t.Logf("first answer %v after the connect, a later one %v", first, second)
 	if first < 2*76*time.Millisecond || second < 76*time.Millisecond || second > first-50*time.Millisecond {
-		t.Errorf("first answer after %v, second after %v, want two round trips and one", first, second)
+		t.Errorf("first answer after %v, a later one after %v, want two round trips and one", first, second)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // One request and answer of 64 bytes through a front inside a datacenter, against a direct connection, turn about in one run.
@@ -85,7 +87,7 @@ func BenchmarkConnectionMemory(b *testing.B) {
 		for _, conn := range conns {
 			_ = conn.Close()
 		}
-		eventually(b, "all are forgotten", func() bool { return n.circuitCount() == 0 })
+		testkit.Eventually(b, testkit.Patience, "all are forgotten", func() bool { return n.circuitCount() == 0 })
 	}
 }
 

@@ -11,22 +11,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// eventually polls a condition; it fails the test after a generous time.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 20 s", what)
-		}
-		select {
-		case <-time.After(2 * time.Millisecond):
-		case <-t.Context().Done():
-			t.Fatal(what, t.Context().Err())
-		}
-	}
-}
+	"github.com/geoshard/geoshard/internal/testkit"
+)
 
 // silent checks that nothing arrives on a connection for a while.
 func silent(t testing.TB, conn net.Conn, d time.Duration) {
@@ -56,7 +43,8 @@ func TestCutsLoseNothing(t *testing.T) {
 	for i := range sent {
 		sent[i] = byte(i * 7 / 5)
 	}
-	stop := make(chan struct{})
+	cutting, stop := context.WithCancel(t.Context())
+	defer stop()
 	var wg sync.WaitGroup
 	cuts := 0
 	wg.Go(func() {
@@ -66,11 +54,9 @@ func TestCutsLoseNothing(t *testing.T) {
 				if err := act(f); err != nil {
 					t.Error(err)
 				}
-				select {
-				case <-stop:
+				if !testkit.Pause(cutting, 10*time.Millisecond) {
 					n.Heal()
 					return
-				case <-time.After(10 * time.Millisecond):
 				}
 			}
 		}
@@ -85,7 +71,7 @@ func TestCutsLoseNothing(t *testing.T) {
 		}
 	})
 	got, err := io.ReadAll(conn)
-	close(stop)
+	stop()
 	wg.Wait()
 	if err != nil || !bytes.Equal(got, sent) {
 		t.Errorf("got %d bytes (%v), want the %d that were sent", len(got), err, size)
@@ -138,7 +124,7 @@ func TestDialOverACutLink(t *testing.T) {
 	if _, err := n.Dialer("NYC").DialContext(ctx, "tcp", addr); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
-	eventually(t, "abandoned connections are forgotten while the cut lasts", func() bool { return n.circuitCount() == 0 })
+	testkit.Eventually(t, testkit.Patience, "abandoned connections are forgotten while the cut lasts", func() bool { return n.circuitCount() == 0 })
 
 	dialled := make(chan error, 1)
 	go func() {
@@ -148,7 +134,7 @@ func TestDialOverACutLink(t *testing.T) {
 		}
 		dialled <- err
 	}()
-	eventually(t, "the dial waits", func() bool { return n.circuitCount() == 1 })
+	testkit.Eventually(t, testkit.Patience, "the dial waits", func() bool { return n.circuitCount() == 1 })
 	n.Heal()
 	if err := <-dialled; err != nil {
 		t.Errorf("after healing: %v", err)
@@ -191,7 +177,7 @@ func TestHalfClose(t *testing.T) {
 		t.Errorf("got %q (%v)", got, err)
 	}
 	_ = conn.Close()
-	eventually(t, "the connection is forgotten", func() bool { return n.circuitCount() == 0 })
+	testkit.Eventually(t, testkit.Patience, "the connection is forgotten", func() bool { return n.circuitCount() == 0 })
 }
 
 // A reset of one end resets the other, not earlier than half a round trip later.
@@ -216,7 +202,7 @@ func TestResetTravels(t *testing.T) {
 	if took := got.at.Sub(reset); took < oneWay {
 		t.Errorf("the reset took %v, want half a round trip", took)
 	}
-	eventually(t, "the connection is forgotten", func() bool { return n.circuitCount() == 0 })
+	testkit.Eventually(t, testkit.Patience, "the connection is forgotten", func() bool { return n.circuitCount() == 0 })
 }
 
 func TestThousandConnections(t *testing.T) {
@@ -251,11 +237,12 @@ func TestThousandConnections(t *testing.T) {
 			_ = conn.Close()
 		}
 	}
-	eventually(t, "all are forgotten", func() bool { return n.circuitCount() == 0 })
+	testkit.Eventually(t, testkit.Patience, "all are forgotten", func() bool { return n.circuitCount() == 0 })
 }
 
 // Connections over one link share its bandwidth; those over another do not feel it.
 func TestBandwidthIsShared(t *testing.T) {
+	testkit.Measures(t)
 	o := threeCities()
 	o.Scale = 0.1
 	n := newNetwork(t, o)
@@ -314,7 +301,7 @@ func TestClose(t *testing.T) {
 		_, err := n.Dialer("NYC").DialContext(context.Background(), "tcp", addr)
 		failed <- err
 	}()
-	eventually(t, "the dial waits", func() bool { return n.circuitCount() == 2 })
+	testkit.Eventually(t, testkit.Patience, "the dial waits", func() bool { return n.circuitCount() == 2 })
 	for range 2 {
 		if err := n.Close(); err != nil {
 			t.Fatal(err)
