@@ -12,16 +12,16 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-// A scene is a view whose status is told by a function.
-type scene struct {
+// A toldView is a view whose status is told by a function.
+type toldView struct {
 	cluster.View
 	world  *topology.Topology
 	status func() (cluster.Status, error)
 }
 
-func (s scene) Topology() *topology.Topology                   { return s.world }
-func (s scene) Status(context.Context) (cluster.Status, error) { return s.status() }
-func (s scene) URI(topology.DatacenterID) (string, error)      { return "mongodb://127.0.0.1:1/", nil }
+func (v toldView) Topology() *topology.Topology                   { return v.world }
+func (v toldView) Status(context.Context) (cluster.Status, error) { return v.status() }
+func (v toldView) URI(topology.DatacenterID) (string, error)      { return "mongodb://127.0.0.1:1/", nil }
 
 // Watching ends with Ctrl-C, and that is no failure; a cluster that is gone is one.
 func TestWatchStatus(t *testing.T) {
@@ -40,7 +40,7 @@ func TestWatchStatus(t *testing.T) {
 		defer cancel()
 		env, stdout, _ := testEnvironment()
 		looks := 0
-		err := env.watchStatus(ctx, scene{world: world, status: func() (cluster.Status, error) {
+		err := env.watchStatus(ctx, toldView{world: world, status: func() (cluster.Status, error) {
 			if looks++; looks == c.looks {
 				return healthy(world), c.last(cancel)
 			}

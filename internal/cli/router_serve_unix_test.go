@@ -15,7 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 const twoPlaces = `version: 1
@@ -50,15 +51,14 @@ func (t *talk) String() string {
 // await waits until the talk has a text so many times.
 func (t *talk) await(test *testing.T, text string, times int) {
 	test.Helper()
-	until := time.Now().Add(time.Minute)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for strings.Count(t.String(), text) < times {
-		if time.Now().After(until) {
-			test.Fatalf("waited in vain for %q: %s", text, t)
+	defer func() {
+		if test.Failed() {
+			test.Log(t)
 		}
-		<-tick.C
-	}
+	}()
+	testkit.Eventually(test, testkit.Patience, fmt.Sprintf("the command says %q %d times", text, times), func() bool {
+		return strings.Count(t.String(), text) >= times
+	})
 }
 
 // The command serves, refuses a file that cannot be used and goes on, reads again on SIGHUP instead of ending, and ends with its context.

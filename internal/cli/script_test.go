@@ -3,11 +3,11 @@ package cli_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -15,6 +15,7 @@ import (
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/internal/cli"
 	"github.com/geoshard/geoshard/internal/mongobin"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
@@ -33,20 +34,16 @@ func TestMain(m *testing.M) {
 
 // waitForCluster waits until a cluster is ready.
 func waitForCluster(name string) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
-	again := time.NewTicker(100 * time.Millisecond)
-	defer again.Stop()
-	for {
-		if _, err := local.Attach(ctx, name, ""); err == nil {
-			return 0
-		}
-		select {
-		case <-ctx.Done():
-			return 1
-		case <-again.C:
-		}
+	if err := testkit.Await(ctx, "cluster "+name, func(ctx context.Context) error {
+		_, err := local.Attach(ctx, name, "")
+		return err
+	}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
+	return 0
 }
 
 // TestScripts runs the command lines of testdata/script. Each script has its own home, so no settings and no clusters of the

@@ -7,19 +7,17 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/internal/mongobin"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // The tests of this file compare the package with a real mongod: what it says is right by definition.
@@ -45,7 +43,7 @@ func startServer(t *testing.T) *mongo.Client {
 		_ = server.Wait()
 	})
 	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + address + "/?directConnection=true").
-		SetServerSelectionTimeout(30 * time.Second))
+		SetServerSelectionTimeout(testkit.Patience))
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
@@ -66,25 +64,10 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// seeded is the test's source of chance; GEOSHARD_SEED repeats a run.
+// seeded is the test's source of chance.
 func seeded(t *testing.T) *rand.Rand {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("GEOSHARD_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatalf("GEOSHARD_SEED=%q: %v", s, err)
-		}
-	}
-	t.Logf("GEOSHARD_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 1))
-}
-
-func countOf(reduced, soak int) int {
-	if os.Getenv("GEOSHARD_SOAK") == "1" {
-		return soak
-	}
-	return reduced
+	return rand.New(rand.NewPCG(testkit.Seed(t), 1))
 }
 
 // sampler makes values of all types, close to each other so that the last bit matters.
@@ -213,7 +196,7 @@ func TestCompareAgreesWithServer(t *testing.T) {
 	collection := client.Database("routing").Collection("pairs")
 	// $cmp looks at the length of a DBPointer's namespace only; the index, which chunks follow, at its bytes: see the next test.
 	s := sampler{t: t, Rand: seeded(t)}
-	pairs := make([]any, countOf(20_000, 200_000))
+	pairs := make([]any, testkit.Count(t, "pairs", 20_000, 200_000))
 	raws := make([]bson.Raw, len(pairs))
 	unlike := 0
 	for i := range pairs {
@@ -267,7 +250,7 @@ func TestCompareAgreesWithIndex(t *testing.T) {
 	client := startServer(t)
 	collection := client.Database("routing").Collection("values")
 	s := sampler{t: t, Rand: seeded(t), pointers: true}
-	values := make([]any, countOf(5_000, 30_000))
+	values := make([]any, testkit.Count(t, "values", 5_000, 30_000))
 	raws := make([]bson.Raw, len(values))
 	for i := range values {
 		raws[i] = document(t, bson.D{{Key: "_id", Value: i}, {Key: "v", Value: bson.D{{Key: "w", Value: s.value(2)}}}})
@@ -309,7 +292,7 @@ func TestCompareAgreesWithIndex(t *testing.T) {
 func TestHashAgreesWithServer(t *testing.T) {
 	client := startServer(t)
 	s := sampler{t: t, Rand: seeded(t), pointers: true}
-	count := countOf(3_000, 30_000)
+	count := testkit.Count(t, "hashes", 3_000, 30_000)
 	for range count {
 		v := s.value(2)
 		if text, ok := v.(string); ok && strings.ContainsRune(text, 0) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 func TestKeyOf(t *testing.T) {
@@ -163,7 +165,7 @@ func TestTargetReachesMatchingDocument(t *testing.T) {
 	splits = slices.CompactFunc(splits, func(a, b bson.D) bool { return CompareKeys(document(t, a), document(t, b)) == 0 })
 	table := sharded(t, byDatacenter, splits...)
 	checked, single := 0, 0
-	for range countOf(20_000, 500_000) {
+	for range testkit.Count(t, "documents", 20_000, 500_000) {
 		doc := at(s.value(1), s.value(1))
 		key, err := table.Pattern().KeyOf(document(t, doc))
 		if err != nil {
