@@ -24,7 +24,7 @@ const (
 	// carts are how many a shopper has at a time, perCart how often each is changed before there are others: a cart remembers 256 requests.
 	carts, perCart = 12, 250
 	// pace is the pause between two writes of one shopper.
-	pace = 80 * time.Millisecond
+	pace = 50 * time.Millisecond
 	// some is how many writes show that a shopper can write.
 	some = 20
 )
