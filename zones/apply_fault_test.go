@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/zonestest"
 )
@@ -15,8 +17,14 @@ import (
 // A kill is what a test panics with where the process is to die.
 type kill struct{ at zonestest.Call }
 
+// A mortal is a test in which an apply dies: one of this package's, or a check of rapid's.
+type mortal interface {
+	rapid.TB
+	Context() context.Context
+}
+
 // applyUntil applies a plan and dies at the given end of the given call. It reports whether it came so far.
-func applyUntil(t *testing.T, s *zonestest.Scene, plan *zones.Plan, number int, answered bool) (killed bool) {
+func applyUntil(t mortal, s *zonestest.Scene, plan *zones.Plan, number int, answered bool) (killed bool) {
 	t.Helper()
 	defer func() {
 		switch p := recover().(type) {
@@ -37,8 +45,8 @@ func applyUntil(t *testing.T, s *zonestest.Scene, plan *zones.Plan, number int, 
 		}
 		return nil
 	})
-	if _, err := zones.Apply(t.Context(), plan, deps, approved); err != nil {
-		t.Fatalf("call %d: %v", number, err)
+	if _, err := zones.Apply(t.Context(), plan, deps, zones.ApplyOptions{AutoApprove: true, Force: true}); err != nil {
+		t.Fatalf("to be killed at call %d: %v", number, err)
 	}
 	return false
 }

@@ -23,7 +23,7 @@ func applyWithKills(t *rapid.T, s *zonestest.Scene, plan *zones.Plan, again func
 			// An apply makes three calls for each step and some around them.
 			at = rapid.IntRange(0, 3*len(plan.Steps)+10).Draw(t, "killed at call")
 		}
-		if !dies(t, s, plan, at, rapid.Bool().Draw(t, "answered")) {
+		if !applyUntil(t, s, plan, at, rapid.Bool().Draw(t, "answered")) {
 			return kills
 		}
 		kills++
@@ -31,31 +31,6 @@ func applyWithKills(t *rapid.T, s *zonestest.Scene, plan *zones.Plan, again func
 			plan = again()
 		}
 	}
-}
-
-func dies(t *rapid.T, s *zonestest.Scene, plan *zones.Plan, at int, answered bool) (killed bool) {
-	defer func() {
-		switch p := recover().(type) {
-		case nil:
-		case kill:
-			killed = true
-			s.Locker.Expire()
-		default:
-			panic(p)
-		}
-	}()
-	dead := false
-	deps := s.Deps(func(c zonestest.Call) error {
-		if dead || c.Number == at && c.Answered == answered {
-			dead = true
-			panic(kill{c})
-		}
-		return nil
-	})
-	if _, err := zones.Apply(t.Context(), plan, deps, zones.ApplyOptions{AutoApprove: true, Force: true}); err != nil {
-		t.Fatalf("apply: %v", err)
-	}
-	return false
 }
 
 // drawScene draws a cluster and a plan for it.

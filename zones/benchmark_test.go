@@ -3,11 +3,11 @@ package zones
 import (
 	"fmt"
 	"math"
-	"os"
 	"runtime"
 	"testing"
 	"time"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -73,8 +73,9 @@ const (
 	planBytes = 300 << 20
 )
 
-// A plan of 10,000 ranges and 100,000 chunks takes at most two seconds and 300 MB, and time and memory grow no worse than n log n.
+// A plan of 10,000 ranges and 100,000 chunks takes at most 300 MB, in a soak at most two seconds, and time and memory grow no worse than n log n.
 func TestPlanOfManyRangesAndChunksIsQuick(t *testing.T) {
+	testkit.Measures(t)
 	small, large := measured(t, 2_000, 20_000), measured(t, 10_000, 100_000)
 	t.Logf("2,000 ranges, 20,000 chunks: %v, %d MB; 10,000 ranges, 100,000 chunks: %v, %d MB", small.took, small.bytes>>20, large.took, large.bytes>>20)
 	// Five times the size costs 5 * log(100,000)/log(20,000) = 5.8 times the work; 2 is for noise on a shared machine, still far from the 25 of n².
@@ -88,7 +89,7 @@ func TestPlanOfManyRangesAndChunksIsQuick(t *testing.T) {
 	if large.bytes > planBytes {
 		t.Errorf("got %d MB allocated, want at most %d", large.bytes>>20, planBytes>>20)
 	}
-	if large.took > planTime && os.Getenv("GEOSHARD_SOAK") == "1" {
+	if large.took > planTime && testkit.Soak() {
 		t.Errorf("got %v, want at most %v", large.took, planTime)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-func raw(v any) bson.RawValue { return doc(bson.D{{Key: "v", Value: v}}).Lookup("v") }
+func raw(v any) bson.RawValue { return document(bson.D{{Key: "v", Value: v}}).Lookup("v") }
 
 // Nothing lies between a value and its successor, and the types are those that documents have.
 func TestSuccessorIsTheNextValue(t *testing.T) {
@@ -79,7 +79,7 @@ func TestBoundsAreNormalised(t *testing.T) {
 		"no prefix":         {bson.D{e("dc", "X"), e("h", int64(5))}, nil, nil},
 		"nothing":           {bson.D{}, nil, nil},
 	} {
-		full, _, ok := fullKey(key, doc(c.found))
+		full, _, ok := fullKey(key, document(c.found))
 		if ok != (c.full != nil) {
 			t.Errorf("%s: got ok = %t", name, ok)
 			continue
@@ -87,14 +87,14 @@ func TestBoundsAreNormalised(t *testing.T) {
 		if !ok {
 			continue
 		}
-		if !bytes.Equal(full, doc(c.full)) {
+		if !bytes.Equal(full, document(c.full)) {
 			t.Errorf("%s: got %v, want %v", name, full, c.full)
 		}
 		want := c.loose
 		if want == nil {
 			want = c.full
 		}
-		if got := loosely(key, full); !bytes.Equal(got, doc(want)) {
+		if got := loosely(key, full); !bytes.Equal(got, document(want)) {
 			t.Errorf("%s: got %v in the tight way, want %v", name, got, want)
 		}
 	}

@@ -1,11 +1,10 @@
-package zones
+package zones_test
 
 import (
 	"bytes"
 	"encoding/json"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -14,31 +13,24 @@ import (
 
 	"github.com/geoshard/geoshard/internal/routing"
 	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/zonestest"
 )
-
-var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-
-func drawOptions(t *rapid.T) PlanOptions {
-	return PlanOptions{Tighten: rapid.Bool().Draw(t, "tighten"), Shard: rapid.Bool().Draw(t, "shard"), Prune: rapid.Bool().Draw(t, "prune")}
-}
 
 // Whatever the world and the cluster: the server accepts the steps in their order, the cluster then has the plan's layout, and a new plan is empty.
 func TestPlanLeadsToItsLayoutAndIsEmptyThen(t *testing.T) {
 	worlds, steps := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		state, o := drawState(t, w), drawOptions(t)
-		plan, err := NewPlan(w, state, nil, o, now)
+		w := zones.DrawWorld(t)
+		state, o := zones.DrawState(t, w), zones.DrawOptions(t)
+		plan, err := zones.NewPlan(w, state, nil, o, noon)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := newModel(state)
-		if err := m.performAll(plan.Steps); err != nil {
-			t.Fatal(err)
-		}
-		checkLayout(t, &m.state, plan.Layout)
-		checkZones(t, w, &m.state, plan.Layout, o)
-		again, err := NewPlan(w, &m.state, &plan.Layout, o, now)
+		after := performed(t, state, plan)
+		checkLayout(t, after, plan.Layout)
+		checkZones(t, w, after, plan.Layout, o)
+		again, err := zones.NewPlan(w, after, &plan.Layout, o, noon)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,11 +40,12 @@ func TestPlanLeadsToItsLayoutAndIsEmptyThen(t *testing.T) {
 		if diff := cmp.Diff(plan.Layout, again.Layout); diff != "" {
 			t.Fatalf("layouts, first -, second +:\n%s", diff)
 		}
-		for i, c := range state.Collections { // others' validators, and who is balanced, are as they were
-			_, before := splitValidator(c.Validator)
-			_, after := splitValidator(m.state.Collections[i].Validator)
-			if !bytes.Equal(before, after) || c.NoBalance != m.state.Collections[i].NoBalance {
-				t.Fatalf("%s: got validator %v, held %t, want %v, %t", c.Name, after, m.state.Collections[i].NoBalance, before, c.NoBalance)
+		for _, c := range state.Collections { // others' validators, and who is balanced, are as they were
+			got, _ := after.Collection(c.Name)
+			_, before := zones.SplitValidator(c.Validator)
+			_, theirs := zones.SplitValidator(got.Validator)
+			if !bytes.Equal(before, theirs) || c.NoBalance != got.NoBalance {
+				t.Fatalf("%s: got validator %v, held %t, want %v, %t", c.Name, theirs, got.NoBalance, before, c.NoBalance)
 			}
 		}
 		worlds++
@@ -61,8 +54,17 @@ func TestPlanLeadsToItsLayoutAndIsEmptyThen(t *testing.T) {
 	t.Logf("%d worlds, %d steps", worlds, steps)
 }
 
+// performed is the state after the steps of a plan, which have to be without a mistake.
+func performed(t *rapid.T, state *zones.State, plan *zones.Plan) *zones.State {
+	m := zonestest.New(*state)
+	if err := m.PerformSteps(t.Context(), plan.Steps); err != nil {
+		t.Fatal(err)
+	}
+	return m.State()
+}
+
 // checkLayout compares what a cluster has with a layout.
-func checkLayout(t *rapid.T, state *State, want Layout) {
+func checkLayout(t *rapid.T, state *zones.State, want zones.Layout) {
 	for _, z := range want.Zones {
 		var got []topology.ShardID
 		for _, s := range state.Shards {
@@ -76,28 +78,28 @@ func checkLayout(t *rapid.T, state *State, want Layout) {
 	}
 	for _, p := range want.Collections {
 		c, _ := state.Collection(p.Collection)
-		same := slices.EqualFunc(c.Ranges, p.Ranges, func(a, b Range) bool {
-			low, _, _ := fullKey(p.Key, a.Min)
-			high, _, _ := fullKey(p.Key, a.Max)
+		same := slices.EqualFunc(c.Ranges, p.Ranges, func(a, b zones.Range) bool {
+			low, _, _ := zones.FullKey(p.Key, a.Min)
+			high, _, _ := zones.FullKey(p.Key, a.Max)
 			return routing.CompareKeys(low, b.Min) == 0 && routing.CompareKeys(high, b.Max) == 0 && a.Zone == b.Zone
 		})
 		if !same {
 			t.Fatalf("%s: got %v, want %v", p.Collection, c.Ranges, p.Ranges)
 		}
-		if ours, _ := splitValidator(c.Validator); !bytes.Equal(ours, p.Reject) {
+		if ours, _ := zones.SplitValidator(c.Validator); !bytes.Equal(ours, p.Reject) {
 			t.Fatalf("%s: got validator %v, want %v", p.Collection, ours, p.Reject)
 		}
 	}
 }
 
 // checkZones asks for each value where the topology wants it, by the words of topology.Namespace, and where it is now.
-func checkZones(t *rapid.T, w *topology.Topology, state *State, layout Layout, o PlanOptions) {
+func checkZones(t *rapid.T, w *topology.Topology, state *zones.State, layout zones.Layout, o zones.PlanOptions) {
 	for _, p := range layout.Collections {
 		ns, _ := w.NamespaceOf(p.Collection)
-		for _, v := range someValues {
+		for _, v := range zones.SomeValues {
 			want, declared := zoneByTheBook(w, ns, v)
-			for _, rest := range []bson.RawValue{minKey, ValueOf(topology.IntegerOf(7))} {
-				key := keyOfTwo(p.Key, ValueOf(v), rest)
+			for _, rest := range []bson.RawValue{zones.MinKey, zones.ValueOf(topology.IntegerOf(7))} {
+				key := zones.KeyOfTwo(p.Key, zones.ValueOf(v), rest)
 				got, found := p.ZoneOf(key)
 				if declared && got != want || o.Prune && found != declared {
 					t.Fatalf("%s: got zone %q for %v, want %q", p.Collection, got, key, want)
@@ -123,15 +125,15 @@ func zoneByTheBook(w *topology.Topology, ns topology.Namespace, v topology.Value
 func TestTightenedPlanLeavesTightRangesAlone(t *testing.T) {
 	ranges := 0
 	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		plan, err := NewPlan(w, drawState(t, w), nil, PlanOptions{Tighten: true, Prune: true}, now)
+		w := zones.DrawWorld(t)
+		plan, err := zones.NewPlan(w, zones.DrawState(t, w), nil, zones.PlanOptions{Tighten: true, Prune: true}, noon)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range plan.Layout.Collections {
 			for _, r := range p.Ranges {
 				for _, b := range []bson.Raw{r.Min, r.Max} {
-					if routing.CompareKeys(b, loosely(p.Key, b)) != 0 {
+					if routing.CompareKeys(b, zones.Loosely(p.Key, b)) != 0 {
 						t.Fatalf("%s: %v is not tight", p.Collection, r)
 					}
 				}
@@ -146,15 +148,15 @@ func TestTightenedPlanLeavesTightRangesAlone(t *testing.T) {
 func TestDriftIsToldFromIntentAndRepaired(t *testing.T) {
 	drifts := 0
 	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		o := PlanOptions{Shard: true, Prune: true}
-		plan, err := NewPlan(w, drawState(t, w), nil, o, now)
+		w := zones.DrawWorld(t)
+		o := zones.PlanOptions{Shard: true, Prune: true}
+		plan, err := zones.NewPlan(w, zones.DrawState(t, w), nil, o, noon)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := newModel(drawnAfter(t, w, plan, o))
-		spoiled := spoil(t, &m.state, plan.Layout)
-		repair, err := NewPlan(w, &m.state, &plan.Layout, o, now)
+		state := drawnAfter(t, w, plan, o)
+		spoiled := spoil(t, state, plan.Layout)
+		repair, err := zones.NewPlan(w, state, &plan.Layout, o, noon)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,40 +164,34 @@ func TestDriftIsToldFromIntentAndRepaired(t *testing.T) {
 			t.Fatal("the drift was not found")
 		}
 		for _, step := range repair.Steps {
-			if step.Cause != CauseDrift {
+			if step.Cause != zones.CauseDrift {
 				t.Fatalf("%s: got cause %s (%s), want drift", step.Change, step.Cause, step.Reason)
 			}
 			drifts++
 		}
-		if err := m.performAll(repair.Steps); err != nil {
-			t.Fatal(err)
-		}
-		checkLayout(t, &m.state, repair.Layout)
-		checkZones(t, w, &m.state, repair.Layout, o)
+		after := performed(t, state, repair)
+		checkLayout(t, after, repair.Layout)
+		checkZones(t, w, after, repair.Layout, o)
 	})
 	t.Logf("%d steps against drift", drifts)
 }
 
 // drawnAfter draws a state and applies a plan of its own to it, whose layout is put into plan.
-func drawnAfter(t *rapid.T, w *topology.Topology, plan *Plan, o PlanOptions) *State {
-	state := drawState(t, w)
-	mine, err := NewPlan(w, state, nil, o, now)
+func drawnAfter(t *rapid.T, w *topology.Topology, plan *zones.Plan, o zones.PlanOptions) *zones.State {
+	state := zones.DrawState(t, w)
+	mine, err := zones.NewPlan(w, state, nil, o, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
 	*plan = *mine
-	m := newModel(state)
-	if err := m.performAll(plan.Steps); err != nil {
-		t.Fatal(err)
-	}
-	return &m.state
+	return performed(t, state, plan)
 }
 
 // spoil takes a declared range away, or gives it to another zone.
-func spoil(t *rapid.T, s *State, layout Layout) bool {
+func spoil(t *rapid.T, s *zones.State, layout zones.Layout) bool {
 	var with []int
 	for i, c := range s.Collections {
-		if _, planned := layout.placement(c.Name); planned && len(c.Ranges) > 0 {
+		if layout.Placed(c.Name) && len(c.Ranges) > 0 {
 			with = append(with, i)
 		}
 	}
@@ -216,8 +212,8 @@ func spoil(t *rapid.T, s *State, layout Layout) bool {
 func TestPlanIsReadBack(t *testing.T) {
 	plans := 0
 	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		want, err := NewPlan(w, drawState(t, w), nil, drawOptions(t), now)
+		w := zones.DrawWorld(t)
+		want, err := zones.NewPlan(w, zones.DrawState(t, w), nil, zones.DrawOptions(t), noon)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,7 +221,7 @@ func TestPlanIsReadBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := ReadPlan(bytes.NewReader(text))
+		got, err := zones.ReadPlan(bytes.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -13,6 +14,9 @@ import (
 
 	"github.com/geoshard/geoshard/topology"
 )
+
+// now is when plans are made.
+var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // sampleWorld is the reference world: a datacenter, a shard and a zone each for NYC, LON and SYD, and shop.carts.
 func sampleWorld(t testing.TB) *topology.Topology {

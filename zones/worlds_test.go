@@ -76,6 +76,10 @@ func drawCuts(t *rapid.T, most int) []topology.Value {
 	return cuts
 }
 
+func drawOptions(t *rapid.T) PlanOptions {
+	return PlanOptions{Tighten: rapid.Bool().Draw(t, "tighten"), Shard: rapid.Bool().Draw(t, "shard"), Prune: rapid.Bool().Draw(t, "prune")}
+}
+
 // drawState draws a cluster that may have been the world's once, and where others had their fingers in the pie.
 func drawState(t *rapid.T, w *topology.Topology) *State {
 	s := &State{ClusterID: "c", Version: "6.0.5", Balancer: Balancer{Running: true, ChunkSize: 128 << 20}}
@@ -123,7 +127,7 @@ func drawCollection(t *rapid.T, w *topology.Topology, name string, zones []topol
 }
 
 func drawValidator(t *rapid.T) bson.Raw {
-	theirs := doc(bson.D{{Key: "total", Value: bson.D{{Key: "$gte", Value: 0}}}})
+	theirs := document(bson.D{{Key: "total", Value: bson.D{{Key: "$gte", Value: 0}}}})
 	ours := rejection("dc", []stretch{pointOf(topology.StringOf("OLD"), "OLD")})
 	return rapid.SampledFrom([]bson.Raw{nil, theirs, ours, allOf(theirs, ours), allOf(ours, theirs, theirs), allOf(theirs, theirs)}).Draw(t, "validator")
 }
@@ -145,7 +149,9 @@ func drawFound(t *rapid.T, w *topology.Topology, c Collection, key topology.Key,
 	}
 	var found []Range
 	for _, r := range drawn {
-		if r = disfigured(t, c, key, r, zones); routing.CompareKeys(r.Min, r.Max) < 0 && !slices.ContainsFunc(found, func(f Range) bool { return overlap(f, r) }) {
+		if r = disfigured(t, c, key, r, zones); routing.CompareKeys(r.Min, r.Max) < 0 && !slices.ContainsFunc(found, func(f Range) bool {
+			return routing.CompareKeys(f.Min, r.Max) < 0 && routing.CompareKeys(r.Min, f.Max) < 0
+		}) {
 			found = append(found, r)
 		}
 	}
@@ -178,7 +184,7 @@ func keyOfTwo(key topology.Key, first, others bson.RawValue) bson.Raw {
 	for _, f := range key[1:] {
 		d = append(d, bson.E{Key: f.Name, Value: others})
 	}
-	return doc(d)
+	return document(d)
 }
 
 // smallIntegers has integers of 32 bits where they fit, as mongosh sends them.
@@ -192,11 +198,11 @@ func smallIntegers(key bson.Raw) bson.Raw {
 		}
 		d = append(d, bson.E{Key: e.Key(), Value: v})
 	}
-	return doc(d)
+	return document(d)
 }
 
 func prefix(key bson.Raw) bson.Raw {
 	first, _ := firstTwo(key)
 	elements, _ := key.Elements()
-	return doc(bson.D{{Key: elements[0].Key(), Value: first}})
+	return document(bson.D{{Key: elements[0].Key(), Value: first}})
 }

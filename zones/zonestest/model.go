@@ -1,7 +1,6 @@
 package zonestest
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -22,6 +21,9 @@ var (
 	ErrRangeOverlap     = errors.New("RangeOverlapConflict")
 	ErrAlreadySharded   = errors.New("AlreadyInitialized")
 	ErrNamespaceUnknown = errors.New("NamespaceNotSharded")
+	ErrNotACollection   = errors.New("CommandNotSupportedOnView")
+	// ErrDocuments is a collection that has documents: sharding it would leave them where they are, whatever its zones.
+	ErrDocuments = errors.New("the collection has documents")
 )
 
 // A Model is a cluster's catalogue in memory. It is a zones.Reader and a zones.Performer, safe for concurrent use.
@@ -87,12 +89,15 @@ func (m *Model) Perform(ctx context.Context, c zones.Change) error {
 		return m.addRangeLocked(c)
 	case zones.RemoveRange:
 		at := m.collectionLocked(c.Collection)
-		at.Ranges = slices.DeleteFunc(at.Ranges, func(r zones.Range) bool { return sameRange(r, c.Range) })
+		at.Ranges = slices.DeleteFunc(at.Ranges, func(r zones.Range) bool { return sameBounds(r, c.Range) })
 		return nil
 	case zones.ShardCollection:
 		return m.shardLocked(c)
 	case zones.SetValidator:
 		at := m.collectionLocked(c.Collection)
+		if c.Validator != nil && !at.Exists {
+			at.Exists, at.Sizes = true, map[topology.ShardID]zones.Size{}
+		}
 		at.Validator, at.ValidationLevel, at.ValidationAction = c.Validator, c.Level, c.Action
 		return nil
 	default:
@@ -167,10 +172,6 @@ func (m *Model) balanceLocked(name string, held bool) error {
 	return nil
 }
 
-func sameRange(a, b zones.Range) bool {
-	return bytes.Equal(a.Min, b.Min) && bytes.Equal(a.Max, b.Max) && a.Zone == b.Zone
-}
-
 func (m *Model) addRangeLocked(c zones.AddRange) error {
 	if m.shardsOfLocked(c.Range.Zone) == 0 {
 		return fmt.Errorf("%w: %s", ErrZoneNotFound, c.Range.Zone)
@@ -180,7 +181,7 @@ func (m *Model) addRangeLocked(c zones.AddRange) error {
 		if sameRange(r, c.Range) {
 			return nil
 		}
-		if routing.CompareKeys(r.Min, c.Range.Max) < 0 && routing.CompareKeys(c.Range.Min, r.Max) < 0 {
+		if overlap(r, c.Range) {
 			return fmt.Errorf("%w: %s and %s", ErrRangeOverlap, r, c.Range)
 		}
 	}
@@ -193,6 +194,19 @@ func (m *Model) shardLocked(c zones.ShardCollection) error {
 	at := m.collectionLocked(c.Collection)
 	if at.Sharded && !slices.Equal(at.Key, c.Key) {
 		return fmt.Errorf("%w: %s is sharded by %s", ErrAlreadySharded, c.Collection, at.Key)
+	}
+	if at.View || at.TimeSeries {
+		return fmt.Errorf("%w: %s", ErrNotACollection, c.Collection)
+	}
+	for shard, size := range at.Sizes {
+		if !at.Sharded && size.Documents > 0 {
+			return fmt.Errorf("%w: %s, on %s", ErrDocuments, c.Collection, shard)
+		}
+	}
+	for _, r := range at.Ranges {
+		if !isFull(c.Key, r) {
+			return fmt.Errorf("%w: %s", ErrPrefixBounds, r)
+		}
 	}
 	at.Exists, at.Sharded, at.Key = true, true, c.Key
 	return nil

@@ -1,0 +1,47 @@
+package zones
+
+import (
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// What the tests that need zonestest, and so stand outside of the package, share with those inside.
+var (
+	DrawWorld   = drawWorld
+	DrawState   = drawState
+	DrawOptions = drawOptions
+	SomeValues  = someValues
+	SampleWorld = sampleWorld
+	SampleState = sampleState
+	SameAsFile  = sameAsFile
+	KeyDoc      = keyDoc
+	KeyOfTwo    = keyOfTwo
+	Document    = document
+	MinKey      = minKey
+	MaxKey      = maxKey
+	AllOf       = allOf
+
+	FullKey        = fullKey
+	Loosely        = loosely
+	SplitValidator = splitValidator
+)
+
+// LayoutDifferences says how the zones and ranges of a state differ from those of another.
+func LayoutDifferences(want, have *State) []string {
+	return differences(factsOf(stateLayout(want)), factsOf(stateLayout(have)))
+}
+
+// Single is the only value of a range, if it has one.
+func (r Range) Single(key topology.Key) (bson.RawValue, bool) { return r.single(key) }
+
+// Placed reports whether a layout has a place for a collection.
+func (l Layout) Placed(collection string) bool {
+	_, planned := l.placement(collection)
+	return planned
+}
+
+// FindingsOf are those of a plan that come from its layout.
+func FindingsOf(s *State, w *topology.Topology, want Layout, applied *Layout, o PlanOptions) []Finding {
+	return append(diffLayouts(s, want, applied, o).findings, otherKeys(w, s)...)
+}
