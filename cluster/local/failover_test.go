@@ -73,7 +73,7 @@ func TestFailover(t *testing.T) {
 // failovers measures in one world. only = "" kills in all sets.
 func failovers(t *testing.T, preset string, e electorate, only string) {
 	o := local.Options{Name: "failover", Topology: local.Preset(t, preset), ElectionTimeout: e.timeout}
-	c := start(t, local.WithElectionSpread(o, e.spread))
+	c := clustertest.Own(t, local.WithElectionSpread(o, e.spread))
 	random := rand.New(rand.NewPCG(testkit.Seed(t), 1))
 	var sets []*set
 	for _, shard := range o.Topology.Shards {
