@@ -44,7 +44,6 @@ var printed = regexp.MustCompile(`dashboard: (http://127\.0\.0\.1:\d+/)#token=(\
 
 // The command prints an address that is good for all, stays until Ctrl-C, and leaves nothing.
 func TestTheCommandServesThePageUntilItIsInterrupted(t *testing.T) {
-	begin() // what the other tests need
 	dir := t.TempDir()
 	program := filepath.Join(dir, "geoshard")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/geoshard").CombinedOutput(); err != nil {

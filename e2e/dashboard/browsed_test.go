@@ -87,7 +87,7 @@ func chromium() string {
 	return ""
 }
 
-// begin lets the demonstration start, beside what the test does meanwhile.
+// begin lets the demonstration start.
 func begin() {
 	shared.once.Do(func() {
 		shared.done = make(chan struct{})
