@@ -28,7 +28,7 @@ func KillPrimary(t testing.TB, c cluster.Cluster, shard topology.ShardID) (kille
 }
 
 // AwaitPrimary waits until a shard has a primary that is another member than the one named ("" = any), and returns it.
-func AwaitPrimary(t testing.TB, c cluster.View, shard topology.ShardID, not string) cluster.Member {
+func AwaitPrimary(t testing.TB, c Watched, shard topology.ShardID, not string) cluster.Member {
 	t.Helper()
 	what := "a primary of " + string(shard)
 	if not != "" {

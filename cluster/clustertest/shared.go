@@ -2,13 +2,15 @@ package clustertest
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
+	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -16,47 +18,45 @@ import (
 // SmallDC is the only datacenter of the small cluster.
 const SmallDC topology.DatacenterID = "HERE"
 
-// small is as little as a sharded cluster can be: it states no survival goal, because it would survive nothing.
-const small = `version: 1
-datacenters:
-  HERE: {name: Here}
-shards:
-  s0: {members: [{dc: HERE, priority: 1}]}
-  s1: {members: [{dc: HERE, priority: 1}]}
-  s2: {members: [{dc: HERE, priority: 1}]}
-zones:
-  Z0: {shards: [s0]}
-  Z1: {shards: [s1]}
-  Z2: {shards: [s2]}
-`
+//go:embed small.yaml
+var small []byte
 
 // Small returns the topology of the small cluster: one datacenter, three shards of one member.
 func Small() (*topology.Topology, error) {
-	t, err := topology.Parse("small.yaml", []byte(small))
+	t, err := topology.Parse("small.yaml", small)
 	if err != nil {
 		return nil, fmt.Errorf("parse the small topology: %w", err)
 	}
 	return t, nil
 }
 
-// shared is the one cluster of a test binary.
-var shared struct {
-	mu      sync.Mutex
-	main    bool           // guarded by mu
-	cluster *local.Cluster // guarded by mu
-	dir     string         // guarded by mu
-	err     error          // guarded by mu; of the start, told to every test
+// A SharedCluster is what a test may ask of a cluster that it shares with other packages. Nobody can break it.
+type SharedCluster interface {
+	// Topology is the declared world: that of Small.
+	Topology() *topology.Topology
+	// URI is the connection string of the query router.
+	URI(dc topology.DatacenterID) (string, error)
+	// MemberURI is the connection string of exactly one member, such as s0/HERE.
+	MemberURI(member string) (string, error)
+	// Status asks every member once.
+	Status(ctx context.Context) (cluster.Status, error)
 }
 
-// startWithin bounds the start of a small cluster on a machine that is busy with other tests.
-const startWithin = 2 * time.Minute
+// mainCalled is set by Main, without which nobody would close what is started.
+var mainCalled atomic.Bool
 
-// Main runs the tests and then closes the shared cluster and the Worlds, if any were started. It returns the exit code.
+// shared is the one cluster that this test binary shares with others.
+var shared struct {
+	mu      sync.Mutex
+	cluster SharedCluster // guarded by mu
+	close   func() error  // guarded by mu; nil = it is not ours to end
+	err     error         // guarded by mu; told to every test
+}
+
+// Main runs the tests and then closes the clusters that they started. It returns the exit code.
 func Main(m *testing.M) int {
 	local.ChildMain()
-	shared.mu.Lock()
-	shared.main = true
-	shared.mu.Unlock()
+	mainCalled.Store(true)
 	code := m.Run()
 	if err := errors.Join(closeShared(), closeWorlds()); err != nil {
 		fmt.Fprintln(os.Stderr, "close the clusters of the tests:", err)
@@ -65,52 +65,59 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// Shared returns the test binary's cluster of the Small topology, and starts it on first use. Tests share its data:
-// give each a database of its own, and break nothing.
-func Shared(t testing.TB) *local.Cluster {
+// Shared returns a cluster of the Small topology that other packages use at the same time: the one that GEOSHARD_TEST_URI leads to, that GEOSHARD_TEST_CLUSTER
+// names, or, without both, the one of this binary, started on first use. A test has a [Database] of its own there and changes nothing that others see: where it
+// moves zones of shards, the balancer or a lease, it takes [Alone].
+func Shared(t testing.TB) SharedCluster {
 	t.Helper()
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	if !shared.main {
+	if !mainCalled.Load() {
 		t.Fatal("clustertest.Shared needs TestMain to call clustertest.Main")
 	}
 	if shared.cluster == nil && shared.err == nil {
-		shared.cluster, shared.dir, shared.err = startSmall(t)
+		shared.cluster, shared.close, shared.err = share(t)
+	}
+	var other *otherShardsError
+	if errors.As(shared.err, &other) {
+		Needs(t, shared.err.Error())
 	}
 	if shared.err != nil {
-		t.Fatalf("start shared cluster: %v", shared.err)
+		t.Fatalf("share a cluster: %v%s", shared.err, Hint(shared.err))
 	}
 	return shared.cluster
 }
 
-func startSmall(t testing.TB) (*local.Cluster, string, error) {
-	small, err := Small()
+func share(t testing.TB) (SharedCluster, func() error, error) {
+	world, err := Small()
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
-	// Not t.TempDir: the cluster outlives the test that happened to be the first.
-	dir, err := os.MkdirTemp("", "geoshard-shared-")
-	if err != nil {
-		return nil, "", fmt.Errorf("make directory: %w", err)
+	if uri := os.Getenv(uriEnv); uri != "" {
+		return connectGiven(uri, world)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
-	defer cancel()
-	began := time.Now()
-	c, err := local.Start(ctx, local.Options{Name: "shared", Dir: dir, Topology: small})
-	t.Logf("shared cluster: started in %s", time.Since(began).Round(time.Millisecond))
-	return c, dir, err
+	if at := os.Getenv(clusterEnv); at != "" {
+		c, err := attach(at, world)
+		return c, nil, err
+	}
+	c, err := alone.begin(t)
+	return c, nil, err // closed with the Worlds
 }
 
 func closeShared() error {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	if shared.cluster != nil {
-		if err := shared.cluster.Close(context.Background()); err != nil {
-			return err
-		}
-	}
-	if shared.dir == "" {
+	if shared.close == nil {
 		return nil
 	}
-	return os.RemoveAll(shared.dir)
+	return shared.close()
+}
+
+// alone is this binary's own cluster of the Small topology.
+var alone = &World{YAML: string(small), Options: local.Options{Name: "shared"}}
+
+// Alone returns a cluster of the Small topology that no other package uses, started on first use: its tests may change what concerns the whole cluster.
+func Alone(t testing.TB) *local.Cluster {
+	t.Helper()
+	return alone.Start(t)
 }

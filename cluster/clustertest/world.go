@@ -34,21 +34,24 @@ var worlds struct {
 // worldWithin bounds the start of a cluster with some members in each of a few datacenters on a machine that is busy with other tests.
 const worldWithin = 4 * time.Minute
 
-// Start returns the cluster. Tests share its data: give each a database of its own, and break nothing.
+// Start returns the cluster. Tests share its data: give each a database of its own, and break nothing. Against GEOSHARD_TEST_URI the test is skipped by name.
 func (w *World) Start(t testing.TB) *local.Cluster {
 	t.Helper()
-	w.once.Do(func() { w.err = w.start(t) })
-	if w.err != nil {
-		t.Fatalf("start the cluster %s: %v", w.Options.Name, w.err)
+	Needs(t, "a cluster of its own")
+	c, err := w.begin(t)
+	if err != nil {
+		t.Fatalf("start the cluster %s: %v%s", w.Options.Name, err, Hint(err))
 	}
-	return w.cluster
+	return c
+}
+
+func (w *World) begin(t testing.TB) (*local.Cluster, error) {
+	w.once.Do(func() { w.err = w.start(t) })
+	return w.cluster, w.err
 }
 
 func (w *World) start(t testing.TB) error {
-	shared.mu.Lock()
-	main := shared.main
-	shared.mu.Unlock()
-	if !main {
+	if !mainCalled.Load() {
 		return errors.New("TestMain has to call clustertest.Main")
 	}
 	declared, err := topology.Parse("world.yaml", []byte(w.YAML))

@@ -17,6 +17,7 @@ func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 // The view of a cluster from outside says of its shards what their supervisor says.
 func TestViewAgreesWithSupervisor(t *testing.T) {
 	ctx := t.Context()
+	clustertest.Needs(t, "a supervisor that says what there is")
 	c := clustertest.Shared(t)
 	uri, err := c.URI(clustertest.SmallDC)
 	if err != nil {

@@ -79,7 +79,7 @@ func hintOf(err error) string {
 // Wrong input against a real cluster; testdata/errors.txt is what the user reads. What the topology alone is refused for is in the golden files of packages
 // topology and zones.
 func TestWrongInputIsToldWithAWayOut(t *testing.T) {
-	s := open(t, clustertest.Shared(t))
+	s := open(t, clustertest.Alone(t))
 	unreachable := s.unreachable(t)
 	db := s.Client().Database("wrong")
 	world := *s.cluster.Topology()

@@ -40,7 +40,7 @@ func TestPresetsComeTrueOnTheirOwnTopology(t *testing.T) {
 
 // The zones and namespaces of every preset, with the shards of the small cluster in the place of its own.
 func TestEveryPresetComesTrueOnASmallCluster(t *testing.T) {
-	s := open(t, clustertest.Shared(t))
+	s := open(t, clustertest.Alone(t))
 	for _, preset := range configs.Names() {
 		t.Run(preset, func(t *testing.T) {
 			own := presetWorld(t, preset)

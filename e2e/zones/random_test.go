@@ -31,7 +31,7 @@ type tally struct {
 // Whatever the world: it is planned, applied, and nothing is left to plan; each document is in its zone, each query for a declared value asks one shard. Then another
 // world takes its place. In a part of the cases there are documents by then, which have to move: as many as forecast, until none is outside its zone.
 func TestRandomWorldsComeTrue(t *testing.T) {
-	s := open(t, clustertest.Shared(t))
+	s := open(t, clustertest.Alone(t))
 	seed := seedOf(t)
 	cases, moving := fewCases, fewCases/fewMoves
 	if soak {

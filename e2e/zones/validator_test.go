@@ -18,7 +18,7 @@ import (
 // A new collection gets its validator before it is sharded, so that every shard has it: collMod changes it on the shards that own chunks alone, and listCollections
 // tells that of the database's primary shard, which may own none.
 func TestAValidatorReachesAPrimaryShardWithoutChunks(t *testing.T) {
-	s := open(t, clustertest.Shared(t))
+	s := open(t, clustertest.Alone(t))
 	world := *s.cluster.Topology()
 	from := topology.StringOf("A")
 	world.Zones = []topology.Zone{{ID: "VZ", Shards: []topology.ShardID{"s1"}}}

@@ -161,7 +161,7 @@ const killDocuments = 90
 func newKillScene(t *testing.T) *killScene {
 	s := &killScene{Catalog: open(t)}
 	var err error
-	if s.uri, err = clustertest.Shared(t).URI(clustertest.SmallDC); err != nil {
+	if s.uri, err = clustertest.Alone(t).URI(clustertest.SmallDC); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.leave(t) })

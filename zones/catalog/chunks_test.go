@@ -64,7 +64,7 @@ func TestChunksOfALargeCatalogue(t *testing.T) {
 	if os.Getenv("GEOSHARD_SOAK") != "" {
 		n = catalogueChunks
 	}
-	c := clustertest.Shared(t)
+	c := clustertest.Alone(t)
 	uri, err := c.MemberURI("s0/HERE")
 	if err != nil {
 		t.Fatal(err)

@@ -50,7 +50,7 @@ func refuse(t *testing.T, o catalog.Options, want error, secrets ...string) {
 }
 
 func TestOpenRefusesAMember(t *testing.T) {
-	c := clustertest.Shared(t)
+	c := clustertest.Alone(t)
 	uri, err := c.MemberURI("s0/HERE")
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestOpenTellsWhatCannotBeReached(t *testing.T) {
 	t.Cleanup(func() { _ = listener.Close() })
 	refuse(t, catalog.Options{URI: "mongodb://" + listener.Addr().String(), Within: 500 * time.Millisecond}, catalog.ErrUnreachable)
 	// TLS to one that does not speak it.
-	uri, err := clustertest.Shared(t).URI(clustertest.SmallDC)
+	uri, err := clustertest.Alone(t).URI(clustertest.SmallDC)
 	if err != nil {
 		t.Fatal(err)
 	}

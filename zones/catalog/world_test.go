@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 // open opens the catalogue of the shared cluster.
 func open(t testing.TB) *catalog.Catalog {
 	t.Helper()
-	uri, err := clustertest.Shared(t).URI(clustertest.SmallDC)
+	uri, err := clustertest.Alone(t).URI(clustertest.SmallDC)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ type scene struct {
 
 func newScene(t *testing.T, db string, carts int) scene {
 	t.Helper()
-	c := clustertest.Shared(t)
+	c := clustertest.Alone(t)
 	uri, err := c.URI(clustertest.SmallDC)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func (s scene) onShards(coll string) [3]int64 {
 	s.t.Helper()
 	var counts [3]int64
 	for i := range counts {
-		uri, err := clustertest.Shared(s.t).MemberURI(fmt.Sprintf("s%d/HERE", i))
+		uri, err := clustertest.Alone(s.t).MemberURI(fmt.Sprintf("s%d/HERE", i))
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -322,7 +322,7 @@ func TestARunThatWasKilledIsFinishedByTheNext(t *testing.T) {
 		return
 	}
 	s := newScene(t, "killed", 40)
-	uri, err := clustertest.Shared(t).URI(clustertest.SmallDC)
+	uri, err := clustertest.Alone(t).URI(clustertest.SmallDC)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestHomesOfEveryTypeOfValue(t *testing.T) {
 	if err := world.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	uri, err := clustertest.Shared(t).URI(clustertest.SmallDC)
+	uri, err := clustertest.Alone(t).URI(clustertest.SmallDC)
 	if err != nil {
 		t.Fatal(err)
 	}
