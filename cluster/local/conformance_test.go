@@ -13,10 +13,12 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
+// The suite holds for a cluster with users, who are more than none; [TestReferenceCluster] has none. (Not with TLS: there is no lag then.)
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	var c *local.Cluster
 	clustertest.Run(t, func(t *testing.T) cluster.Cluster {
-		c = start(t, local.Options{Name: "conformance", Topology: local.Preset(t, "nyc-lon-syd")})
+		c = start(t, local.Options{Name: "conformance", Auth: true, Topology: local.Preset(t, "nyc-lon-syd")})
 		return c
 	})
 	if _, err := os.Stat(c.Dir()); !errors.Is(err, fs.ErrNotExist) {
@@ -27,12 +29,10 @@ func TestConformance(t *testing.T) {
 // A layout with a place that only votes: its shard members are arbiters, it has no query router, and shards with
 // arbiters can be added although their own default write concern would be w: 1.
 func TestVoterLayout(t *testing.T) {
+	t.Parallel()
 	world := local.Preset(t, "us-east-west")
-	c := start(t, local.Options{Name: "voters", Topology: world, ElectionTimeout: 10 * time.Second, WANScale: -1})
-	status, err := c.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := start(t, local.Options{Name: "voters", Topology: world, WANScale: -1})
+	status := clustertest.AwaitWhole(t, c)
 	arbiters := 0
 	for _, m := range status.Members {
 		if m.State != cluster.StateUp {

@@ -45,8 +45,9 @@ shards:
 
 // A cluster with users, operated from another process, gets datacenters, members, an arbiter and a shard; a call that is interrupted is called again.
 func TestGrow(t *testing.T) {
+	t.Parallel()
 	c := start(t, local.Options{
-		Name: "growing", Topology: parse(t, worldBefore), Grown: parse(t, worldAfter), Auth: true, ElectionTimeout: 4 * time.Second,
+		Name: "growing", Topology: parse(t, worldBefore), Grown: parse(t, worldAfter), Auth: true,
 	})
 	r, err := local.Attach(t.Context(), c.Name(), filepath.Dir(c.Dir()))
 	if err != nil {

@@ -3,7 +3,6 @@ package local_test
 import (
 	"context"
 	"errors"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // lags holds a member behind by several amounts while its shard is written to, and looks at it in two ways: by the
@@ -21,7 +21,7 @@ import (
 func lags(t *testing.T, c *local.Cluster) {
 	const member, primary = "nyc/SYD", "nyc/NYC"
 	amounts := []time.Duration{time.Second, 5 * time.Second}
-	if os.Getenv("GEOSHARD_SOAK") == "1" {
+	if testkit.Soak() {
 		amounts = append(amounts, 30*time.Second)
 	}
 	stop := tick(t, memberCollection(t, c, primary))
@@ -33,7 +33,7 @@ func lags(t *testing.T, c *local.Cluster) {
 			t.Fatal(err)
 		}
 		inForce := time.Since(began)
-		await(t, 3*lag+20*time.Second, "the lag has built up", func() bool { return age(t, copied) > lag*9/10 })
+		testkit.Eventually(t, testkit.Patience, "the lag has built up", func() bool { return age(t, copied) > lag*9/10 })
 		builtUp := time.Since(began)
 		leastRead, mostRead := time.Hour, time.Duration(0)
 		leastStatus, mostStatus := time.Hour, time.Duration(0)
@@ -42,7 +42,7 @@ func lags(t *testing.T, c *local.Cluster) {
 			read, said := age(t, copied), statusLag(t, c, member)
 			leastRead, mostRead = min(leastRead, read), max(mostRead, read)
 			leastStatus, mostStatus = min(leastStatus, said), max(mostStatus, said)
-			pause(t, 100*time.Millisecond)
+			testkit.Pause(t.Context(), 100*time.Millisecond)
 		}
 		t.Logf("lag %s: SetLag took %s, built up after %s; %d looks: read %s to %s behind, replSetGetStatus %s to %s", lag,
 			inForce.Round(time.Millisecond), builtUp.Round(time.Millisecond), looks, short(leastRead), short(mostRead), short(leastStatus), short(mostStatus))
@@ -64,7 +64,7 @@ func lags(t *testing.T, c *local.Cluster) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	await(t, 30*time.Second, "the lag is gone", func() bool { return age(t, copied) < time.Second })
+	testkit.Eventually(t, testkit.Patience, "the lag is gone", func() bool { return age(t, copied) < time.Second })
 	t.Logf("lag ended: caught up after %s", short(time.Since(began)))
 }
 
@@ -97,7 +97,7 @@ func tick(t *testing.T, ticks *mongo.Collection) (stop func()) {
 				t.Errorf("write a tick: %v", err)
 				return
 			}
-			pause(t, 50*time.Millisecond)
+			testkit.Pause(ctx, 50*time.Millisecond)
 		}
 	})
 	return func() { cancel(); writing.Wait() }
@@ -140,25 +140,6 @@ func replicaPrimary(t *testing.T, c cluster.View) string {
 	}
 	p, _ := status.Primary("nyc")
 	return p.Name
-}
-
-func await(t *testing.T, within time.Duration, what string, done func() bool) {
-	t.Helper()
-	for until := time.Now().Add(within); !done(); pause(t, 50*time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatalf("%s: not within %s", what, within)
-		}
-	}
-}
-
-// pause paces a series of looks; it ends early with the test.
-func pause(t *testing.T, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-t.Context().Done():
-	}
 }
 
 func short(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -25,15 +26,9 @@ const (
 	memoryLimit = 2.5 * (1 << 30)
 )
 
-// TestReferenceCluster measures one nyc-lon-syd cluster from start to stop. GEOSHARD_ACCEPT=1 asserts the limits as
-// they are; otherwise the machine may be busy with other tests: starting and stopping may take twice as long, and
-// latencyBand says what is asked of writes.
+// TestReferenceCluster measures one nyc-lon-syd cluster from start to stop. How long it may take to start and to stop is asked by a soak, which
+// has twice the limit for other packages that run; an ordinary run says the times.
 func TestReferenceCluster(t *testing.T) {
-	strict := os.Getenv("GEOSHARD_ACCEPT") == "1"
-	slack := time.Duration(2)
-	if strict {
-		slack = 1
-	}
 	began := time.Now()
 	c := start(t, local.Options{Name: "reference", Topology: local.Preset(t, "nyc-lon-syd"), OplogSizeMB: 128})
 	took := time.Since(began)
@@ -45,10 +40,10 @@ func TestReferenceCluster(t *testing.T) {
 		t.Error("started, but not all primaries are at home")
 	}
 	rss, pss := memory(t, status)
-	t.Logf("start %.2f s; limit: %s", took.Seconds(), slack*startLimit)
+	t.Logf("start %.2f s; limit of a soak: %s", took.Seconds(), 2*startLimit)
 	t.Logf("%d processes and the supervisor: RSS %.0f MB, PSS %.0f MB; limit: RSS %.0f MB", len(status.Members), rss/(1<<20), pss/(1<<20), memoryLimit/(1<<20))
-	if took > slack*startLimit {
-		t.Errorf("started in %s, want at most %s", took, slack*startLimit)
+	if testkit.Soak() && took > 2*startLimit {
+		t.Errorf("started in %s, want at most %s", took, 2*startLimit)
 	}
 	used := rss
 	if raceDetector {
@@ -58,7 +53,7 @@ func TestReferenceCluster(t *testing.T) {
 		t.Errorf("got %.0f bytes of memory, want at most %.0f", used, float64(memoryLimit))
 	}
 
-	t.Run("write latencies", func(t *testing.T) { writeLatencies(t, c, strict) })
+	t.Run("write latencies", func(t *testing.T) { writeLatencies(t, c) })
 	t.Run("lags", func(t *testing.T) { lags(t, c) })
 	t.Run("attached", func(t *testing.T) { attached(t, c) })
 
@@ -67,9 +62,9 @@ func TestReferenceCluster(t *testing.T) {
 		t.Error(err)
 	}
 	took = time.Since(began)
-	t.Logf("stop %.2f s; limit: %s", took.Seconds(), slack*stopLimit)
-	if took > slack*stopLimit {
-		t.Errorf("stopped in %s, want at most %s", took, slack*stopLimit)
+	t.Logf("stop %.2f s; limit of a soak: %s", took.Seconds(), 2*stopLimit)
+	if testkit.Soak() && took > 2*stopLimit {
+		t.Errorf("stopped in %s, want at most %s", took, 2*stopLimit)
 	}
 }
 
@@ -97,8 +92,9 @@ func memory(t *testing.T, s cluster.Status) (rss, pss float64) {
 
 // A latencyBand is what a write with one concern may cost, in round trips to the nearest other datacenter.
 //
-// The median is held between lo and hi under GEOSHARD_ACCEPT=1. On a busy machine a median says how busy it is; there the least of the
-// writes is held between lo and leastHi instead, which a network without delay (0) or with twice the delay (see leastHi) still fails.
+// The median is held between lo and hi by a soak, in medians of the pings that went over the same link in turn with the writes. On a busy machine a median
+// says how busy it is all the same; so the least of the writes is held between lo and leastHi always, which a network without delay (0) or with twice the
+// delay (see leastHi) still fails.
 type latencyBand struct {
 	name            string
 	w               any
@@ -120,39 +116,45 @@ var latencyBands = []latencyBand{
 }
 
 // writeLatencies checks what a write costs from its home datacenter, directly and through the query router.
-func writeLatencies(t *testing.T, c *local.Cluster, strict bool) {
+func writeLatencies(t *testing.T, c *local.Cluster) {
+	testkit.Measures(t)
 	const writes = 12
 	for _, shard := range c.Topology().Shards {
 		home := c.Topology().HomeOf(shard.ID)
-		rtt := nearest(c.Topology(), home)
+		near := nearest(c.Topology(), home)
+		rtt := c.Topology().RTT(home, near)
+		there, err := c.MemberURI(string(shard.ID) + "/" + string(near))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pinged := dialFrom(t, c, home, there)
 		for path, collection := range map[string]*mongo.Collection{
 			"direct": directCollection(t, c, shard, home), "router": routedCollection(t, c, shard.ID, home),
 		} {
 			for _, band := range latencyBands {
-				times := timeWrites(t, collection, band.w, writes)
-				median, least := ms(times[len(times)/2])/ms(rtt), ms(times[0])/ms(rtt)
-				what, got, lo, hi := "median", median, band.lo, band.hi
-				if !strict {
-					what, got, lo, hi = "least", least, min(band.lo, 0.95), band.leastHi
+				times, pings := timeWrites(t, collection, band.w, writes, pinged)
+				median, least := ms(times[len(times)/2])/ms(pings[len(pings)/2]), ms(times[0])/ms(rtt)
+				t.Logf("%s %-6s %-15s n %d  least %.2f round trips of %s, limit %.2f to %.2f; median %.2f pings of %s, limit of a soak %.2f to %.2f",
+					shard.ID, path, band.name, writes, least, rtt, min(band.lo, 0.95), band.leastHi, median, pings[len(pings)/2].Round(time.Millisecond), band.lo, band.hi)
+				if least < min(band.lo, 0.95) || least > band.leastHi {
+					t.Errorf("%s %s %s: got a least of %.2f round trips, want %.2f to %.2f", shard.ID, path, band.name, least, min(band.lo, 0.95), band.leastHi)
 				}
-				t.Logf("%s %-6s %-15s n %d  least %.2f  median %.2f  round trips of %s; limit: %s %.2f to %.2f",
-					shard.ID, path, band.name, writes, least, median, rtt, what, lo, hi)
-				if got < lo || got > hi {
-					t.Errorf("%s %s %s: got a %s of %.2f round trips, want %.2f to %.2f", shard.ID, path, band.name, what, got, lo, hi)
+				if testkit.Soak() && (median < band.lo || median > band.hi) {
+					t.Errorf("%s %s %s: got a median of %.2f pings, want %.2f to %.2f", shard.ID, path, band.name, median, band.lo, band.hi)
 				}
 			}
 		}
 	}
 }
 
-func nearest(world *topology.Topology, home topology.DatacenterID) time.Duration {
-	best := time.Hour
+// nearest is the datacenter with the shortest way from home.
+func nearest(world *topology.Topology, home topology.DatacenterID) (near topology.DatacenterID) {
 	for _, dc := range world.Datacenters {
-		if dc.ID != home {
-			best = min(best, world.RTT(home, dc.ID))
+		if dc.ID != home && (near == "" || world.RTT(home, dc.ID) < world.RTT(home, near)) {
+			near = dc.ID
 		}
 	}
-	return best
+	return near
 }
 
 func directCollection(t *testing.T, c *local.Cluster, shard topology.Shard, home topology.DatacenterID) *mongo.Collection {
@@ -182,21 +184,27 @@ func routedCollection(t *testing.T, c *local.Cluster, shard topology.ShardID, ho
 	return client.Database(db).Collection("routed")
 }
 
-func timeWrites(t *testing.T, collection *mongo.Collection, w any, n int) []time.Duration {
+// timeWrites times writes and, in turn with them, pings of another server.
+func timeWrites(t *testing.T, collection *mongo.Collection, w any, n int, pinged *mongo.Client) (times, pings []time.Duration) {
 	t.Helper()
 	collection = collection.Database().Collection(collection.Name(), options.Collection().SetWriteConcern(&writeconcern.WriteConcern{W: w}))
-	var times []time.Duration
 	for i := range n + 2 { // the first two make the collection and warm the connection
 		began := time.Now()
 		if _, err := collection.InsertOne(t.Context(), bson.D{{Key: "n", Value: i}}); err != nil {
 			t.Fatal(err)
 		}
+		written := time.Since(began)
+		began = time.Now()
+		if err := pinged.Ping(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
 		if i >= 2 {
-			times = append(times, time.Since(began))
+			times, pings = append(times, written), append(pings, time.Since(began))
 		}
 	}
 	slices.Sort(times)
-	return times
+	slices.Sort(pings)
+	return times, pings
 }
 
 func dialFrom(t *testing.T, c *local.Cluster, dc topology.DatacenterID, uri string) *mongo.Client {

@@ -43,6 +43,7 @@ func startGuarded(t *testing.T, o local.Options) *local.Cluster {
 
 // A cluster with users and TLS lets in whom it should, and nobody else; its members find each other again after a crash.
 func TestSecurity(t *testing.T) {
+	t.Parallel()
 	c := startGuarded(t, local.Options{Name: "guarded", Auth: true, TLS: true})
 	status, err := c.Status(t.Context())
 	if err != nil {
@@ -308,25 +309,6 @@ func restartedRouter(t *testing.T, c *local.Cluster) {
 	if n, err := carts.CountDocuments(ctx, bson.D{}); err != nil || n != 20 {
 		t.Errorf("got %d, %v, want 20", n, err)
 	}
-}
-
-// usersWorld is the least in which the suite can show everything: three datacenters and one shard.
-const usersWorld = `
-version: 1
-datacenters: {NYC: {}, LON: {role: passive}, SYD: {role: passive}}
-links: [{between: [NYC, LON], rtt: 20ms}, {between: [NYC, SYD], rtt: 30ms}, {between: [LON, SYD], rtt: 40ms}]
-shards:
-  nyc: {members: [{dc: NYC, priority: 3}, {dc: LON, priority: 2}, {dc: SYD, priority: 0}]}
-`
-
-// The conformance suite holds for a cluster with users too. (Not with TLS: there is no lag then.)
-func TestConformanceWithUsers(t *testing.T) {
-	world, err := topology.Parse("users", []byte(usersWorld))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := start(t, local.Options{Name: "users", Topology: world, Auth: true})
-	clustertest.Run(t, func(*testing.T) cluster.Cluster { return c })
 }
 
 func must(t *testing.T) func(string, error) string {

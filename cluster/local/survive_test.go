@@ -22,6 +22,7 @@ import (
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // superviseEnv makes a re-executed test binary start a small cluster in that directory and wait to be killed.
@@ -42,6 +43,8 @@ func supervise(dir string) {
 
 // A killed supervisor takes its children along, and Down removes its directory.
 func TestKilledSupervisorLeavesNothing(t *testing.T) {
+	clustertest.Needs(t, "clusters of its own")
+	t.Parallel()
 	dir := t.TempDir()
 	supervisor := exec.Command(os.Args[0])
 	supervisor.Env = append(os.Environ(), superviseEnv+"="+dir)
@@ -65,7 +68,7 @@ func TestKilledSupervisorLeavesNothing(t *testing.T) {
 	}
 	_ = supervisor.Wait() // "signal: killed"
 	for _, pid := range children {
-		await(t, 10*time.Second, fmt.Sprintf("process %d ends", pid), func() bool { return !runs(pid) })
+		testkit.Eventually(t, testkit.Patience, fmt.Sprintf("process %d ends", pid), func() bool { return !runs(pid) })
 	}
 	if _, err := local.Attach(t.Context(), "doomed", dir); !errors.Is(err, cluster.ErrNotRunning) || clustertest.Hint(err) == "" {
 		t.Errorf("attach to a killed supervisor: got %v, want ErrNotRunning with a hint", err)
@@ -129,14 +132,11 @@ func assertEmpty(t *testing.T, dir string) {
 
 // A start that is interrupted at any moment leaves no process, no port and no file.
 func TestInterruptedStartLeavesNothing(t *testing.T) {
+	clustertest.Needs(t, "clusters of its own")
 	before := goleak.IgnoreCurrent()
 	defer func() { goleak.VerifyNone(t, before) }()
-	rounds := 4
-	if os.Getenv("GEOSHARD_SOAK") == "1" {
-		rounds = 25
-	}
-	seed := seedOf(t)
-	random := rand.New(rand.NewPCG(seed, 1))
+	rounds := testkit.Count(t, "interrupted starts", 4, 25)
+	random := rand.New(rand.NewPCG(testkit.Seed(t), 1))
 	cancelled := 0
 	for range rounds {
 		after := time.Duration(random.Int64N(int64(6 * time.Second)))
@@ -192,6 +192,8 @@ func containsPath(args []string, dir string) bool {
 
 // Two clusters of the same layout run side by side; closing one leaves the other alone.
 func TestSideBySide(t *testing.T) {
+	clustertest.Needs(t, "clusters of its own")
+	t.Parallel()
 	dir := t.TempDir()
 	names := []string{"left", "right"}
 	clusters := make([]*local.Cluster, len(names))
@@ -222,11 +224,14 @@ func TestSideBySide(t *testing.T) {
 	if err := local.Down(t.Context(), "left", dir); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-clusters[0].Done():
-	case <-time.After(10 * time.Second):
-		t.Error("the supervisor did not hear that its cluster went down")
-	}
+	testkit.Eventually(t, testkit.Patience, "the supervisor hears that its cluster went down", func() bool {
+		select {
+		case <-clusters[0].Done():
+			return true
+		default:
+			return false
+		}
+	})
 	if _, err := clusters[0].Status(t.Context()); !errors.Is(err, cluster.ErrClosed) {
 		t.Errorf("status of a closed cluster: got %v, want ErrClosed", err)
 	}
@@ -248,6 +253,8 @@ func TestSideBySide(t *testing.T) {
 
 // A detached supervisor outlives the call, reports its progress, and goes down without a trace.
 func TestDetached(t *testing.T) {
+	clustertest.Needs(t, "clusters of its own")
+	t.Parallel()
 	dir := t.TempDir()
 	events := 0
 	o := local.Options{Name: "detached", Dir: dir, Topology: small(t), Progress: func(local.Event) { events++ }}
@@ -277,9 +284,9 @@ func TestDetached(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, pid := range pids {
-		await(t, 10*time.Second, fmt.Sprintf("process %d ends", pid), func() bool { return !runs(pid) })
+		testkit.Eventually(t, testkit.Patience, fmt.Sprintf("process %d ends", pid), func() bool { return !runs(pid) })
 	}
-	await(t, 10*time.Second, "the supervisor's last file goes", func() bool {
+	testkit.Eventually(t, testkit.Patience, "the supervisor's last file goes", func() bool {
 		entries, _ := os.ReadDir(dir)
 		return len(entries) == 0
 	})
@@ -288,6 +295,8 @@ func TestDetached(t *testing.T) {
 
 // A detached start that is interrupted leaves nothing, and one that fails says why.
 func TestDetachedFailure(t *testing.T) {
+	clustertest.Needs(t, "clusters of its own")
+	t.Parallel()
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
