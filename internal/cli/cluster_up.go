@@ -168,7 +168,8 @@ func newDownCommand(env *environment) *cobra.Command {
 		Use:   "down",
 		Short: "Stop a cluster and remove everything of it",
 		Long: `Stop a cluster and remove everything of it: processes, ports and data. It also removes what a supervisor left that was killed, so it
-works in every state.`,
+works in every state. It removes only what geoshard made: a directory of that name without its mark is refused, and what somebody else put into the cluster's
+directory stays.`,
 		Example: `  geoshard cluster down
   geoshard cluster down --name second`,
 		Args: arguments(),

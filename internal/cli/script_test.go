@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/internal/cli"
 	"github.com/geoshard/geoshard/internal/mongobin"
@@ -65,6 +66,7 @@ func TestScripts(t *testing.T) {
 
 // TestRunningCluster runs the command lines of testdata/running, each with a real cluster of its own.
 func TestRunningCluster(t *testing.T) {
+	clustertest.Needs(t, "clusters of its own")
 	tools, err := mongobin.Ensure(t.Context(), mongobin.Options{})
 	if err != nil {
 		t.Fatal(err)
