@@ -15,6 +15,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // The benchmarks compare two ways to the same documents in one run, in turns, because everything runs on one machine
@@ -45,7 +47,7 @@ type bench struct {
 func startBench(b *testing.B, clients uint64) bench {
 	b.Helper()
 	ctx := b.Context()
-	c := startCluster(b, 1)
+	c := startCluster(b)
 	must := func(command bson.D) {
 		b.Helper()
 		if err := c.admin(ctx, command); err != nil {
@@ -225,7 +227,7 @@ func BenchmarkClients500(b *testing.B) {
 func BenchmarkConnectionMemory(b *testing.B) {
 	const clients = 500
 	ctx := b.Context()
-	c := startCluster(b, 1)
+	c := startCluster(b)
 	address := c.address(b)
 	router := c.routerProcess(ctx, b)
 	// A small first round lets the router's runtime take what it keeps anyway.
@@ -258,28 +260,16 @@ func (c *testCluster) idle(ctx context.Context, b *testing.B, address string, cl
 // awaitConnections waits until the router counts that many connections.
 func (c *testCluster) awaitConnections(ctx context.Context, b *testing.B, atLeast uint64) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	var last string
-	for {
+	testkit.EventuallyNil(b, testkit.Patience, "the router counts the connections", func(context.Context) error {
 		var status struct {
 			Connections struct{ Current uint64 }
 		}
 		err := c.client.Database("admin").RunCommand(ctx, d("serverStatus", 1)).Decode(&status)
-		if err == nil && status.Connections.Current >= atLeast {
-			return
+		if err == nil && status.Connections.Current < atLeast {
+			err = fmt.Errorf("%d connections, want %d", status.Connections.Current, atLeast)
 		}
-		if err == nil {
-			last = fmt.Sprintf("counts %d connections", status.Connections.Current)
-		}
-		select {
-		case <-ctx.Done():
-			b.Fatalf("the router %s, want %d", last, atLeast)
-		case <-tick.C:
-		}
-	}
+		return err
+	})
 }
 
 // routerProcess is the process of the query router.

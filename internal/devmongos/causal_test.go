@@ -1,13 +1,11 @@
 package devmongos
 
 import (
-	"context"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 )
 
 func timesOnEveryAnswer(t *testing.T, c *smallCluster) {
@@ -82,41 +80,4 @@ func snapshotSessions(t *testing.T, c *smallCluster) {
 	if err := plain.FindOne(ctx, bson.D{}).Err(); err != mongo.ErrNoDocuments {
 		t.Errorf("unsharded: %v", err)
 	}
-}
-
-// readsOwnWritesOnSecondaries writes through one session, also in transactions, and reads on secondaries in it: the value last written, or a
-// later one, however far the secondary is behind.
-func readsOwnWritesOnSecondaries(t *testing.T, c *smallCluster) {
-	coll := sharded(t, c, "causalsecondary", -1, 1, 101)
-	session, err := coll.Database().Client().StartSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.EndSession(t.Context())
-	ctx := mongo.NewSessionContext(t.Context(), session)
-	far := coll.Database().Collection("c", options.Collection().SetReadPreference(readpref.Secondary()))
-	ks := []int{-1, 1, 101}
-	reads := 0
-	for i := 1; i <= 150; i++ {
-		k := ks[i%3]
-		if i%2 == 0 {
-			_, err = coll.UpdateOne(ctx, d("k", k), d("$set", d("n", i)))
-		} else {
-			_, err = session.WithTransaction(ctx, func(ctx context.Context) (any, error) {
-				if _, err := coll.UpdateOne(ctx, d("k", ks[(i+1)%3]), d("$set", d("m", i))); err != nil {
-					return nil, err
-				}
-				return coll.UpdateOne(ctx, d("k", k), d("$set", d("n", i)))
-			})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		var doc struct{ N int }
-		if err := far.FindOne(ctx, d("k", k)).Decode(&doc); err != nil || doc.N != i {
-			t.Errorf("write %d: read %d, %v", i, doc.N, err)
-		}
-		reads++
-	}
-	t.Logf("%d reads on secondaries after writes of the same session", reads)
 }

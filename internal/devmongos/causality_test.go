@@ -16,6 +16,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -30,8 +31,6 @@ const (
 // TestCausality reads from secondaries, of which one in each shard lags, in causal sessions: nobody reads less than he wrote or has read
 // before. The same through devmongos and on a replica set to which the driver is connected directly; and the same without
 // causal sessions, where it must go wrong, or the test could not find anything.
-//
-// GEOSHARD_SOAK=1 makes 20,000 causal reads on each, else 1,500.
 func TestCausality(t *testing.T) {
 	ctx := t.Context()
 	c := startWorld(t)
@@ -40,8 +39,13 @@ func TestCausality(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c.spreadCausal(ctx, t)
-	reads := amount(t, 1_500, 20_000)
+	t.Cleanup(func() {
+		if err := c.Heal(context.WithoutCancel(ctx)); err != nil {
+			t.Error(err)
+		}
+	})
+	c.spreadCausal(ctx, t, "causal", "loose")
+	reads := testkit.Count(t, "causal reads on each", 750, 20_000)
 	for _, target := range []struct {
 		name    string
 		clients []*mongo.Client
@@ -80,17 +84,7 @@ func (o observation) String() string {
 func observe(ctx context.Context, t *testing.T, clients []*mongo.Client, collection string, reads int, causal bool) (sum observation) {
 	t.Helper()
 	rounds := (reads + causalWriters*readsPerWrite - 1) / (causalWriters * readsPerWrite)
-	var docs []any
-	for i := range causalWriters {
-		docs = append(docs, causalDocument(i, 0))
-	}
-	coll := clients[0].Database("causal").Collection(collection, options.Collection().SetWriteConcern(writeconcern.Majority()))
-	if _, err := coll.DeleteMany(ctx, bson.D{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := coll.InsertMany(ctx, docs); err != nil {
-		t.Fatal(err)
-	}
+	seedCausal(ctx, t, clients[0], collection)
 	c := &causalRun{collection: collection, rounds: rounds, causal: causal}
 	var all sync.WaitGroup
 	results, failures := make([]observation, causalWriters), make([]error, causalWriters)
@@ -108,6 +102,23 @@ func observe(ctx context.Context, t *testing.T, clients []*mongo.Client, collect
 		sum.slowest = max(sum.slowest, r.slowest)
 	}
 	return sum
+}
+
+// seedCausal gives a collection the documents that sessions write to.
+func seedCausal(ctx context.Context, t *testing.T, client *mongo.Client, collection string) *mongo.Collection {
+	t.Helper()
+	var docs []any
+	for i := range causalWriters {
+		docs = append(docs, causalDocument(i, 0))
+	}
+	coll := client.Database("causal").Collection(collection, options.Collection().SetWriteConcern(writeconcern.Majority()))
+	if _, err := coll.DeleteMany(ctx, bson.D{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := coll.InsertMany(ctx, docs); err != nil {
+		t.Fatal(err)
+	}
+	return coll
 }
 
 // causalDocument lies on the shard i mod 3 where there are shards.
@@ -176,8 +187,8 @@ func (m *memory) read(id, n int) {
 	m.highest[id] = max(m.highest[id], n)
 }
 
-// spreadCausal shards the collections of the test by k, a third on each shard.
-func (c *testCluster) spreadCausal(ctx context.Context, t *testing.T) {
+// spreadCausal shards collections by k, a third on each shard.
+func (c *testCluster) spreadCausal(ctx context.Context, t *testing.T, collections ...string) {
 	t.Helper()
 	must := func(command bson.D) {
 		t.Helper()
@@ -190,7 +201,7 @@ func (c *testCluster) spreadCausal(ctx context.Context, t *testing.T) {
 	for i, shard := range c.shards {
 		must(d("addShardToZone", shard, "zone", zoneName(i)))
 	}
-	for _, name := range []string{"causal", "loose"} {
+	for _, name := range collections {
 		for i, r := range between("k", bson.MinKey{}, int32(1000), int32(2000), bson.MaxKey{}) {
 			must(d("updateZoneKeyRange", "causal."+name, "min", r[0], "max", r[1], "zone", zoneName(i)))
 		}

@@ -1,12 +1,15 @@
 package devmongos
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 func shardCollectionPlacesByZones(t *testing.T, c *commander) {
@@ -184,22 +187,14 @@ func reshardingStarts(t *testing.T, c *commander) {
 		ended <- err
 	}()
 	collections := c.client.Database("config").Collection("collections")
-	for {
-		n, err := collections.CountDocuments(t.Context(), bson.D{{Key: "_id", Value: ns}, {Key: "reshardingFields", Value: one("$exists", true)}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n == 1 {
-			break
-		}
+	testkit.EventuallyNil(t, testkit.Patience, "resharding is under way", func(ctx context.Context) error {
 		select {
 		case err := <-ended:
 			t.Fatalf("reshardCollection ended at once: %v", err)
-		case <-t.Context().Done():
-			t.Fatal("resharding not seen")
-		case <-time.After(50 * time.Millisecond):
+		default:
 		}
-	}
+		return collections.FindOne(ctx, bson.D{{Key: "_id", Value: ns}, {Key: "reshardingFields", Value: one("$exists", true)}}).Err()
+	})
 	if answer, err := c.try(t, "admin", one("cleanupReshardCollection", ns)); err == nil {
 		t.Errorf("cleanupReshardCollection while resharding: %v", answer)
 	}
@@ -221,25 +216,42 @@ func balancerObeys(t *testing.T, c *commander) {
 	wantEqual(t, "chunk size", c.admin(t, one("balancerCollectionStatus", "balance.c"))["chunkSize"], any(16.0))
 }
 
-func shardsAreRemovedAndAdded(t *testing.T, c *commander) {
-	shards := c.admin(t, one("listShards", 1))["shards"].(bson.A)
-	wantEqual(t, "number of shards", len(shards), 3)
+// A fourth shard comes, goes, and comes again with something on it.
+func shardsAreAddedAndRemoved(t *testing.T, c *commander) {
+	wantShards := func(want int) {
+		t.Helper()
+		wantEqual(t, "number of shards", len(c.admin(t, one("listShards", 1))["shards"].(bson.A)), want)
+	}
+	wantShards(3)
 	if shardMap := c.admin(t, one("getShardMap", 1)); shardMap["map"] == nil {
 		t.Errorf("getShardMap: %v", shardMap)
 	}
 	c.fails(t, "admin", one("removeShard", "s9"), codeShardNotFound)
-	wantEqual(t, "state", c.admin(t, one("removeShard", "s2"))["state"], any("started"))
-	for state := any("started"); state != "completed"; {
-		if state = c.admin(t, one("removeShard", "s2"))["state"]; t.Context().Err() != nil {
-			t.Fatalf("removal of an empty shard is still %v", state)
-		}
+	fourth, err := c.startSet(t.Context(), "s3", "--shardsvr", 1)
+	if err != nil {
+		t.Fatal(err)
 	}
-	wantEqual(t, "number of shards", len(c.admin(t, one("listShards", 1))["shards"].(bson.A)), 2)
-	added := c.admin(t, with("addShard", "s2/"+c.shards["s2"].members[0], "name", "s2"))
-	wantEqual(t, "shardAdded", added["shardAdded"], any("s2"))
-	c.shard(t, "readded", "c")
+	add := func() {
+		t.Helper()
+		wantEqual(t, "shardAdded", c.admin(t, with("addShard", "s3/"+fourth.members[0], "name", "s3"))["shardAdded"], any("s3"))
+		wantShards(4)
+	}
+	remove := func() {
+		t.Helper()
+		wantEqual(t, "state", c.admin(t, one("removeShard", "s3"))["state"], any("started"))
+		testkit.Eventually(t, testkit.Patience, "removal of an empty shard", func() bool { return c.admin(t, one("removeShard", "s3"))["state"] == "completed" })
+		wantShards(3)
+	}
+	add()
+	remove()
+	add()
+	c.admin(t, with("enableSharding", "readded", "primaryShard", "s3"))
+	c.admin(t, with("shardCollection", "readded.c", "key", one("k", 1)))
+	wantEqual(t, "chunks", c.chunks(t, "readded.c"), "s3")
 	c.insert(t, "readded", "c", one("k", -1), one("k", 1), one("k", 101))
 	wantEqual(t, "documents", c.count(t, "readded", "c"), 3)
+	c.ok(t, "readded", one("dropDatabase", 1))
+	remove()
 }
 
 // Another router changes things: ours finds out from the shards, whatever it is asked next.

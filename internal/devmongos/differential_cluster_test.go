@@ -2,29 +2,49 @@ package devmongos_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/internal/devmongos"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
-// TestMain lets the test binary be the query router of the clusters that the tests start.
+// TestMain lets the test binary be the query router of the clusters that the tests start, and closes what they share.
 func TestMain(m *testing.M) {
-	local.ChildMain()
-	os.Exit(m.Run())
+	code := clustertest.Main(m)
+	if err := errors.Join(devmongos.CloseShared(), closePlain()); err != nil {
+		fmt.Fprintln(os.Stderr, "close the servers of the tests:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
 }
 
-// place is the one datacenter of the test clusters.
+// place is the one datacenter of trio, and the first one of world.
 const place topology.DatacenterID = "NYC"
+
+// trio is three shards of one member, for tests that break nothing. Each gives itself a database of its own, or drops what the one before has left.
+//
+// The least cache refuses documents near 16 MB: "transaction is too large and will not fit in the storage engine cache".
+var trio = clustertest.World{YAML: `version: 1
+datacenters: {NYC: {name: New York}}
+shards:
+  s0: {members: [{dc: NYC, priority: 1}]}
+  s1: {members: [{dc: NYC, priority: 1}]}
+  s2: {members: [{dc: NYC, priority: 1}]}
+zones: {NYC: {shards: [s0, s1, s2]}}
+`, Options: local.Options{Name: "devmongos-trio", OplogSizeMB: 256, CacheSizeGB: 1}}
 
 // A testCluster is a sharded cluster behind devmongos, with direct ways to its shards for the proofs.
 type testCluster struct {
@@ -33,39 +53,16 @@ type testCluster struct {
 	shards []topology.ShardID
 }
 
-// startCluster starts three shards with that many members each, one config server and one devmongos.
-func startCluster(t testing.TB, members int) *testCluster {
+func startCluster(t testing.TB) *testCluster { return attach(t, trio.Start(t)) }
+
+// attach connects to the router of place.
+func attach(t testing.TB, c *local.Cluster) *testCluster {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	world := &topology.Topology{Version: 1, Datacenters: []topology.Datacenter{{ID: place, Name: "New York", Role: topology.RoleActive}}}
-	for _, id := range []topology.ShardID{"s0", "s1", "s2"} {
-		shard := topology.Shard{ID: id}
-		for i := range members {
-			shard.Members = append(shard.Members, topology.Member{DC: place, Priority: float64(10 - i)})
-		}
-		world.Shards = append(world.Shards, shard)
-	}
-	// The least cache refuses documents near 16 MB: "transaction is too large and will not fit in the storage engine cache".
-	c, err := local.Start(ctx, local.Options{Name: "devmongos-test", Topology: world, Dir: t.TempDir(), OplogSizeMB: 256, CacheSizeGB: 1})
-	if err != nil {
-		t.Fatalf("start the cluster: %v", err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := c.Close(ctx); err != nil {
-			t.Errorf("close the cluster: %v", err)
-		}
-	})
-	uri, err := c.URI(place)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := &testCluster{Cluster: c, client: connect(t, uri)}
-	for _, s := range world.Shards {
+	out := &testCluster{Cluster: c}
+	for _, s := range c.Topology().Shards {
 		out.shards = append(out.shards, s.ID)
 	}
+	out.client = out.at(t, place)
 	return out
 }
 
@@ -119,6 +116,11 @@ func (c *testCluster) spread(ctx context.Context, t testing.TB, specs []spec) {
 		}
 	}
 	must(d("balancerStop", 1))
+	for _, name := range []string{"diff", "diff2"} { // of the test before
+		if err := c.client.Database(name).Drop(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
 	must(d("enableSharding", "diff", "primaryShard", "s0"))
 	must(d("enableSharding", "diff2", "primaryShard", "s1"))
 	for i, s := range c.shards {
@@ -209,7 +211,7 @@ func (c *testCluster) chunks(ctx context.Context, t testing.TB, ns string) map[s
 	return count
 }
 
-// profile starts the profilers of the shards: every operation on these databases is recorded from now on.
+// profile starts the profilers of the shards: every operation on these databases is recorded until the test ends.
 func (c *testCluster) profile(ctx context.Context, t testing.TB, databases ...string) {
 	t.Helper()
 	for _, s := range c.shards {
@@ -222,6 +224,11 @@ func (c *testCluster) profile(ctx context.Context, t testing.TB, databases ...st
 			if err := db.RunCommand(ctx, d("profile", 2)).Err(); err != nil {
 				t.Fatalf("profile %s on %s: %v", name, s, err)
 			}
+			t.Cleanup(func() {
+				if err := db.RunCommand(context.WithoutCancel(ctx), d("profile", 0)).Err(); err != nil {
+					t.Errorf("end the profile of %s on %s: %v", name, s, err)
+				}
+			})
 		}
 	}
 }
@@ -256,16 +263,13 @@ var _ cluster.Cluster = (*testCluster)(nil)
 
 // TestDifferential runs random operations through devmongos on three shards and on one plain mongod: every answer and
 // the contents at the end are the same.
-//
-// GEOSHARD_SOAK=1 runs 10,000 operations, GEOSHARD_SEED repeats a run, GEOSHARD_OPS ends it after so many.
 func TestDifferential(t *testing.T) {
 	ctx := t.Context()
-	plain, sharded := startPlain(t), startCluster(t, 1)
+	plain, sharded := startPlain(t).client, startCluster(t)
 	prepare(ctx, t, plain, specs)
 	sharded.spread(ctx, t, specs)
 	sharded.profile(ctx, t, "diff", "diff2")
-	c := comparison{seed: seed(t), operations: amount(t, 1_500, 10_000), enough: 25, want: server{name: "plain", client: plain}, got: server{name: "devmongos", client: sharded.client}, specs: specs}
-	t.Logf("seed %d, %d operations", c.seed, c.operations)
+	c := comparison{seed: testkit.Seed(t), operations: testkit.Count(t, "operations", 600, 10_000), enough: 25, want: server{name: "plain", client: plain}, got: server{name: "devmongos", client: sharded.client}, specs: specs}
 	found := c.run(ctx, t.Logf)
 	t.Logf("seed %d: %s", c.seed, found)
 	if len(found.differences) > 0 {

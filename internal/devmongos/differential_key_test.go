@@ -13,7 +13,7 @@ import (
 // that a shard key cannot have, and statements that name no shard. The codes are those of mongos 6.0.
 func TestKeysThatAMongosRefuses(t *testing.T) {
 	ctx := t.Context()
-	c := startCluster(t, 1)
+	c := startCluster(t)
 	c.spread(ctx, t, []spec{specs[0], specs[2]})
 	byValue, byPlace := c.client.Database("diff").Collection("byvalue"), c.client.Database("diff").Collection("byplace")
 	const shardKeyNotFound, invalidOptions = 61, 72

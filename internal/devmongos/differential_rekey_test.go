@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // rekeySpecs are the collections whose shard key can change.
@@ -19,13 +21,12 @@ func rekeySpecs() (changing []spec) {
 // TestDifferentialRekeys changes shard keys, mostly to another shard's, in every way there is, inside and outside of transactions.
 func TestDifferentialRekeys(t *testing.T) {
 	ctx := t.Context()
-	plain, sharded := startPlain(t), startCluster(t, 1)
+	plain, sharded := startPlain(t).client, startCluster(t)
 	changing := rekeySpecs()
 	prepare(ctx, t, plain, changing)
 	sharded.spread(ctx, t, changing)
-	c := comparison{seed: seed(t), operations: amount(t, 300, 3_000), enough: 10, want: server{name: "plain", client: plain},
+	c := comparison{seed: testkit.Seed(t), operations: testkit.Count(t, "changes outside of transactions, and five times the transactions", 150, 3_000), enough: 10, want: server{name: "plain", client: plain},
 		got: server{name: "devmongos", client: sharded.client}, specs: changing}
-	t.Logf("seed %d, %d changes outside of transactions, %d transactions", c.seed, c.operations, c.operations/5)
 	g := c.generator(ctx)
 	moved := 0
 	differences := 0

@@ -129,7 +129,7 @@ func (c comparison) run(ctx context.Context, logf func(string, ...any)) outcome 
 // report says everything that is needed to repeat a difference.
 func (c comparison) report(ctx context.Context, n int, op operation, want, got answer, diff string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "difference at operation %d (GEOSHARD_SEED=%d)\n%s\n%s\n", n, c.seed, short(op.String()), short(diff))
+	fmt.Fprintf(&b, "difference at operation %d of seed %d\n%s\n%s\n", n, c.seed, short(op.String()), short(diff))
 	fmt.Fprintf(&b, "%s: %s\n%s: %s\n", c.want.name, brief(want), c.got.name, brief(got))
 	if op.isRead() {
 		again := difference(op, c.want.run(ctx, n, op), c.got.run(ctx, n, op))

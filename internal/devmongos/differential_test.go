@@ -2,46 +2,14 @@ package devmongos_test
 
 import (
 	"context"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
-
-// seed is GEOSHARD_SEED, or a new one for every run; the test prints it.
-func seed(t testing.TB) uint64 {
-	text := os.Getenv("GEOSHARD_SEED")
-	if text == "" {
-		return uint64(time.Now().UnixNano()) % 1_000_000
-	}
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		t.Fatalf("GEOSHARD_SEED=%q: %v", text, err)
-	}
-	return n
-}
-
-// soak says that the counts which the acceptance names are wanted.
-func soak() bool { return os.Getenv("GEOSHARD_SOAK") != "" }
-
-// amount is the soak count or the ordinary one; GEOSHARD_OPS overrules both.
-func amount(t testing.TB, ordinary, soaking int) int {
-	if text := os.Getenv("GEOSHARD_OPS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			t.Fatalf("GEOSHARD_OPS=%q: want a number above 0", text)
-		}
-		return n
-	}
-	if soak() {
-		return soaking
-	}
-	return ordinary
-}
 
 // prepare makes the collections on a plain server as the sharded one has them: with the index of the shard key.
 func prepare(ctx context.Context, t testing.TB, client *mongo.Client, specs []spec) {
@@ -79,10 +47,10 @@ func validate(ctx context.Context, t testing.TB, client *mongo.Client, s spec) {
 // an operation without a defined answer, so the generator would be wrong, not a router.
 func TestDifferentialFindsNothingBetweenTwins(t *testing.T) {
 	ctx := t.Context()
-	a, b := startPlain(t), startPlain(t)
+	a, b := startPlain(t).client, startTwin(t).client
 	prepare(ctx, t, a, specs)
 	prepare(ctx, t, b, specs)
-	c := comparison{seed: seed(t), operations: amount(t, 400, 10_000), enough: 25, want: server{name: "plain", client: a}, got: server{name: "twin", client: b}, specs: specs}
+	c := comparison{seed: testkit.Seed(t), operations: testkit.Count(t, "operations", 200, 10_000), enough: 25, want: server{name: "plain", client: a}, got: server{name: "twin", client: b}, specs: specs}
 	found := c.run(ctx, t.Logf)
 	t.Logf("seed %d: %s", c.seed, found)
 	if len(found.differences) > 0 {
@@ -96,7 +64,7 @@ func TestDifferentialFindsNothingBetweenTwins(t *testing.T) {
 // TestDifferentialFindsEveryLie shows that the comparison can fail: each of these wrong servers has to be found out.
 func TestDifferentialFindsEveryLie(t *testing.T) {
 	ctx := t.Context()
-	a, b := startPlain(t), startPlain(t)
+	a, b := startPlain(t).client, startTwin(t).client
 	for _, lie := range lies {
 		t.Run(lie.name, func(t *testing.T) {
 			prepare(ctx, t, a, specs)

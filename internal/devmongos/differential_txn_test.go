@@ -10,18 +10,19 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // TestDifferentialTransactions runs random transactions through devmongos on three shards and on one plain mongod: every answer of
 // every statement, also after one that failed, the outcome of the commit or abort, and the contents at the end are the same.
 func TestDifferentialTransactions(t *testing.T) {
 	ctx := t.Context()
-	plain, sharded := startPlain(t), startCluster(t, 1)
+	plain, sharded := startPlain(t).client, startCluster(t)
 	prepare(ctx, t, plain, specs)
 	sharded.spread(ctx, t, specs)
-	c := comparison{seed: seed(t), operations: amount(t, 150, 1_500), enough: 10, want: server{name: "plain", client: plain},
+	c := comparison{seed: testkit.Seed(t), operations: testkit.Count(t, "transactions", 75, 1_500), enough: 10, want: server{name: "plain", client: plain},
 		got: server{name: "devmongos", client: sharded.client}, specs: specs}
-	t.Logf("seed %d, %d transactions", c.seed, c.operations)
 	found := c.runTransactions(ctx, t, (*generator).statement)
 	t.Logf("seed %d: %s", c.seed, found)
 	if len(found.differences) > 0 {

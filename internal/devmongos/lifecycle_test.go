@@ -7,14 +7,15 @@ import (
 	"log/slog"
 	"net"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // run starts another router over the cluster's core and waits until it listens.
-func (c *smallCluster) run(t *testing.T, edit func(*Config)) (address string, stop context.CancelFunc, ended chan error) {
+func (c *smallCluster) run(t *testing.T, edit func(*Config)) (address string, stop context.CancelFunc, ended <-chan error) {
 	t.Helper()
 	address, err := freePort()
 	if err != nil {
@@ -22,21 +23,11 @@ func (c *smallCluster) run(t *testing.T, edit func(*Config)) (address string, st
 	}
 	cfg := Config{Listen: address, ConfigServers: c.config, Core: c.core, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	edit(&cfg)
-	ctx, stop := context.WithCancel(t.Context())
-	ended = make(chan error, 1)
-	go func() { ended <- Run(ctx, cfg) }()
-	for {
-		nc, err := net.Dial("tcp", address)
-		if err == nil {
-			_ = nc.Close()
-			return address, stop, ended
-		}
-		select {
-		case err := <-ended:
-			t.Fatalf("router ended: %v", err)
-		case <-time.After(20 * time.Millisecond):
-		}
+	stop, ended, err = serve(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return address, stop, ended
 }
 
 // A prepared core is taken as it is; clients beyond the limit are turned away; a stop ends Run.
@@ -96,23 +87,12 @@ func commandEndsWithClient(t *testing.T, c *smallCluster) {
 		left := make(chan struct{})
 		go func() {
 			defer close(left)
-			slow := append(filter, bson.E{Key: "$where", Value: "function() { sleep(20000); return true }"})
+			slow := append(filter, bson.E{Key: "$where", Value: "function() { sleep(600000); return true }"})
 			_ = coll.Database().RunCommand(ctx, d("find", "c", "filter", slow, "comment", "slow")).Err()
 		}()
-		waitUntil(t, name+": command runs", func() bool { return running() > 0 })
+		testkit.Eventually(t, testkit.Patience, name+": command runs", func() bool { return running() > 0 })
 		cancel()
 		<-left
-		waitUntil(t, name+": command has ended", func() bool { return running() == 0 })
-	}
-}
-
-func waitUntil(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 10 s: %s", what)
-		}
-		pause := time.NewTimer(20 * time.Millisecond)
-		<-pause.C
+		testkit.Eventually(t, testkit.Patience, name+": command has ended", func() bool { return running() == 0 })
 	}
 }

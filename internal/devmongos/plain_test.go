@@ -2,13 +2,14 @@ package devmongos_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -16,49 +17,91 @@ import (
 
 	"github.com/geoshard/geoshard/internal/devmongos"
 	"github.com/geoshard/geoshard/internal/mongobin"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
-// startPlain starts a plain mongod and connects to it as a driver does.
-func startPlain(t testing.TB) *mongo.Client {
-	t.Helper()
-	return startPlainServer(t).client
-}
-
-// A plainServer is a mongod that knows nothing of sharding, as a replica set of one member.
+// A plainServer is a mongod that knows nothing of sharding, as a replica set of one member. Tests share it.
 type plainServer struct {
 	client  *mongo.Client
 	address string
+
+	once   sync.Once
+	server *exec.Cmd
+	dir    string
 }
 
-// startPlainServer starts one. It ends with the test.
-func startPlainServer(t testing.TB) plainServer {
+// plain is the reference that the cluster is compared with, twin a second one that is compared with it.
+var plain, twin plainServer
+
+// startPlain returns plain, and starts it on first use.
+func startPlain(t testing.TB) *plainServer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	return plain.start(t)
+}
+
+// startTwin returns twin, and starts it on first use.
+func startTwin(t testing.TB) *plainServer {
+	t.Helper()
+	return twin.start(t)
+}
+
+func (p *plainServer) start(t testing.TB) *plainServer {
+	t.Helper()
+	p.once.Do(func() { p.launch(t) })
+	if p.client == nil {
+		t.Fatal("the plain mongod did not start")
+	}
+	return p
+}
+
+func (p *plainServer) launch(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
-	dir, address := t.TempDir(), freeAddress(t)
-	log := filepath.Join(dir, "mongod.log")
-	_, port, _ := net.SplitHostPort(address)
 	tools, err := mongobin.Ensure(ctx, mongobin.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := exec.Command(tools.Mongod, "--dbpath", dir, "--port", port, "--bind_ip", "127.0.0.1", "--replSet", "plain", "--logpath", log,
+	if p.dir, err = os.MkdirTemp("", "geoshard-plain-"); err != nil { // not the test's: it outlives the first one
+		t.Fatal(err)
+	}
+	p.address = freeAddress(t)
+	log := filepath.Join(p.dir, "mongod.log")
+	_, port, _ := net.SplitHostPort(p.address)
+	p.server = exec.Command(tools.Mongod, "--dbpath", p.dir, "--port", port, "--bind_ip", "127.0.0.1", "--replSet", "plain", "--logpath", log,
 		"--wiredTigerCacheSizeGB", "1", "--oplogSize", "256", "--setParameter", "diagnosticDataCollectionEnabled=false")
-	devmongos.EndWithParent(server)
-	if err := server.Start(); err != nil {
+	devmongos.EndWithParent(p.server)
+	if err := p.server.Start(); err != nil {
 		t.Fatalf("start a plain mongod: %v", err)
 	}
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	initiate(ctx, t, address)
-	client := connect(t, fmt.Sprintf("mongodb://%s/?replicaSet=plain", address))
+	initiate(ctx, t, p.address)
+	client, err := mongo.Connect(options.Client().ApplyURI(fmt.Sprintf("mongodb://%s/?replicaSet=plain", p.address)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := client.Ping(ctx, nil); err != nil {
 		text, _ := os.ReadFile(log)
 		t.Fatalf("ping the plain mongod: %v\n%s", err, short(string(text)))
 	}
-	return plainServer{client, address}
+	p.client = client
+}
+
+// closePlain ends the plain servers that were started.
+func closePlain() error {
+	var problems []error
+	for _, p := range []*plainServer{&plain, &twin} {
+		if p.client != nil {
+			_ = p.client.Disconnect(context.Background())
+		}
+		if p.server != nil && p.server.Process != nil {
+			problems = append(problems, p.server.Process.Kill())
+			_ = p.server.Wait()
+		}
+		if p.dir != "" {
+			problems = append(problems, os.RemoveAll(p.dir))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 func initiate(ctx context.Context, t testing.TB, address string) {

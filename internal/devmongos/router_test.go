@@ -6,9 +6,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// TestRouter checks the router's rules one by one on one cluster; each rule has a database of its own.
+// TestRouter checks the router's rules one by one on the shared cluster; each rule has a database of its own.
 func TestRouter(t *testing.T) {
-	c := startSmall(t, 1)
+	c := sharedSmall(t)
 	for name, rule := range map[string]func(*testing.T, *smallCluster){
 		"second router, connection limit":       secondRouter,
 		"core must be free":                     coreMustBeFree,

@@ -1,10 +1,9 @@
 package devmongos
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -16,12 +15,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/internal/mongobin"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // A smallCluster is one config server, three shards and a router core of one mongod each, with a router in this process. It
-// lives below the layer that starts real clusters, so that a fault of the router is found here.
+// lives below the layer that starts real clusters (cluster/clustertest imports this package), so that a fault of the router is found here.
 type smallCluster struct {
 	dir, mongod string
 	config      string // set name/address
@@ -39,52 +40,31 @@ type shardSet struct {
 	byAddr  map[string]*exec.Cmd
 }
 
-// startSmall starts a cluster whose shards have that many members; it ends with the test.
+// startWithin bounds the start of a cluster on a machine that is busy with other tests.
+const startWithin = 3 * time.Minute
+
+// startSmall starts a cluster whose shards have that many members, for a test that breaks it; it ends with the test.
 func startSmall(t *testing.T, members int) *smallCluster {
 	t.Helper()
 	c := &smallCluster{dir: t.TempDir(), shards: map[string]*shardSet{}}
 	t.Cleanup(c.killAll)
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), startWithin)
 	defer cancel()
 	if err := c.start(ctx, members); err != nil {
 		t.Fatalf("start a small cluster: %v", err)
 	}
-	c.startRouter(t)
-	return c
-}
-
-// startRouter runs the router until the test ends. Its log is shown if the test fails.
-func (c *smallCluster) startRouter(t *testing.T) {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	var record bytes.Buffer
-	log := slog.New(slog.NewTextHandler(&record, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	go func() {
-		ended <- Run(ctx, Config{Listen: c.router, Name: "test", ConfigServers: c.config, Core: c.core, Logger: log})
-	}()
+	log := &routerLog{}
+	stop, err := c.startRouter(ctx, log)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
+		if err := stop(); err != nil {
 			t.Errorf("router ended: %v", err)
 		}
-		if t.Failed() {
-			t.Logf("router's log:\n%s", record.String()[max(0, record.Len()-20_000):])
-		}
+		log.show(t)
 	})
-	for {
-		nc, err := net.Dial("tcp", c.router)
-		if err == nil {
-			_ = nc.Close()
-			return
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("router ended: %v", err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	return c
 }
 
 func (c *smallCluster) start(ctx context.Context, members int) error {
@@ -93,36 +73,42 @@ func (c *smallCluster) start(ctx context.Context, members int) error {
 		return err
 	}
 	c.mongod = tools.Mongod
-	config, err := c.startSet(ctx, "config", "--configsvr", 1)
-	if err != nil {
-		return err
-	}
-	c.config = "config/" + config.members[0]
-	for i := range 3 {
-		name := fmt.Sprintf("s%d", i)
-		if c.shards[name], err = c.startSet(ctx, name, "--shardsvr", members); err != nil {
-			return err
-		}
-	}
 	if c.core, err = freePort(); err != nil {
-		return err
-	}
-	if _, err := c.spawn("router-test", c.core, "--shardsvr"); err != nil {
 		return err
 	}
 	if c.router, err = freePort(); err != nil {
 		return err
 	}
+	if _, err := c.spawn("router-test", c.core, "--shardsvr"); err != nil {
+		return err
+	}
+	var config *shardSet
+	all, setting := errgroup.WithContext(ctx)
+	all.Go(func() (err error) {
+		config, err = c.startSet(setting, "config", "--configsvr", 1)
+		return err
+	})
+	sets := make([]*shardSet, 3)
+	for i := range sets {
+		all.Go(func() (err error) {
+			sets[i], err = c.startSet(setting, fmt.Sprintf("s%d", i), "--shardsvr", members)
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return err
+	}
+	c.config = "config/" + config.members[0]
 	admin, err := directTo(config.members[0])
 	if err != nil {
 		return err
 	}
 	defer func() { _ = admin.Disconnect(context.Background()) }()
-	majority := bson.E{Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}}}
-	for name, s := range c.shards {
-		cmd := bson.D{{Key: "_configsvrAddShard", Value: name + "/" + s.members[0]}, {Key: "name", Value: name}, majority}
+	for _, s := range sets {
+		c.shards[s.name] = s
+		cmd := bson.D{{Key: "_configsvrAddShard", Value: s.name + "/" + s.members[0]}, {Key: "name", Value: s.name}, majority}
 		if err := untilOK(ctx, admin, cmd); err != nil {
-			return fmt.Errorf("add shard %s: %w", name, err)
+			return err
 		}
 	}
 	return untilOK(ctx, admin, bson.D{{Key: "_configsvrBalancerStop", Value: 1}})
@@ -153,21 +139,18 @@ func (c *smallCluster) startSet(ctx context.Context, name, role string, members 
 		config = append(config, bson.E{Key: "configsvr", Value: true})
 	}
 	if err := untilOK(ctx, client, bson.D{{Key: "replSetInitiate", Value: config}}); err != nil {
-		return nil, fmt.Errorf("initiate %s: %w", name, err)
+		return nil, err
 	}
-	for {
+	return s, testkit.Await(ctx, "a primary of "+name, func(ctx context.Context) error {
 		var hello struct {
 			Primary bool `bson:"isWritablePrimary"`
 		}
-		if err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&hello); err == nil && hello.Primary {
-			return s, nil
+		err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&hello)
+		if err == nil && !hello.Primary {
+			err = errors.New("it is no primary yet")
 		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for a primary of %s: %w", name, ctx.Err())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+		return err
+	})
 }
 
 func (c *smallCluster) spawn(set, address, role string) (*exec.Cmd, error) {
@@ -198,19 +181,9 @@ func (c *smallCluster) killAll() {
 	}
 }
 
-// untilOK repeats a command that a starting server may refuse.
+// untilOK repeats a command that a server may refuse for a while: one that starts, or one that moves another chunk.
 func untilOK(ctx context.Context, client *mongo.Client, cmd bson.D) error {
-	for {
-		err := client.Database("admin").RunCommand(ctx, cmd).Err()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	return testkit.Await(ctx, cmd[0].Key, func(ctx context.Context) error { return client.Database("admin").RunCommand(ctx, cmd).Err() })
 }
 
 func freePort() (string, error) {
@@ -269,7 +242,6 @@ func (c *smallCluster) shard(t *testing.T, db, collection string) {
 	t.Helper()
 	ctx := t.Context()
 	config, ns := c.configAdmin(t), db+"."+collection
-	majority := bson.E{Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}}}
 	run := func(on *mongo.Client, name string, cmd bson.D) {
 		t.Helper()
 		if err := on.Database(name).RunCommand(ctx, append(cmd, majority)).Err(); err != nil {
@@ -298,7 +270,7 @@ func (c *smallCluster) shard(t *testing.T, db, collection string) {
 // move moves the chunk that starts at k (nil: the lowest) to another shard.
 func (c *smallCluster) move(t testing.TB, ns string, k any, to string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	if k == nil {
 		k = bson.MinKey{}

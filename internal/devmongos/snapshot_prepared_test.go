@@ -9,17 +9,19 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // TestSnapshotsWaitForPreparedTransactions prepares a transaction on one shard, as the coordinator of a commit over several does, and leaves it undecided:
 // a snapshot of a later time has to wait for the decision, for it may be another half of what the snapshot shows elsewhere. A shard itself does not wait when
 // it is asked for the next batch.
 func TestSnapshotsWaitForPreparedTransactions(t *testing.T) {
-	c := startSmall(t, 1)
-	c.shard(t, "bank", "c")
-	coll := c.client(t).Database("bank").Collection("c")
+	c := sharedSmall(t)
+	c.shard(t, "prepared", "c")
+	coll := c.client(t).Database("prepared").Collection("c")
 	fill(t, coll, -1, 1, 101)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	if _, err := coll.UpdateMany(ctx, bson.D{}, d("$set", d("money", 1000))); err != nil {
 		t.Fatal(err)
@@ -32,17 +34,18 @@ func TestSnapshotsWaitForPreparedTransactions(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			decide := c.prepare(t, "s0", "bank", "c", d("$inc", d("money", -1)))
+			decide := c.prepare(t, "s0", "prepared", "c", d("$inc", d("money", -1)))
 			// A write on the same shard, later than the prepared one: the router's time is beyond both.
 			if _, err := coll.InsertOne(ctx, d("k", -5)); err != nil {
 				t.Fatal(err)
 			}
 			total := make(chan any, 1)
 			go func() { total <- totalOf(ctx, coll.Database().Client(), read) }()
+			testkit.Pause(ctx, 500*time.Millisecond) // a read that does not wait is over by then
 			select {
 			case got := <-total:
 				t.Fatalf("read %v while the transaction is undecided", got)
-			case <-time.After(500 * time.Millisecond):
+			default:
 			}
 			decide(t)
 			if got := <-total; got != 3000.0 {

@@ -4,20 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 )
 
-// TestTransactions checks the rules of transactions one by one on one cluster; each rule has a database of its own.
+// TestTransactions checks the rules of transactions one by one on the shared cluster; each rule has a database of its own.
 func TestTransactions(t *testing.T) {
-	c := startSmall(t, 1)
+	c := sharedSmall(t)
 	for name, rule := range map[string]func(*testing.T, *smallCluster){
 		"commit over three shards":                     commitOverShards,
 		"abort leaves nothing":                         abortLeavesNothing,
@@ -160,140 +156,6 @@ func readsOwnWrites(t *testing.T, c *smallCluster) {
 	}
 }
 
-func mergedCursors(t *testing.T, c *smallCluster) {
-	coll := sharded(t, c, "txnmerge")
-	var docs []any
-	for i := range 600 {
-		docs = append(docs, d("_id", i, "k", (i*7919)%300-100, "n", i%50, "s", string(rune('a'+i%26)), "arr", bson.A{i, -i}))
-	}
-	if _, err := coll.InsertMany(t.Context(), docs); err != nil {
-		t.Fatal(err)
-	}
-	english := &options.Collation{Locale: "en", Strength: 1}
-	finds := map[string]*options.FindOptionsBuilder{
-		"no sort":           options.Find(),
-		"small batches":     options.Find().SetBatchSize(7),
-		"sorted":            options.Find().SetSort(d("n", 1, "_id", -1)).SetBatchSize(50),
-		"backwards":         options.Find().SetSort(d("_id", -1)),
-		"skip and limit":    options.Find().SetSort(d("_id", 1)).SetSkip(13).SetLimit(450).SetBatchSize(100),
-		"inclusion":         options.Find().SetSort(d("_id", 1)).SetProjection(d("n", 1)),
-		"exclusion":         options.Find().SetSort(d("_id", 1)).SetProjection(d("n", 0, "arr", 0)),
-		"sorted by arrays":  options.Find().SetSort(d("arr", 1, "_id", 1)),
-		"collation":         options.Find().SetSort(d("s", -1, "_id", 1)).SetCollation(english),
-		"by a missing path": options.Find().SetSort(d("nothing.at.all", 1, "_id", 1)).SetLimit(5),
-	}
-	read := func(ctx context.Context, o *options.FindOptionsBuilder) []string {
-		cur, err := coll.Find(ctx, d("n", d("$lt", 40)), o)
-		var got []bson.Raw
-		if err == nil {
-			err = cur.All(ctx, &got)
-		}
-		if err != nil {
-			t.Error(err)
-		}
-		var lines []string
-		for _, doc := range got {
-			lines = append(lines, doc.String())
-		}
-		return lines
-	}
-	for name, o := range finds {
-		want := read(t.Context(), o)
-		var got []string
-		if err := inTransaction(t, coll.Database().Client(), nil, func(ctx context.Context) error { got = read(ctx, o); return nil }); err != nil {
-			t.Error(err)
-		}
-		if name == "no sort" || name == "small batches" {
-			slices.Sort(want)
-			slices.Sort(got)
-		}
-		if !slices.Equal(got, want) || len(want) == 0 {
-			t.Errorf("%s: %d documents in the transaction, %d outside, or in another order", name, len(got), len(want))
-		}
-	}
-}
-
-func aggregationsOverShards(t *testing.T, c *smallCluster) {
-	coll := sharded(t, c, "txnaggregate")
-	var docs []any
-	for i := range 300 {
-		docs = append(docs, d("_id", i, "k", i-100, "n", i%7, "tags", bson.A{i % 3, i % 5}))
-	}
-	if _, err := coll.InsertMany(t.Context(), docs); err != nil {
-		t.Fatal(err)
-	}
-	pipelines := map[string]bson.A{
-		"match":           {d("$match", d("n", 3))},
-		"nothing":         {},
-		"group by sums":   {d("$group", d("_id", "$n", "sum", d("$sum", "$k"), "least", d("$min", "$k"), "most", d("$max", "$_id"), "many", d("$count", bson.D{}))), d("$sort", d("_id", 1))},
-		"group by others": {d("$unwind", "$tags"), d("$group", d("_id", "$tags", "mean", d("$avg", "$k"))), d("$sort", d("_id", 1))},
-		"sort":            {d("$sort", d("n", 1, "_id", -1)), d("$skip", 5), d("$limit", 20), d("$project", d("n", 1))},
-		"sort and limit":  {d("$sort", d("n", -1, "_id", 1)), d("$limit", 9)},
-		"count":           {d("$match", d("n", d("$gt", 2))), d("$count", "total")},
-		"count of none":   {d("$match", d("n", 99)), d("$count", "total")},
-		"facet":           {d("$facet", d("a", bson.A{d("$count", "n")}, "b", bson.A{d("$sort", d("_id", 1)), d("$limit", 2)}))},
-		"one shard":       {d("$match", d("k", 5)), d("$group", d("_id", nil, "n", d("$push", "$_id")))},
-		"replaced":        {d("$set", d("x", d("$add", bson.A{"$n", 1}))), d("$sortByCount", "$x"), d("$sort", d("_id", 1))},
-		"large result":    {d("$sort", d("_id", 1)), d("$set", d("x", 1))},
-	}
-	read := func(ctx context.Context, pipeline bson.A) []string {
-		cur, err := coll.Aggregate(ctx, pipeline)
-		var got []bson.Raw
-		if err == nil {
-			err = cur.All(ctx, &got)
-		}
-		if err != nil {
-			t.Errorf("%v: %v", pipeline, err)
-		}
-		var lines []string
-		for _, doc := range got {
-			lines = append(lines, doc.String())
-		}
-		return lines
-	}
-	for name, pipeline := range pipelines {
-		want := read(t.Context(), pipeline)
-		var got []string
-		if err := inTransaction(t, coll.Database().Client(), nil, func(ctx context.Context) error { got = read(ctx, pipeline); return nil }); err != nil {
-			t.Error(err)
-		}
-		if name == "match" || name == "nothing" {
-			slices.Sort(want)
-			slices.Sort(got)
-		}
-		if !slices.Equal(got, want) || len(want) == 0 && name != "count of none" {
-			t.Errorf("%s: in the transaction %d %.300v, outside %d %.300v", name, len(got), fmt.Sprint(got), len(want), fmt.Sprint(want))
-		}
-	}
-}
-
-func tooLargeMerge(t *testing.T, c *smallCluster) {
-	coll := sharded(t, c, "txnlarge")
-	for i := range 20 {
-		if _, err := coll.InsertOne(t.Context(), d("_id", i, "k", i*20-200, "s", strings.Repeat("x", 1<<20))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	err := inTransaction(t, coll.Database().Client(), nil, func(ctx context.Context) error {
-		if n, err := coll.CountDocuments(ctx, bson.D{}); err != nil || n != 20 {
-			t.Errorf("count: %d, %v", n, err)
-		}
-		cur, err := coll.Find(ctx, bson.D{}, options.Find().SetSort(d("_id", 1)))
-		var all []bson.Raw
-		if err == nil {
-			err = cur.All(ctx, &all)
-		}
-		if err != nil || len(all) != 20 {
-			t.Errorf("find of 20 MB: %d documents, %v", len(all), err)
-		}
-		_, err = coll.Aggregate(ctx, bson.A{d("$group", d("_id", nil, "all", d("$push", d("$strLenBytes", "$s"))))})
-		return err
-	})
-	if codeIn(err) != codeExceededMemoryLimit || labelled(err, labelTransient) {
-		t.Errorf("got %v, want code 146", err)
-	}
-}
-
 func bulkInTransaction(t *testing.T, c *smallCluster) {
 	coll := sharded(t, c, "txnbulk", -2, -1, 1, 2, 101, 102)
 	for _, ordered := range []bool{true, false} {
@@ -369,73 +231,6 @@ func unknownStageEndsNothing(t *testing.T, c *smallCluster) {
 	}
 }
 
-func firstStatementFollowsMove(t *testing.T, c *smallCluster) {
-	coll := sharded(t, c, "txnmoved", -1, 1, 2, 101)
-	if n := count(t, coll, d("k", 1)); n != 1 { // the route is known now
-		t.Fatal(n)
-	}
-	for i, statement := range []func(ctx context.Context) (int64, error){
-		func(ctx context.Context) (int64, error) {
-			r, err := coll.UpdateOne(ctx, d("k", 1), d("$inc", d("n", 1)))
-			if err != nil {
-				return 0, err
-			}
-			return r.ModifiedCount, nil
-		},
-		func(ctx context.Context) (int64, error) {
-			return coll.CountDocuments(ctx, d("k", d("$gte", 0, "$lt", 2)))
-		},
-		func(ctx context.Context) (int64, error) {
-			r, err := coll.UpdateMany(ctx, d("k", d("$in", bson.A{-1, 1})), d("$inc", d("m", 1)))
-			if err != nil {
-				return 0, err
-			}
-			return r.ModifiedCount - 1, nil
-		},
-		func(ctx context.Context) (int64, error) {
-			cur, err := coll.Find(ctx, d("k", d("$in", bson.A{-1, 1})))
-			if err != nil {
-				return 0, err
-			}
-			var docs []bson.Raw
-			err = cur.All(ctx, &docs)
-			return int64(len(docs)) - 1, err
-		},
-	} {
-		c.move(t, "txnmoved.c", 0, []string{"s2", "s0"}[i%2])
-		err := inTransaction(t, coll.Database().Client(), nil, func(ctx context.Context) error {
-			n, err := statement(ctx)
-			if n != 1 {
-				t.Errorf("statement %d: %d documents, %v; want 1", i, n, err)
-			}
-			return err
-		})
-		if err != nil {
-			t.Errorf("statement %d: %v", i, err)
-		}
-	}
-}
-
-func laterStatementAfterMove(t *testing.T, c *smallCluster) {
-	coll := sharded(t, c, "txnlater", -1, 1, 101)
-	err := inTransaction(t, coll.Database().Client(), nil, func(ctx context.Context) error {
-		// s2 has a part before the chunk arrives there, so its version is from before.
-		if _, err := coll.UpdateOne(ctx, d("k", -1), d("$inc", d("n", 1))); err != nil {
-			return err
-		}
-		c.move(t, "txnlater.c", 0, "s2")
-		_, err := coll.UpdateOne(ctx, d("k", 1), d("$inc", d("n", 1)))
-		return err
-	})
-	if err != nil && !labelled(err, labelTransient) {
-		t.Errorf("got %v without %s", err, labelTransient)
-	}
-	if n, m := count(t, coll, d("k", -1, "n", 1)), count(t, coll, d("k", 1, "n", 1)); n != m || (err == nil) != (n == 1) {
-		t.Errorf("half of a transaction: %d and %d, %v", n, m, err)
-	}
-	t.Logf("transaction over a moved chunk: %v", err)
-}
-
 func unshardedInTransaction(t *testing.T, c *smallCluster) {
 	coll := sharded(t, c, "txnplain", -1, 101)
 	db := coll.Database()
@@ -496,136 +291,38 @@ func unshardedInTransaction(t *testing.T, c *smallCluster) {
 	}
 }
 
-func snapshotAtOneTime(t *testing.T, c *smallCluster) {
-	coll := sharded(t, c, "txnsnapshot", -1, 101)
-	snapshot := options.Transaction().SetReadConcern(readconcern.Snapshot())
-	err := inTransaction(t, coll.Database().Client(), snapshot, func(ctx context.Context) error {
-		if err := coll.FindOne(ctx, d("k", -1)).Err(); err != nil { // fixes the time on s0
-			return err
-		}
-		if _, err := coll.UpdateMany(t.Context(), bson.D{}, d("$set", d("later", 1))); err != nil {
-			return err
-		}
-		// s2 has not been asked before.
-		if n, err := coll.CountDocuments(ctx, d("later", 1)); err != nil || n != 0 {
-			t.Errorf("%d documents of a later time, %v", n, err)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
+// Several clients move money between accounts on different shards: conflicts are the normal case, and nothing may be lost.
+func withTransactionRetries(t *testing.T, c *smallCluster) {
+	coll := sharded(t, c, "txnmoney", -1, 1, 101)
+	if _, err := coll.UpdateMany(t.Context(), bson.D{}, d("$set", d("money", 1000))); err != nil {
+		t.Fatal(err)
 	}
-}
-
-func snapshotBeforeMove(t *testing.T, c *smallCluster) {
-	coll := sharded(t, c, "txnsnapmove", -1, 1, 101)
-	snapshot := options.Transaction().SetReadConcern(readconcern.Snapshot())
-	err := inTransaction(t, coll.Database().Client(), snapshot, func(ctx context.Context) error {
-		if err := coll.FindOne(ctx, d("k", -1)).Err(); err != nil {
-			return err
-		}
-		c.move(t, "txnsnapmove.c", 0, "s2")
-		if err := c.client(t).Database("txnsnapmove").Collection("c").FindOne(t.Context(), d("k", 1)).Err(); err != nil { // the router hears of it
-			return err
-		}
-		n, err := coll.CountDocuments(ctx, bson.D{})
-		if err == nil && n != 3 {
-			t.Errorf("%d of 3 documents", n)
-		}
-		return err
-	})
-	if err != nil && !labelled(err, labelTransient) {
-		t.Errorf("got %v without %s", err, labelTransient)
-	}
-	t.Logf("snapshot from before a move: %v", err)
-}
-
-// begin starts a transaction by hand with a write on two shards and returns its fields and the recovery token.
-func begin(t *testing.T, client rawClient, db, session string, ks ...int) (bson.D, any) {
-	t.Helper()
-	fields := d("lsid", d("id", bson.Binary{Subtype: 4, Data: []byte(session + "----------------")[:16]}), "txnNumber", int64(1), "autocommit", false)
-	var token any
-	for i, k := range ks {
-		cmd := append(d("update", "c", "updates", bson.A{d("q", d("k", k), "u", d("$inc", d("n", 1)))}), fields...)
-		if i == 0 {
-			cmd = append(cmd, d("startTransaction", true)...)
-		}
-		answer := client.run(t, db, cmd)
-		if answer["ok"] != 1.0 || answer["n"] != int32(1) {
-			t.Fatalf("update %d: %v", k, answer)
-		}
-		token = answer["recoveryToken"]
-	}
-	return fields, token
-}
-
-func commitRepeated(t *testing.T, c *smallCluster) {
-	coll := sharded(t, c, "txnrepeat", -1, 1, 101)
-	client := raw(t, c.router)
-	fields, _ := begin(t, client, "txnrepeat", "repeated", -1, 1)
-	for i := range 3 {
-		if answer := client.run(t, "admin", append(d("commitTransaction", 1), fields...)); answer["ok"] != 1.0 {
-			t.Errorf("commit %d: %v", i, answer)
-		}
-	}
-	if answer := client.run(t, "admin", append(d("abortTransaction", 1), fields...)); answer["code"] != int32(codeTransactionCommitted) {
-		t.Errorf("abort after the commit: %v", answer)
-	}
-	if n := count(t, coll, d("n", 1)); n != 2 {
-		t.Errorf("%d documents changed, want 2", n)
-	}
-}
-
-func commitOnAnotherRouter(t *testing.T, c *smallCluster) {
-	coll := sharded(t, c, "txnrecover", -1, 1, 101)
-	client, other := raw(t, c.router), raw(t, c.anotherRouter(t))
-	for name, ks := range map[string][]int{"onewriter": {-1}, "twowriter": {1, 101}} {
-		fields, token := begin(t, client, "txnrecover", name, ks...)
-		if answer := client.run(t, "admin", append(d("commitTransaction", 1), fields...)); answer["ok"] != 1.0 {
-			t.Errorf("%s: commit: %v", name, answer)
-		}
-		if answer := other.run(t, "admin", append(d("commitTransaction", 1, "recoveryToken", token), fields...)); answer["ok"] != 1.0 {
-			t.Errorf("%s: commit on the other router: %v", name, answer)
-		}
-	}
-	if n := count(t, coll, d("n", 1)); n != 3 {
-		t.Errorf("%d documents changed, want 3", n)
-	}
-	// Never committed: the other router's commit aborts, and says so.
-	fields, token := begin(t, client, "txnrecover", "uncommitted", -1, 1)
-	answer := other.run(t, "admin", append(d("commitTransaction", 1, "recoveryToken", token), fields...))
-	if answer["code"] != int32(codeNoSuchTransaction) || !slices.Contains(answer["errorLabels"].(bson.A), any(labelTransient)) {
-		t.Errorf("commit of what was not committed: %v", answer)
-	}
-	answer = client.run(t, "admin", append(d("commitTransaction", 1), fields...))
-	if answer["code"] != int32(codeNoSuchTransaction) {
-		t.Errorf("commit after that: %v", answer)
-	}
-	if answer := other.run(t, "admin", append(d("commitTransaction", 1), fields...)); answer["code"] != int32(50940) {
-		t.Errorf("commit without a token: %v", answer)
-	}
-	if n := count(t, coll, d("n", 2)); n != 0 {
-		t.Errorf("%d documents of an aborted transaction", n)
-	}
-}
-
-func readOnlyParticipants(t *testing.T, c *smallCluster) {
-	coll := sharded(t, c, "txnreadonly", -1, 1, 101)
-	for name, writes := range map[string][]int{"none": nil, "one": {1}, "two": {1, 101}} {
-		err := inTransaction(t, coll.Database().Client(), nil, func(ctx context.Context) error {
-			if n, err := coll.CountDocuments(ctx, bson.D{}); err != nil || n != 3 {
-				t.Errorf("count: %d, %v", n, err)
+	done := make(chan error)
+	for worker := range 4 {
+		go func() {
+			session, err := coll.Database().Client().StartSession()
+			for i := 0; err == nil && i < 15; i++ {
+				_, err = session.WithTransaction(t.Context(), func(ctx context.Context) (any, error) {
+					ks := []int{-1, 1, 101}
+					from, to := ks[(worker+i)%3], ks[(worker+i+1)%3]
+					if _, err := coll.UpdateOne(ctx, d("k", from), d("$inc", d("money", -1))); err != nil {
+						return nil, err
+					}
+					return coll.UpdateOne(ctx, d("k", to), d("$inc", d("money", 1)))
+				})
 			}
-			for _, k := range writes {
-				if _, err := coll.UpdateOne(ctx, d("k", k), d("$set", d(name, true))); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if n := count(t, coll, d(name, true)); err != nil || n != len(writes) {
-			t.Errorf("%s: %d documents, %v", name, n, err)
+			done <- err
+		}()
+	}
+	for range 4 {
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
+	}
+	var sum struct{ Total int }
+	cur, err := coll.Aggregate(t.Context(), bson.A{d("$group", d("_id", nil, "total", d("$sum", "$money")))})
+	if err != nil || !cur.Next(t.Context()) || cur.Decode(&sum) != nil || sum.Total != 3000 {
+		t.Errorf("total %d, %v; want 3000", sum.Total, err)
 	}
 }
 
@@ -677,109 +374,4 @@ func wrongTransactionArguments(t *testing.T, c *smallCluster) {
 			t.Errorf("%v: %v, want code %d", test.cmd, answer, test.code)
 		}
 	}
-}
-
-// openTransactions asks the shards for a session's; other rules leave some of their own behind (an unknown pipeline stage does).
-func (c *smallCluster) openTransactions(t *testing.T, fields bson.D) (n int) {
-	t.Helper()
-	for shard := range c.shards {
-		cur, err := c.direct(t, shard).Database("admin").Aggregate(t.Context(), bson.A{
-			d("$currentOp", d("allUsers", true, "idleSessions", true)), d("$match", d("transaction.parameters.autocommit", false, "lsid.id", fields[0].Value.(bson.D)[0].Value)),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var open []bson.Raw
-		if err := cur.All(t.Context(), &open); err != nil {
-			t.Fatal(err)
-		}
-		n += len(open)
-	}
-	return n
-}
-
-// untilClosed waits for the shards to have no open transaction of a session.
-func (c *smallCluster) untilClosed(t *testing.T, fields bson.D) {
-	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); c.openTransactions(t, fields) > 0; {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d transactions still open", c.openTransactions(t, fields))
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}
-
-func endedSessionAborts(t *testing.T, c *smallCluster) {
-	sharded(t, c, "txnended", -1, 1)
-	client := raw(t, c.router)
-	fields, _ := begin(t, client, "txnended", "ended", -1, 1)
-	if n := c.openTransactions(t, fields); n < 2 {
-		t.Fatalf("%d open transactions, want 2", n)
-	}
-	if answer := client.run(t, "admin", d("endSessions", bson.A{fields[0].Value})); answer["ok"] != 1.0 {
-		t.Error(answer)
-	}
-	c.untilClosed(t, fields)
-	if answer := client.run(t, "admin", append(d("commitTransaction", 1), fields...)); answer["code"] != int32(codeNoSuchTransaction) {
-		t.Errorf("commit: %v", answer)
-	}
-}
-
-func desertedAborts(t *testing.T, c *smallCluster) {
-	sharded(t, c, "txndeserted", -1, 1)
-	client := raw(t, c.router)
-	fields, _ := begin(t, client, "txndeserted", "deserted", -1, 1)
-	if n := c.openTransactions(t, fields); n != 2 {
-		t.Fatalf("%d open transactions, want 2", n)
-	}
-	client.host.reset()
-	c.untilClosed(t, fields)
-}
-
-// Several clients move money between accounts on different shards: conflicts are the normal case, and nothing may be lost.
-func withTransactionRetries(t *testing.T, c *smallCluster) {
-	coll := sharded(t, c, "txnmoney", -1, 1, 101)
-	if _, err := coll.UpdateMany(t.Context(), bson.D{}, d("$set", d("money", 1000))); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error)
-	for worker := range 4 {
-		go func() {
-			session, err := coll.Database().Client().StartSession()
-			for i := 0; err == nil && i < 15; i++ {
-				_, err = session.WithTransaction(t.Context(), func(ctx context.Context) (any, error) {
-					ks := []int{-1, 1, 101}
-					from, to := ks[(worker+i)%3], ks[(worker+i+1)%3]
-					if _, err := coll.UpdateOne(ctx, d("k", from), d("$inc", d("money", -1))); err != nil {
-						return nil, err
-					}
-					return coll.UpdateOne(ctx, d("k", to), d("$inc", d("money", 1)))
-				})
-			}
-			done <- err
-		}()
-	}
-	for range 4 {
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}
-	var sum struct{ Total int }
-	cur, err := coll.Aggregate(t.Context(), bson.A{d("$group", d("_id", nil, "total", d("$sum", "$money")))})
-	if err != nil || !cur.Next(t.Context()) || cur.Decode(&sum) != nil || sum.Total != 3000 {
-		t.Errorf("total %d, %v; want 3000", sum.Total, err)
-	}
-}
-
-// anotherRouter runs a second router on the cluster until the test ends.
-func (c *smallCluster) anotherRouter(t *testing.T) string {
-	t.Helper()
-	address, stop, ended := c.run(t, func(*Config) {})
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return address
 }

@@ -16,28 +16,28 @@ import (
 	"github.com/geoshard/geoshard/internal/wire"
 )
 
-// A stage is one of the two servers on which a scene is played: the plain mongod or the sharded cluster.
-type stage struct {
+// A side is one of the two servers that are compared: the plain mongod or the sharded cluster.
+type side struct {
 	client  *mongo.Client
 	address string
-	// db holds a collection of the scene's name, sharded by k where the stage is a cluster.
+	// db holds a collection of the transcript's name, sharded by k where the side is a cluster.
 	db *mongo.Database
 	// servers are direct connections to the mongods that hold the documents.
 	servers []*mongo.Client
 }
 
-// A scene does something by hand and writes down what a client sees. It has to write the same on both stages; what
+// A transcript does something by hand and writes down what a client sees. It has to write the same on both sides; what
 // may differ (cursor ids, times, texts, the order of unsorted documents) it leaves out.
-type scene struct {
+type transcript struct {
 	name string
-	play func(ctx context.Context, t *testing.T, s stage, coll *mongo.Collection, say func(string, ...any))
+	take func(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any))
 }
 
-// TestScenes plays every scene on a plain mongod and through devmongos, and compares what was seen.
-func TestScenes(t *testing.T) {
+// TestTranscripts takes every transcript on a plain mongod and through devmongos, and compares what was seen.
+func TestTranscripts(t *testing.T) {
 	ctx := t.Context()
-	plain, sharded := startPlainServer(t), startCluster(t, 1)
-	for _, command := range []bson.D{d("balancerStop", 1), d("enableSharding", "scenes", "primaryShard", "s1")} {
+	plain, sharded := startPlain(t), startCluster(t)
+	for _, command := range []bson.D{d("balancerStop", 1), d("enableSharding", "transcripts", "primaryShard", "s1")} {
 		if err := sharded.admin(ctx, command); err != nil {
 			t.Fatalf("%s: %v", text(command), err)
 		}
@@ -47,28 +47,28 @@ func TestScenes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	reference := stage{client: plain.client, address: plain.address, db: plain.client.Database("scenes"), servers: []*mongo.Client{plain.client}}
-	cluster := stage{client: sharded.client, address: sharded.address(t), db: sharded.client.Database("scenes")}
+	reference := side{client: plain.client, address: plain.address, db: plain.client.Database("transcripts"), servers: []*mongo.Client{plain.client}}
+	cluster := side{client: sharded.client, address: sharded.address(t), db: sharded.client.Database("transcripts")}
 	for _, shard := range sharded.shards {
 		cluster.servers = append(cluster.servers, sharded.direct(ctx, t, shard))
 	}
-	for i, sc := range scenes() {
+	for i, sc := range transcripts() {
 		t.Run(sc.name, func(t *testing.T) {
-			name := fmt.Sprintf("scene%d", i)
+			name := fmt.Sprintf("transcript%d", i)
 			for j, r := range between("k", bson.MinKey{}, int32(1000), int32(2000), bson.MaxKey{}) {
-				if err := sharded.admin(ctx, d("updateZoneKeyRange", "scenes."+name, "min", r[0], "max", r[1], "zone", zoneName(j))); err != nil {
+				if err := sharded.admin(ctx, d("updateZoneKeyRange", "transcripts."+name, "min", r[0], "max", r[1], "zone", zoneName(j))); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := sharded.admin(ctx, d("shardCollection", "scenes."+name, "key", d("k", 1))); err != nil {
+			if err := sharded.admin(ctx, d("shardCollection", "transcripts."+name, "key", d("k", 1))); err != nil {
 				t.Fatal(err)
 			}
-			want, got := played(t, sc, reference, name), played(t, sc, cluster, name)
+			want, got := taken(t, sc, reference, name), taken(t, sc, cluster, name)
 			t.Logf("both saw:\n%s", want)
 			if want != got {
 				t.Errorf("got\n%s", got)
 			}
-			for _, s := range []stage{reference, cluster} {
+			for _, s := range []side{reference, cluster} {
 				if err := s.db.Collection(name).Drop(ctx); err != nil {
 					t.Error(err)
 				}
@@ -77,12 +77,12 @@ func TestScenes(t *testing.T) {
 	}
 }
 
-func played(t *testing.T, sc scene, s stage, collection string) string {
+func taken(t *testing.T, sc transcript, s side, collection string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var seen strings.Builder
-	sc.play(ctx, t, s, s.db.Collection(collection), func(format string, args ...any) { fmt.Fprintf(&seen, format+"\n", args...) })
+	sc.take(ctx, t, s, s.db.Collection(collection), func(format string, args ...any) { fmt.Fprintf(&seen, format+"\n", args...) })
 	return seen.String()
 }
 

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/event"
@@ -14,10 +13,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/wiremessage"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
-func scenes() []scene {
-	return []scene{
+func transcripts() []transcript {
+	return []transcript{
 		{"cursors of many documents in batches of 1, 2 and 101", manyBatches},
 		{"a killed cursor is gone", killedCursor},
 		{"getMore on another connection", anotherConnection},
@@ -33,8 +34,8 @@ func scenes() []scene {
 	}
 }
 
-func manyBatches(ctx context.Context, t *testing.T, s stage, coll *mongo.Collection, say func(string, ...any)) {
-	count := amountOf(5_000, 20_000)
+func manyBatches(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any)) {
+	count := testkit.Count(t, "documents", 2_500, 20_000)
 	fill(ctx, t, coll, count)
 	for _, batch := range []int32{1, 2, 101, 0} {
 		for _, sort := range []bson.D{nil, d("n", -1)} {
@@ -58,28 +59,20 @@ func manyBatches(ctx context.Context, t *testing.T, s stage, coll *mongo.Collect
 	}
 }
 
-// amountOf is the ordinary count or the one that the acceptance names.
-func amountOf(ordinary, soaking int) int {
-	if soak() {
-		return soaking
-	}
-	return ordinary
-}
-
-func killedCursor(ctx context.Context, t *testing.T, s stage, coll *mongo.Collection, say func(string, ...any)) {
+func killedCursor(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any)) {
 	fill(ctx, t, coll, 3000)
 	l := dial(t, s.address)
 	for _, filter := range []bson.D{d(), d("k", int32(5)), d("k", d("$lt", int32(50)))} {
-		id, n, code := cursorOf(l.ask(t, d("find", coll.Name(), "filter", filter, "batchSize", 1, "$db", "scenes")))
+		id, n, code := cursorOf(l.ask(t, d("find", coll.Name(), "filter", filter, "batchSize", 1, "$db", "transcripts")))
 		say("find %s: %d documents, open %v, code %d", text(filter), n, id != 0, code)
 		if id == 0 {
 			continue
 		}
-		killed := l.ask(t, d("killCursors", coll.Name(), "cursors", bson.A{id, int64(12345)}, "$db", "scenes"))
+		killed := l.ask(t, d("killCursors", coll.Name(), "cursors", bson.A{id, int64(12345)}, "$db", "transcripts"))
 		say("killCursors: killed %d, not found %d, alive %d, unknown %d", lengthOf(killed, "cursorsKilled"), lengthOf(killed, "cursorsNotFound"), lengthOf(killed, "cursorsAlive"), lengthOf(killed, "cursorsUnknown"))
-		_, n, code = cursorOf(l.ask(t, d("getMore", id, "collection", coll.Name(), "$db", "scenes")))
+		_, n, code = cursorOf(l.ask(t, d("getMore", id, "collection", coll.Name(), "$db", "transcripts")))
 		say("getMore: %d documents, code %d", n, code)
-		killed = l.ask(t, d("killCursors", coll.Name(), "cursors", bson.A{id}, "$db", "scenes"))
+		killed = l.ask(t, d("killCursors", coll.Name(), "cursors", bson.A{id}, "$db", "transcripts"))
 		say("killCursors again: killed %d, not found %d", lengthOf(killed, "cursorsKilled"), lengthOf(killed, "cursorsNotFound"))
 	}
 }
@@ -90,7 +83,7 @@ func lengthOf(answer bson.Raw, field string) int {
 	return len(values)
 }
 
-func anotherConnection(ctx context.Context, t *testing.T, s stage, coll *mongo.Collection, say func(string, ...any)) {
+func anotherConnection(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any)) {
 	fill(ctx, t, coll, 3000)
 	one, other := dial(t, s.address), dial(t, s.address)
 	lsid := d("id", bson.Binary{Subtype: 4, Data: []byte("0123456789abcdef")})
@@ -100,25 +93,25 @@ func anotherConnection(ctx context.Context, t *testing.T, s stage, coll *mongo.C
 	}{
 		{"no session", nil, nil}, {"the same session", d("lsid", lsid), d("lsid", lsid)}, {"a session only at first", d("lsid", lsid), nil}, {"a session only later", nil, d("lsid", lsid)},
 	} {
-		id, n, code := cursorOf(one.ask(t, append(d("find", coll.Name(), "batchSize", 100, "$db", "scenes"), with.opens...)))
+		id, n, code := cursorOf(one.ask(t, append(d("find", coll.Name(), "batchSize", 100, "$db", "transcripts"), with.opens...)))
 		say("%s: find %d documents, code %d", with.name, n, code)
 		total := n
 		for id != 0 && code == 0 {
 			one, other = other, one
-			id, n, code = cursorOf(one.ask(t, append(d("getMore", id, "collection", coll.Name(), "batchSize", 500, "$db", "scenes"), with.reads...)))
+			id, n, code = cursorOf(one.ask(t, append(d("getMore", id, "collection", coll.Name(), "batchSize", 500, "$db", "transcripts"), with.reads...)))
 			total += n
 		}
 		say("%s: %d documents over two connections, refused %v", with.name, total, code != 0)
 	}
 	// The connection that opened the cursor ends; the cursor lives on.
 	opener := dial(t, s.address)
-	id, n, _ := cursorOf(opener.ask(t, d("find", coll.Name(), "batchSize", 10, "$db", "scenes")))
+	id, n, _ := cursorOf(opener.ask(t, d("find", coll.Name(), "batchSize", 10, "$db", "transcripts")))
 	_ = opener.Close()
-	_, rest, code := cursorOf(other.ask(t, d("getMore", id, "collection", coll.Name(), "batchSize", 5000, "$db", "scenes")))
+	_, rest, code := cursorOf(other.ask(t, d("getMore", id, "collection", coll.Name(), "batchSize", 5000, "$db", "transcripts")))
 	say("after its connection ended: %d and %d documents, code %d", n, rest, code)
 }
 
-func sharedPool(ctx context.Context, t *testing.T, s stage, coll *mongo.Collection, say func(string, ...any)) {
+func sharedPool(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any)) {
 	fill(ctx, t, coll, 3000)
 	var mu sync.Mutex // guards used
 	used := map[int64]map[string]bool{}
@@ -137,7 +130,7 @@ func sharedPool(ctx context.Context, t *testing.T, s stage, coll *mongo.Collecti
 	counts := make([]string, 16)
 	for i := range counts {
 		all.Go(func() {
-			cursor, err := client.Database("scenes").Collection(coll.Name()).Find(ctx, d("k", d("$mod", bson.A{16, i})), options.Find().SetBatchSize(7))
+			cursor, err := client.Database("transcripts").Collection(coll.Name()).Find(ctx, d("k", d("$mod", bson.A{16, i})), options.Find().SetBatchSize(7))
 			if err != nil {
 				counts[i] = outcomeOf(err)
 				return
@@ -159,7 +152,7 @@ func sharedPool(ctx context.Context, t *testing.T, s stage, coll *mongo.Collecti
 	say("%s; a cursor went over several connections: %v", strings.Join(counts, ", "), several > 0)
 }
 
-func wrongArguments(ctx context.Context, t *testing.T, s stage, coll *mongo.Collection, say func(string, ...any)) {
+func wrongArguments(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any)) {
 	fill(ctx, t, coll, 3000)
 	l := dial(t, s.address)
 	for _, command := range []bson.D{
@@ -172,7 +165,7 @@ func wrongArguments(ctx context.Context, t *testing.T, s stage, coll *mongo.Coll
 		d("update", coll.Name(), "updates", bson.A{d("q", d("_id", 1, "k", 1))}), d("findAndModify", coll.Name(), "query", d("_id", 1, "k", 1)), d("findAndModify", coll.Name(), "query", d("_id", 1, "k", 1), "remove", true, "update", d("a", 1)),
 		d("insert", coll.Name(), "documents", bson.A{d("_id", bson.A{1}, "k", 1)}), d("insert", coll.Name(), "documents", bson.A{d("_id", bson.Regex{Pattern: "x"}, "k", 1)}), d("insert", coll.Name(), "documents", bson.A{d("_id", d("$x", 1), "k", 1)}),
 	} {
-		answer := l.ask(t, append(command[:len(command):len(command)], bson.E{Key: "$db", Value: "scenes"}))
+		answer := l.ask(t, append(command[:len(command):len(command)], bson.E{Key: "$db", Value: "transcripts"}))
 		_, n, code := cursorOf(answer)
 		var of []string
 		if list, ok := answer.Lookup("writeErrors").ArrayOK(); ok {
@@ -185,7 +178,7 @@ func wrongArguments(ctx context.Context, t *testing.T, s stage, coll *mongo.Coll
 	}
 }
 
-func tailableCursors(ctx context.Context, t *testing.T, s stage, coll *mongo.Collection, say func(string, ...any)) {
+func tailableCursors(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any)) {
 	fill(ctx, t, coll, 10)
 	_, err := coll.Find(ctx, bson.D{}, options.Find().SetCursorType(options.TailableAwait))
 	say("tail of a collection that is not capped: %s", outcomeOf(err))
@@ -208,10 +201,10 @@ func tailableCursors(ctx context.Context, t *testing.T, s stage, coll *mongo.Col
 	say("close: %s", outcomeOf(cursor.Close(ctx)))
 }
 
-func clients500(ctx context.Context, t *testing.T, s stage, coll *mongo.Collection, say func(string, ...any)) {
+func clients500(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any)) {
 	const clients = 500
 	client := connectWith(t, options.Client().ApplyURI("mongodb://"+s.address).SetDirect(true).SetMaxPoolSize(clients).SetMinPoolSize(clients).SetMaxConnecting(20))
-	own := client.Database("scenes").Collection(coll.Name())
+	own := client.Database("transcripts").Collection(coll.Name())
 	seen := make([]string, clients)
 	var all sync.WaitGroup
 	for i := range clients {
@@ -234,27 +227,26 @@ func clients500(ctx context.Context, t *testing.T, s stage, coll *mongo.Collecti
 
 // goneClient starts a search that takes minutes and closes the connection. The servers stop searching, and others are
 // still served.
-func goneClient(ctx context.Context, t *testing.T, s stage, coll *mongo.Collection, say func(string, ...any)) {
+func goneClient(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any)) {
 	fill(ctx, t, coll, 3000)
 	for i, command := range []bson.D{
 		d("find", coll.Name(), "filter", d("$where", "sleep(200) || false")),
 		d("aggregate", coll.Name(), "pipeline", bson.A{d("$match", d("$expr", d("$function", d("body", "function() { sleep(200); return false }", "args", bson.A{}, "lang", "js")))), d("$sort", d("n", 1))}, "cursor", d()),
-		d("find", coll.Name(), "filter", d("k", int32(1), "$where", "sleep(30000) || false")),
+		d("find", coll.Name(), "filter", d("k", int32(1), "$where", "sleep(600000) || false")),
 	} {
 		comment := fmt.Sprintf("gone client %d", i)
 		l := dial(t, s.address)
-		l.send(t, append(command, bson.E{Key: "comment", Value: comment}, bson.E{Key: "$db", Value: "scenes"}), 0)
-		started := eventually(ctx, 20*time.Second, func() bool { return running(ctx, s, comment) > 0 })
+		l.send(t, append(command, bson.E{Key: "comment", Value: comment}, bson.E{Key: "$db", Value: "transcripts"}), 0)
+		testkit.Eventually(t, testkit.Patience, "it runs", func() bool { return running(ctx, s, comment) > 0 })
 		_ = l.Close()
-		ended := eventually(ctx, 20*time.Second, func() bool { return running(ctx, s, comment) == 0 })
-		say("%s: started %v, ended after the client left %v", command[0].Key, started, ended)
+		testkit.Eventually(t, testkit.Patience, "it has ended after the client left", func() bool { return running(ctx, s, comment) == 0 })
 	}
 	n, err := coll.CountDocuments(ctx, bson.D{})
 	say("others count %d: %s", n, outcomeOf(err))
 }
 
 // running is how many operations with that comment the servers are working on.
-func running(ctx context.Context, s stage, comment string) (n int) {
+func running(ctx context.Context, s side, comment string) (n int) {
 	for _, server := range s.servers {
 		cursor, err := server.Database("admin").Aggregate(ctx, []bson.D{d("$currentOp", d("localOps", true, "idleCursors", false)), d("$match", d("command.comment", comment, "active", true))})
 		if err != nil {
@@ -267,22 +259,7 @@ func running(ctx context.Context, s stage, comment string) (n int) {
 	return n
 }
 
-func eventually(ctx context.Context, within time.Duration, holds func() bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-tick.C:
-		}
-	}
-	return true
-}
-
-func unacknowledged(ctx context.Context, t *testing.T, s stage, coll *mongo.Collection, say func(string, ...any)) {
+func unacknowledged(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any)) {
 	fill(ctx, t, coll, 10)
 	silent := s.db.Collection(coll.Name(), options.Collection().SetWriteConcern(writeconcern.Unacknowledged()))
 	for i := range 200 {
@@ -291,20 +268,20 @@ func unacknowledged(ctx context.Context, t *testing.T, s stage, coll *mongo.Coll
 			say("insert: %v", err)
 		}
 	}
-	say("all arrive: %v", eventually(ctx, 20*time.Second, func() bool { n, _ := coll.CountDocuments(ctx, bson.D{}); return n == 210 }))
+	testkit.Eventually(t, testkit.Patience, "all arrive", func() bool { n, _ := coll.CountDocuments(ctx, bson.D{}); return n == 210 })
 	_, _ = silent.UpdateMany(ctx, d("_id", d("$gte", 1000)), d("$set", d("silent", true)))
-	say("all are updated: %v", eventually(ctx, 20*time.Second, func() bool { n, _ := coll.CountDocuments(ctx, d("silent", true)); return n == 200 }))
+	testkit.Eventually(t, testkit.Patience, "all are updated", func() bool { n, _ := coll.CountDocuments(ctx, d("silent", true)); return n == 200 })
 	_, _ = silent.InsertOne(ctx, d("_id", 1000, "k", int32(0))) // a duplicate: nobody is told
 	_, _ = silent.DeleteOne(ctx, d("_id", 1001, "k", int32(20)))
-	say("one is deleted: %v", eventually(ctx, 20*time.Second, func() bool { n, _ := coll.CountDocuments(ctx, bson.D{}); return n == 209 }))
+	testkit.Eventually(t, testkit.Patience, "one is deleted", func() bool { n, _ := coll.CountDocuments(ctx, bson.D{}); return n == 209 })
 	// By hand: no answer comes to the first command, so the next thing that arrives answers the second.
 	l := dial(t, s.address)
-	l.send(t, d("insert", coll.Name(), "documents", bson.A{d("_id", 5000, "k", int32(1))}, "writeConcern", d("w", 0), "$db", "scenes"), wiremessage.MoreToCome)
-	_, n, code := cursorOf(l.ask(t, d("find", coll.Name(), "filter", d("_id", 5000), "$db", "scenes")))
+	l.send(t, d("insert", coll.Name(), "documents", bson.A{d("_id", 5000, "k", int32(1))}, "writeConcern", d("w", 0), "$db", "transcripts"), wiremessage.MoreToCome)
+	_, n, code := cursorOf(l.ask(t, d("find", coll.Name(), "filter", d("_id", 5000), "$db", "transcripts")))
 	say("the same connection sees it at once: %d documents, code %d", n, code)
 }
 
-func largeDocuments(ctx context.Context, t *testing.T, s stage, coll *mongo.Collection, say func(string, ...any)) {
+func largeDocuments(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any)) {
 	const most = 16 << 20
 	// An empty document with these fields has 5 + 9 (_id) + 7 (k) + 8 (s, its length and its end) bytes.
 	sized := func(id int32, size int) bson.D {
@@ -340,7 +317,7 @@ func largeDocuments(ctx context.Context, t *testing.T, s stage, coll *mongo.Coll
 	say("distinct of more than 16 MB: refused %v", err != nil)
 }
 
-func largeMessages(ctx context.Context, t *testing.T, s stage, coll *mongo.Collection, say func(string, ...any)) {
+func largeMessages(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any)) {
 	l := dial(t, s.address)
 	hello := l.ask(t, d("hello", 1, "$db", "admin"))
 	for _, field := range []string{"maxBsonObjectSize", "maxMessageSizeBytes", "maxWriteBatchSize"} {
@@ -363,7 +340,7 @@ func largeMessages(ctx context.Context, t *testing.T, s stage, coll *mongo.Colle
 	say("read %d bytes", total)
 }
 
-func largeBatches(ctx context.Context, t *testing.T, s stage, coll *mongo.Collection, say func(string, ...any)) {
+func largeBatches(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any)) {
 	const count = 100_000
 	docs := make([]any, count)
 	for i := range docs {
@@ -376,11 +353,11 @@ func largeBatches(ctx context.Context, t *testing.T, s stage, coll *mongo.Collec
 	deleted, err := coll.DeleteMany(ctx, d("_id", d("$ne", count-1)))
 	say("deleted %d, %s", deleted.DeletedCount, outcomeOf(err))
 	// Ordered, in runs of one shard, so that the last one fails after all the others.
-	ordered := make([]any, count)
+	ordered := make([]any, testkit.Count(t, "documents of an ordered batch", 20_000, count))
 	for i := range ordered {
-		ordered[i] = d("_id", i, "k", int32(i*3000/count))
+		ordered[i] = d("_id", i, "k", int32(i*3000/len(ordered)))
 	}
-	ordered[count-1] = docs[count-1]
+	ordered[len(ordered)-1] = docs[count-1]
 	_, err = coll.InsertMany(ctx, ordered)
 	say("ordered, the last one a duplicate: %s", outcomeOf(err))
 	n, err = coll.CountDocuments(ctx, bson.D{})
