@@ -71,7 +71,8 @@ func (s *plainSet) initiate(ctx context.Context, t *testing.T) {
 	t.Helper()
 	members := bson.A{}
 	for i, host := range s.hosts {
-		members = append(members, bson.D{{Key: "_id", Value: i}, {Key: "host", Value: host}})
+		// Two of three stand for election, so that no vote is split.
+		members = append(members, bson.D{{Key: "_id", Value: i}, {Key: "host", Value: host}, {Key: "priority", Value: max(0, 2-i)}})
 	}
 	config := bson.D{{Key: "_id", Value: plainName}, {Key: "members", Value: members}, {Key: "settings", Value: bson.D{{Key: "electionTimeoutMillis", Value: 2000}}}}
 	for _, host := range s.hosts {

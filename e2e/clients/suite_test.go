@@ -2,10 +2,10 @@ package clients_test
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,28 +33,43 @@ type place struct {
 	sharded bool
 }
 
+// The clients run side by side: each has databases of its own, and what a script changes for the whole cluster is kept apart by alone.
 func TestMongosh(t *testing.T) { testClient(t, clients.Mongosh) }
 
 func TestPyMongo(t *testing.T) { testClient(t, clients.PyMongo) }
 
-// testClient runs every script of a client against the plain replica set and through the query router, and compares.
+// alone is held by a script that stops the balancer and changes zones, which belong to the whole cluster.
+var alone sync.Mutex
+
+// testClient runs every script of a client against the plain replica set and through the query router at the same time, and compares.
 func testClient(t *testing.T, get func(context.Context) (*clients.Client, error)) {
-	c := need(t, get)
+	t.Parallel()
+	c := need(t, get) // the first installation takes a while, in which the other test starts the cluster
 	plain := place{name: "plain", uri: startPlain(t, 1).URI()}
 	router := place{name: "router", uri: routerURI(t), sharded: true}
 	total := 0
 	for _, name := range scripts(t, c) {
 		t.Run(name, func(t *testing.T) {
-			var want clients.Report
-			if !slices.Contains(shardedOnly, name) {
-				t.Run(plain.name, func(t *testing.T) { want = runScript(t, c, name, plain) })
+			if name == "sharding" {
+				alone.Lock()
+				defer alone.Unlock()
 			}
-			var got clients.Report
-			t.Run(router.name, func(t *testing.T) { got = runScript(t, c, name, router) })
-			total += len(got.Checks)
-			if !slices.Contains(shardedOnly, name) {
+			compared := !slices.Contains(shardedOnly, name)
+			var want, got outcome
+			var both sync.WaitGroup
+			if compared {
+				both.Go(func() { want = runScript(t.Context(), c, name, plain) })
+			}
+			got = runScript(t.Context(), c, name, router)
+			both.Wait()
+			if compared {
+				t.Run(plain.name, func(t *testing.T) { want.judge(t, c, name, plain) })
+			}
+			t.Run(router.name, func(t *testing.T) { got.judge(t, c, name, router) })
+			total += len(got.report.Checks)
+			if compared {
 				t.Run("alike", func(t *testing.T) {
-					for _, d := range clients.Differences(got, want) {
+					for _, d := range clients.Differences(got.report, want.report) {
 						t.Error(d)
 					}
 				})
@@ -67,18 +82,11 @@ func testClient(t *testing.T, get func(context.Context) (*clients.Client, error)
 // need returns the client. Where it cannot be had because a program is missing, the test is skipped with the reason, or fails if clients are required.
 func need(t *testing.T, get func(context.Context) (*clients.Client, error)) *clients.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // a first installation takes about 40 s
-	defer cancel()
-	c, err := get(ctx)
-	switch {
-	case err == nil:
-		return c
-	case errors.Is(err, clients.ErrMissing) && !enabled(requireEnv):
-		t.Skipf("NOT TESTED: %v; %s=1 makes this a failure", err, requireEnv)
-	default:
-		t.Fatal(err)
+	c, err := install(t, get)
+	if err != nil {
+		t.Skip(err)
 	}
-	return nil
+	return c
 }
 
 // scripts are the names of a client's scripts in alphabetical order. Each name that the lists above mention must be there.
@@ -104,7 +112,10 @@ func scripts(t *testing.T, c *clients.Client) []string {
 
 // script is one run of a script, in a database of its own that has the client's and the script's names.
 func script(c *clients.Client, name string, at place) clients.Script {
-	database := databaseOf(c, name)
+	return scriptIn(c, name, at, databaseOf(c, name))
+}
+
+func scriptIn(c *clients.Client, name string, at place, database string) clients.Script {
 	return clients.Script{
 		Path: filepath.Join(c.Name, name+c.Extension),
 		URI:  withDatabase(at.uri, database),
@@ -114,17 +125,28 @@ func script(c *clients.Client, name string, at place) clients.Script {
 
 func databaseOf(c *clients.Client, name string) string { return c.Name + "_" + name }
 
-// runScript runs a script and makes each check a subtest. The script's database is dropped afterwards.
-func runScript(t *testing.T, c *clients.Client, name string, at place) clients.Report {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), scriptTimeout)
+// An outcome is what came of a script.
+type outcome struct {
+	report clients.Report
+	err    error
+	took   time.Duration
+}
+
+func runScript(ctx context.Context, c *clients.Client, name string, at place) (o outcome) {
+	ctx, cancel := context.WithTimeout(ctx, scriptTimeout)
 	defer cancel()
 	began := time.Now()
-	report, err := c.Run(ctx, script(c, name, at))
-	judge(t, report, err)
-	t.Logf("%d checks in %.1fs", len(report.Checks), time.Since(began).Seconds())
+	o.report, o.err = c.Run(ctx, script(c, name, at))
+	o.took = time.Since(began)
+	return o
+}
+
+// judge makes each check of a script a subtest. The script's database is dropped afterwards.
+func (o outcome) judge(t *testing.T, c *clients.Client, name string, at place) {
+	t.Helper()
+	judge(t, o.report, o.err)
+	t.Logf("%d checks in %.1fs", len(o.report.Checks), o.took.Seconds())
 	dropDatabase(t, at, databaseOf(c, name))
-	return report
 }
 
 // judge makes each check of a report a subtest, and an error of the run an error of the test.

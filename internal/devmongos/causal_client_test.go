@@ -55,6 +55,7 @@ func (c *causalClient) step(ctx context.Context) {
 		var got struct{ N int }
 		began := time.Now()
 		err := c.coll.FindOne(ctx, causalDocument(whose, 0)[:2]).Decode(&got)
+		c.seen.slowest = max(c.seen.slowest, time.Since(began))
 		if c.ledger.ended("read of a causal session", err, time.Since(began)) {
 			c.seen.read(whose, got.N)
 		}

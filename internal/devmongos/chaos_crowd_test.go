@@ -54,7 +54,7 @@ func (c *crowd) add(name string, pace time.Duration, step func(context.Context))
 	})
 }
 
-// goOn waits until every client of these kinds (none: of all) has finished what it is at and two more things: then none waits for something that is gone.
+// goOn waits until every client of these kinds (none: of all) has finished what it is at and one more thing: then none waits for something that is gone.
 func (c *crowd) goOn(t *testing.T, when string, kinds ...string) {
 	t.Helper()
 	meant := func(b *busy) bool {
@@ -66,7 +66,7 @@ func (c *crowd) goOn(t *testing.T, when string, kinds ...string) {
 	}
 	took := testkit.EventuallyNil(t, testkit.Patience, "every client goes on "+when, func(context.Context) error {
 		for i, b := range c.clients {
-			if n := b.done.Load() - before[i]; n < 3 && meant(b) {
+			if n := b.done.Load() - before[i]; n < 2 && meant(b) {
 				return fmt.Errorf("%s has finished %d things", b.name, n)
 			}
 		}

@@ -181,9 +181,8 @@ func (r *rampage) tune(t *testing.T, member string) {
 	t.Helper()
 	client := connect(t, r.cluster.memberURI(t, member))
 	command := d("setParameter", 1, "transactionLifetimeLimitSeconds", int32(lifetime.Seconds()), "migrationLockAcquisitionMaxWaitMS", int32(lockWait.Milliseconds()))
-	if err := client.Database("admin").RunCommand(t.Context(), command).Err(); err != nil {
-		t.Fatalf("%s: %v", text(command), err)
-	}
+	// A primary that finds itself replaced closes its connections.
+	testkit.EventuallyNil(t, testkit.Patience, text(command)+" on "+member, func(ctx context.Context) error { return client.Database("admin").RunCommand(ctx, command).Err() })
 }
 
 // revive brings a member back.

@@ -55,11 +55,11 @@ func TestChaos(t *testing.T) {
 	crowd := gather(t)
 	for i := range writers {
 		w := &writer{id: i, coll: at(clients, i, coll), ledger: ledger, chance: newChance(s + uint64(i))}
-		crowd.add(fmt.Sprint("writer ", i), 10*time.Millisecond, w.step)
+		crowd.add(fmt.Sprint("writer ", i), 50*time.Millisecond, w.step)
 	}
 	for i := range readers {
 		r := &reader{coll: at(clients, i, coll), ledger: ledger, chance: newChance(s + 1000 + uint64(i)), scans: i%2 == 0, writers: writers}
-		crowd.add(fmt.Sprint("reader ", i), 10*time.Millisecond, r.step)
+		crowd.add(fmt.Sprint("reader ", i), 50*time.Millisecond, r.step)
 	}
 	for i := range tellers {
 		b := &teller{id: i, client: clients[i%len(clients)], accounts: bankAccounts, record: record, chance: newChance(s + 2000 + uint64(i))}
