@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -32,26 +30,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-var soak = os.Getenv("GEOSHARD_SOAK") == "1"
-
 // start starts a cluster of a world for one test, without delays between datacenters.
 func start(t *testing.T, world *topology.Topology, o local.Options) *local.Cluster {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-	began := time.Now()
-	o.Topology, o.Dir, o.WANScale = world, t.TempDir(), -1
-	c, err := local.Start(ctx, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(context.Background()); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	t.Logf("cluster of %d shards started in %s", len(world.Shards), time.Since(began).Round(100*time.Millisecond))
-	return c
+	o.Topology, o.WANScale = world, -1
+	return clustertest.Own(t, o)
 }
 
 func connect(t *testing.T, uri string) *mongo.Client {
@@ -76,20 +59,6 @@ func parse(t *testing.T, text string) *topology.Topology {
 		t.Fatal(err)
 	}
 	return world
-}
-
-// seedOf returns GEOSHARD_SEED, or a new seed, and prints it.
-func seedOf(t *testing.T) uint64 {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if given := os.Getenv("GEOSHARD_SEED"); given != "" {
-		var err error
-		if seed, err = strconv.ParseUint(given, 10, 64); err != nil {
-			t.Fatalf("GEOSHARD_SEED: %v", err)
-		}
-	}
-	t.Logf("GEOSHARD_SEED=%d", seed)
-	return seed
 }
 
 // golden compares with a file of testdata, or rewrites it (`make golden`); commit only what you understand.

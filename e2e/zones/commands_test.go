@@ -65,7 +65,7 @@ func forward(t *testing.T, to string) (address string, connections *atomic.Int64
 }
 
 // verifies proves a cluster by the command line: how to log in to its router and to its shards stands in files, and a member is reached at another address.
-func (s scene) verifies(t *testing.T, world string) {
+func (s access) verifies(t *testing.T, world string) {
 	t.Helper()
 	dc, shard := s.cluster.Topology().Datacenters[0].ID, s.cluster.Topology().Shards[0]
 	router, err := s.cluster.SecretURI(dc)

@@ -88,7 +88,7 @@ func nested(path string, v any) bson.E {
 
 // put inserts documents of each value into a collection: each of them once, with a second field of its own. What is to be refused has to be refused. It adds
 // those that are there to the counts.
-func (s scene) put(t *testing.T, world *topology.Topology, name string, values []topology.Value, each, pad int, c *counts) {
+func (s access) put(t *testing.T, world *topology.Topology, name string, values []topology.Value, each, pad int, c *counts) {
 	t.Helper()
 	ns, ok := world.NamespaceOf(name)
 	if !ok {

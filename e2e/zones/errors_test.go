@@ -145,7 +145,7 @@ func document(t *testing.T, v any) bson.Raw {
 }
 
 // noRouter speaks to a member of a shard as if it were a query router.
-func (s scene) noRouter(t *testing.T, world *topology.Topology) []outcome {
+func (s access) noRouter(t *testing.T, world *topology.Topology) []outcome {
 	t.Helper()
 	uri, err := s.cluster.MemberURI("s0/HERE")
 	if err != nil {
@@ -159,7 +159,7 @@ func (s scene) noRouter(t *testing.T, world *topology.Topology) []outcome {
 }
 
 // unreachable asks for a router, and for a member, where nothing listens. It takes seconds to give up, so it begins at once, and the result is asked for later.
-func (s scene) unreachable(t *testing.T) func() []outcome {
+func (s access) unreachable(t *testing.T) func() []outcome {
 	t.Helper()
 	uri, err := s.cluster.MemberURI("s1/HERE")
 	if err != nil {
@@ -179,7 +179,7 @@ func (s scene) unreachable(t *testing.T) func() []outcome {
 }
 
 // withoutRights are the refusals of a cluster with users: somebody who did not log in, somebody with a wrong password, and a user of the shards who may do nothing there.
-func (s scene) withoutRights(t *testing.T, dc topology.DatacenterID) string {
+func (s access) withoutRights(t *testing.T, dc topology.DatacenterID) string {
 	t.Helper()
 	uri, err := s.cluster.SecretURI(dc)
 	if err != nil {
@@ -205,7 +205,7 @@ func (s scene) withoutRights(t *testing.T, dc topology.DatacenterID) string {
 	}, "hunter2", "sesame")
 }
 
-func (s scene) verifyAs(t *testing.T, world *topology.Topology, user *options.Credential) error {
+func (s access) verifyAs(t *testing.T, world *topology.Topology, user *options.Credential) error {
 	t.Helper()
 	as := options.Client().SetTLSConfig(s.members.TLSConfig)
 	if user != nil {
@@ -216,7 +216,7 @@ func (s scene) verifyAs(t *testing.T, world *topology.Topology, user *options.Cr
 }
 
 // powerless makes a user of each shard who has no role.
-func (s scene) powerless(t *testing.T, world *topology.Topology) *options.Credential {
+func (s access) powerless(t *testing.T, world *topology.Topology) *options.Credential {
 	t.Helper()
 	for _, shard := range world.Shards {
 		uri, err := s.cluster.SecretMemberURI(shard.MemberName(0))

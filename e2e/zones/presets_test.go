@@ -13,6 +13,7 @@ import (
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/verify"
@@ -23,7 +24,7 @@ import (
 func TestPresetsComeTrueOnTheirOwnTopology(t *testing.T) {
 	t.Parallel()
 	presets := []string{configs.Default}
-	if soak {
+	if testkit.Soak() {
 		presets = configs.Names()
 	}
 	for _, preset := range presets {
@@ -70,7 +71,7 @@ func presetWorld(t *testing.T, preset string) *topology.Topology {
 
 // comeTrue is all of it: planned, applied, nothing left to plan, documents of every declared value at home on every member, undeclared ones refused or where the
 // world wants them, and a query for a value asks one shard.
-func (s scene) comeTrue(t *testing.T, world *topology.Topology) *verify.Report {
+func (s access) comeTrue(t *testing.T, world *topology.Topology) *verify.Report {
 	t.Helper()
 	began := time.Now()
 	plan := s.apply(t, world, zones.PlanOptions{Shard: true})
@@ -86,7 +87,7 @@ func (s scene) comeTrue(t *testing.T, world *topology.Topology) *verify.Report {
 }
 
 // oneShardEach queries for every declared value, and lets the profiler of each shard tell whether it was asked: the shard of the value's zone was, and no other.
-func (s scene) oneShardEach(t *testing.T, world *topology.Topology) (asked int) {
+func (s access) oneShardEach(t *testing.T, world *topology.Topology) (asked int) {
 	t.Helper()
 	primaries := map[topology.ShardID]*mongo.Client{}
 	for _, shard := range world.Shards {

@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/explain"
@@ -32,11 +33,9 @@ type tally struct {
 // world takes its place. In a part of the cases there are documents by then, which have to move: as many as forecast, until none is outside its zone.
 func TestRandomWorldsComeTrue(t *testing.T) {
 	s := open(t, clustertest.Alone(t))
-	seed := seedOf(t)
-	cases, moving := fewCases, fewCases/fewMoves
-	if soak {
-		cases, moving = allCases, 10
-	}
+	seed := testkit.Seed(t)
+	cases := testkit.Count(t, "random worlds in pairs", fewCases, allCases)
+	moving := cases / testkit.Count(t, "of them with documents to move", fewMoves, allCases/10)
 	var sum tally
 	began := time.Now()
 	for i := range cases {
@@ -53,9 +52,9 @@ func TestRandomWorldsComeTrue(t *testing.T) {
 	}
 }
 
-func (s scene) randomCase(t *testing.T, m worldMaker, moving bool, sum *tally) {
+func (s access) randomCase(t *testing.T, m worldMaker, moving bool, sum *tally) {
 	namespaces := m.namespaces()
-	if moving && !soak {
+	if moving && !testkit.Soak() {
 		namespaces = namespaces[:1]
 	}
 	first, second := m.world(namespaces), m.world(namespaces)
@@ -121,7 +120,7 @@ func displaced(w *topology.Topology) *topology.Topology {
 }
 
 // before makes the collections that patterns are about, and sometimes what an operator did by hand: zones, and ranges that end as people write them.
-func (s scene) before(t *testing.T, m worldMaker, world *topology.Topology) []string {
+func (s access) before(t *testing.T, m worldMaker, world *topology.Topology) []string {
 	t.Helper()
 	var collections []string
 	for _, ns := range world.Namespaces {
@@ -142,7 +141,7 @@ func (s scene) before(t *testing.T, m worldMaker, world *topology.Topology) []st
 }
 
 // byHand gives each string that is a single value of the namespace to a zone as manuals do it: from {dc: X, id: MinKey} to {dc: X, id: MaxKey}.
-func (s scene) byHand(t *testing.T, world *topology.Topology, ns topology.Namespace) {
+func (s access) byHand(t *testing.T, world *topology.Topology, ns topology.Namespace) {
 	t.Helper()
 	if len(ns.Key) == 1 { // then nothing lies between the two bounds
 		return
@@ -166,7 +165,7 @@ func (s scene) byHand(t *testing.T, world *topology.Topology, ns topology.Namesp
 }
 
 // move puts a world in the place of another while there are documents, waits until they are where they belong, and compares what moved with what was forecast.
-func (s scene) move(t *testing.T, world *topology.Topology, c counts, sum *tally) {
+func (s access) move(t *testing.T, world *topology.Topology, c counts, sum *tally) {
 	t.Helper()
 	o := zones.PlanOptions{Shard: true, Tighten: true, Prune: true}
 	plan := s.apply(t, world, o)
@@ -193,7 +192,7 @@ func (s scene) move(t *testing.T, world *topology.Topology, c counts, sum *tally
 }
 
 // migrated adds up what the config servers' log has of migrations of a world's collections.
-func (s scene) migrated(t *testing.T, world *topology.Topology) (migrations int, documents, bytes int64) {
+func (s access) migrated(t *testing.T, world *topology.Topology) (migrations int, documents, bytes int64) {
 	t.Helper()
 	cursor, err := s.Client().Database("config").Collection("changelog").Find(t.Context(), bson.D{{Key: "what", Value: "moveChunk.commit"}})
 	var log []struct {
@@ -222,7 +221,7 @@ func (s scene) migrated(t *testing.T, world *topology.Topology) (migrations int,
 }
 
 // asksOneShard has the query router explain a query for each declared value whose zone has one shard.
-func (s scene) asksOneShard(t *testing.T, world *topology.Topology, collections []string) (asked int) {
+func (s access) asksOneShard(t *testing.T, world *topology.Topology, collections []string) (asked int) {
 	t.Helper()
 	for _, name := range collections {
 		ns, _ := world.NamespaceOf(name)

@@ -75,7 +75,7 @@ func refuses(t *testing.T, carts *mongo.Collection, v any) {
 	}
 }
 
-func (s scene) admin(t *testing.T, cmd bson.D) {
+func (s access) admin(t *testing.T, cmd bson.D) {
 	t.Helper()
 	if err := s.Client().Database("admin").RunCommand(t.Context(), cmd).Err(); err != nil {
 		t.Fatalf("%v: %v", cmd, err)
@@ -83,7 +83,7 @@ func (s scene) admin(t *testing.T, cmd bson.D) {
 }
 
 // owners are the shards that own chunks of a collection.
-func (s scene) owners(t *testing.T, name string) []topology.ShardID {
+func (s access) owners(t *testing.T, name string) []topology.ShardID {
 	t.Helper()
 	state, err := s.Read(t.Context(), []string{name})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -148,8 +149,8 @@ func applyAndDie(at string) error {
 	return err
 }
 
-// killScene is the cluster that the children are let loose on.
-type killScene struct {
+// interrupted is the cluster that the children are let loose on.
+type interrupted struct {
 	*catalog.Catalog
 	uri string
 	// hashes are of the states in which an apply that nobody kills leaves the two worlds.
@@ -158,8 +159,8 @@ type killScene struct {
 
 const killDocuments = 90
 
-func newKillScene(t *testing.T) *killScene {
-	s := &killScene{Catalog: open(t)}
+func newInterrupted(t *testing.T) *interrupted {
+	s := &interrupted{Catalog: open(t)}
 	var err error
 	if s.uri, err = clustertest.Alone(t).URI(clustertest.SmallDC); err != nil {
 		t.Fatal(err)
@@ -175,7 +176,7 @@ func newKillScene(t *testing.T) *killScene {
 }
 
 // leave takes everything away that other tests would meet.
-func (s *killScene) leave(t *testing.T) {
+func (s *interrupted) leave(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for _, db := range []string{"killed", "geoshard"} {
@@ -192,7 +193,7 @@ func (s *killScene) leave(t *testing.T) {
 	}
 }
 
-func (s *killScene) state(t *testing.T) *zones.State {
+func (s *interrupted) state(t *testing.T) *zones.State {
 	t.Helper()
 	state, err := s.Outline().Read(t.Context(), killedCollections)
 	if err != nil {
@@ -201,12 +202,12 @@ func (s *killScene) state(t *testing.T) *zones.State {
 	return state
 }
 
-func (s *killScene) plan(t *testing.T, world int) *zones.Plan {
+func (s *interrupted) plan(t *testing.T, world int) *zones.Plan {
 	t.Helper()
 	return s.planOf(t, s.state(t), world)
 }
 
-func (s *killScene) planOf(t *testing.T, state *zones.State, world int) *zones.Plan {
+func (s *interrupted) planOf(t *testing.T, state *zones.State, world int) *zones.Plan {
 	t.Helper()
 	plan, err := planFor(t.Context(), s.Catalog, state, killWorlds[world])
 	if err != nil {
@@ -216,7 +217,7 @@ func (s *killScene) planOf(t *testing.T, state *zones.State, world int) *zones.P
 }
 
 // goTo applies a world without a kill.
-func (s *killScene) goTo(t *testing.T, world int) {
+func (s *interrupted) goTo(t *testing.T, world int) {
 	t.Helper()
 	if _, err := zones.Apply(t.Context(), s.plan(t, world), s.ApplyDeps(catalog.LockOptions{}), killApproval); err != nil {
 		t.Fatal(err)
@@ -224,7 +225,7 @@ func (s *killScene) goTo(t *testing.T, world int) {
 }
 
 // child runs an apply to a world in a process of its own that is killed at that point. It reports whether it lived so long.
-func (s *killScene) child(t *testing.T, world, n int, when string) (killed bool) {
+func (s *interrupted) child(t *testing.T, world, n int, when string) (killed bool) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -244,7 +245,7 @@ func (s *killScene) child(t *testing.T, world, n int, when string) (killed bool)
 }
 
 // expire does to the lease what time does.
-func (s *killScene) expire(t *testing.T) {
+func (s *interrupted) expire(t *testing.T) {
 	t.Helper()
 	past := bson.D{{Key: "$set", Value: bson.D{{Key: "expires", Value: time.Now().Add(-time.Second)}}}}
 	if _, err := s.Client().Database("geoshard").Collection("locks").UpdateMany(t.Context(), bson.D{}, past); err != nil {
@@ -253,7 +254,7 @@ func (s *killScene) expire(t *testing.T) {
 }
 
 // check looks that nothing is left of a kill.
-func (s *killScene) check(t *testing.T, world int) {
+func (s *interrupted) check(t *testing.T, world int) {
 	t.Helper()
 	state := s.state(t)
 	if state.Hash() != s.hashes[world] {
@@ -283,13 +284,13 @@ func (s *killScene) check(t *testing.T, world int) {
 // command is what it has been told before the next.
 func skipped(n int, when string) bool {
 	every := map[string]int{"before": 1, "after": 3, "during": 5}[when]
-	return n%every != 0 && os.Getenv("GEOSHARD_SOAK") != "1"
+	return n%every != 0 && !testkit.Soak()
 }
 
 // The process is killed with SIGKILL before and after every command that an apply sends, and while some of them are under way. The second run, with the same plan or
 // with a new one, ends in the same state as an apply that nobody killed.
 func TestApplyConvergesAfterSIGKILLAtEveryCommand(t *testing.T) {
-	s := newKillScene(t)
+	s := newInterrupted(t)
 	type way struct {
 		world int
 		when  string

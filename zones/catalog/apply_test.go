@@ -17,7 +17,7 @@ import (
 
 // Another tool changes a range between plan and apply, as mongosh does. The apply finds it, names it, and changes nothing.
 func TestApplyFindsWhatAnotherToolChanged(t *testing.T) {
-	s := newKillScene(t)
+	s := newInterrupted(t)
 	plan := s.plan(t, 1)
 	lon := bson.D{{Key: "dc", Value: "LON"}, {Key: "id", Value: lowest}}
 	end := bson.D{{Key: "dc", Value: "LON\x00"}, {Key: "id", Value: lowest}}
@@ -73,7 +73,7 @@ func (p *secondApply) Perform(ctx context.Context, c zones.Change) error {
 }
 
 func TestOneOfTwoAppliesAtOnceWins(t *testing.T) {
-	s := newKillScene(t)
+	s := newInterrupted(t)
 	plan := s.plan(t, 1)
 	elsewhere := open(t)
 	var second error
@@ -96,7 +96,7 @@ func TestOneOfTwoAppliesAtOnceWins(t *testing.T) {
 
 // Whoever was cut off and comes back after somebody else has taken over changes nothing more.
 func TestAnApplyThatWasTakenOverStops(t *testing.T) {
-	s := newKillScene(t)
+	s := newInterrupted(t)
 	plan := s.plan(t, 1)
 	elsewhere := open(t)
 	var second error
@@ -116,7 +116,7 @@ func TestAnApplyThatWasTakenOverStops(t *testing.T) {
 }
 
 func TestRollbackRestoresTheJournalledLayout(t *testing.T) {
-	s := newKillScene(t)
+	s := newInterrupted(t)
 	s.goTo(t, 1)
 	// Two worlds there and back: the rollback of the rollback leads forth again.
 	for i, world := range []int{0, 1, 0} {

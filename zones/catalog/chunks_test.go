@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -60,10 +60,7 @@ func generate(t *testing.T, into *mongo.Collection, n int) {
 
 // A large catalogue is read through the function that reads config.chunks, from a collection of the same shape on a real server.
 func TestChunksOfALargeCatalogue(t *testing.T) {
-	n := catalogueChunks / 10
-	if os.Getenv("GEOSHARD_SOAK") != "" {
-		n = catalogueChunks
-	}
+	n := testkit.Count(t, "chunks", catalogueChunks/10, catalogueChunks)
 	c := clustertest.Alone(t)
 	uri, err := c.MemberURI("s0/HERE")
 	if err != nil {

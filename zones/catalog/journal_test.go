@@ -2,7 +2,6 @@ package catalog_test
 
 import (
 	"fmt"
-	"os"
 	"reflect"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -60,10 +60,7 @@ func TestRunsAreCutAndJoined(t *testing.T) {
 func TestTheJournalHoldsMoreThanADocument(t *testing.T) {
 	c := open(t)
 	cleanJournal(t, c)
-	ranges := 45_000
-	if os.Getenv("GEOSHARD_SOAK") == "1" {
-		ranges = 100_000
-	}
+	ranges := testkit.Count(t, "ranges", 45_000, 100_000)
 	run := runOf(t, "big", ranges)
 	whole, err := bson.Marshal(run)
 	if err != nil || len(whole) <= 16<<20 {

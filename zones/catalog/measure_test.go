@@ -9,6 +9,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -150,7 +151,7 @@ func TestRemainingFollowsTheBalancer(t *testing.T) {
 	}
 	perform(t, c, zones.ReleaseBalancing{Collection: ns})
 	looks, migrating := 0, 0
-	eventually(t, time.Minute, "everything in its zone", func() bool {
+	testkit.Eventually(t, time.Minute, "everything in its zone", func() bool {
 		if left, err = c.Remaining(t.Context(), layout); err != nil {
 			t.Fatal(err)
 		}

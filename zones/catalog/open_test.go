@@ -17,6 +17,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -87,17 +88,7 @@ func secured(t *testing.T) (c *local.Cluster, uri string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	c, err = local.Start(ctx, local.Options{Name: "secured", Topology: world, Dir: t.TempDir(), WANScale: -1, Auth: true, TLS: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(context.Background()); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
+	c = clustertest.Own(t, local.Options{Name: "secured", Topology: world, WANScale: -1, Auth: true, TLS: true})
 	if uri, err = c.SecretURI("HERE"); err != nil {
 		t.Fatal(err)
 	}
@@ -280,9 +271,9 @@ func readsByRole(t *testing.T, planner *mongo.Client, admin *mongo.Database, rol
 			}
 			change("revokePrivilegesFromRole")
 			// A collection that nobody may read at all is not found, rather than refused, by some commands: it has to be refused.
-			eventually(t, time.Minute, action+" on "+p.Resource.String()+" is refused without it", refused)
+			testkit.Eventually(t, time.Minute, action+" on "+p.Resource.String()+" is refused without it", refused)
 			change("grantPrivilegesToRole")
-			eventually(t, time.Minute, action+" on "+p.Resource.String()+" is allowed with it", func() bool { return !refused() })
+			testkit.Eventually(t, time.Minute, action+" on "+p.Resource.String()+" is allowed with it", func() bool { return !refused() })
 			tried++
 		}
 	}

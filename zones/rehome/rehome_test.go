@@ -19,31 +19,29 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/rehome"
 )
 
 func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 
-// soak has the full counts; otherwise the tests do a part of them.
-var soak = os.Getenv("GEOSHARD_SOAK") == "1"
-
-// A scene is a database with carts and the orders that belong to them, both sharded, at home in zone Z0.
-type scene struct {
+// A shop is a database with carts and the orders that belong to them, both sharded, at home in zone Z0.
+type shop struct {
 	t      *testing.T
 	client *mongo.Client
 	world  *topology.Topology
 	db     string
 }
 
-func newScene(t *testing.T, db string, carts int) scene {
+func newShop(t *testing.T, db string, carts int) shop {
 	t.Helper()
 	c := clustertest.Alone(t)
 	uri, err := c.URI(clustertest.SmallDC)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := scene{t: t, client: connect(t, uri), world: worldOf(t, db), db: db}
+	s := shop{t: t, client: connect(t, uri), world: worldOf(t, db), db: db}
 	for _, ns := range s.world.Namespaces {
 		s.shard(ns)
 	}
@@ -86,7 +84,7 @@ func connect(t testing.TB, uri string) *mongo.Client {
 }
 
 // shard gives each zone a tight range and shards the collection.
-func (s scene) shard(ns topology.Namespace) {
+func (s shop) shard(ns topology.Namespace) {
 	s.t.Helper()
 	run := func(cmd bson.D) {
 		s.t.Helper()
@@ -104,9 +102,9 @@ func (s scene) shard(ns topology.Namespace) {
 	run(bson.D{{Key: "shardCollection", Value: ns.Name}, {Key: "key", Value: bson.D{{Key: "dc", Value: 1}, {Key: second, Value: 1}}}})
 }
 
-func (s scene) coll(name string) *mongo.Collection { return s.client.Database(s.db).Collection(name) }
+func (s shop) coll(name string) *mongo.Collection { return s.client.Database(s.db).Collection(name) }
 
-func (s scene) insert(coll string, docs []any) {
+func (s shop) insert(coll string, docs []any) {
 	s.t.Helper()
 	if len(docs) == 0 {
 		return
@@ -116,7 +114,7 @@ func (s scene) insert(coll string, docs []any) {
 	}
 }
 
-func (s scene) count(coll string, filter bson.D) int64 {
+func (s shop) count(coll string, filter bson.D) int64 {
 	s.t.Helper()
 	n, err := s.coll(coll).CountDocuments(s.t.Context(), filter)
 	if err != nil {
@@ -126,7 +124,7 @@ func (s scene) count(coll string, filter bson.D) int64 {
 }
 
 // onShards counts the documents that each shard's server really holds.
-func (s scene) onShards(coll string) [3]int64 {
+func (s shop) onShards(coll string) [3]int64 {
 	s.t.Helper()
 	var counts [3]int64
 	for i := range counts {
@@ -143,14 +141,14 @@ func (s scene) onShards(coll string) [3]int64 {
 	return counts
 }
 
-func (s scene) options(filter any, to string) rehome.Options {
+func (s shop) options(filter any, to string) rehome.Options {
 	return rehome.Options{Namespace: s.db + ".carts", Filter: filter, To: topology.StringOf(to), Batch: 7}
 }
 
 func at(zone string) bson.D { return bson.D{{Key: "dc", Value: zone}} }
 
 func TestDocumentsAndWhatBelongsToThemChangeHome(t *testing.T) {
-	s := newScene(t, "moves", 60)
+	s := newShop(t, "moves", 60)
 	orders := s.count("orders", bson.D{})
 	filter := bson.D{{Key: "user", Value: 1}}
 	dry := s.options(filter, "Z1")
@@ -192,7 +190,7 @@ func TestDocumentsAndWhatBelongsToThemChangeHome(t *testing.T) {
 
 // The filter may be about the home itself, and _ids of several types are one order.
 func TestFilterByTheOldHomeAndMixedIDs(t *testing.T) {
-	s := newScene(t, "mixed", 10)
+	s := newShop(t, "mixed", 10)
 	for _, id := range []any{"a", "b", bson.NewObjectID(), time.Now(), true, bson.D{{Key: "x", Value: 1}}, int64(1 << 40), 2.5} {
 		s.insert("carts", []any{bson.D{{Key: "_id", Value: id}, {Key: "dc", Value: "Z0"}, {Key: "cartId", Value: fmt.Sprint(id)}}})
 	}
@@ -207,11 +205,8 @@ func TestFilterByTheOldHomeAndMixedIDs(t *testing.T) {
 // Writers count up in the documents while these go back and forth; every acknowledged increment must be there in the end.
 func TestNoUpdateIsLostWhileDocumentsMove(t *testing.T) {
 	const carts, writers = 20, 4
-	rounds := 2
-	if soak {
-		rounds = 20
-	}
-	s := newScene(t, "updates", carts)
+	rounds := testkit.Count(t, "rounds", 2, 20)
+	s := newShop(t, "updates", carts)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var all sync.WaitGroup
@@ -263,7 +258,7 @@ func TestNoUpdateIsLostWhileDocumentsMove(t *testing.T) {
 }
 
 // increment adds 1 to a document by its whole key, and says whether it was acknowledged. It looks the key up first, because the document may have moved.
-func (s scene) increment(id int) bool {
+func (s shop) increment(id int) bool {
 	ctx := context.Background()
 	var key struct {
 		DC     string `bson:"dc"`
@@ -282,7 +277,7 @@ func (s scene) increment(id int) bool {
 }
 
 func TestARunThatWasCancelledIsFinishedByTheNext(t *testing.T) {
-	s := newScene(t, "cancelled", 40)
+	s := newShop(t, "cancelled", 40)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	o := s.options(nil, "Z1")
@@ -295,7 +290,7 @@ func TestARunThatWasCancelledIsFinishedByTheNext(t *testing.T) {
 }
 
 // finish runs again and checks that everything is at Z1 once.
-func (s scene) finish(before int64) {
+func (s shop) finish(before int64) {
 	s.t.Helper()
 	got, err := rehome.Rehome(s.t.Context(), s.client, s.world, s.options(nil, "Z1"))
 	if err != nil {
@@ -321,7 +316,7 @@ func TestARunThatWasKilledIsFinishedByTheNext(t *testing.T) {
 		}
 		return
 	}
-	s := newScene(t, "killed", 40)
+	s := newShop(t, "killed", 40)
 	uri, err := clustertest.Alone(t).URI(clustertest.SmallDC)
 	if err != nil {
 		t.Fatal(err)
@@ -354,7 +349,7 @@ func TestARunThatWasKilledIsFinishedByTheNext(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	s := newScene(t, "refused", 3)
+	s := newShop(t, "refused", 3)
 	byID := worldOf(t, "refused")
 	byID.Namespaces[0].ZoneBy, byID.Namespaces[0].Key = "_id", topology.Key{{Name: "_id"}}
 	change := func(edit func(*rehome.Options)) rehome.Options {

@@ -50,7 +50,7 @@ func TestHomesOfEveryTypeOfValue(t *testing.T) {
 	if _, err := zones.Apply(t.Context(), plan, c.ApplyDeps(catalog.LockOptions{}), zones.ApplyOptions{AutoApprove: true}); err != nil {
 		t.Fatal(err)
 	}
-	s := scene{t: t, client: c.Client(), world: world, db: "values"}
+	s := shop{t: t, client: c.Client(), world: world, db: "values"}
 	var docs []any
 	for id, v := range from {
 		docs = append(docs, bson.D{{Key: "_id", Value: id}, {Key: "at", Value: bson.D{{Key: "home", Value: zones.ValueOf(v)}, {Key: "city", Value: "X"}}}, {Key: "id", Value: id}})

@@ -47,17 +47,17 @@ func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 // world is the cluster of this test binary. It asks for logins, as those do where a proof is wanted.
 var world = clustertest.World{YAML: declared, Options: local.Options{Name: "verify", Auth: true}}
 
-// A scene is the cluster with a client of its router.
-type scene struct {
+// An opened is the cluster with a client of its router.
+type opened struct {
 	*local.Cluster
 	router *mongo.Client
 }
 
-func start(t testing.TB) scene {
+func start(t testing.TB) opened {
 	t.Helper()
 	c := world.Start(t)
 	uri, err := c.SecretURI("NYC")
-	return scene{c, connect(t, uri, err)}
+	return opened{c, connect(t, uri, err)}
 }
 
 func connect(t testing.TB, uri string, err error) *mongo.Client {
@@ -74,20 +74,20 @@ func connect(t testing.TB, uri string, err error) *mongo.Client {
 }
 
 // member connects to one member directly.
-func (s scene) member(t testing.TB, name string) *mongo.Client {
+func (s opened) member(t testing.TB, name string) *mongo.Client {
 	t.Helper()
 	uri, err := s.SecretMemberURI(name)
 	return connect(t, uri, err)
 }
 
 // primary connects to the member that is primary of a shard while nothing is broken.
-func (s scene) primary(t testing.TB, shard topology.ShardID) *mongo.Client {
+func (s opened) primary(t testing.TB, shard topology.ShardID) *mongo.Client {
 	t.Helper()
 	return s.member(t, string(shard)+"/"+strings.ToUpper(string(shard)))
 }
 
 // login is how members of the cluster are connected to.
-func (s scene) login(t testing.TB) *options.ClientOptions {
+func (s opened) login(t testing.TB) *options.ClientOptions {
 	t.Helper()
 	uri, err := s.SecretMemberURI("nyc/NYC")
 	if err != nil {
@@ -97,7 +97,7 @@ func (s scene) login(t testing.TB) *options.ClientOptions {
 }
 
 // admin runs an administrative command through the router.
-func (s scene) admin(t testing.TB, cmd bson.D) {
+func (s opened) admin(t testing.TB, cmd bson.D) {
 	t.Helper()
 	if err := s.router.Database("admin").RunCommand(t.Context(), cmd).Err(); err != nil {
 		t.Fatalf("%v: %v", cmd, err)
@@ -105,7 +105,7 @@ func (s scene) admin(t testing.TB, cmd bson.D) {
 }
 
 // declare is the cluster's topology with namespaces of its own.
-func (s scene) declare(namespaces ...topology.Namespace) *topology.Topology {
+func (s opened) declare(namespaces ...topology.Namespace) *topology.Topology {
 	w := *s.Topology()
 	w.Namespaces = namespaces
 	return &w
@@ -117,7 +117,7 @@ func carts(name string) topology.Namespace {
 }
 
 // place shards a collection by {dc, id} with a tight range for each datacenter.
-func (s scene) place(t testing.TB, ns string, second any) {
+func (s opened) place(t testing.TB, ns string, second any) {
 	t.Helper()
 	for i, dc := range datacenters {
 		s.admin(t, bson.D{{Key: "addShardToZone", Value: shards[i]}, {Key: "zone", Value: dc}})
@@ -129,7 +129,7 @@ func (s scene) place(t testing.TB, ns string, second any) {
 
 func key(dc, id any) bson.D { return bson.D{{Key: "dc", Value: dc}, {Key: "id", Value: id}} }
 
-func (s scene) insert(t testing.TB, client *mongo.Client, ns string, docs ...any) {
+func (s opened) insert(t testing.TB, client *mongo.Client, ns string, docs ...any) {
 	t.Helper()
 	db, coll, _ := strings.Cut(ns, ".")
 	// Every member has them when this returns, so that all of them can be counted. The driver repeats it if the shard elects a primary just then.
@@ -139,7 +139,7 @@ func (s scene) insert(t testing.TB, client *mongo.Client, ns string, docs ...any
 	}
 }
 
-func (s scene) verify(t testing.TB, w *topology.Topology, o verify.Options) *verify.Report {
+func (s opened) verify(t testing.TB, w *topology.Topology, o verify.Options) *verify.Report {
 	t.Helper()
 	if o.ShardClient == nil {
 		o.ShardClient = s.login(t)

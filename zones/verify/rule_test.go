@@ -60,7 +60,7 @@ func decimal(t *testing.T, text string) bson.Decimal128 {
 	return d
 }
 
-func (s scene) wantZones(t *testing.T, ns topology.Namespace, want map[topology.ZoneID]int64, unknown int64) {
+func (s opened) wantZones(t *testing.T, ns topology.Namespace, want map[topology.ZoneID]int64, unknown int64) {
 	t.Helper()
 	r := s.verify(t, s.declare(ns), verify.Options{})
 	for _, m := range r.Namespaces[0].Members {

@@ -16,12 +16,13 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/verify"
 )
 
 // fill inserts n documents for each datacenter through the router.
-func (s scene) fill(t testing.TB, ns string, n int) {
+func (s opened) fill(t testing.TB, ns string, n int) {
 	t.Helper()
 	var docs []any
 	for i := range n * len(datacenters) {
@@ -60,7 +61,7 @@ type planted map[string]verify.Kind
 
 // plant puts n documents into random wrong places: past the router onto a shard that does not own them, or through the router into a chunk that lies
 // on a wrong shard. The namespace's ranges must not be in the catalogue, and its values W0, W1 … be owned by the shard that comes after that of their zone.
-func (s scene) plant(t testing.TB, random *rand.Rand, ns string, n int) planted {
+func (s opened) plant(t testing.TB, random *rand.Rand, ns string, n int) planted {
 	t.Helper()
 	all := planted{}
 	for i := range n {
@@ -79,7 +80,7 @@ func (s scene) plant(t testing.TB, random *rand.Rand, ns string, n int) planted 
 }
 
 // wrongly declares that W0 belongs to NYC, W1 to LON and W2 to SYD, and places W0 on lon, W1 on syd and W2 on nyc; NYC, LON and SYD are at home.
-func (s scene) wrongly(t testing.TB, name string) topology.Namespace {
+func (s opened) wrongly(t testing.TB, name string) topology.Namespace {
 	t.Helper()
 	ns := carts(name)
 	s.place(t, name, 1)
@@ -96,7 +97,7 @@ func (s scene) wrongly(t testing.TB, name string) topology.Namespace {
 func TestEveryPlantedDocumentIsFoundOnEveryMember(t *testing.T) {
 	s := start(t)
 	const n = 20
-	seed := uint64(time.Now().UnixNano())
+	seed := testkit.Seed(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	ns := s.wrongly(t, "planted.carts")
 	s.fill(t, ns.Name, 100)
@@ -143,7 +144,7 @@ func (p planted) count(kind verify.Kind) int64 {
 }
 
 // readBack checks that a report survives being written, and that a change of it is noticed.
-func (s scene) readBack(t *testing.T, r *verify.Report) {
+func (s opened) readBack(t *testing.T, r *verify.Report) {
 	t.Helper()
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
@@ -159,7 +160,7 @@ func (s scene) readBack(t *testing.T, r *verify.Report) {
 }
 
 // throughTheRouter sees what is misplaced, and says that it does not see orphans.
-func (s scene) throughTheRouter(t *testing.T, ns topology.Namespace, want planted) {
+func (s opened) throughTheRouter(t *testing.T, ns topology.Namespace, want planted) {
 	t.Helper()
 	r := s.verify(t, s.declare(ns), verify.Options{ViaRouter: true, Examples: 50})
 	if got := r.Totals(); got.Misplaced != want.count(verify.Misplaced) || got.Orphans != 0 || len(r.NotChecked) == 0 || len(r.Residency) != 0 {
@@ -204,7 +205,7 @@ func TestOrphansOfNoZoneAndOfAnUnshardedCollectionAreFound(t *testing.T) {
 }
 
 // owner is the shard that answers a query for a value.
-func (s scene) owner(t *testing.T, ns, dc string) topology.ShardID {
+func (s opened) owner(t *testing.T, ns, dc string) topology.ShardID {
 	t.Helper()
 	db, coll, _ := strings.Cut(ns, ".")
 	for _, shard := range shards {

@@ -17,14 +17,14 @@ import (
 	"github.com/geoshard/geoshard/zones/verify"
 )
 
-// A scene is a cluster, the way into it, and the way to the shards' members.
-type scene struct {
+// An access is a cluster, the way into it, and the way to the shards' members.
+type access struct {
 	*catalog.Catalog
 	cluster *local.Cluster
 	members *options.ClientOptions
 }
 
-func open(t *testing.T, c *local.Cluster) scene {
+func open(t *testing.T, c *local.Cluster) access {
 	t.Helper()
 	world := c.Topology()
 	uri, err := c.SecretURI(world.Datacenters[0].ID)
@@ -44,10 +44,10 @@ func open(t *testing.T, c *local.Cluster) scene {
 			t.Errorf("disconnect: %v", err)
 		}
 	})
-	return scene{opened, c, options.Client().ApplyURI(member)}
+	return access{opened, c, options.Client().ApplyURI(member)}
 }
 
-func (s scene) plan(t *testing.T, world *topology.Topology, o zones.PlanOptions) *zones.Plan {
+func (s access) plan(t *testing.T, world *topology.Topology, o zones.PlanOptions) *zones.Plan {
 	t.Helper()
 	plan, err := s.Plan(t.Context(), world, o)
 	if err != nil {
@@ -57,7 +57,7 @@ func (s scene) plan(t *testing.T, world *topology.Topology, o zones.PlanOptions)
 }
 
 // apply plans a world, applies the plan as it was saved to a file, and wants a second plan to have nothing to do.
-func (s scene) apply(t *testing.T, world *topology.Topology, o zones.PlanOptions) *zones.Plan {
+func (s access) apply(t *testing.T, world *topology.Topology, o zones.PlanOptions) *zones.Plan {
 	t.Helper()
 	plan := s.plan(t, world, o)
 	text, err := json.MarshalIndent(plan, "", "  ")
@@ -82,7 +82,7 @@ func (s scene) apply(t *testing.T, world *topology.Topology, o zones.PlanOptions
 }
 
 // prove verifies a world: every member was asked, no document is outside its zone, and there are as many of them, and of unknown values, as were put there.
-func (s scene) prove(t *testing.T, world *topology.Topology, want counts) *verify.Report {
+func (s access) prove(t *testing.T, world *topology.Topology, want counts) *verify.Report {
 	t.Helper()
 	r, err := verify.Verify(t.Context(), s.Client(), world, verify.Options{ShardClient: s.members})
 	if err != nil {
@@ -121,7 +121,7 @@ func primaries(members []verify.Member) []verify.Member {
 }
 
 // leave takes away what a world left on the shared cluster: its databases, with their ranges, and its zones.
-func (s scene) leave(t *testing.T, world *topology.Topology) {
+func (s access) leave(t *testing.T, world *topology.Topology) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
