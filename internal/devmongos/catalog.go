@@ -294,10 +294,26 @@ func (c *catalogue) loadShards(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, left := range c.takeShards(entries) {
-		left.close()
-	}
+	c.leave(ctx, c.takeShards(entries)...)
 	return nil
+}
+
+// leave lets go of the sets of shards that were removed. Nobody watches their members from now on, so whoever still waits for one that has fallen
+// silent would wait for good: those who do so here lose their connections, those in the core begin anew, and both read where everything is now.
+func (c *catalogue) leave(ctx context.Context, sets ...*replicaSet) {
+	if len(sets) == 0 {
+		return
+	}
+	for _, s := range sets {
+		s.close()
+	}
+	c.forgetAll()
+	c.router.core.reset()
+	ctx, cancel := context.WithTimeout(ctx, c.router.cfg.FailoverBudget)
+	defer cancel()
+	if _, err := c.router.askCore(ctx, bson.D{{Key: "flushRouterConfig", Value: 1}}); err != nil {
+		c.router.log.Warn("the core may not know yet that a shard was removed", "error", err)
+	}
 }
 
 // takeShards returns the sets that are no shards any more.

@@ -51,19 +51,19 @@ func configCommand(name string, more ...bson.E) handler {
 func (r *router) removeShard(ctx context.Context, req *request) (bsoncore.Document, error) {
 	answer, err := configCommand("_configsvrRemoveShard", majority)(r, ctx, req)
 	if err == nil && stringField(answer, "state") == "completed" {
-		r.catalog.forgetShard(topology.ShardID(stringField(req.body, req.name)))
+		r.catalog.forgetShard(ctx, topology.ShardID(stringField(req.body, req.name)))
 	}
 	return answer, err
 }
 
 // forgetShard lets go of a shard's connections: another replica set may get its name.
-func (c *catalogue) forgetShard(id topology.ShardID) {
+func (c *catalogue) forgetShard(ctx context.Context, id topology.ShardID) {
 	c.mu.Lock()
 	set := c.shards[id]
 	delete(c.shards, id)
 	c.mu.Unlock()
 	if set != nil {
-		set.close()
+		c.leave(ctx, set)
 	}
 }
 

@@ -146,7 +146,10 @@ func (s *replicaSet) lost(m *member, silent bool) {
 	s.mu.Unlock()
 }
 
-// waitPrimary returns the primary, waiting for one to be elected for as long as the budget allows.
+// errSetClosed is returned for a set that the router has let go of: its shard was removed.
+var errSetClosed = errors.New("the shard was removed")
+
+// waitPrimary returns the primary, waiting for one to be elected for as long as the budget allows and somebody watches.
 func (s *replicaSet) waitPrimary(ctx context.Context) (*member, error) {
 	for {
 		s.mu.Lock()
@@ -157,6 +160,8 @@ func (s *replicaSet) waitPrimary(ctx context.Context) (*member, error) {
 		}
 		select {
 		case <-changed:
+		case <-s.ctx.Done():
+			return nil, errSetClosed
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -179,6 +184,9 @@ func (s *replicaSet) onPrimary(ctx context.Context, cmd command, repeatable bool
 	for {
 		primary, err := s.waitPrimary(budget)
 		if err != nil {
+			if errors.Is(err, errSetClosed) {
+				last = err
+			}
 			return reply{}, s.noPrimary(ctx, last)
 		}
 		rep, err := primary.run(ctx, cmd)

@@ -1,0 +1,117 @@
+package devmongos
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"github.com/geoshard/geoshard/internal/testkit"
+	"github.com/geoshard/geoshard/internal/wire"
+)
+
+// A silentServer answers ok, but nothing while it is silent; its connections stay open.
+type silentServer struct {
+	net.Listener
+	asked chan struct{} // one for each command while it was silent
+
+	mu     sync.Mutex
+	silent bool // guarded by mu
+}
+
+func startSilent(t *testing.T) *silentServer {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	s := &silentServer{Listener: l, silent: true, asked: make(chan struct{}, 100)}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go s.serve(conn)
+		}
+	}()
+	return s
+}
+
+func (s *silentServer) serve(conn net.Conn) {
+	defer conn.Close()
+	for in := bufio.NewReader(conn); ; {
+		b, err := wire.Read(in, nil)
+		if err != nil {
+			return
+		}
+		msg, err := wire.Decode(b)
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		silent := s.silent
+		s.mu.Unlock()
+		if silent {
+			s.asked <- struct{}{}
+			continue
+		}
+		start, out := wire.AppendMsgStart(nil, 1, msg.RequestID, 0)
+		if _, err := conn.Write(wire.AppendMsgEnd(append(out, okReply...), start)); err != nil {
+			return
+		}
+	}
+}
+
+func (s *silentServer) answer() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silent = false
+}
+
+// When a shard is removed while its members are silent, nobody watches them any more. Who waits for them, here or through the core, is freed.
+func TestRemovedShardFreesThoseWhoWait(t *testing.T) {
+	core, member := startSilent(t), startSilent(t)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
+	defer cancel()
+	r := &router{base: ctx, log: slog.New(slog.DiscardHandler)}
+	r.cfg.Core, r.cfg.FailoverBudget = core.Addr().String(), testkit.Patience
+	r.cfg.Dial = new(net.Dialer).DialContext
+	r.core = newCore(r)
+	defer r.core.close()
+	r.catalog = newCatalogue(r)
+	set := newReplicaSet(r, "s2/"+member.Addr().String())
+	began := time.Now()
+	waits := map[string]chan error{"for the primary": make(chan error, 1), "through the core": make(chan error, 1)}
+	go func() {
+		_, err := set.onPrimary(ctx, command{body: okReply}, true)
+		waits["for the primary"] <- err
+	}()
+	go func() {
+		rep, err := r.core.ask(ctx, build(func(dst []byte) []byte { return bsoncore.AppendStringElement(dst, "clusterFind", "c") }))
+		if err == nil {
+			rep.buf.release()
+		}
+		waits["through the core"] <- err
+	}()
+	<-core.asked
+	<-member.asked
+	core.answer()
+	r.catalog.leave(ctx, set)
+	if err := <-waits["through the core"]; err != nil {
+		t.Errorf("through the core: %v", err)
+	}
+	if err := <-waits["for the primary"]; err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("for the primary: got %v, want an answer that says that there is none", err)
+	}
+	if took := time.Since(began); took > testkit.Patience/2 {
+		t.Errorf("those who waited were freed after %v", took)
+	}
+}
