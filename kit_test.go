@@ -19,7 +19,12 @@ var kit = []string{"internal/testkit/", "cluster/clustertest/"}
 var kitEnv = []string{"GEOSHARD_SOAK", "GEOSHARD_SEED", "GEOSHARD_TEST_URI", "GEOSHARD_TEST_CLUSTER", "GEOSHARD_ACCEPT"}
 
 // notKit are files that may do one of the things by themselves, with the reason. One that needs no exception any more has to go from the list.
-var notKit = map[string]string{}
+var notKit = map[string]string{
+	"cluster/container/example_test.go": "it shows users how to start a cluster",
+	"cluster/container/usage_test.go":   "it is the documented example of a user's test",
+	"cluster/local/attach_test.go":      "it is about starts that are refused",
+	"cluster/local/survive_test.go":     "it is about starts that are interrupted, killed, or side by side",
+}
 
 // A hand made thing is what a test file makes instead of using the kit's.
 type handMade struct {
@@ -71,6 +76,7 @@ func handMadeIn(name string, content []byte) (found []handMade, _ error) {
 		found = append(found, handMade{set.Position(n.Pos()), fmt.Sprintf(format, args...)})
 	}
 	tests := strings.HasSuffix(name, "_test.go")
+	sleeps := slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"testing/synctest"` }) // in virtual time
 	var virtual, loops int // how many bubbles and loops are around
 	var visit func(ast.Node) bool
 	within := func(n ast.Node, count *int) {
@@ -104,7 +110,7 @@ func handMadeIn(name string, content []byte) (found []handMade, _ error) {
 					within(a, &virtual)
 				}
 				return false
-			case tests && called == "time.Sleep" && virtual == 0:
+			case tests && called == "time.Sleep" && !sleeps && virtual == 0:
 				note(n, "time.Sleep outside of virtual time: wait for the state, or pace with testkit.Pause")
 			case tests && (called == "local.Start" || called == "container.Run"):
 				note(n, "%s: take a cluster of cluster/clustertest", called)

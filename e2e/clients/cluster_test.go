@@ -9,9 +9,6 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-// uriEnv names a query router that runs already, for example a real mongos in front of three shards; no cluster is started then.
-const uriEnv = "GEOSHARD_TEST_URI"
-
 // world is one datacenter: the clients' subject is the query router, not the distance. The first shard can lose its primary, the others are as light as can be.
 var world = clustertest.World{YAML: `version: 1
 datacenters: {HERE: {name: Here}}
@@ -30,7 +27,8 @@ func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 // routerURI is the connection string of the query router that the clients are tested through.
 func routerURI(t *testing.T) string {
 	t.Helper()
-	if uri := os.Getenv(uriEnv); uri != "" {
+	// A query router that runs already, for example a real mongos in front of three shards: no cluster is started then.
+	if uri, given := clustertest.TestURI(); given {
 		return uri
 	}
 	uri, err := world.Start(t).URI("HERE")
