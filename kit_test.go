@@ -77,7 +77,7 @@ func handMadeIn(name string, content []byte) (found []handMade, _ error) {
 	}
 	tests := strings.HasSuffix(name, "_test.go")
 	sleeps := slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"testing/synctest"` }) // in virtual time
-	var virtual, loops int // how many bubbles and loops are around
+	var virtual, loops int                                                                                                    // how many bubbles and loops are around
 	var visit func(ast.Node) bool
 	within := func(n ast.Node, count *int) {
 		*count++
