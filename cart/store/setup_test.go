@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/cluster/clustertest"
 )
 
 func validatorOf(t testing.TB, db *mongo.Database, collection string) bson.Raw {
@@ -63,7 +64,7 @@ func TestSetupKeepsOthersValidators(t *testing.T) {
 
 func TestUnshardedCollectionsAreNamed(t *testing.T) {
 	c := client(t)
-	dropAtTheEnd(t, c.Database("cartstore_unsharded"))
+	clustertest.Claim(t, sharedURI(t), "cartstore_unsharded")
 	s := at(t, c, "cartstore_unsharded", "dataCenter", "LON")
 	if err := s.Setup(t.Context(), nil); err != nil {
 		t.Fatal(err)

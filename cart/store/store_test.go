@@ -64,16 +64,6 @@ func client(t testing.TB) *mongo.Client {
 	return c
 }
 
-// dropAtTheEnd leaves nothing behind: other packages may use the cluster.
-func dropAtTheEnd(t testing.TB, db *mongo.Database) {
-	t.Helper()
-	t.Cleanup(func() {
-		if err := db.Drop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // homes are the zones of the small cluster's shards; each has the carts of one datacenter.
 var homes = map[topology.DatacenterID]string{"NYC": "s0", "LON": "s1", "SYD": "s2"}
 
@@ -102,7 +92,7 @@ func sharded(t testing.TB, c *mongo.Client, database, field string) {
 func shop(t testing.TB, database, field string) *store.Store {
 	t.Helper()
 	c := client(t)
-	dropAtTheEnd(t, c.Database(database))
+	clustertest.Claim(t, sharedURI(t), database)
 	sharded(t, c, database, field)
 	s := at(t, c, database, field, "LON")
 	if err := s.Setup(t.Context(), nil); err != nil {

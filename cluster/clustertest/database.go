@@ -3,12 +3,15 @@ package clustertest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
@@ -32,18 +35,39 @@ func DatabaseAt(t testing.TB, uri string) string {
 	t.Helper()
 	program := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe"), ".test")
 	name := "test_" + program + "_" + strings.ToLower(rand.Text()[:12])
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), dropWithin)
-		defer cancel()
-		client, err := mongo.Connect(options.Client().ApplyURI(uri))
-		if err != nil {
-			t.Errorf("drop %s: %v", name, err)
-			return
+	Claim(t, uri, name)
+	return name
+}
+
+// Claim takes a database whose name is part of what a test says, and drops it at the test's end. Where it has collections already the test ends at once and leaves
+// them alone: they are somebody's, or a test was killed.
+func Claim(t testing.TB, uri, database string) {
+	t.Helper()
+	err := withDatabase(uri, database, func(ctx context.Context, db *mongo.Database) error {
+		found, err := db.ListCollectionNames(ctx, bson.D{})
+		if err == nil && len(found) > 0 {
+			err = fmt.Errorf("it has the collections %s: drop it if it is no longer needed", strings.Join(found, ", "))
 		}
-		defer func() { _ = client.Disconnect(ctx) }()
-		if err := client.Database(name).Drop(ctx); err != nil {
-			t.Errorf("drop %s: %v", name, err)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("claim the database %s: %v", database, err)
+	}
+	t.Cleanup(func() {
+		err := withDatabase(uri, database, func(ctx context.Context, db *mongo.Database) error { return db.Drop(ctx) })
+		if err != nil {
+			t.Errorf("drop the database %s: %v", database, err)
 		}
 	})
-	return name
+}
+
+// withDatabase does one thing with a database on a connection of its own: a test's client may be closed by then.
+func withDatabase(uri, name string, do func(context.Context, *mongo.Database) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), dropWithin)
+	defer cancel()
+	client, err := mongo.Connect(options.Client().ApplyURI(uri))
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(ctx, client.Database(name)), client.Disconnect(ctx))
 }

@@ -45,7 +45,8 @@ func (p *process) directClient() (*mongo.Client, error) {
 		SetServerMonitoringMode("poll").
 		SetHeartbeatInterval(10 * time.Second).
 		SetServerSelectionTimeout(2 * time.Second).
-		SetConnectTimeout(2 * time.Second)
+		// A login takes a second of a busy machine; who does not answer is known by the server selection.
+		SetConnectTimeout(10 * time.Second)
 	if p.Kind == kindRouter {
 		o.SetDirect(false)
 	}

@@ -123,6 +123,7 @@ func TestTheTokenGoesOutAfterEveryWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	clustertest.Claim(t, uri, "gintoken")
 	keys := keyring(t, "k", 1)
 	one := shop(t, gintoken.Options{Client: connect(t, uri), Keys: keys, Home: "NYC"}, "gintoken")
 	other := shop(t, gintoken.Options{Client: connect(t, uri), Keys: keys, Home: "LON"}, "gintoken")

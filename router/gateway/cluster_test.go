@@ -84,11 +84,8 @@ func TestRecordsChangeHomeUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := errors.Join(client.Database("gateway_moves").Drop(context.WithoutCancel(ctx)), client.Disconnect(context.WithoutCancel(ctx))); err != nil {
-			t.Error(err)
-		}
-	}()
+	defer func() { _ = client.Disconnect(context.WithoutCancel(ctx)) }()
+	clustertest.Claim(t, uri, "gateway_moves")
 	carts := client.Database("gateway_moves").Collection("carts")
 	command := bson.D{{Key: "shardCollection", Value: "gateway_moves.carts"}, {Key: "key", Value: bson.D{{Key: "dataCenter", Value: 1}, {Key: "cartId", Value: 1}}}}
 	for _, c := range []bson.D{{{Key: "enableSharding", Value: "gateway_moves"}}, command} {

@@ -46,15 +46,20 @@ func connect(t testing.TB, opts *options.ClientOptions) *mongo.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // other packages may use the cluster
-		for _, name := range []string{"guard_shop", "guard_logs"} {
-			if err := client.Database(name).Drop(context.Background()); err != nil {
-				t.Error(err)
-			}
-		}
-		_ = client.Disconnect(context.Background())
-	})
+	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
 	return client
+}
+
+// claim takes the databases of the declared world.
+func claim(t testing.TB) {
+	t.Helper()
+	uri, err := clustertest.Shared(t).URI(clustertest.SmallDC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"guard_shop", "guard_logs"} {
+		clustertest.Claim(t, uri, name)
+	}
 }
 
 // layOut gives a collection the declared ranges, by the layout that the plan has, and a chunk in each gap that lies on a shard picked at random.
@@ -94,6 +99,7 @@ func layOut(t testing.TB, client *mongo.Client, w *topology.Topology, name strin
 // Where the guard names one zone, which has one shard here, both agree exactly.
 func TestTheGuardAgreesWithTheQueryRouter(t *testing.T) {
 	w := world(t)
+	claim(t)
 	client := connect(t, options.Client())
 	layOut(t, client, w, "guard_shop.carts")
 	layOut(t, client, w, "guard_shop.tenants")
@@ -185,6 +191,7 @@ func TestTheGuardCountsAndRefusesOnARealCluster(t *testing.T) {
 			sent.Add(1)
 		}
 	}}))
+	claim(t)
 	client := connect(t, opts)
 	ctx := t.Context()
 	carts := g.Collection(client.Database("guard_logs").Collection("visits")) // by the pattern guard_logs.*
@@ -308,6 +315,7 @@ func TestEveryMethodOfTheDriversCollectionIsDecidedOn(t *testing.T) {
 // BenchmarkFindOne is a point read of a real cluster without a guard, with its monitor, and with its collection as well.
 func BenchmarkFindOne(b *testing.B) {
 	query := bson.D{{Key: "dataCenter", Value: "NYC"}, {Key: "at", Value: 1}}
+	claim(b)
 	plain := connect(b, options.Client()).Database("guard_logs").Collection("bench")
 	opts := options.Client()
 	g, err := New(Options{World: world(b), Here: "NYC", Mode: ModeRefuse, Client: opts})

@@ -169,7 +169,8 @@ func (f *Formation[M]) formSet(ctx context.Context, set string, members []M) err
 		}
 	}
 	config := layout.SetConfig(set, nodes, hosts, f.ElectionTimeout)
-	if err := home.Run(ctx, bson.D{{Key: "replSetInitiate", Value: config}}, nil); err != nil && !initiated(err) {
+	// On a busy machine the first connection, with its login, may take longer than a command has.
+	if err := Persist(ctx, home, bson.D{{Key: "replSetInitiate", Value: config}}, f.Ended); err != nil && !initiated(err) {
 		return err
 	}
 	// After one election timeout, since a set that was just initiated has heard of no primary. To ask the member to step up would save that time by a command that MongoDB
