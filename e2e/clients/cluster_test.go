@@ -27,7 +27,6 @@ func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 // routerURI is the connection string of the query router that the clients are tested through.
 func routerURI(t *testing.T) string {
 	t.Helper()
-	// A query router that runs already, for example a real mongos in front of three shards: no cluster is started then.
 	if uri, given := clustertest.TestURI(); given {
 		return uri
 	}

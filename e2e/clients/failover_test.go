@@ -56,7 +56,7 @@ func TestFailover(t *testing.T) {
 		})
 	})
 	t.Run("router", func(t *testing.T) {
-		clustertest.Needs(t, "a cluster that may be broken")
+		clustertest.Needs(t, "a member that it may kill")
 		cluster := world.Start(t)
 		at := place{name: "router", uri: routerURI(t), sharded: true}
 		var all []*writing

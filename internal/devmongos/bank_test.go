@@ -73,6 +73,7 @@ func openBank(ctx context.Context, t *testing.T, c *testCluster) {
 		}
 	}
 	must(d("balancerStop", 1))
+	c.dropDatabase(ctx, t, "bank")
 	must(d("enableSharding", "bank", "primaryShard", "s1"))
 	for i, shard := range c.shards {
 		must(d("addShardToZone", shard, "zone", zoneName(i)))

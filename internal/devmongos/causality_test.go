@@ -197,6 +197,7 @@ func (c *testCluster) spreadCausal(ctx context.Context, t *testing.T, collection
 		}
 	}
 	must(d("balancerStop", 1))
+	c.dropDatabase(ctx, t, "causal")
 	must(d("enableSharding", "causal"))
 	for i, shard := range c.shards {
 		must(d("addShardToZone", shard, "zone", zoneName(i)))

@@ -133,6 +133,7 @@ func chaosCollection(ctx context.Context, t *testing.T, c *testCluster) *mongo.C
 	}
 	const ns = "chaos.things"
 	must(d("balancerStop", 1))
+	c.dropDatabase(ctx, t, "chaos")
 	must(d("enableSharding", "chaos"))
 	bounds := []any{bson.MinKey{}}
 	for k := int32(1000); k < keySpace; k += 1000 {

@@ -71,6 +71,14 @@ func (c *testCluster) admin(ctx context.Context, command bson.D) error {
 	return c.client.Database("admin").RunCommand(ctx, command).Err()
 }
 
+// dropDatabase drops what another test has left.
+func (c *testCluster) dropDatabase(ctx context.Context, t testing.TB, name string) {
+	t.Helper()
+	if err := c.client.Database(name).Drop(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // address is the router's host:port.
 func (c *testCluster) address(t testing.TB) string {
 	t.Helper()
@@ -116,11 +124,8 @@ func (c *testCluster) spread(ctx context.Context, t testing.TB, specs []spec) {
 		}
 	}
 	must(d("balancerStop", 1))
-	for _, name := range []string{"diff", "diff2"} { // of the test before
-		if err := c.client.Database(name).Drop(ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
+	c.dropDatabase(ctx, t, "diff")
+	c.dropDatabase(ctx, t, "diff2")
 	must(d("enableSharding", "diff", "primaryShard", "s0"))
 	must(d("enableSharding", "diff2", "primaryShard", "s1"))
 	for i, s := range c.shards {

@@ -15,51 +15,66 @@ import (
 	"github.com/geoshard/geoshard/internal/testkit"
 )
 
-// shared is the cluster of all tests that break nothing; see sharedSmall.
+// shared is the cluster of all tests that break nothing; see sharedSmall. Tests that take it do not run side by side.
 var shared struct {
-	once    sync.Once
 	cluster *smallCluster
+	users   map[string]bool // names of the tests that have taken it
 	log     routerLog
 	stop    func() error
-	err     error // of the start, told to every test
 }
 
-// sharedSmall returns the cluster of all tests that break nothing, with one member in each shard. Each gives itself a database of its own. TestMain ends it.
+// sharedSmall returns the cluster of all tests that break nothing, with one member in each shard. Each gives itself databases of its own; one that comes again
+// (go test -count) finds a new cluster. TestMain ends it.
 func sharedSmall(t *testing.T) *smallCluster {
 	t.Helper()
-	shared.once.Do(func() {
-		dir, err := os.MkdirTemp("", "geoshard-devmongos-") // not the test's: the cluster outlives the first one
-		if err != nil {
-			shared.err = err
-			return
+	if shared.users[t.Name()] {
+		if err := CloseShared(); err != nil {
+			t.Fatalf("close the shared cluster: %v", err)
 		}
-		shared.cluster = &smallCluster{dir: dir, shards: map[string]*shardSet{}}
-		ctx, cancel := context.WithTimeout(context.Background(), startWithin)
-		defer cancel()
-		began := time.Now()
-		if shared.err = shared.cluster.start(ctx, 1); shared.err == nil {
-			shared.stop, shared.err = shared.cluster.startRouter(ctx, &shared.log)
-		}
-		t.Logf("shared cluster: started in %s", time.Since(began).Round(time.Millisecond))
-	})
-	if shared.err != nil {
-		t.Fatalf("start the shared cluster: %v", shared.err)
 	}
+	if shared.cluster == nil {
+		if err := startShared(t); err != nil {
+			t.Fatalf("start the shared cluster: %v", err)
+		}
+	}
+	shared.users[t.Name()] = true
 	shared.log.reset()
 	t.Cleanup(func() { shared.log.show(t) })
 	return shared.cluster
 }
 
+func startShared(t *testing.T) error {
+	dir, err := os.MkdirTemp("", "geoshard-devmongos-") // not the test's: the cluster outlives the first one
+	if err != nil {
+		return err
+	}
+	c := &smallCluster{dir: dir, shards: map[string]*shardSet{}}
+	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
+	defer cancel()
+	began := time.Now()
+	var stop func() error
+	if err = c.start(ctx, 1); err == nil {
+		stop, err = c.startRouter(ctx, &shared.log)
+	}
+	if err != nil {
+		c.killAll()
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	t.Logf("shared cluster: started in %s", time.Since(began).Round(time.Millisecond))
+	shared.cluster, shared.users, shared.stop = c, map[string]bool{}, stop
+	return nil
+}
+
 // CloseShared ends the shared cluster, if it was started, for TestMain, which is in the external test package.
-func CloseShared() (err error) {
-	if shared.cluster == nil {
+func CloseShared() error {
+	c := shared.cluster
+	if c == nil {
 		return nil
 	}
-	if shared.stop != nil {
-		err = shared.stop()
-	}
-	shared.cluster.killAll()
-	return errors.Join(err, os.RemoveAll(shared.cluster.dir))
+	err := shared.stop()
+	c.killAll()
+	shared.cluster, shared.users = nil, nil
+	return errors.Join(err, os.RemoveAll(c.dir))
 }
 
 // A routerLog keeps what a router says, for a test that fails.

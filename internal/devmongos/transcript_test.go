@@ -37,6 +37,7 @@ type transcript struct {
 func TestTranscripts(t *testing.T) {
 	ctx := t.Context()
 	plain, sharded := startPlain(t), startCluster(t)
+	sharded.dropDatabase(ctx, t, "transcripts")
 	for _, command := range []bson.D{d("balancerStop", 1), d("enableSharding", "transcripts", "primaryShard", "s1")} {
 		if err := sharded.admin(ctx, command); err != nil {
 			t.Fatalf("%s: %v", text(command), err)
