@@ -186,6 +186,10 @@ func (p Profile) readPreference(dc topology.DatacenterID) *readpref.ReadPref {
 		return readpref.Primary()
 	}
 	var with []readpref.Option
+	if mode == readpref.NearestMode {
+		// Routers before 8.1 hedge these reads unless they are told not to: a read that is slow is sent to a second member as well, over a link.
+		with = append(with, readpref.WithHedgeEnabled(false))
+	}
 	if sets := p.tagSets(dc); len(sets) > 0 {
 		with = append(with, readpref.WithTagSets(sets...))
 	}
