@@ -62,11 +62,12 @@ func (r *router) onRoute(ctx context.Context, req *request, rt *route, cmd bson.
 	})
 }
 
-// onEach sends each shard a command of its own, all at once.
+// onEach sends each shard a command of its own, all at once, and waits for every answer: a shard that is only given up on does what it was told later, after the client has heard of another's refusal
+// and perhaps undone the command.
 func (r *router) onEach(ctx context.Context, req *request, shards []topology.ShardID, db string, cmd func(topology.ShardID) bson.D) ([]shardAnswer, error) {
 	var mu sync.Mutex
 	var answers []shardAnswer
-	group, ctx := errgroup.WithContext(ctx)
+	var group errgroup.Group
 	for _, shard := range shards {
 		group.Go(func() error {
 			rep, err := r.onShard(ctx, req, shard, db, cmd(shard))
