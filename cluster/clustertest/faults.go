@@ -347,8 +347,11 @@ func (s *suite) close(t *testing.T) {
 		t.Errorf("second close: got %v, want nil", err)
 	}
 	for _, m := range before.Members {
-		if alive, _ := process.PidExistsWithContext(ctx, int32(m.PID)); alive && m.PID != 0 {
-			t.Errorf("%s: process %d is still there", m.Name, m.PID)
+		if left, err := process.NewProcessWithContext(ctx, int32(m.PID)); err == nil && m.PID != 0 {
+			// The number may be that of a process that has started since.
+			if created, err := left.CreateTimeWithContext(ctx); err == nil && time.UnixMilli(created).Before(began) {
+				t.Errorf("%s: process %d is still there", m.Name, m.PID)
+			}
 		}
 		if conn, err := net.DialTimeout("tcp", m.Host, time.Second); err == nil {
 			_ = conn.Close()

@@ -26,6 +26,8 @@ const (
 	causalLag = 250 * time.Millisecond
 	// readsPerWrite follow each write of a session: two of its own document, and two of one that another session writes.
 	readsPerWrite = 4
+	// looseReads are made without causal sessions: so many that both kinds of violation are among them. Of 320 a busy machine had none that went back.
+	looseReads = 2_000
 )
 
 // TestCausality reads from secondaries, of which one in each shard lags, in causal sessions: nobody reads less than he wrote or has read
@@ -54,7 +56,7 @@ func TestCausality(t *testing.T) {
 		{"replica set", []*mongo.Client{c.replicaSet(t, c.shards[0])}},
 	} {
 		t.Run(target.name, func(t *testing.T) {
-			without := observe(ctx, t, target.clients, "loose", 300, false)
+			without := observe(ctx, t, target.clients, "loose", looseReads, false)
 			with := observe(ctx, t, target.clients, "causal", reads, true)
 			t.Logf("causal sessions: %s", with)
 			t.Logf("without: %s", without)

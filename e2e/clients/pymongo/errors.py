@@ -28,8 +28,9 @@ check("_id cannot change", ["WriteError", 66], lambda: raised(lambda: c.update_o
 check("an unknown write concern", ["WriteConcernError", 79], lambda: raised(lambda: c.with_options(write_concern=WriteConcern("unheardOf")).insert_one({"place": "east", "n": 10})))
 check("more members than there are", True, lambda: raised(lambda: c.with_options(write_concern=WriteConcern(9, wtimeout=500)).insert_one({"place": "east", "n": 11}))[0] in ("WriteConcernError", "WTimeoutError"))
 check("an unknown read concern", ["OperationFailure", 9], lambda: raised(lambda: c.with_options(read_concern=ReadConcern("unheardOf")).find_one()))
-check("time runs out", ["ExecutionTimeout", 50], lambda: raised(lambda: c.find(
-    {"$expr": {"$function": {"body": "function() { sleep(300); return true; }", "args": [], "lang": "js"}}}).max_time_ms(100).to_list()))
+# Where the JavaScript engine is the first to notice, on a busy machine, the server says 11601 (Interrupted).
+check("time runs out", True, lambda: raised(lambda: c.find(
+    {"$expr": {"$function": {"body": "function() { sleep(300); return true; }", "args": [], "lang": "js"}}}).max_time_ms(100).to_list())[1] in (50, 11601))
 check("too large for one document", True, lambda: raised(lambda: c.insert_one({"place": "east", "n": 800, "data": b"x" * 17_000_000}))[0] in ("DocumentTooLarge", "WriteError", "OperationFailure"))
 check("findAndModify of a bad update", {"code": 9, "labels": []}, lambda: failing(lambda: c.find_one_and_update({"place": "east", "n": 0}, {"$unheardOf": {"a": 1}})))
 check("a command for admin alone", ["OperationFailure", 13], lambda: raised(lambda: db.command("listDatabases")))
