@@ -2,7 +2,6 @@ package catalog_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,22 +10,19 @@ import (
 	"testing"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/event"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/internal/testkit"
-	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
 
-// The environment of a child process that applies a plan and dies on the way: where, with which cluster, and towards which world.
+// The environment of a child process that applies a plan and dies on the way: where, with which cluster, under which name, and towards which world.
 const (
 	killAtEnv    = "GEOSHARD_TEST_KILL_AT"
 	killURIEnv   = "GEOSHARD_TEST_KILL_URI"
+	killNameEnv  = "GEOSHARD_TEST_KILL_NAME"
 	killWorldEnv = "GEOSHARD_TEST_KILL_WORLD"
 )
 
@@ -39,46 +35,6 @@ func init() {
 		}
 		os.Exit(0)
 	}
-}
-
-// killWorlds are two worlds. On the way from one to the other, every kind of change is made.
-var killWorlds = [2]string{
-	killWorld("s1", "report", "[{zone: KA, values: [LON]}, {zone: KB, values: [NYC]}]"),
-	killWorld("s2", "reject", "[{zone: KC, values: [LON]}, {zone: KB, values: [NYC]}, {zone: KA, values: [SYD]}]"),
-}
-
-func killWorld(shardOfKC, unknown, ranges string) string {
-	return `version: 1
-datacenters: {HERE: {name: Here}}
-shards:
-  s0: {members: [{dc: HERE, priority: 1}]}
-  s1: {members: [{dc: HERE, priority: 1}]}
-  s2: {members: [{dc: HERE, priority: 1}]}
-zones:
-  KA: {shards: [s0]}
-  KB: {shards: [s1]}
-  KC: {shards: [` + shardOfKC + `]}
-namespaces:
-  killed.carts: {key: {dc: 1, id: 1}, zoneBy: dc, onlyRanges: true, unknown: ` + unknown + `, ranges: ` + ranges + `}
-  killed.stock: {key: {dc: 1, id: hashed}, zoneBy: dc, onlyRanges: true, ranges: [{zone: KA, values: [LON]}]}
-`
-}
-
-var killedCollections = []string{"killed.carts", "killed.stock"}
-
-var killApproval = zones.ApplyOptions{AutoApprove: true, Force: true}
-
-// planFor plans the way from a state to a world.
-func planFor(ctx context.Context, c *catalog.Catalog, state *zones.State, world string) (*zones.Plan, error) {
-	want, err := topology.Parse("world.yaml", []byte(world))
-	if err != nil {
-		return nil, err
-	}
-	applied, err := c.Journal().LastApplied(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return zones.NewPlan(want, state, applied, zones.PlanOptions{Shard: true, Prune: true}, time.Now())
 }
 
 // A killer kills this process at the n-th command that is sent while it is armed: before the command leaves, after its answer has come, or while it is under way.
@@ -129,216 +85,110 @@ func applyAndDie(at string) error {
 	if _, err := fmt.Sscanf(at, "%d %s", &k.n, &k.when); err != nil {
 		return fmt.Errorf("%s=%q: %w", killAtEnv, at, err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	c, err := catalog.Open(ctx, catalog.Options{URI: os.Getenv(killURIEnv), Client: options.Client().SetMonitor(k.monitor())})
 	if err != nil {
 		return err
 	}
-	state, err := c.Outline().Read(ctx, killedCollections)
-	if err != nil {
-		return err
-	}
-	plan, err := planFor(ctx, c, state, os.Getenv(killWorldEnv))
+	s := swinging{Catalog: c, name: os.Getenv(killNameEnv)}
+	plan, err := s.planTo(ctx, os.Getenv(killWorldEnv))
 	if err != nil {
 		return err
 	}
 	k.armed.Store(true)
-	_, err = zones.Apply(ctx, plan, c.ApplyDeps(catalog.LockOptions{}), killApproval)
-	fmt.Printf("%d steps, %d commands\n", len(plan.Steps), k.sent.Load())
+	_, err = zones.Apply(ctx, plan, s.deps(c, catalog.LockOptions{}), killApproval)
+	fmt.Printf("%d commands, %d steps\n", k.sent.Load(), len(plan.Steps))
 	return err
 }
 
-// interrupted is the cluster that the children are let loose on.
-type interrupted struct {
-	*catalog.Catalog
-	uri string
-	// hashes are of the states in which an apply that nobody kills leaves the two worlds.
-	hashes [2]string
+// A killPoint is where an apply is killed: at its n-th command, on the way to a world.
+type killPoint struct {
+	world, n int
+	when     string
 }
 
-const killDocuments = 90
+func (p killPoint) String() string { return fmt.Sprintf("to %d: %s %d", p.world, p.when, p.n) }
 
-func newInterrupted(t *testing.T) *interrupted {
-	s := &interrupted{Catalog: open(t)}
-	var err error
-	if s.uri, err = clustertest.Alone(t).URI(clustertest.SmallDC); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.leave(t) })
-	s.goTo(t, 0)
-	fill(t, s.Catalog, "killed.carts", map[any]int{"LON": killDocuments / 3, "NYC": killDocuments / 3, "SYD": killDocuments / 3})
-	for _, world := range []int{1, 0} {
-		s.goTo(t, world)
-		s.hashes[world] = s.state(t).Hash()
-	}
-	return s
-}
-
-// leave takes everything away that other tests would meet.
-func (s *interrupted) leave(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for _, db := range []string{"killed", "geoshard"} {
-		if err := s.Client().Database(db).Drop(ctx); err != nil {
-			t.Errorf("drop %s: %v", db, err)
-		}
-	}
-	for _, zone := range []topology.ZoneID{"KA", "KB", "KC"} {
-		for _, shard := range []topology.ShardID{"s0", "s1", "s2"} {
-			if err := s.Perform(ctx, zones.RemoveShardFromZone{Shard: shard, Zone: zone}); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-}
-
-func (s *interrupted) state(t *testing.T) *zones.State {
-	t.Helper()
-	state, err := s.Outline().Read(t.Context(), killedCollections)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return state
-}
-
-func (s *interrupted) plan(t *testing.T, world int) *zones.Plan {
-	t.Helper()
-	return s.planOf(t, s.state(t), world)
-}
-
-func (s *interrupted) planOf(t *testing.T, state *zones.State, world int) *zones.Plan {
-	t.Helper()
-	plan, err := planFor(t.Context(), s.Catalog, state, killWorlds[world])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return plan
-}
-
-// goTo applies a world without a kill.
-func (s *interrupted) goTo(t *testing.T, world int) {
-	t.Helper()
-	if _, err := zones.Apply(t.Context(), s.plan(t, world), s.ApplyDeps(catalog.LockOptions{}), killApproval); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// child runs an apply to a world in a process of its own that is killed at that point. It reports whether it lived so long.
-func (s *interrupted) child(t *testing.T, world, n int, when string) (killed bool) {
+// child runs an apply in a process of its own that is killed at a point. It reports whether it lived so long, and if not how many commands it sent.
+func (s *swinging) child(t *testing.T, p killPoint) (commands int, killed bool) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s", killAtEnv, n, when), killURIEnv+"="+s.uri, killWorldEnv+"="+killWorlds[world])
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s", killAtEnv, p.n, p.when), killURIEnv+"="+s.uri, killNameEnv+"="+s.name, killWorldEnv+"="+s.world(p.world))
 	out, err := cmd.CombinedOutput()
 	if err == nil {
-		t.Logf("an apply that is not killed, to world %d: %s", world, strings.TrimSpace(string(out)))
-		return false
+		if _, err := fmt.Sscanf(string(out), "%d commands", &commands); err != nil {
+			t.Fatalf("child: %v\n%s", err, out)
+		}
+		return commands, false
 	}
 	if !strings.Contains(err.Error(), "killed") {
 		t.Fatalf("child: %v\n%s", err, out)
 	}
-	return true
+	return 0, true
 }
 
-// expire does to the lease what time does.
-func (s *interrupted) expire(t *testing.T) {
-	t.Helper()
-	past := bson.D{{Key: "$set", Value: bson.D{{Key: "expires", Value: time.Now().Add(-time.Second)}}}}
-	if _, err := s.Client().Database("geoshard").Collection("locks").UpdateMany(t.Context(), bson.D{}, past); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// check looks that nothing is left of a kill.
-func (s *interrupted) check(t *testing.T, world int) {
-	t.Helper()
-	state := s.state(t)
-	if state.Hash() != s.hashes[world] {
-		t.Errorf("the state is not that of an apply that nobody killed: %+v", state)
-	}
-	for _, c := range state.Collections {
-		if c.NoBalance {
-			t.Errorf("%s: the balancer still leaves it alone", c.Name)
+// chosen are count of the points of a way that takes so many commands, evenly spread over all of them. The seed decides where they begin, so that after many runs
+// each has had its turn.
+func chosen(world, commands, count int, seed uint64) []killPoint {
+	var all []killPoint
+	for _, when := range []string{"before", "after", "during"} {
+		for n := range commands {
+			all = append(all, killPoint{world, n + 1, when})
 		}
 	}
-	if plan := s.planOf(t, state, world); !plan.Empty() {
-		t.Errorf("planned again: got %v, want nothing to do", plan.Steps)
+	count = min(count, len(all))
+	points := make([]killPoint, count)
+	for i := range points {
+		points[i] = all[(int(seed%uint64(len(all)))+i*len(all)/count)%len(all)]
 	}
-	n, err := s.Client().Database("killed").Collection("carts").CountDocuments(t.Context(), bson.D{})
-	if err != nil || n != killDocuments {
-		t.Errorf("got %d documents, %v, want %d", n, err, killDocuments)
-	}
-	if open, err := s.Journal().Unfinished(t.Context()); err != nil || len(open) > 0 {
-		t.Errorf("got unfinished runs %v, %v, want none", open, err)
-	}
-	if err := s.Client().Database("geoshard").Collection("locks").FindOne(t.Context(), bson.D{}).Err(); !errors.Is(err, mongo.ErrNoDocuments) {
-		t.Errorf("lease: got %v, want none", err)
-	}
+	return points
 }
 
-// skipped tells kills that ordinary runs leave out: while a command is under way, and after its answer, but for every fifth and every third. What the cluster has been told after one
-// command is what it has been told before the next.
-func skipped(n int, when string) bool {
-	every := map[string]int{"before": 1, "after": 3, "during": 5}[when]
-	return n%every != 0 && !testkit.Soak()
-}
+// lanes is how many applies are killed side by side, each with collections, zones, a journal and a lease of its own.
+const lanes = 4
 
-// The process is killed with SIGKILL before and after every command that an apply sends, and while some of them are under way. The second run, with the same plan or
-// with a new one, ends in the same state as an apply that nobody killed.
-func TestApplyConvergesAfterSIGKILLAtEveryCommand(t *testing.T) {
-	s := newInterrupted(t)
-	type way struct {
-		world int
-		when  string
-	}
-	ended := map[way]bool{}
-	points, late, began := map[string]int{}, 0, time.Now()
-	for n := 1; len(ended) < 6; n++ {
-		for _, when := range []string{"before", "after", "during"} {
-			if skipped(n, when) || ended[way{0, when}] && ended[way{1, when}] {
-				continue
-			}
-			for _, world := range []int{1, 0} { // there and back, so that each begins where the other ends
-				w := way{world, when}
-				if world == 1 { // so that it is sharded again
-					if err := s.Client().Database("killed").Collection("stock").Drop(t.Context()); err != nil {
-						t.Fatal(err)
+// The process is killed with SIGKILL before, after and during commands that an apply sends. The second run, with the same plan or with a new one, ends in the same state as
+// an apply that nobody killed. An ordinary run takes some of the points, a soak all; in memory TestApplyConvergesAfterAKillAtAnyCall takes all of them always.
+func TestApplyConvergesAfterSIGKILL(t *testing.T) {
+	t.Parallel()
+	count, seed := testkit.Count(t, "kill points of each of two ways", 15, 1000), testkit.Seed(t)
+	var killed, lived, late atomic.Int64
+	began := time.Now()
+	t.Run("points", func(t *testing.T) {
+		for lane := range lanes {
+			t.Run(fmt.Sprint(lane), func(t *testing.T) {
+				t.Parallel()
+				s := newSwinging(t, fmt.Sprintf("killed%d", lane))
+				var ways [2][]killPoint
+				for _, world := range []int{1, 0} {
+					s.begin(t, world)
+					commands, _ := s.child(t, killPoint{world: world, when: "never"})
+					ways[world] = chosen(world, commands, count, seed)
+				}
+				for i := lane; i < max(len(ways[0]), len(ways[1])); i += lanes {
+					for _, world := range []int{1, 0} { // there and back, so that each begins where the other ends
+						s.begin(t, world)
+						if i >= len(ways[world]) {
+							s.goTo(t, world)
+							continue
+						}
+						if !s.isKilled(t, ways[world][i], &late) {
+							lived.Add(1)
+							continue
+						}
+						killed.Add(1)
 					}
 				}
-				plan := s.plan(t, world)
-				if ended[w] || !s.child(t, world, n, when) {
-					ended[w] = true
-					s.goTo(t, world)
-					continue
-				}
-				points[when]++
-				s.expire(t)
-				if n%2 == 0 {
-					plan = s.plan(t, world)
-				}
-				_, err := zones.Apply(t.Context(), plan, s.ApplyDeps(catalog.LockOptions{}), killApproval)
-				if when == "during" && errors.Is(err, zones.ErrStateChanged) {
-					// What was under way arrived after the new plan was made, which is refused then, as it has to be.
-					late++
-					_, err = zones.Apply(t.Context(), s.plan(t, world), s.ApplyDeps(catalog.LockOptions{}), killApproval)
-				}
-				if err != nil {
-					t.Errorf("second run: %v", err)
-				}
-				if s.check(t, world); t.Failed() {
-					t.Fatalf("killed %s command %d on the way to world %d, new plan: %t", when, n, world, n%2 == 0)
-				}
-			}
+			})
 		}
-	}
-	t.Logf("%d kill points before a command, %d after one, %d during one (%d of them arrived late), in %s", points["before"], points["after"], points["during"], late, time.Since(began).Round(time.Second))
-	for when, want := range map[string]int{"before": 100, "after": 30, "during": 20} {
-		if points[when] < want {
-			t.Errorf("%s a command: got %d kill points, want %d or more", when, points[when], want)
-		}
+	})
+	t.Logf("%d applies were killed (what was under way arrived late in %d), %d were done before their point, in %s", killed.Load(), late.Load(), lived.Load(), time.Since(began).Round(time.Second))
+	if killed.Load() < 9*lived.Load() || killed.Load() == 0 {
+		t.Errorf("%d applies were killed and %d not, want at least nine of ten", killed.Load(), lived.Load())
 	}
 }

@@ -17,24 +17,25 @@ import (
 
 // Another tool changes a range between plan and apply, as mongosh does. The apply finds it, names it, and changes nothing.
 func TestApplyFindsWhatAnotherToolChanged(t *testing.T) {
-	s := newInterrupted(t)
+	t.Parallel()
+	s := newSwinging(t, "drifting")
 	plan := s.plan(t, 1)
 	lon := bson.D{{Key: "dc", Value: "LON"}, {Key: "id", Value: lowest}}
 	end := bson.D{{Key: "dc", Value: "LON\x00"}, {Key: "id", Value: lowest}}
-	for _, zone := range []any{nil, "KB"} {
-		cmd := bson.D{{Key: "updateZoneKeyRange", Value: "killed.carts"}, {Key: "min", Value: lon}, {Key: "max", Value: end}, {Key: "zone", Value: zone}}
+	for _, zone := range []any{nil, s.zone("B")} {
+		cmd := bson.D{{Key: "updateZoneKeyRange", Value: s.carts()}, {Key: "min", Value: lon}, {Key: "max", Value: end}, {Key: "zone", Value: zone}}
 		if err := s.Client().Database("admin").RunCommand(t.Context(), cmd).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	before := s.state(t).Hash()
-	_, err := zones.Apply(t.Context(), plan, s.ApplyDeps(catalog.LockOptions{}), killApproval)
+	_, err := zones.Apply(t.Context(), plan, s.deps(s.Catalog, catalog.LockOptions{}), killApproval)
 	if !errors.Is(err, zones.ErrStateChanged) {
 		t.Fatalf("got %v, want ErrStateChanged", err)
 	}
 	for _, want := range []string{
-		`is gone: killed.carts: {dc: "LON", id: MinKey} to {dc: "LON\u0000", id: MinKey} in KA`,
-		`is new: killed.carts: {dc: "LON", id: MinKey} to {dc: "LON\u0000", id: MinKey} in KB`,
+		"is gone: " + s.carts() + `: {dc: "LON", id: MinKey} to {dc: "LON\u0000", id: MinKey} in ` + s.zone("A"),
+		"is new: " + s.carts() + `: {dc: "LON", id: MinKey} to {dc: "LON\u0000", id: MinKey} in ` + s.zone("B"),
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %q, want %q in it", err, want)
@@ -73,13 +74,14 @@ func (p *secondApply) Perform(ctx context.Context, c zones.Change) error {
 }
 
 func TestOneOfTwoAppliesAtOnceWins(t *testing.T) {
-	s := newInterrupted(t)
+	t.Parallel()
+	s := newSwinging(t, "racing")
 	plan := s.plan(t, 1)
 	elsewhere := open(t)
 	var second error
-	deps := s.ApplyDeps(catalog.LockOptions{Owner: "ann"})
+	deps := s.deps(s.Catalog, catalog.LockOptions{Owner: "ann"})
 	deps.Performer = &secondApply{Performer: s.Catalog, do: func() {
-		_, second = zones.Apply(t.Context(), plan, elsewhere.ApplyDeps(catalog.LockOptions{Owner: "bob"}), killApproval)
+		_, second = zones.Apply(t.Context(), plan, s.deps(elsewhere, catalog.LockOptions{Owner: "bob"}), killApproval)
 	}}
 	if _, err := zones.Apply(t.Context(), plan, deps, killApproval); err != nil {
 		t.Errorf("first: got %v, want success", err)
@@ -96,14 +98,15 @@ func TestOneOfTwoAppliesAtOnceWins(t *testing.T) {
 
 // Whoever was cut off and comes back after somebody else has taken over changes nothing more.
 func TestAnApplyThatWasTakenOverStops(t *testing.T) {
-	s := newInterrupted(t)
+	t.Parallel()
+	s := newSwinging(t, "overtaken")
 	plan := s.plan(t, 1)
 	elsewhere := open(t)
 	var second error
-	deps := s.ApplyDeps(catalog.LockOptions{})
+	deps := s.deps(s.Catalog, catalog.LockOptions{})
 	deps.Performer = &secondApply{Performer: s.Catalog, do: func() {
 		s.expire(t)
-		_, second = zones.Apply(t.Context(), plan, elsewhere.ApplyDeps(catalog.LockOptions{}), killApproval)
+		_, second = zones.Apply(t.Context(), plan, s.deps(elsewhere, catalog.LockOptions{}), killApproval)
 	}}
 	_, err := zones.Apply(t.Context(), plan, deps, killApproval)
 	if !errors.Is(err, zones.ErrLeaseLost) {
@@ -116,19 +119,20 @@ func TestAnApplyThatWasTakenOverStops(t *testing.T) {
 }
 
 func TestRollbackRestoresTheJournalledLayout(t *testing.T) {
-	s := newInterrupted(t)
+	t.Parallel()
+	s := newSwinging(t, "rolled")
 	s.goTo(t, 1)
 	// Two worlds there and back: the rollback of the rollback leads forth again.
 	for i, world := range []int{0, 1, 0} {
-		want, err := topology.Parse("world.yaml", []byte(killWorlds[world]))
+		want, err := topology.Parse("world.yaml", []byte(s.world(world)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := zones.Rollback(t.Context(), s.Journal(), want, s.state(t), 0, time.Now())
+		plan, err := zones.Rollback(t.Context(), s.deps(s.Catalog, catalog.LockOptions{}).Journal, want, s.state(t), 0, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := zones.Apply(t.Context(), plan, s.ApplyDeps(catalog.LockOptions{}), killApproval); err != nil {
+		if _, err := zones.Apply(t.Context(), plan, s.deps(s.Catalog, catalog.LockOptions{}), killApproval); err != nil {
 			t.Fatalf("rollback %d: %v", i+1, err)
 		}
 		s.check(t, world)

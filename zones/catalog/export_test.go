@@ -15,6 +15,22 @@ func Unchecked(client *mongo.Client, uri string) *Catalog {
 	return &Catalog{client: client, options: options.Client().ApplyURI(uri).SetAppName("test")}
 }
 
+// DepsIn are ApplyDeps whose journal and lease lie in a database of their own, so that several applies to one cluster go on at once.
+func (c *Catalog) DepsIn(db string, o LockOptions) zones.ApplyDeps {
+	in := c.client.Database(db)
+	locker := LockerIn(in, o)
+	locker.explain = c.fail
+	journal := &Journal{runs: durable(in, journalCollection), parts: durable(in, partsCollection), explain: c.fail}
+	return zones.ApplyDeps{Reader: c.Outline(), Performer: c, Journal: journal, Locker: locker}
+}
+
+// LockerIn is a locker whose lease lies in that database.
+func LockerIn(db *mongo.Database, o LockOptions) *Locker {
+	locker := NewLocker(db.Client(), o)
+	locker.locks = durable(db, locksCollection)
+	return locker
+}
+
 // CutAndJoin cuts a run into parts as the journal keeps them and puts it together again. sizes are those of the parts.
 func CutAndJoin(t testing.TB, run zones.Run, limit int) (back zones.Run, sizes []int) {
 	t.Helper()

@@ -34,7 +34,8 @@ var _ zones.Journal = (*Journal)(nil)
 
 // NewJournal returns the journal of the cluster that client is connected to.
 func NewJournal(client *mongo.Client) *Journal {
-	return &Journal{runs: durable(client, journalCollection), parts: durable(client, partsCollection), explain: unexplained}
+	db := client.Database(zones.JournalDatabase)
+	return &Journal{runs: durable(db, journalCollection), parts: durable(db, partsCollection), explain: unexplained}
 }
 
 func (j *Journal) writing(err error) error {

@@ -69,12 +69,12 @@ func NewLocker(client *mongo.Client, o LockOptions) *Locker {
 	if o.Owner == "" {
 		o.Owner = processOwner()
 	}
-	return &Locker{locks: durable(client, locksCollection), o: o, explain: unexplained}
+	return &Locker{locks: durable(client.Database(zones.JournalDatabase), locksCollection), o: o, explain: unexplained}
 }
 
 // durable is a collection of ours. What it has acknowledged is on a majority of its shard's members, and so is what it reads.
-func durable(client *mongo.Client, name string) *mongo.Collection {
-	return client.Database(zones.JournalDatabase).Collection(name, options.Collection().
+func durable(db *mongo.Database, name string) *mongo.Collection {
+	return db.Collection(name, options.Collection().
 		SetReadConcern(readconcern.Majority()).SetReadPreference(readpref.Primary()).SetWriteConcern(writeconcern.Majority()))
 }
 

@@ -17,14 +17,27 @@ import (
 	"github.com/geoshard/geoshard/zones/catalog"
 )
 
-func locks(c *catalog.Catalog) *mongo.Collection {
-	return c.Client().Database("geoshard").Collection("locks")
+func locks(db *mongo.Database) *mongo.Collection { return db.Collection("locks") }
+
+// geoshard is the database of the lease that users have.
+func geoshard(c *catalog.Catalog) *mongo.Database { return c.Client().Database(zones.JournalDatabase) }
+
+// ownLease is a database for the lease of one test, so that several wait at once.
+func ownLease(t *testing.T, c *catalog.Catalog, name string) *mongo.Database {
+	t.Helper()
+	db := c.Client().Database(name)
+	t.Cleanup(func() {
+		if err := db.Drop(context.Background()); err != nil {
+			t.Errorf("drop: %v", err)
+		}
+	})
+	return db
 }
 
 // lock takes the lease and gives it back at the end of the test.
-func lock(t *testing.T, c *catalog.Catalog, o catalog.LockOptions) (context.Context, zones.Lease) {
+func lock(t *testing.T, db *mongo.Database, o catalog.LockOptions) (context.Context, zones.Lease) {
 	t.Helper()
-	leased, lease, err := catalog.NewLocker(c.Client(), o).Lock(t.Context())
+	leased, lease, err := catalog.LockerIn(db, o).Lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +51,7 @@ func lock(t *testing.T, c *catalog.Catalog, o catalog.LockOptions) (context.Cont
 
 func TestOneHolderHasTheLease(t *testing.T) {
 	c := open(t)
-	leased, lease := lock(t, c, catalog.LockOptions{Owner: "$ann"}) // no field path, whatever it looks like
+	leased, lease := lock(t, geoshard(c), catalog.LockOptions{Owner: "$ann"}) // no field path, whatever it looks like
 	_, _, err := catalog.NewLocker(c.Client(), catalog.LockOptions{}).Lock(t.Context())
 	var locked *zones.LockedError
 	if !errors.Is(err, zones.ErrLocked) || !errors.As(err, &locked) {
@@ -60,7 +73,7 @@ func TestOneHolderHasTheLease(t *testing.T) {
 	if leased.Err() == nil {
 		t.Error("work may go on after the release")
 	}
-	if n, err := locks(c).CountDocuments(t.Context(), bson.D{}); err != nil || n != 0 {
+	if n, err := locks(geoshard(c)).CountDocuments(t.Context(), bson.D{}); err != nil || n != 0 {
 		t.Errorf("got %d locks, %v, want none", n, err)
 	}
 }
@@ -71,7 +84,7 @@ func TestTheLeaseIsTakenOnce(t *testing.T) {
 	for _, what := range []string{"free", "expired"} {
 		if what == "expired" {
 			old := bson.D{{Key: "_id", Value: "apply"}, {Key: "token", Value: "old"}, {Key: "expires", Value: time.Now().Add(-time.Second)}}
-			if _, err := locks(c).InsertOne(t.Context(), old); err != nil {
+			if _, err := locks(geoshard(c)).InsertOne(t.Context(), old); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -105,12 +118,14 @@ func TestTheLeaseIsTakenOnce(t *testing.T) {
 
 // A living holder renews the lease for longer than its expiry; a dead one's is taken over after it, and not before.
 func TestTheLeaseOfADeadHolderExpires(t *testing.T) {
+	t.Parallel()
 	c := open(t)
+	db := ownLease(t, c, "deadholder")
 	const expiry = 6 * time.Second // so long that a busy machine does not miss three renewals
-	_, lease := lock(t, c, catalog.LockOptions{Expiry: expiry})
+	_, lease := lock(t, db, catalog.LockOptions{Expiry: expiry})
 	began := time.Now()
 	testkit.Eventually(t, time.Minute, "the lease outlives its expiry", func() bool {
-		if _, _, err := catalog.NewLocker(c.Client(), catalog.LockOptions{}).Lock(t.Context()); !errors.Is(err, zones.ErrLocked) {
+		if _, _, err := catalog.LockerIn(db, catalog.LockOptions{}).Lock(t.Context()); !errors.Is(err, zones.ErrLocked) {
 			t.Fatalf("after %s: got %v, want ErrLocked", time.Since(began), err)
 		}
 		return time.Since(began) > 2*expiry
@@ -123,12 +138,12 @@ func TestTheLeaseOfADeadHolderExpires(t *testing.T) {
 	expires := time.Now().Add(expiry).Truncate(time.Millisecond)
 	dead := bson.D{{Key: "_id", Value: "apply"}, {Key: "token", Value: "dead"}, {Key: "owner", Value: "bob"}, {Key: "host", Value: "gone"}, {Key: "pid", Value: 7},
 		{Key: "since", Value: time.Now()}, {Key: "expires", Value: expires}}
-	if _, err := locks(c).InsertOne(t.Context(), dead); err != nil {
+	if _, err := locks(db).InsertOne(t.Context(), dead); err != nil {
 		t.Fatal(err)
 	}
 	var since time.Time // the server's time, whose clock is this machine's
 	testkit.Eventually(t, time.Minute, "the dead holder's lease is taken", func() bool {
-		_, taken, err := catalog.NewLocker(c.Client(), catalog.LockOptions{}).Lock(t.Context())
+		_, taken, err := catalog.LockerIn(db, catalog.LockOptions{}).Lock(t.Context())
 		if errors.Is(err, zones.ErrLocked) {
 			if !strings.Contains(err.Error(), "bob on gone, process 7") {
 				t.Errorf("got %v, want the holder", err)
@@ -151,10 +166,12 @@ func TestTheLeaseOfADeadHolderExpires(t *testing.T) {
 
 // A holder whose lease was taken stops: at the next check, and by itself at the next renewal.
 func TestALostLeaseEndsTheWork(t *testing.T) {
+	t.Parallel()
 	c := open(t)
-	leased, lease := lock(t, c, catalog.LockOptions{Expiry: 2 * time.Second})
+	db := ownLease(t, c, "lostlease")
+	leased, lease := lock(t, db, catalog.LockOptions{Expiry: 2 * time.Second})
 	theirs := bson.D{{Key: "$set", Value: bson.D{{Key: "token", Value: "theirs"}}}}
-	if _, err := locks(c).UpdateOne(t.Context(), bson.D{}, theirs); err != nil {
+	if _, err := locks(db).UpdateOne(t.Context(), bson.D{}, theirs); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, time.Minute, "the work ends with the lease", func() bool { return leased.Err() != nil })
@@ -167,20 +184,22 @@ func TestALostLeaseEndsTheWork(t *testing.T) {
 	if err := lease.Release(t.Context()); !errors.Is(err, zones.ErrLeaseLost) {
 		t.Errorf("release: got %v, want ErrLeaseLost", err)
 	}
-	if n, err := locks(c).CountDocuments(t.Context(), bson.D{{Key: "token", Value: "theirs"}}); err != nil || n != 1 {
+	if n, err := locks(db).CountDocuments(t.Context(), bson.D{{Key: "token", Value: "theirs"}}); err != nil || n != 1 {
 		t.Errorf("their lease: got %d, %v, want it left alone", n, err)
 	}
-	if _, err := locks(c).DeleteMany(t.Context(), bson.D{}); err != nil {
+	if _, err := locks(db).DeleteMany(t.Context(), bson.D{}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // A holder that cannot renew, because it is cut off, stops before anybody else may begin.
 func TestAHolderThatIsCutOffStopsInTime(t *testing.T) {
+	t.Parallel()
 	c := open(t)
+	db := ownLease(t, c, "cutoff")
 	const expiry = 6 * time.Second
 	cutOff := open(t)
-	leased, lease, err := catalog.NewLocker(cutOff.Client(), catalog.LockOptions{Expiry: expiry}).Lock(t.Context())
+	leased, lease, err := catalog.LockerIn(cutOff.Client().Database(db.Name()), catalog.LockOptions{Expiry: expiry}).Lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +214,7 @@ func TestAHolderThatIsCutOffStopsInTime(t *testing.T) {
 	if !errors.Is(context.Cause(leased), zones.ErrLeaseLost) {
 		t.Errorf("got cause %v, want ErrLeaseLost", context.Cause(leased))
 	}
-	if _, err := locks(c).DeleteMany(t.Context(), bson.D{}); err != nil {
+	if _, err := locks(db).DeleteMany(t.Context(), bson.D{}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -130,6 +130,7 @@ func TestOrphansDoNotInflateAMeasurement(t *testing.T) {
 
 // What is left shrinks to nothing while the balancer works, and tells a collection that it leaves alone.
 func TestRemainingFollowsTheBalancer(t *testing.T) {
+	t.Parallel()
 	c := open(t)
 	const ns = "catremain.c"
 	sharded(t, c, ns)

@@ -109,6 +109,7 @@ func edit(t *testing.T, uri string, change func(*url.URL, url.Values)) string {
 }
 
 func TestPasswordsAndCertificates(t *testing.T) {
+	t.Parallel()
 	secure, uri := secured(t)
 	c, err := catalog.Open(t.Context(), catalog.Options{URI: uri})
 	if err != nil {
