@@ -34,7 +34,7 @@ var killApproval = zones.ApplyOptions{AutoApprove: true, Force: true}
 func newSwinging(t *testing.T, name string) *swinging {
 	s := &swinging{Catalog: open(t), name: name}
 	var err error
-	if s.uri, err = clustertest.Shared(t).URI(clustertest.SmallDC); err != nil {
+	if s.uri, err = clustertest.Alone(t).URI(clustertest.SmallDC); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.leave(t) })
