@@ -37,6 +37,7 @@ bench: mongodb ## run the benchmarks
 
 lint: ## check formatting, vet, staticcheck, govulncheck
 	scripts/lint.sh
+	scripts/vulnerabilities.sh
 
 golden: mongodb ## rewrite the expected outputs; read the difference before you commit it
 	GEOSHARD_GOLDEN=rewrite go test -count=1 -p 1 ./internal/cli ./topology
