@@ -188,6 +188,7 @@ func (p Profile) readPreference(dc topology.DatacenterID) *readpref.ReadPref {
 	var with []readpref.Option
 	if mode == readpref.NearestMode {
 		// Routers before 8.1 hedge these reads unless they are told not to: a read that is slow is sent to a second member as well, over a link.
+		//lint:ignore SA1019 it is deprecated together with hedging itself
 		with = append(with, readpref.WithHedgeEnabled(false))
 	}
 	if sets := p.tagSets(dc); len(sets) > 0 {
