@@ -61,7 +61,7 @@ func TestRunsAreCutAndJoined(t *testing.T) {
 func TestTheJournalHoldsMoreThanADocument(t *testing.T) {
 	c := open(t)
 	cleanJournal(t, c)
-	ranges := testkit.Count(t, "ranges", 10_000, 100_000)
+	ranges := testkit.Count(t, "ranges", 12_000, 100_000)
 	run := runOf(t, "big", ranges)
 	for i := range run.Steps { // a document's worth needs fewer of them so
 		run.Steps[i].Step += strings.Repeat(" and so on", 60)
