@@ -26,8 +26,8 @@ const (
 	causalLag = 250 * time.Millisecond
 	// readsPerWrite follow each write of a session: two of its own document, and two of one that another session writes.
 	readsPerWrite = 4
-	// looseReads are made without causal sessions: so many that both kinds of violation are among them. Of 320 a busy machine had none that went back.
-	looseReads = 2_000
+	// looseReads are made without causal sessions: so many that both kinds of violation are among them.
+	looseReads = 600
 )
 
 // TestCausality reads from secondaries, of which one in each shard lags, in causal sessions: nobody reads less than he wrote or has read
@@ -226,5 +226,6 @@ func (c *testCluster) replicaSet(t *testing.T, shard topology.ShardID) *mongo.Cl
 			hosts = append(hosts, m.Host)
 		}
 	}
-	return connect(t, fmt.Sprintf("mongodb://%s/?replicaSet=%s", strings.Join(hosts, ","), shard))
+	// Both secondaries are asked, however late one seemed to be when the driver measured: who always asks the same one never reads less than before.
+	return connect(t, fmt.Sprintf("mongodb://%s/?replicaSet=%s&localThresholdMS=60000", strings.Join(hosts, ","), shard))
 }
