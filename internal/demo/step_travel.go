@@ -55,7 +55,7 @@ func (p *play) abroad(ctx context.Context, b *basket, from, home topology.Datace
 	if _, _, err := p.look(ctx, b, from, true); err != nil { // the copy may have to catch up
 		return err
 	}
-	a, err := p.stays("of the next read, without the token", b, func() (answer, error) { _, a, err := p.look(ctx, b, from, false); return a, err })
+	_, a, err := p.look(ctx, b, from, false)
 	if err != nil {
 		return err
 	}
