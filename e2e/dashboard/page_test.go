@@ -150,12 +150,13 @@ func (p *page) has(selector string) {
 	p.await("there is "+selector, fmt.Sprintf(`document.querySelector(%s)`, quoted(selector)))
 }
 
-// press clicks on a button with the mouse, and waits until what it does is done.
+// press clicks on a button, and waits until what it does is done. The page clicks: a mouse aims at a place, from which the button may have moved when a line of the log
+// comes in between.
 func (p *page) press(selector string) {
 	p.t.Helper()
 	p.has(selector)
 	p.idle() // a button that is busy does nothing
-	p.do(chromedp.Click(chromedp.CSS(selector)))
+	eval[bool](p, fmt.Sprintf(`(document.querySelector(%s).click(), true)`, quoted(selector)))
 	p.idle()
 }
 
@@ -169,7 +170,8 @@ func (p *page) idle() {
 func (p *page) choose(selector, value string) {
 	p.t.Helper()
 	p.await("the choice of "+value, fmt.Sprintf(`[...document.querySelector(%s)?.options ?? []].some((o) => o.value === %s)`, quoted(selector), quoted(value)))
-	p.do(chromedp.SetValue(chromedp.CSS(selector), value))
+	eval[bool](p, fmt.Sprintf(`((list) => { list.value = %s; for (const e of ["input", "change"]) list.dispatchEvent(new Event(e, { bubbles: true })); return true; })(document.querySelector(%s))`,
+		quoted(value), quoted(selector)))
 }
 
 // key presses a key.
