@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -232,9 +233,10 @@ func poll(ctx context.Context, what string, look func() (bool, error)) error {
 	return replica.Await(ctx, pollEvery, what, look)
 }
 
-// tail returns the last lines of a log, or why it cannot be read.
+// tail returns what a log ends with, or why it cannot be read: the fatal messages, where there are some, since a backtrace
+// follows them that says nothing to anybody.
 func tail(path string) string {
-	const most = 2000
+	const read, most = 1 << 18, 2000
 	f, err := os.Open(path)
 	if err != nil {
 		return err.Error()
@@ -244,9 +246,18 @@ func tail(path string) string {
 	if err != nil {
 		return err.Error()
 	}
-	buf := make([]byte, min(info.Size(), most))
+	buf := make([]byte, min(info.Size(), read))
 	if _, err := f.ReadAt(buf, info.Size()-int64(len(buf))); err != nil {
 		return err.Error()
 	}
-	return string(buf)
+	var fatal []byte
+	for line := range bytes.Lines(buf) {
+		if bytes.Contains(line, []byte(`"s":"F"`)) {
+			fatal = append(fatal, line...)
+		}
+	}
+	if len(fatal) > 0 {
+		return string(fatal[:min(len(fatal), most)])
+	}
+	return string(buf[max(0, len(buf)-most):])
 }

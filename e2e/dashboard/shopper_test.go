@@ -86,6 +86,7 @@ func TestTheDelayedConsoleIsMarkedInEveryDatacenterOnce(t *testing.T) {
 	p.press(`[data-act="delay"]`)
 	for _, id := range ids {
 		p.press(`[data-act="choose"][data-id="` + id + `"]`)
+		p.await("shopper "+id, fmt.Sprintf(`document.querySelector("#shopper [data-key='shopper-%s']")`, id)) // not the one before
 		p.await("the mark on the console of shopper "+id, `document.querySelector("#shopper [data-sku=console] .badge.gone")`)
 	}
 	cursor, err := s.database(t).Database("shop").Collection("carts").Find(t.Context(), bson.D{{Key: "items.sku", Value: "console"}, {Key: "customer", Value: bson.D{{Key: "$exists", Value: true}}}})
