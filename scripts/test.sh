@@ -38,7 +38,8 @@ arguments=() packages=()
 for a in "$@"; do
   case $a in . | ./* | github.com/*) packages+=("$a") ;; *) arguments+=("$a") ;; esac
 done
-flags=(-count=1 -timeout "${GEOSHARD_TEST_TIMEOUT:-20m}" "${arguments[@]}")
+# vet is a step of its own, in scripts/lint.sh.
+flags=(-count=1 -vet=off -timeout "${GEOSHARD_TEST_TIMEOUT:-20m}" "${arguments[@]}")
 
 if ! go run "$gotestsum" --version >/dev/null; then
   loud "gotestsum cannot be fetched: no counts at the end, and skipped tests are not listed"
@@ -46,17 +47,22 @@ if ! go run "$gotestsum" --version >/dev/null; then
 fi
 say quarantine
 
-# Those that take the longest come first, so that the end does not wait for one of them.
-long='zones/catalog|cluster/container|e2e/scenarios|internal/devmongos|cluster/local|e2e/clients|e2e/demo|consistency|e2e/docs|e2e/dashboard|e2e/routing|e2e/zones|cart/api|zones'
-mapfile -t all < <(go list "${packages[@]:-./...}" | sed 's|^github.com/geoshard/geoshard/||; s|^github.com/geoshard/geoshard$|.|' |
-  awk -v long="$long" 'BEGIN {n = split(long, order, "|"); for (i = 1; i <= n; i++) rank[order[i]] = i}
-    {print ($0 in rank ? rank[$0] : n + 1), ($0 == "." ? "." : "./" $0)}' | sort -s -n -k1,1 | cut -d' ' -f2)
+mapfile -t all < <(go list "${packages[@]:-./...}" | sed 's|^github.com/geoshard/geoshard/|./|; s|^github.com/geoshard/geoshard$|.|')
 
-# What only starts programs races nothing of ours: the suites of e2e are built without the race detector. Both kinds run at
-# the same time, one package of each: on two cores, two of each kind made elections and starts late.
-plain=() raced=()
-for p in "${all[@]}"; do
-  case $p in ./e2e/*) plain+=("$p") ;; *) raced+=("$p") ;; esac
+# A job is one of these packages, the longest first so that the end does not wait for it, or all others.
+long=(./internal/devmongos ./e2e/clients ./cluster/local ./e2e/scenarios ./e2e/dashboard REST ./e2e/docs ./consistency ./e2e/demo ./e2e/zones ./e2e/routing
+  ./internal/cli ./zones/catalog ./zones/verify ./cart/api ./cluster/container)
+jobs=()
+for p in "${long[@]}"; do
+  if [ "$p" = REST ]; then
+    rest=$(printf '%s\n' "${all[@]}" | grep -vxF "$(printf '%s\n' "${long[@]}")" | grep -v '^\./e2e/') || true
+    [ -z "$rest" ] || jobs+=("${rest//$'\n'/ }")
+  elif printf '%s\n' "${all[@]}" | grep -qxF "$p"; then
+    jobs+=("$p")
+  fi
+done
+for p in "${all[@]}"; do # the short ones of e2e
+  case $p in ./e2e/*) printf '%s\n' "${long[@]}" | grep -qxF "$p" || jobs+=("$p") ;; esac
 done
 
 # One small cluster for all packages that break nothing. A run of one package lets it start its own.
@@ -69,21 +75,35 @@ if [ "${#all[@]}" -gt 1 ] && [ -z "${GEOSHARD_TEST_URI:-}" ]; then
 fi
 
 status=0
-run() { # run PARALLEL FLAGS... -- PACKAGES...: adds to the results
-  local parallel=$1 part own=()
-  shift
+run() { # run FLAGS... -- PACKAGES...: adds to the results
+  local part own=()
   while [ "$1" != -- ]; do own+=("$1"); shift; done
   shift
-  [ "$#" -gt 0 ] || return 0
   part=$(mktemp -p "$scratch" part.XXXXXX)
-  go run "$gotestsum" --format pkgname --jsonfile "$part" --packages "$*" -- "${own[@]}" "${flags[@]}" -p "$parallel"
+  go run "$gotestsum" --format pkgname --hide-summary skipped,output --jsonfile "$part" --packages "$*" -- "${own[@]}" "${flags[@]}" -p 1
 }
 
+# What only starts programs races nothing of ours: the suites of e2e are built without the race detector.
+job() { # job PACKAGE...
+  case $1 in ./e2e/*) run -- "$@" ;; *) run "${race[@]}" -- "$@" ;; esac
+}
+
+# Two jobs at a time, whatever the machine has: with more, elections and starts are late on two cores.
 once() {
-  local racing= ok=0
-  run 1 "${race[@]}" -- "${raced[@]}" & racing=$!
-  run 1 -- "${plain[@]}" || ok=$?
-  wait "$racing" || ok=$?
+  local running=0 ok=0 j
+  for j in "${jobs[@]}"; do
+    if [ "$running" = 2 ]; then
+      wait -n || ok=$?
+      running=1
+    fi
+    # shellcheck disable=SC2086 # packages, divided by spaces
+    job $j &
+    running=$((running + 1))
+  done
+  while [ "$running" -gt 0 ]; do
+    wait -n || ok=$?
+    running=$((running - 1))
+  done
   cat "$scratch"/part.* >>"$results"
   rm -f "$scratch"/part.*
   return $ok
@@ -100,7 +120,7 @@ if [ "$status" != 0 ] && [ "${GEOSHARD_TIMES:-1}" = 1 ] && say repeatable "$resu
     passed=
     for try in 2 3; do
       loud "FAILED, BUT IS IN QUARANTINE: $package $test; try $try of 3"
-      if run 1 -run "^$test\$" -- "./$package"; then passed=1; fi
+      if run -run "^$test\$" -- "./$package"; then passed=1; fi
       cat "$scratch"/part.* >>"$results"
       rm -f "$scratch"/part.*
       [ -z "$passed" ] || break
@@ -119,6 +139,8 @@ say words "$results"
 # The suites' own words, with the reason: in a list of skipped tests they are easily overlooked.
 say loud "$results" | while read -r line; do [ -z "$line" ] || loud "$line"; done
 say rates "$results"
+# Once more, near the end: much was printed since.
+say failures "$results"
 [ -z "${GEOSHARD_TEST_RESULTS:-}" ] || cp "$results" "$GEOSHARD_TEST_RESULTS"
 say counts "$results"
 exit $status

@@ -6,10 +6,9 @@
                                      is 1 when anything else failed: a test that is not in quarantine, or a package
                                      whose failure no test explains
     testresults.py rates FILE        how often each test failed, of how many runs, where that is above 0
+    testresults.py failures FILE     what the tests that failed last said, without the progress of their clusters
     testresults.py counts FILE       how many tests passed, failed and were skipped, by their last result
     testresults.py quarantine [DAYS] checks scripts/quarantine.txt; with DAYS, no entry may be older
-
-A failed test's words are printed by the runner already.
 """
 
 import datetime
@@ -22,6 +21,7 @@ import sys
 MODULE = "github.com/geoshard/geoshard"
 QUARANTINE = pathlib.Path(os.environ.get("GEOSHARD_QUARANTINE") or pathlib.Path(__file__).with_name("quarantine.txt"))
 MOST_QUARANTINED = 5
+MOST_LINES = 60  # of one failed test
 LOGGED = re.compile(r"\s+(\w+\.go):\d+: (.*\d.*)")
 PROGRESS = re.compile(r"^\d+\.\d\ds ")  # of clusters that tests start
 LOUD = re.compile(r"((?:CONTAINER SUITE NOT RUN|NOT TESTED).*)")
@@ -73,6 +73,14 @@ def show_words(tests, words):
             print(f"--- {test[0]} {test[1]}", *(f"    {line[:240]}" for line in told[:40]), sep="\n")
 
 
+def show_failures(tests, words):
+    for test, results in tests.items():
+        if results[-1] != "fail":
+            continue
+        said = [line for line in words.get(test, []) if not ((m := LOGGED.match(line)) and PROGRESS.match(m[2].strip()))]
+        print(f"=== failed: {test[0]} {test[1]}", *(line[:1000] for line in said[-MOST_LINES:]), sep="\n")
+
+
 def repeatable(tests, packages, words):
     """Prints the failed tests in quarantine; returns whether nothing else failed."""
     allowed = quarantined()
@@ -110,6 +118,8 @@ def main(view, *arguments):
     tests, packages, words = read(arguments[0])
     if view == "words":
         show_words(tests, words)
+    elif view == "failures":
+        show_failures(tests, words)
     elif view == "loud":
         print(*sorted({m[1].strip() for said in words.values() for m in map(LOUD.search, said) if m}), sep="\n")
     elif view == "repeatable":
