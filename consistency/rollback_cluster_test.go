@@ -36,32 +36,18 @@ func rolledBack(t *testing.T, w *world) {
 			return err
 		})
 	}
-	// Their primary steps down when it has missed a majority for the election timeout; on a busy machine that may be before both have answered.
-	acknowledged := func() error {
-		if err := w.Isolate(ctx, "SYD"); err != nil {
-			t.Fatal(err)
-		}
-		return inParallel(2, func(i int) error {
-			_, err := []*mongo.Client{five, three}[i].Database("rollback").Collection("c").InsertOne(ctx, bson.D{{Key: "_id", Value: "acknowledged"}})
-			return err
-		})
+	// Their primary steps down when it has missed a majority for the election timeout: a busy machine has to answer before.
+	for _, client := range []*mongo.Client{five, three} {
+		setElectionTimeout(t, client, 20*time.Second)
 	}
-	for tries := 1; ; tries++ {
-		err := acknowledged()
-		if err == nil {
-			break
-		}
-		t.Logf("not acknowledged, so nothing is promised: %v", err)
-		if err := w.Heal(ctx); err != nil || tries == 5 {
-			t.Fatalf("nothing was acknowledged in %d tries; %v", tries, err)
-		}
-		for i, shard := range []topology.ShardID{"five", "three"} {
-			awaitPrimary(t, w, shard, "NYC")
-			testkit.EventuallyNil(t, testkit.Patience, "the try is undone", func(ctx context.Context) error {
-				_, err := []*mongo.Client{five, three}[i].Database("rollback").Collection("c", durable).DeleteOne(ctx, bson.D{{Key: "_id", Value: "acknowledged"}})
-				return err
-			})
-		}
+	if err := w.Isolate(ctx, "SYD"); err != nil {
+		t.Fatal(err)
+	}
+	if err := inParallel(2, func(i int) error {
+		_, err := []*mongo.Client{five, three}[i].Database("rollback").Collection("c").InsertOne(ctx, bson.D{{Key: "_id", Value: "acknowledged"}})
+		return err
+	}); err != nil {
+		t.Fatalf("the write that shall be rolled back: %v", err)
 	}
 	saw, asked := seenOf(t, w, "five", "acknowledged", testkit.Count(t, "reads of each kind in each datacenter", 20, 500))
 	awaitPrimary(t, w, "five", "SYD")
@@ -95,6 +81,27 @@ func rolledBack(t *testing.T, w *world) {
 		if warned := warns(consistency.Check(p, w.Topology()), shard, "rollback"); warned == survives {
 			t.Errorf("%s: Check warns: %v, want %v", shard, warned, !survives)
 		}
+	}
+}
+
+// setElectionTimeout changes it for the set of a client.
+func setElectionTimeout(t *testing.T, client *mongo.Client, timeout time.Duration) {
+	t.Helper()
+	admin := client.Database("admin", options.Database().SetWriteConcern(writeconcern.Majority()))
+	var answer struct {
+		Config struct {
+			Version  int32
+			Settings bson.M
+			Rest     bson.M `bson:",inline"`
+		}
+	}
+	if err := admin.RunCommand(t.Context(), bson.D{{Key: "replSetGetConfig", Value: 1}}).Decode(&answer); err != nil {
+		t.Fatal(err)
+	}
+	answer.Config.Version++
+	answer.Config.Settings["electionTimeoutMillis"] = timeout.Milliseconds()
+	if err := admin.RunCommand(t.Context(), bson.D{{Key: "replSetReconfig", Value: answer.Config}}).Err(); err != nil {
+		t.Fatalf("an election timeout of %s: %v", timeout, err)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/internal/demo/dashboard"
 	"github.com/geoshard/geoshard/internal/testkit"
@@ -44,6 +45,7 @@ var printed = regexp.MustCompile(`dashboard: (http://127\.0\.0\.1:\d+/)#token=(\
 
 // The command prints an address that is good for all, stays until Ctrl-C, and leaves nothing.
 func TestTheCommandServesThePageUntilItIsInterrupted(t *testing.T) {
+	clustertest.Needs(t, "a cluster of its own")
 	dir := t.TempDir()
 	program := filepath.Join(dir, "geoshard")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/geoshard").CombinedOutput(); err != nil {

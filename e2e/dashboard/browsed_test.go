@@ -102,6 +102,7 @@ func begin() {
 // running returns the demonstration, which the first test begins.
 func running(t *testing.T) *browsedDemo {
 	t.Helper()
+	clustertest.Needs(t, "the demonstration's own cluster")
 	begin()
 	<-shared.done
 	if shared.err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/internal/testkit"
 )
 
@@ -21,6 +22,7 @@ const within, withinSoak = 30 * time.Second, 85 * time.Second
 
 // Ctrl-C at any moment ends everything, and nothing is left: no process, no port, no file. The interrupt goes to the whole process group, as that of a terminal does.
 func TestAnInterruptLeavesNothing(t *testing.T) {
+	clustertest.Needs(t, "clusters of its own")
 	t.Parallel()
 	random := rand.New(rand.NewPCG(testkit.Seed(t), 1))
 	moments, all := testkit.Count(t, "moments", 3, 20), within

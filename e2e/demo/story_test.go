@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/internal/demo"
 	"github.com/geoshard/geoshard/internal/testkit"
@@ -23,6 +24,7 @@ func reportOf(t *testing.T, s *stage) *demo.Report {
 
 // The whole story, as a program reads it: the exit code is 0, every check held, and the sums are right.
 func TestTheStoryHolds(t *testing.T) {
+	clustertest.Needs(t, "a cluster of its own")
 	t.Parallel()
 	presets := []string{configs.Default}
 	if testkit.Soak() {
@@ -170,6 +172,7 @@ func sums(t *testing.T, report *demo.Report) {
 // A step that is spoilt for real is noticed: its checks fail, and the exit code says so.
 // The ordinary run has the step that is spoilt least: one read of twenty asks another datacenter.
 func TestASpoiltStepIsNoticed(t *testing.T) {
+	clustertest.Needs(t, "a cluster of its own")
 	t.Parallel()
 	names := []string{"latency"}
 	if testkit.Soak() {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/internal/mongobin"
 )
@@ -38,6 +39,7 @@ func prepare(t *testing.T) session {
 
 // Every command line of the documentation runs, or says why it does not. GEOSHARD_PAGE=docs/tutorial.md runs that page alone.
 func TestTheDocumentationRuns(t *testing.T) {
+	clustertest.Needs(t, "clusters of its own")
 	texts := pages(t)
 	running := map[string][]block{}
 	commands, skipped := 0, 0

@@ -13,6 +13,8 @@ import (
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/geoshard/geoshard/cluster/clustertest"
 )
 
 // LocalImage is the name that scripts/image.sh gives; the tag is MongoDB's version.
@@ -42,6 +44,7 @@ func setDefault(name, value string) {
 // Client returns a client of the daemon, for as long as the test runs. Without a daemon the test ends; see Unavailable.
 func Client(t *testing.T) client.APIClient {
 	t.Helper()
+	clustertest.Needs(t, "clusters in containers")
 	ctx, cancel := context.WithTimeout(t.Context(), answerWithin)
 	defer cancel()
 	provider, err := testcontainers.NewDockerProvider()
