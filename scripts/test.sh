@@ -15,6 +15,8 @@ cluster=
 finish() {
   status=$?
   trap - EXIT
+  for group in $(jobs -p); do kill -INT -- "-$group" 2>/dev/null || true; done
+  wait
   [ -z "$cluster" ] || GEOSHARD_STATE_DIR=$cluster bin/geoshard cluster down --name shared || status=1
   rm -rf "$scratch"
   exit "$status"
@@ -91,19 +93,21 @@ job() { # job PACKAGE...
 # Two jobs at a time, whatever the machine has: with more, elections and starts are late on two cores.
 once() {
   local running=0 ok=0 j
+  set -m # each job is a process group, which Ctrl-C reaches through finish
   for j in "${jobs[@]}"; do
     if [ "$running" = 2 ]; then
       wait -n || ok=$?
       running=1
     fi
     # shellcheck disable=SC2086 # packages, divided by spaces
-    job $j &
+    job $j </dev/null &
     running=$((running + 1))
   done
   while [ "$running" -gt 0 ]; do
     wait -n || ok=$?
     running=$((running - 1))
   done
+  set +m
   cat "$scratch"/part.* >>"$results"
   rm -f "$scratch"/part.*
   return $ok
