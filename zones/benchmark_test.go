@@ -99,7 +99,7 @@ type cost struct {
 	bytes uint64
 }
 
-// measured is the least of a few runs: others share the machine.
+// measured is the least of a few runs.
 func measured(t *testing.T, ranges, chunks int) cost {
 	t.Helper()
 	w, s := generated(ranges, chunks)
@@ -108,9 +108,9 @@ func measured(t *testing.T, ranges, chunks int) cost {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		began := time.Now()
-		plan, err := NewPlan(w, s, nil, PlanOptions{Tighten: true}, now)
-		took := time.Since(began)
+		var plan *Plan
+		var err error
+		took := processorTime(t, func() { plan, err = NewPlan(w, s, nil, PlanOptions{Tighten: true}, now) })
 		runtime.ReadMemStats(&after)
 		if err != nil || len(plan.Steps) < ranges {
 			t.Fatalf("%d steps, %v", len(plan.Steps), err)
