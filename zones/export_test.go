@@ -45,3 +45,16 @@ func (l Layout) Placed(collection string) bool {
 func FindingsOf(s *State, w *topology.Topology, want Layout, applied *Layout, o PlanOptions) []Finding {
 	return append(diffLayouts(s, want, applied, o).findings, otherKeys(w, s)...)
 }
+
+// Groups are the steps that Apply makes together, in its order.
+func Groups(p *Plan) (groups [][]Step) {
+	for left := inOrder(p.Steps); len(left) > 0; {
+		n := group(left)
+		var g []Step
+		for _, s := range left[:n] {
+			g = append(g, s.Step)
+		}
+		groups, left = append(groups, g), left[n:]
+	}
+	return groups
+}

@@ -90,6 +90,23 @@ func (s factSet) replay(c Change) {
 	}
 }
 
+// has reports whether a change is in effect. One that is not about layouts never is.
+func (s factSet) has(c Change) bool {
+	there := func(f fact) bool { _, ok := s[f]; return ok }
+	switch c := c.(type) {
+	case AddShardToZone:
+		return there(shardFact(c.Zone, c.Shard))
+	case RemoveShardFromZone:
+		return !there(shardFact(c.Zone, c.Shard))
+	case AddRange:
+		return there(rangeFact(c.Collection, c.Range))
+	case RemoveRange:
+		return !there(rangeFact(c.Collection, c.Range))
+	default:
+		return false
+	}
+}
+
 // undo takes a change back.
 func (s factSet) undo(c Change) {
 	switch c := c.(type) {
