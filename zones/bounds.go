@@ -8,7 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -225,8 +225,8 @@ func incremented(number []byte) (next []byte, ok bool) {
 func (r Range) single(key topology.Key) (v bson.RawValue, ok bool) {
 	first, _ := firstTwo(r.Min)
 	next, ok := successor(first)
-	if !ok || routing.CompareKeys(r.Min, bound(key, first)) != 0 {
+	if !ok || shardkey.CompareKeys(r.Min, bound(key, first)) != 0 {
 		return bson.RawValue{}, false
 	}
-	return first, routing.CompareKeys(loosely(key, r.Max), bound(key, next)) == 0
+	return first, shardkey.CompareKeys(loosely(key, r.Max), bound(key, next)) == 0
 }

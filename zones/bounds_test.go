@@ -8,7 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -31,7 +31,7 @@ func TestSuccessorIsTheNextValue(t *testing.T) {
 	} {
 		value, want := raw(c.value), raw(c.want)
 		got, ok := successor(value)
-		if !ok || routing.Compare(got, want) != 0 || routing.Compare(value, got) >= 0 {
+		if !ok || shardkey.Compare(got, want) != 0 || shardkey.Compare(value, got) >= 0 {
 			t.Errorf("after %T %v: got %v, %t, want %v", c.value, c.value, got, ok, want)
 		}
 	}
@@ -55,7 +55,7 @@ func TestNoValueLiesBetweenAValueAndItsSuccessor(t *testing.T) {
 		if !ok {
 			t.Fatalf("%v has no successor", a)
 		}
-		if routing.Compare(b, a) > 0 && routing.Compare(b, next) < 0 {
+		if shardkey.Compare(b, a) > 0 && shardkey.Compare(b, next) < 0 {
 			t.Fatalf("%v lies between %v and %v", b, a, next)
 		}
 		pairs++

@@ -13,8 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/geoshard/geoshard/internal/routing"
 	"github.com/geoshard/geoshard/internal/testkit"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -127,7 +127,7 @@ func checkKey(t *rapid.T, key bson.Raw, c Collection, p Placement, members map[t
 	var found []Move
 	for _, m := range moves {
 		for _, span := range m.Spans {
-			if routing.CompareKeys(span.Min, key) <= 0 && routing.CompareKeys(key, span.Max) < 0 {
+			if shardkey.CompareKeys(span.Min, key) <= 0 && shardkey.CompareKeys(key, span.Max) < 0 {
 				found = append(found, m)
 			}
 		}

@@ -8,7 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -287,7 +287,7 @@ func keyOfBounds(ranges []Range) topology.Key {
 func addRange(ns *topology.Namespace, key topology.Key, r Range) (ok bool) {
 	from, okFrom := firstOf(key, r.Min)
 	to, okTo := firstOf(key, r.Max)
-	if !okFrom || !okTo || routing.Compare(from, to) >= 0 {
+	if !okFrom || !okTo || shardkey.Compare(from, to) >= 0 {
 		return false
 	}
 	if from.Type == bson.TypeMinKey && to.Type == bson.TypeMaxKey {
@@ -296,7 +296,7 @@ func addRange(ns *topology.Namespace, key topology.Key, r Range) (ok bool) {
 	}
 	declared := topology.Range{Zone: r.Zone}
 	next, _ := successor(from)
-	single := next.Type != 0 && routing.Compare(next, to) == 0
+	single := next.Type != 0 && shardkey.Compare(next, to) == 0
 	if from.Type != bson.TypeMinKey {
 		v, ok := declaredOf(from)
 		if !ok {
@@ -338,7 +338,7 @@ func firstOf(key topology.Key, b bson.Raw) (bson.RawValue, bool) {
 	}
 	full = loosely(key, full)
 	first, _ := firstTwo(full)
-	return first, routing.CompareKeys(full, bound(key, first)) == 0
+	return first, shardkey.CompareKeys(full, bound(key, first)) == 0
 }
 
 // onlyRanges ends the rule that a zone takes the values of its own name where it would add a range. Where it would not, the rule replaces what it says itself.

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/geoshard/geoshard/configs"
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -205,8 +205,8 @@ func drawZoned(t *rapid.T, name string, zones []topology.ZoneID) Collection {
 			}
 		}
 	}
-	slices.SortFunc(bounds, routing.CompareKeys)
-	bounds = slices.CompactFunc(bounds, func(a, b bson.Raw) bool { return routing.CompareKeys(a, b) == 0 })
+	slices.SortFunc(bounds, shardkey.CompareKeys)
+	bounds = slices.CompactFunc(bounds, func(a, b bson.Raw) bool { return shardkey.CompareKeys(a, b) == 0 })
 	for i := 0; i+1 < len(bounds); i++ {
 		if rapid.IntRange(0, 3).Draw(t, "zoned") > 0 {
 			c.Ranges = append(c.Ranges, Range{Min: bounds[i], Max: bounds[i+1], Zone: rapid.SampledFrom(zones).Draw(t, "zone")})

@@ -6,8 +6,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
 	"github.com/geoshard/geoshard/internal/spelling"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -152,12 +152,12 @@ func (w *wanting) stretches(ns topology.Namespace) ([]stretch, []error) {
 // ZoneOf returns the zone of a full shard key, hashed fields hashed. It is false for a key in no range.
 func (p Placement) ZoneOf(key bson.Raw) (topology.ZoneID, bool) {
 	after, _ := slices.BinarySearchFunc(p.Ranges, key, func(r Range, key bson.Raw) int {
-		if routing.CompareKeys(r.Min, key) <= 0 {
+		if shardkey.CompareKeys(r.Min, key) <= 0 {
 			return -1
 		}
 		return 1
 	})
-	if after == 0 || routing.CompareKeys(key, p.Ranges[after-1].Max) >= 0 {
+	if after == 0 || shardkey.CompareKeys(key, p.Ranges[after-1].Max) >= 0 {
 		return "", false
 	}
 	return p.Ranges[after-1].Zone, true

@@ -11,7 +11,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/zonestest"
@@ -81,7 +81,7 @@ func checkLayout(t *rapid.T, state *zones.State, want zones.Layout) {
 		same := slices.EqualFunc(c.Ranges, p.Ranges, func(a, b zones.Range) bool {
 			low, _, _ := zones.FullKey(p.Key, a.Min)
 			high, _, _ := zones.FullKey(p.Key, a.Max)
-			return routing.CompareKeys(low, b.Min) == 0 && routing.CompareKeys(high, b.Max) == 0 && a.Zone == b.Zone
+			return shardkey.CompareKeys(low, b.Min) == 0 && shardkey.CompareKeys(high, b.Max) == 0 && a.Zone == b.Zone
 		})
 		if !same {
 			t.Fatalf("%s: got %v, want %v", p.Collection, c.Ranges, p.Ranges)
@@ -133,7 +133,7 @@ func TestTightenedPlanLeavesTightRangesAlone(t *testing.T) {
 		for _, p := range plan.Layout.Collections {
 			for _, r := range p.Ranges {
 				for _, b := range []bson.Raw{r.Min, r.Max} {
-					if routing.CompareKeys(b, zones.Loosely(p.Key, b)) != 0 {
+					if shardkey.CompareKeys(b, zones.Loosely(p.Key, b)) != 0 {
 						t.Fatalf("%s: %v is not tight", p.Collection, r)
 					}
 				}

@@ -6,7 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -130,7 +130,7 @@ func findRanges(c Collection, key topology.Key) []foundRange {
 		case b.min == nil:
 			return -1
 		}
-		return routing.CompareKeys(a.min, b.min)
+		return shardkey.CompareKeys(a.min, b.min)
 	})
 	return found
 }
@@ -140,10 +140,10 @@ func findRanges(c Collection, key topology.Key) []foundRange {
 func sameRange(found []foundRange, key topology.Key, w Range) int {
 	low, high := loosely(key, w.Min), loosely(key, w.Max)
 	i := sort.Search(len(found), func(i int) bool {
-		return found[i].min == nil || routing.CompareKeys(found[i].looseMin, low) >= 0
+		return found[i].min == nil || shardkey.CompareKeys(found[i].looseMin, low) >= 0
 	})
-	for ; i < len(found) && found[i].min != nil && routing.CompareKeys(found[i].looseMin, low) == 0; i++ {
-		if found[i].Zone == w.Zone && routing.CompareKeys(found[i].looseMax, high) == 0 {
+	for ; i < len(found) && found[i].min != nil && shardkey.CompareKeys(found[i].looseMin, low) == 0; i++ {
+		if found[i].Zone == w.Zone && shardkey.CompareKeys(found[i].looseMax, high) == 0 {
 			return i
 		}
 	}
@@ -151,7 +151,7 @@ func sameRange(found []foundRange, key topology.Key, w Range) int {
 }
 
 func (f foundRange) exactly(w Range) bool {
-	return routing.CompareKeys(f.min, w.Min) == 0 && routing.CompareKeys(f.max, w.Max) == 0
+	return shardkey.CompareKeys(f.min, w.Min) == 0 && shardkey.CompareKeys(f.max, w.Max) == 0
 }
 
 // makeWay cuts the added ranges where kept ones, whose bounds are not tight, reach beyond theirs. The two cover the same documents either way.
@@ -161,11 +161,11 @@ func (d *rangeDiff) makeWay() {
 		return
 	}
 	for i, a := range d.add {
-		next := sort.Search(len(kept), func(i int) bool { return routing.CompareKeys(kept[i].Min, a.Min) > 0 })
-		if next > 0 && routing.CompareKeys(kept[next-1].Max, a.Min) > 0 {
+		next := sort.Search(len(kept), func(i int) bool { return shardkey.CompareKeys(kept[i].Min, a.Min) > 0 })
+		if next > 0 && shardkey.CompareKeys(kept[next-1].Max, a.Min) > 0 {
 			d.add[i].Min = kept[next-1].Max
 		}
-		if next < len(kept) && routing.CompareKeys(kept[next].Min, a.Max) < 0 {
+		if next < len(kept) && shardkey.CompareKeys(kept[next].Min, a.Max) < 0 {
 			d.add[i].Max = kept[next].Min
 		}
 	}
@@ -173,10 +173,10 @@ func (d *rangeDiff) makeWay() {
 
 // needsRoomOf says whether a range to add overlaps with a found one.
 func (d *rangeDiff) needsRoomOf(f foundRange) bool {
-	i := sort.Search(len(d.add), func(i int) bool { return routing.CompareKeys(d.add[i].Max, f.min) > 0 })
-	return i < len(d.add) && routing.CompareKeys(d.add[i].Min, f.max) < 0
+	i := sort.Search(len(d.add), func(i int) bool { return shardkey.CompareKeys(d.add[i].Max, f.min) > 0 })
+	return i < len(d.add) && shardkey.CompareKeys(d.add[i].Min, f.max) < 0
 }
 
 func sortRanges(ranges []Range) {
-	slices.SortFunc(ranges, func(a, b Range) int { return routing.CompareKeys(a.Min, b.Min) })
+	slices.SortFunc(ranges, func(a, b Range) int { return shardkey.CompareKeys(a.Min, b.Min) })
 }

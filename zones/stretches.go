@@ -6,7 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -37,7 +37,7 @@ func stretchesOf(world *topology.Topology, ns topology.Namespace) ([]stretch, []
 	}
 	sortStretches(all)
 	for i := 1; i < len(all); i++ {
-		if routing.Compare(all[i].from, all[i-1].to) < 0 {
+		if shardkey.Compare(all[i].from, all[i-1].to) < 0 {
 			problems = append(problems, &RangeOverlapError{Collection: ns.Name, First: all[i-1].String(), Second: all[i].String()})
 		}
 	}
@@ -49,7 +49,7 @@ func stretchesOf(world *topology.Topology, ns topology.Namespace) ([]stretch, []
 }
 
 func sortStretches(all []stretch) {
-	slices.SortStableFunc(all, func(a, b stretch) int { return routing.Compare(a.from, b.from) })
+	slices.SortStableFunc(all, func(a, b stretch) int { return shardkey.Compare(a.from, b.from) })
 }
 
 // named lists the zones that take the value of their own name: those whose name is in none of the sorted stretches.
@@ -67,12 +67,12 @@ func named(world *topology.Topology, declared []stretch) []stretch {
 // stretchAt is the index of the stretch that contains a value, or -1.
 func stretchAt(sorted []stretch, v bson.RawValue) int {
 	after, _ := slices.BinarySearchFunc(sorted, v, func(s stretch, v bson.RawValue) int {
-		if routing.Compare(s.from, v) <= 0 {
+		if shardkey.Compare(s.from, v) <= 0 {
 			return -1
 		}
 		return 1
 	})
-	if after == 0 || routing.Compare(v, sorted[after-1].to) >= 0 {
+	if after == 0 || shardkey.Compare(v, sorted[after-1].to) >= 0 {
 		return -1
 	}
 	return after - 1
@@ -116,7 +116,7 @@ func stretchesOfRange(ns topology.Namespace, i int, r topology.Range) ([]stretch
 			return nil, wrong("its bounds are of two types, %s and %s", r.From.Kind(), r.To.Kind())
 		}
 	}
-	if routing.Compare(s.from, s.to) >= 0 {
+	if shardkey.Compare(s.from, s.to) >= 0 {
 		return nil, wrong("%s is empty", s.declared)
 	}
 	return []stretch{s}, nil
@@ -143,7 +143,7 @@ func withGaps(sorted []stretch, zone topology.ZoneID) []stretch {
 	all := make([]stretch, 0, 2*len(sorted)+1)
 	end := minKey
 	fill := func(to bson.RawValue) {
-		if routing.Compare(end, to) < 0 {
+		if shardkey.Compare(end, to) < 0 {
 			all = append(all, stretch{from: end, to: to, zone: zone, declared: "what is not declared"})
 		}
 	}

@@ -6,7 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -44,9 +44,9 @@ func (c Collection) ownersNow(lowest, highest bson.Raw, closed bool) []topology.
 		return []topology.ShardID{c.Primary}
 	}
 	var owners []topology.ShardID
-	first := sort.Search(len(c.Chunks), func(i int) bool { return routing.CompareKeys(lowest, c.Chunks[i].Max) < 0 })
+	first := sort.Search(len(c.Chunks), func(i int) bool { return shardkey.CompareKeys(lowest, c.Chunks[i].Max) < 0 })
 	for _, chunk := range c.Chunks[first:] {
-		if order := routing.CompareKeys(chunk.Min, highest); order > 0 || order == 0 && !closed {
+		if order := shardkey.CompareKeys(chunk.Min, highest); order > 0 || order == 0 && !closed {
 			break
 		}
 		owners = addOnce(owners, chunk.Shard)
@@ -64,12 +64,12 @@ func ownersThen(state *State, c Collection, ranges []Range, shards map[topology.
 		}
 	}
 	covered := lowest // everything below is accounted for
-	first := sort.Search(len(ranges), func(i int) bool { return routing.CompareKeys(lowest, ranges[i].Max) < 0 })
+	first := sort.Search(len(ranges), func(i int) bool { return shardkey.CompareKeys(lowest, ranges[i].Max) < 0 })
 	for _, r := range ranges[first:] {
-		if routing.CompareKeys(r.Min, highest) > 0 {
+		if shardkey.CompareKeys(r.Min, highest) > 0 {
 			break
 		}
-		if routing.CompareKeys(covered, r.Min) < 0 {
+		if shardkey.CompareKeys(covered, r.Min) < 0 {
 			between(covered, r.Min, false)
 		}
 		for _, shard := range shards[r.Zone] {
@@ -77,7 +77,7 @@ func ownersThen(state *State, c Collection, ranges []Range, shards map[topology.
 		}
 		covered = r.Max
 	}
-	if routing.CompareKeys(covered, highest) <= 0 {
+	if shardkey.CompareKeys(covered, highest) <= 0 {
 		between(covered, highest, true)
 	}
 	return owners

@@ -6,7 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -50,7 +50,7 @@ func TestValuesComeBackFromDocuments(t *testing.T) {
 	if got := ValueOf(topology.Value{}); got.Type != 0 {
 		t.Errorf("no value: got type %s", got.Type)
 	}
-	if routing.Compare(ValueOf(topology.IntegerOf(7)), bson.RawValue(ValueOf(topology.FloatOf(7)))) != 0 {
+	if shardkey.Compare(ValueOf(topology.IntegerOf(7)), bson.RawValue(ValueOf(topology.FloatOf(7)))) != 0 {
 		t.Error("7 and 7.0 are not the same")
 	}
 }

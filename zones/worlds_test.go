@@ -8,7 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -149,8 +149,8 @@ func drawFound(t *rapid.T, w *topology.Topology, c Collection, key topology.Key,
 	}
 	var found []Range
 	for _, r := range drawn {
-		if r = disfigured(t, c, key, r, zones); routing.CompareKeys(r.Min, r.Max) < 0 && !slices.ContainsFunc(found, func(f Range) bool {
-			return routing.CompareKeys(f.Min, r.Max) < 0 && routing.CompareKeys(r.Min, f.Max) < 0
+		if r = disfigured(t, c, key, r, zones); shardkey.CompareKeys(r.Min, r.Max) < 0 && !slices.ContainsFunc(found, func(f Range) bool {
+			return shardkey.CompareKeys(f.Min, r.Max) < 0 && shardkey.CompareKeys(r.Min, f.Max) < 0
 		}) {
 			found = append(found, r)
 		}

@@ -8,7 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -88,8 +88,8 @@ type judge struct {
 // A place is one declared namespace: its zones laid out like the chunks of a routing table, one "shard" for each zone.
 type place struct {
 	ns    topology.Namespace
-	table *routing.Table
-	zone  routing.Pattern // the zone field alone
+	table *shardkey.Table
+	zone  shardkey.Pattern // the zone field alone
 	// single are the judgements on operations that touch one zone, by the zone's name.
 	single [reaches]map[topology.ShardID]*Judgement
 	// all are those on operations that say nothing about the zone key, none those on operations that nothing can match.
@@ -137,7 +137,7 @@ func (j *judge) place(ns topology.Namespace) (*place, error) {
 	if p.table, err = tableOf(ns, layout.Collections[0].Ranges); err != nil {
 		return nil, err
 	}
-	if p.zone, err = routing.ParsePattern(document(bson.D{{Key: ns.ZoneBy, Value: 1}})); err != nil {
+	if p.zone, err = shardkey.ParsePattern(document(bson.D{{Key: ns.ZoneBy, Value: 1}})); err != nil {
 		return nil, err
 	}
 	for r := range reaches {
@@ -152,7 +152,7 @@ func (j *judge) place(ns topology.Namespace) (*place, error) {
 }
 
 // tableOf makes a routing table whose chunks are the declared ranges and the gaps between them, and whose shards are the zones and gap.
-func tableOf(ns topology.Namespace, ranges []zones.Range) (*routing.Table, error) {
+func tableOf(ns topology.Namespace, ranges []zones.Range) (*shardkey.Table, error) {
 	key := bson.D{}
 	lowest, highest := bson.D{}, bson.D{}
 	for _, f := range ns.Key {
@@ -166,7 +166,7 @@ func tableOf(ns topology.Namespace, ranges []zones.Range) (*routing.Table, error
 	}
 	var chunks []bson.Raw
 	chunk := func(from, to bson.Raw, shard topology.ShardID) {
-		if routing.CompareKeys(from, to) < 0 {
+		if shardkey.CompareKeys(from, to) < 0 {
 			chunks = append(chunks, document(bson.D{{Key: "min", Value: from}, {Key: "max", Value: to}, {Key: "shard", Value: shard},
 				{Key: "lastmod", Value: bson.Timestamp{T: 1}}}))
 		}
@@ -178,7 +178,7 @@ func tableOf(ns topology.Namespace, ranges []zones.Range) (*routing.Table, error
 		end = r.Max
 	}
 	chunk(end, document(highest), gap)
-	return routing.NewTable(document(bson.D{{Key: "_id", Value: ns.Name}, {Key: "key", Value: key}}), chunks)
+	return shardkey.NewTable(document(bson.D{{Key: "_id", Value: ns.Name}, {Key: "key", Value: key}}), chunks)
 }
 
 // document encodes what is known to encode.

@@ -13,7 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -180,7 +180,7 @@ func (c *Catalog) ranges(ctx context.Context, s scope, at func(string) *found) e
 		touched[f] = true
 	}
 	for f := range touched {
-		slices.SortFunc(f.Ranges, func(a, b zones.Range) int { return routing.CompareKeys(a.Min, b.Min) })
+		slices.SortFunc(f.Ranges, func(a, b zones.Range) int { return shardkey.CompareKeys(a.Min, b.Min) })
 	}
 	return c.fail("read the ranges", "find", "config.tags", cursor.Err())
 }

@@ -12,7 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -130,7 +130,7 @@ func (c *Catalog) removeRange(ctx context.Context, change zones.RemoveRange) err
 		return err
 	}
 	there, err := c.rangeBelow(ctx, what, change.Collection, r.Max)
-	if err == nil && there != nil && routing.CompareKeys(trimmed(there.Max), trimmed(r.Min)) > 0 {
+	if err == nil && there != nil && shardkey.CompareKeys(trimmed(there.Max), trimmed(r.Min)) > 0 {
 		err = ignored(what, "there still is "+describe(there))
 	}
 	return err
@@ -165,7 +165,7 @@ func (c *Catalog) rangeBelow(ctx context.Context, what, collection string, bound
 }
 
 // sameBound compares bounds by value. The server extends one that is a prefix of the key with MinKey.
-func sameBound(a, b bson.Raw) bool { return routing.CompareKeys(trimmed(a), trimmed(b)) == 0 }
+func sameBound(a, b bson.Raw) bool { return shardkey.CompareKeys(trimmed(a), trimmed(b)) == 0 }
 
 // trimmed is a bound without the MinKeys at its end; the first field stays.
 func trimmed(bound bson.Raw) bson.Raw {

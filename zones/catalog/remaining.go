@@ -9,7 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -149,7 +149,7 @@ func (c *Catalog) migrations(ctx context.Context, state *zones.State) ([]zones.M
 
 // owner is the shard whose chunk has a key.
 func owner(chunks []zones.Chunk, key bson.Raw) topology.ShardID {
-	i, found := slices.BinarySearchFunc(chunks, key, func(chunk zones.Chunk, key bson.Raw) int { return routing.CompareKeys(chunk.Min, key) })
+	i, found := slices.BinarySearchFunc(chunks, key, func(chunk zones.Chunk, key bson.Raw) int { return shardkey.CompareKeys(chunk.Min, key) })
 	if !found {
 		i--
 	}

@@ -12,7 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/zones"
 )
 
@@ -107,7 +107,7 @@ func (s valueScan) gaps(ranges []zones.Range) ([]gap, error) {
 		if err != nil {
 			return nil, err
 		}
-		if last == nil && !allOf(r.Min, bson.TypeMinKey) || last != nil && routing.CompareKeys(last, r.Min) < 0 {
+		if last == nil && !allOf(r.Min, bson.TypeMinKey) || last != nil && shardkey.CompareKeys(last, r.Min) < 0 {
 			gaps = append(gaps, gap{low, next})
 		}
 		if low, err = s.extend(r.Max); err != nil {
@@ -159,7 +159,7 @@ func (s valueScan) scan(ctx context.Context, g gap) ([]UnknownValue, error) {
 		if err != nil {
 			return nil, s.c.fail(s.what, "find", s.ns, err)
 		}
-		found := routing.ValueAt(doc, s.field)
+		found := shardkey.ValueAt(doc, s.field)
 		value := bson.RawValue{Type: bson.Type(found.Type), Value: slices.Clone(found.Data)}
 		values = append(values, UnknownValue{Value: value})
 		g.min = s.edge(bson.MaxKey{})
@@ -175,7 +175,7 @@ func (s valueScan) scan(ctx context.Context, g gap) ([]UnknownValue, error) {
 func below(a, b bson.D) bool {
 	left, errLeft := bson.Marshal(a)
 	right, errRight := bson.Marshal(b)
-	return errLeft == nil && errRight == nil && routing.CompareKeys(left, right) < 0
+	return errLeft == nil && errRight == nil && shardkey.CompareKeys(left, right) < 0
 }
 
 // count counts the documents that have a value. Null stands for a missing field too, in a filter as in an index.

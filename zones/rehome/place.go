@@ -12,7 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -110,7 +110,7 @@ func (p *place) read(raw bson.Raw) doc {
 	for _, f := range p.ns.Key {
 		value := field(raw, f.Name)
 		if f.Name == p.ns.ZoneBy {
-			d.home = routing.Compare(value, p.to) == 0 // 7 is at home where 7.0 is
+			d.home = shardkey.Compare(value, p.to) == 0 // 7 is at home where 7.0 is
 		}
 		if f.Name != "_id" {
 			d.key = append(d.key, bson.E{Key: f.Name, Value: bson.D{{Key: "$eq", Value: value}}})

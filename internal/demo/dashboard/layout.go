@@ -7,7 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -144,7 +144,7 @@ func viewLayout(c catalogue, parts map[string]map[topology.ShardID]catalog.Part)
 // zoneOf is the zone of a collection's key, "" where it has none.
 func zoneOf(c catalogue, collection string, key bson.Raw) string {
 	for _, r := range c.ranges {
-		if r.Collection == collection && routing.CompareKeys(r.Min, key) <= 0 && routing.CompareKeys(key, r.Max) < 0 {
+		if r.Collection == collection && shardkey.CompareKeys(r.Min, key) <= 0 && shardkey.CompareKeys(key, r.Max) < 0 {
 			return r.Zone
 		}
 	}

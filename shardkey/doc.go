@@ -1,4 +1,4 @@
-// Package routing decides which shards a document, a filter or a range of shard keys belongs to.
+// Package shardkey decides which shards a document, a filter or a range of shard keys belongs to.
 //
 // It holds MongoDB's own order of BSON values, the hash of hashed shard keys, the extraction of a shard key
 // from documents and filters, and the immutable routing table of one collection, built from the documents of
@@ -8,8 +8,8 @@
 // It never talks to a network, reads a clock or keeps a cache: values in, values out. A Table never changes and
 // may be read by any number of goroutines.
 //
-//	table, err := routing.NewTable(collection, chunks) // raw documents of the config server
+//	table, err := shardkey.NewTable(collection, chunks) // raw documents of the config server
 //	key, err := table.Pattern().KeyOf(document)
 //	shard := table.ShardFor(key)
 //	version := table.Version(shard) // goes along as shardVersion
-package routing
+package shardkey

@@ -1,11 +1,11 @@
-package routing_test
+package shardkey_test
 
 import (
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 )
 
 func Example() {
@@ -14,7 +14,7 @@ func Example() {
 		raw(bson.D{{Key: "min", Value: dc(bson.MinKey{})}, {Key: "max", Value: dc("M")}, {Key: "shard", Value: "lon"}}),
 		raw(bson.D{{Key: "min", Value: dc("M")}, {Key: "max", Value: dc(bson.MaxKey{})}, {Key: "shard", Value: "nyc"}}),
 	}
-	table, err := routing.NewTable(collection, chunks)
+	table, err := shardkey.NewTable(collection, chunks)
 	if err != nil {
 		fmt.Println(err)
 		return
