@@ -1,9 +1,9 @@
-// Package shardkey decides which shards a document, a filter or a range of shard keys belongs to.
+// Package shardkey holds MongoDB's rules of shard keys: how their values are ordered, where ranges of them begin and end, and which shards they lead to.
 //
-// It holds MongoDB's own order of BSON values, the hash of hashed shard keys, the extraction of a shard key
-// from documents and filters, and the immutable routing table of one collection, built from the documents of
-// config.collections and config.chunks. A shard does not check that an inserted document is its own, so all of
-// this has to agree with the server to the last bit.
+// It has the server's order of BSON values (Compare), the successor of a value, bounds in one normal form (ReadBound), the hash of hashed shard keys, the
+// extraction of a shard key from documents and filters (Pattern), and the immutable routing table of one collection (Table), built from the documents of
+// config.collections and config.chunks. It writes keys for people (Format), for mongosh (FormatShell) and for files (ExtJSON). A shard does not check that
+// an inserted document is its own, so all of this has to agree with the server to the last bit.
 //
 // It never talks to a network, reads a clock or keeps a cache: values in, values out. A Table never changes and
 // may be read by any number of goroutines.

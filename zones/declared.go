@@ -3,9 +3,6 @@ package zones
 import (
 	"slices"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
-
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -36,15 +33,4 @@ func declaredValues(world *topology.Topology, ns topology.Namespace) []declaredV
 		}
 	}
 	return all
-}
-
-// keysOf are the first and the last shard key that a query for a value has to look for: {dc: v, id: MinKey} and {dc: v, id: MaxKey}.
-func keysOf(key topology.Key, v topology.Value) (lowest, highest bson.Raw) {
-	first := ValueOf(v)
-	index, doc := bsoncore.AppendDocumentStart(nil)
-	doc = appendValue(doc, key[0].Name, first)
-	for _, f := range key[1:] {
-		doc = appendValue(doc, f.Name, maxKey)
-	}
-	return bound(key, first), endDocument(doc, index)
 }

@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -87,8 +88,8 @@ func TestStateHashSeesWhatPlansDependOn(t *testing.T) {
 
 // Whatever validator there was, our part goes in and out of it without a trace.
 func TestOurPartOfAValidatorComesAndGoes(t *testing.T) {
-	ours := rejection("a.b", []stretch{pointOf(topology.StringOf("X"), "X"), {from: minKey, to: stringValue("M"), zone: "Y"}})
-	newer := rejection("a.b", []stretch{{from: stringValue("M"), to: maxKey, zone: "Y"}})
+	ours := rejection("a.b", []stretch{pointOf(topology.StringOf("X"), "X"), {from: shardkey.MinKey, to: shardkey.ValueOf(topology.StringOf("M")), zone: "Y"}})
+	newer := rejection("a.b", []stretch{{from: shardkey.ValueOf(topology.StringOf("M")), to: shardkey.MaxKey, zone: "Y"}})
 	theirs := document(bson.D{{Key: "total", Value: bson.D{{Key: "$gte", Value: 0}}}})
 	schema := document(bson.D{{Key: "$jsonSchema", Value: bson.D{{Key: "title", Value: "carts"}}}})
 	for name, v := range map[string]bson.Raw{

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -77,10 +78,10 @@ func leftBehind(changed *topology.Topology, state *State, zone topology.ZoneID) 
 			if r.Zone != zone {
 				continue
 			}
-			full, _, ok := fullKey(p.Key, r.Min)
+			low, ok := shardkey.ReadBound(p.Key, r.Min)
 			if !declared || !ok {
 				left++
-			} else if _, ok := p.ZoneOf(full); !ok {
+			} else if _, ok := p.ZoneOf(low.Full); !ok {
 				left++
 			}
 		}

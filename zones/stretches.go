@@ -57,7 +57,7 @@ func named(world *topology.Topology, declared []stretch) []stretch {
 	var names []stretch
 	for _, zone := range world.Zones {
 		v := topology.StringOf(string(zone.ID))
-		if at := stretchAt(declared, ValueOf(v)); at < 0 {
+		if at := stretchAt(declared, shardkey.ValueOf(v)); at < 0 {
 			names = append(names, pointOf(v, zone.ID))
 		}
 	}
@@ -80,8 +80,8 @@ func stretchAt(sorted []stretch, v bson.RawValue) int {
 
 // pointOf is the stretch of a single value. All kinds of declared values have a successor.
 func pointOf(v topology.Value, zone topology.ZoneID) stretch {
-	from := ValueOf(v)
-	to, _ := successor(from)
+	from := shardkey.ValueOf(v)
+	to, _ := shardkey.Successor(from)
 	return stretch{from: from, to: to, zone: zone, declared: v.String(), value: true}
 }
 
@@ -104,14 +104,14 @@ func stretchesOfRange(ns topology.Namespace, i int, r topology.Range) ([]stretch
 		}
 		return points, nil
 	}
-	s := stretch{from: minKey, to: maxKey, zone: r.Zone, declared: "all"}
+	s := stretch{from: shardkey.MinKey, to: shardkey.MaxKey, zone: r.Zone, declared: "all"}
 	switch {
 	case r.From == nil:
-		s.to, s.declared = ValueOf(*r.To), fmt.Sprintf("everything below %s", r.To)
+		s.to, s.declared = shardkey.ValueOf(*r.To), fmt.Sprintf("everything below %s", r.To)
 	case r.To == nil:
-		s.from, s.declared = ValueOf(*r.From), fmt.Sprintf("everything from %s", r.From)
+		s.from, s.declared = shardkey.ValueOf(*r.From), fmt.Sprintf("everything from %s", r.From)
 	default:
-		s.from, s.to, s.declared = ValueOf(*r.From), ValueOf(*r.To), fmt.Sprintf("%s to %s", r.From, r.To)
+		s.from, s.to, s.declared = shardkey.ValueOf(*r.From), shardkey.ValueOf(*r.To), fmt.Sprintf("%s to %s", r.From, r.To)
 		if !sameClass(r.From.Kind(), r.To.Kind()) {
 			return nil, wrong("its bounds are of two types, %s and %s", r.From.Kind(), r.To.Kind())
 		}
@@ -141,7 +141,7 @@ func (s stretch) String() string { return fmt.Sprintf("%s (zone %s)", s.declared
 // withGaps fills the gaps between sorted stretches, from MinKey to MaxKey, with stretches to a zone.
 func withGaps(sorted []stretch, zone topology.ZoneID) []stretch {
 	all := make([]stretch, 0, 2*len(sorted)+1)
-	end := minKey
+	end := shardkey.MinKey
 	fill := func(to bson.RawValue) {
 		if shardkey.Compare(end, to) < 0 {
 			all = append(all, stretch{from: end, to: to, zone: zone, declared: "what is not declared"})
@@ -152,7 +152,7 @@ func withGaps(sorted []stretch, zone topology.ZoneID) []stretch {
 		all = append(all, s)
 		end = s.to
 	}
-	fill(maxKey)
+	fill(shardkey.MaxKey)
 	return all
 }
 
@@ -160,7 +160,7 @@ func withGaps(sorted []stretch, zone topology.ZoneID) []stretch {
 func rangesOf(key topology.Key, stretches []stretch) []Range {
 	ranges := make([]Range, len(stretches))
 	for i, s := range stretches {
-		ranges[i] = Range{Min: bound(key, s.from), Max: bound(key, s.to), Zone: s.zone}
+		ranges[i] = Range{Min: shardkey.StartOf(key, s.from), Max: shardkey.StartOf(key, s.to), Zone: s.zone}
 	}
 	return ranges
 }

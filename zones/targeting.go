@@ -23,7 +23,7 @@ func targeting(world *topology.Topology, state *State, layout Layout) []Targetin
 		}
 		c := collections[p.Collection]
 		for _, d := range declaredValues(world, ns) {
-			lowest, highest := keysOf(p.Key, d.value)
+			lowest, highest := shardkey.KeysWith(p.Key, shardkey.ValueOf(d.value))
 			all = append(all, Targeting{
 				Collection: p.Collection, Value: d.value.String(), Zone: d.zone,
 				Before: homes(world, c.ownersNow(lowest, highest, true)),

@@ -117,7 +117,7 @@ func drawCollection(t *rapid.T, w *topology.Topology, name string, zones []topol
 		}
 		if c.Sharded = rapid.Bool().Draw(t, "sharded"); c.Sharded {
 			c.Key, c.NoBalance = key, rapid.Bool().Draw(t, "held")
-			c.Chunks = []Chunk{{Min: bound(key, minKey), Max: bound(key, maxKey), Shard: "s0"}}
+			c.Chunks = []Chunk{{Min: shardkey.StartOf(key, shardkey.MinKey), Max: shardkey.StartOf(key, shardkey.MaxKey), Shard: "s0"}}
 		}
 		c.Validator = drawValidator(t)
 		c.Indexes = []Index{}
@@ -145,7 +145,7 @@ func drawFound(t *rapid.T, w *topology.Topology, c Collection, key topology.Key,
 	}
 	cuts := drawCuts(t, 5)
 	for i := range max(0, len(cuts)-1) {
-		drawn = append(drawn, Range{Min: bound(key, ValueOf(cuts[i])), Max: bound(key, ValueOf(cuts[i+1])), Zone: rapid.SampledFrom(zones).Draw(t, "found zone")})
+		drawn = append(drawn, Range{Min: shardkey.StartOf(key, shardkey.ValueOf(cuts[i])), Max: shardkey.StartOf(key, shardkey.ValueOf(cuts[i+1])), Zone: rapid.SampledFrom(zones).Draw(t, "found zone")})
 	}
 	var found []Range
 	for _, r := range drawn {
@@ -162,8 +162,8 @@ func drawFound(t *rapid.T, w *topology.Topology, c Collection, key topology.Key,
 // disfigured writes a range in another way, or gives it to another zone.
 func disfigured(t *rapid.T, c Collection, key topology.Key, r Range, zones []topology.ZoneID) Range {
 	if len(key) > 1 && rapid.Bool().Draw(t, "usual end") {
-		if v, ok := r.single(key); ok {
-			r.Max = keyOfTwo(key, v, maxKey)
+		if v, ok := shardkey.SingleValue(key, r.Min, r.Max); ok {
+			r.Max = keyOfTwo(key, v, shardkey.MaxKey)
 		}
 	}
 	if rapid.Bool().Draw(t, "small integers") {
@@ -202,7 +202,7 @@ func smallIntegers(key bson.Raw) bson.Raw {
 }
 
 func prefix(key bson.Raw) bson.Raw {
-	first, _ := firstTwo(key)
+	first, _ := shardkey.FirstTwo(key)
 	elements, _ := key.Elements()
 	return document(bson.D{{Key: elements[0].Key(), Value: first}})
 }

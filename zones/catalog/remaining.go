@@ -138,9 +138,9 @@ func (c *Catalog) migrations(ctx context.Context, state *zones.State) ([]zones.M
 		if e.What != "moveChunk.start" || !wanted || log[0].Time.Sub(e.Time) > staleMigration || owner(collection.Chunks, e.Details.Min) != e.Details.From {
 			continue
 		}
-		r := zones.FormatKey(e.Details.Min)
+		r := shardkey.Format(e.Details.Min)
 		if e.Details.Max != nil {
-			r += " to " + zones.FormatKey(e.Details.Max)
+			r += " to " + shardkey.Format(e.Details.Max)
 		}
 		going = append(going, zones.Migration{Collection: e.Namespace, From: e.Details.From, To: e.Details.To, Range: r})
 	}

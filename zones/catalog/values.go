@@ -26,7 +26,7 @@ type UnknownValue struct {
 }
 
 // String is the value as people read it.
-func (v UnknownValue) String() string { return zones.FormatValue(v.Value) }
+func (v UnknownValue) String() string { return shardkey.FormatValue(v.Value) }
 
 // UnknownValues finds values of the zone field in documents whose shard keys lie between the ranges of a placement, in the order of the keys. more is true if
 // there are others. It reads keys of an index, one for each value and one for each gap, and no documents.
@@ -41,7 +41,7 @@ func (c *Catalog) UnknownValues(ctx context.Context, ns, field string, placement
 	if err != nil || len(indexes) == 0 {
 		return nil, false, err
 	}
-	i := slices.IndexFunc(indexes, func(index zones.Index) bool { return serves(index.Key, pattern(placement.Key)) })
+	i := slices.IndexFunc(indexes, func(index zones.Index) bool { return serves(index.Key, shardkey.PatternOf(placement.Key)) })
 	if i < 0 {
 		return nil, false, &Error{What: what, Err: fmt.Errorf("no index begins with %s", placement.Key), Help: fmt.Sprintf("create it: db.%s.createIndex(%s)", ns[strings.Index(ns, ".")+1:], placement.Key)}
 	}
@@ -134,7 +134,7 @@ func (s valueScan) edge(value any) bson.D {
 func (s valueScan) extend(bound bson.Raw) (bson.D, error) {
 	values, err := bound.Values()
 	if err != nil || len(values) > len(s.index) {
-		return nil, &Error{What: s.what, Kind: ErrBadBounds, Err: errors.Join(err, errors.New(zones.FormatKey(bound)))}
+		return nil, &Error{What: s.what, Kind: ErrBadBounds, Err: errors.Join(err, errors.New(shardkey.Format(bound)))}
 	}
 	key := s.edge(bson.MinKey{})
 	for i, v := range values {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/geoshard/geoshard/zones"
 )
 
 // A place is a collection and what its documents are to become.
@@ -43,7 +42,7 @@ func newPlace(client *mongo.Client, world *topology.Topology, name string, to to
 	}
 	db, coll, _ := strings.Cut(name, ".")
 	return &place{
-		name: name, ns: ns, to: zones.ValueOf(to), coll: client.Database(db).Collection(coll),
+		name: name, ns: ns, to: shardkey.ValueOf(to), coll: client.Database(db).Collection(coll),
 		majority: client.Database(db).Collection(coll, options.Collection().SetReadConcern(readconcern.Majority())),
 	}, nil
 }
