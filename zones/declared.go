@@ -1,8 +1,7 @@
 package zones
 
 import (
-	"slices"
-
+	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -23,14 +22,8 @@ func declaredValues(world *topology.Topology, ns topology.Namespace) []declaredV
 			all = append(all, declaredValue{*r.From, r.Zone})
 		}
 	}
-	if ns.OnlyRanges {
-		return all
-	}
-	for _, zone := range world.Zones {
-		name := topology.StringOf(string(zone.ID))
-		if !slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return r.Includes(name) }) {
-			all = append(all, declaredValue{name, zone.ID})
-		}
+	for _, zone := range placement.Named(world, ns) {
+		all = append(all, declaredValue{topology.StringOf(string(zone)), zone})
 	}
 	return all
 }

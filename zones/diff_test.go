@@ -7,7 +7,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -88,8 +87,9 @@ func TestStateHashSeesWhatPlansDependOn(t *testing.T) {
 
 // Whatever validator there was, our part goes in and out of it without a trace.
 func TestOurPartOfAValidatorComesAndGoes(t *testing.T) {
-	ours := rejection("a.b", []stretch{pointOf(topology.StringOf("X"), "X"), {from: shardkey.MinKey, to: shardkey.ValueOf(topology.StringOf("M")), zone: "Y"}})
-	newer := rejection("a.b", []stretch{{from: shardkey.ValueOf(topology.StringOf("M")), to: shardkey.MaxKey, zone: "Y"}})
+	middle := topology.StringOf("M")
+	ours := rejection("a.b", []topology.Range{{Zone: "X", Values: []topology.Value{topology.StringOf("X")}}, {Zone: "Y", To: &middle}})
+	newer := rejection("a.b", []topology.Range{{Zone: "Y", From: &middle}})
 	theirs := document(bson.D{{Key: "total", Value: bson.D{{Key: "$gte", Value: 0}}}})
 	schema := document(bson.D{{Key: "$jsonSchema", Value: bson.D{{Key: "title", Value: "carts"}}}})
 	for name, v := range map[string]bson.Raw{

@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -260,8 +261,8 @@ func (i *importer) validator(ns *topology.Namespace, c Collection) {
 	if ns.Unknown == topology.UnknownReport {
 		ns.Unknown = topology.UnknownReject
 	}
-	stretches, _ := stretchesOf(i.world, *ns)
-	if ns.Unknown != topology.UnknownReject || !bytes.Equal(ours, rejection(ns.ZoneBy, stretches)) {
+	declared, _ := declaredRanges(i.world, *ns)
+	if ns.Unknown != topology.UnknownReject || !bytes.Equal(ours, rejection(ns.ZoneBy, declared)) {
 		i.report(SeverityWarning, "import-validator", c.Name, "", "its validator refuses other values than those that its ranges leave out: a plan will correct it")
 	}
 }
@@ -321,10 +322,7 @@ func firstOf(key topology.Key, b shardkey.Bound) (bson.RawValue, bool) {
 
 // onlyRanges ends the rule that a zone takes the values of its own name where it would add a range. Where it would not, the rule replaces what it says itself.
 func (i *importer) onlyRanges(ns *topology.Namespace) {
-	ns.OnlyRanges = slices.ContainsFunc(i.world.Zones, func(z topology.Zone) bool {
-		name := topology.StringOf(string(z.ID))
-		return !slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return r.Includes(name) })
-	})
+	ns.OnlyRanges = len(placement.Named(i.world, *ns)) > 0
 	if ns.OnlyRanges {
 		return
 	}

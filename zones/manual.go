@@ -31,7 +31,7 @@ func manual(world *topology.Topology, state *State, o PlanOptions) []Manual {
 		switch {
 		case ns.IsPattern() || c.View || c.TimeSeries:
 		case c.Sharded && c.Key[0] != (topology.KeyField{Name: ns.ZoneBy}):
-			all = append(all, reshard(world, state, ns, c, o))
+			all = append(all, reshard(world, ns, c, o))
 		case !c.Sharded && !c.shardable():
 			all = append(all, shardWithData(ns, c, o))
 		}
@@ -41,8 +41,8 @@ func manual(world *topology.Topology, state *State, o PlanOptions) []Manual {
 
 // reshard is for a sharded collection with another key. Bounds are full keys, because up to 6.0.12 and 7.0.4 others make the config servers' primary stop again
 // and again (SERVER-73763).
-func reshard(world *topology.Topology, state *State, ns topology.Namespace, c Collection, o PlanOptions) Manual {
-	ranges, shards := wantedRanges(world, state, ns, o)
+func reshard(world *topology.Topology, ns topology.Namespace, c Collection, o PlanOptions) Manual {
+	ranges, shards := wantedRanges(world, ns)
 	zones := make([]string, len(ranges))
 	for i, r := range ranges {
 		zones[i] = fmt.Sprintf("{min: %s, max: %s, zone: %s}", shardkey.FormatShell(r.Min), shardkey.FormatShell(r.Max), shardkey.Quote(string(r.Zone)))
@@ -95,22 +95,16 @@ var rule = PLACEHOLDER`),
 }
 
 // wantedRanges are the ranges that a collection would get if it did not exist yet, and the number of shards that they lead to.
-func wantedRanges(world *topology.Topology, state *State, ns topology.Namespace, o PlanOptions) (ranges []Range, shards int) {
-	alone, without := *world, *state
-	alone.Namespaces = []topology.Namespace{ns}
-	without.Collections = nil
-	layout, err := Want(&alone, &without, o)
+func wantedRanges(world *topology.Topology, ns topology.Namespace) (ranges []Range, shards int) {
+	ranges, err := RangesOf(world, ns, ns.Key)
 	if err != nil {
 		return nil, 0 // the plan itself fails with it
 	}
 	used := map[topology.ShardID]bool{}
-	members := layout.shardsByZone()
-	for _, p := range layout.Collections {
-		ranges = append(ranges, p.Ranges...)
-		for _, r := range p.Ranges {
-			for _, shard := range members[r.Zone] {
-				used[shard] = true
-			}
+	for _, r := range ranges {
+		zone, _ := world.Zone(r.Zone)
+		for _, shard := range zone.Shards {
+			used[shard] = true
 		}
 	}
 	return ranges, len(used)

@@ -22,7 +22,7 @@ func allKinds() *Plan {
 	r := Range{Min: keyOfTwo(key, shardkey.ValueOf(topology.StringOf("N<Y>&\u2028")), shardkey.MinKey), Max: keyOfTwo(key, shardkey.ValueOf(topology.FloatOf(0.1)), shardkey.MaxKey), Zone: "NYC"}
 	p := &Plan{Made: now, ClusterID: "c", StateHash: "h", Namespaces: []string{"shop.*"}, Layout: Layout{
 		Zones:       []ZoneShards{{"NYC", []topology.ShardID{"nyc"}}},
-		Collections: []Placement{{Collection: "shop.carts", Key: key, Ranges: []Range{r}, Reject: rejection("dc", []stretch{pointOf(topology.StringOf("NYC"), "NYC")})}},
+		Collections: []Placement{{Collection: "shop.carts", Key: key, Ranges: []Range{r}, Reject: rejection("dc", []topology.Range{{Zone: "NYC", Values: []topology.Value{topology.StringOf("NYC")}}})}},
 	}}
 	for _, c := range []Change{
 		AddShardToZone{"nyc", "NYC"}, HoldBalancing{"shop.carts"}, RemoveRange{"shop.carts", r}, AddRange{"shop.carts", r}, ReleaseBalancing{"shop.carts"},

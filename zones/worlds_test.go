@@ -128,7 +128,7 @@ func drawCollection(t *rapid.T, w *topology.Topology, name string, zones []topol
 
 func drawValidator(t *rapid.T) bson.Raw {
 	theirs := document(bson.D{{Key: "total", Value: bson.D{{Key: "$gte", Value: 0}}}})
-	ours := rejection("dc", []stretch{pointOf(topology.StringOf("OLD"), "OLD")})
+	ours := rejection("dc", []topology.Range{{Zone: "OLD", Values: []topology.Value{topology.StringOf("OLD")}}})
 	return rapid.SampledFrom([]bson.Raw{nil, theirs, ours, allOf(theirs, ours), allOf(ours, theirs, theirs), allOf(theirs, theirs)}).Draw(t, "validator")
 }
 
@@ -136,8 +136,9 @@ func drawValidator(t *rapid.T) bson.Raw {
 func drawFound(t *rapid.T, w *topology.Topology, c Collection, key topology.Key, zones []topology.ZoneID) []Range {
 	var drawn []Range
 	if ns, ok := w.NamespaceOf(c.Name); ok {
-		wanted, _ := stretchesOf(w, ns)
-		for _, r := range rangesOf(key, wanted) {
+		wanted, _ := declaredRanges(w, ns)
+		ns.Unknown = topology.UnknownReport // without the gaps
+		for _, r := range keyRanges(ns, key, wanted) {
 			if rapid.Bool().Draw(t, "as wanted") {
 				drawn = append(drawn, r)
 			}

@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
+	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -37,7 +38,8 @@ func newPlace(client *mongo.Client, world *topology.Topology, name string, to to
 		return nil, &Error{fmt.Errorf("%s: %w: its zone follows from _id, which never changes", name, ErrNotMovable), "insert the documents with other _ids, and delete these"}
 	case to.Kind() == topology.KindUnknown:
 		return nil, &Error{fmt.Errorf("the new home of %s is no value: %w", name, ErrUndeclared), "give the value of the new home, such as LON"}
-	case !hasZone(world, ns, to):
+	}
+	if _, ok := placement.ZoneOf(world, ns, to); !ok {
 		return nil, &Error{fmt.Errorf("no zone takes %s of %s: %w", to, name, ErrUndeclared), "use a value that the topology gives to a zone, of the same type, or declare it"}
 	}
 	db, coll, _ := strings.Cut(name, ".")
@@ -45,15 +47,6 @@ func newPlace(client *mongo.Client, world *topology.Topology, name string, to to
 		name: name, ns: ns, to: shardkey.ValueOf(to), coll: client.Database(db).Collection(coll),
 		majority: client.Database(db).Collection(coll, options.Collection().SetReadConcern(readconcern.Majority())),
 	}, nil
-}
-
-// hasZone says whether the topology gives a value to a zone, be it the one for the rest.
-func hasZone(world *topology.Topology, ns topology.Namespace, v topology.Value) bool {
-	if ns.Unknown == topology.UnknownToZone || slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return r.Includes(v) }) {
-		return true
-	}
-	_, named := world.Zone(topology.ZoneID(v.Text()))
-	return named && !ns.OnlyRanges && v.Kind() == topology.KindString
 }
 
 // A doc is a document as far as moving it takes.
