@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -127,7 +128,7 @@ func viewLayout(c catalogue, parts map[string]map[topology.ShardID]catalog.Part)
 			zone, zoned := p.ZoneOf(chunk.Min)
 			one.Chunks = append(one.Chunks, chunkView{
 				Shard: chunk.Shard, Zone: string(zone), Astray: zoned && !slices.Contains(zonesOf[chunk.Shard], string(zone)),
-				Range: strings.TrimSuffix(zones.Range{Min: chunk.Min, Max: chunk.Max}.String(), " in "),
+				Range: shardkey.Format(chunk.Min) + " to " + shardkey.Format(chunk.Max),
 			})
 		}
 		if len(one.Chunks) > 0 {
