@@ -18,7 +18,7 @@ func targeting(world *topology.Topology, state *State, layout Layout) []Targetin
 	var all []Targeting
 	for _, p := range layout.Collections {
 		ns, ok := world.NamespaceOf(p.Collection)
-		if !ok || len(p.Key) == 0 || p.Key[0].Name != ns.ZoneBy {
+		if !ok || !leads(ns, p.Key) {
 			continue
 		}
 		c := collections[p.Collection]
