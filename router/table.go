@@ -150,7 +150,7 @@ func (t *Table) zonesOf(w *topology.Topology, ns topology.Namespace) {
 			made.copies &= copies
 		}
 		t.zones = append(t.zones, made)
-		home := t.homes.example(w, z.ID)
+		home := t.homes.example(z.ID, i)
 		if dc, _ := w.Datacenter(owner); dc.Role != topology.RoleActive || home == "" {
 			continue
 		}

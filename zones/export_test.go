@@ -1,8 +1,7 @@
 package zones
 
 import (
-	"go.mongodb.org/mongo-driver/v2/bson"
-
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -18,12 +17,10 @@ var (
 	KeyDoc      = keyDoc
 	KeyOfTwo    = keyOfTwo
 	Document    = document
-	MinKey      = minKey
-	MaxKey      = maxKey
+	MinKey      = shardkey.MinKey
+	MaxKey      = shardkey.MaxKey
 	AllOf       = allOf
 
-	FullKey        = fullKey
-	Loosely        = loosely
 	SplitValidator = splitValidator
 )
 
@@ -31,9 +28,6 @@ var (
 func LayoutDifferences(want, have *State) []string {
 	return differences(factsOf(stateLayout(want)), factsOf(stateLayout(have)))
 }
-
-// Single is the only value of a range, if it has one.
-func (r Range) Single(key topology.Key) (bson.RawValue, bool) { return r.single(key) }
 
 // Placed reports whether a layout has a place for a collection.
 func (l Layout) Placed(collection string) bool {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/zones/rehome"
 )
 
@@ -36,7 +36,7 @@ extended JSON too; {} chooses all documents. --dry-run counts what would move.` 
 			if err != nil {
 				return err
 			}
-			if o.To, err = zones.ParseValue(to); err != nil {
+			if o.To, err = shardkey.ParseValue(to); err != nil {
 				return &usageError{msg: "--to " + err.Error(), hint: `write a string such as LON, or extended JSON: 44, {"$date":"2026-01-01T00:00:00Z"}, {"$oid":"…"}, {"$uuid":"…"}`}
 			}
 			if o.Batch < 0 {

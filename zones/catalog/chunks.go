@@ -8,7 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -120,7 +120,7 @@ func contiguous(chunks []zones.Chunk) bool {
 		return false
 	}
 	for i, chunk := range chunks[1:] {
-		if routing.CompareKeys(chunks[i].Max, chunk.Min) != 0 {
+		if shardkey.CompareKeys(chunks[i].Max, chunk.Min) != 0 {
 			return false
 		}
 	}

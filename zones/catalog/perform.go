@@ -12,7 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -130,7 +130,7 @@ func (c *Catalog) removeRange(ctx context.Context, change zones.RemoveRange) err
 		return err
 	}
 	there, err := c.rangeBelow(ctx, what, change.Collection, r.Max)
-	if err == nil && there != nil && routing.CompareKeys(trimmed(there.Max), trimmed(r.Min)) > 0 {
+	if err == nil && there != nil && shardkey.CompareKeys(shardkey.Trimmed(there.Max), shardkey.Trimmed(r.Min)) > 0 {
 		err = ignored(what, "there still is "+describe(there))
 	}
 	return err
@@ -165,30 +165,8 @@ func (c *Catalog) rangeBelow(ctx context.Context, what, collection string, bound
 }
 
 // sameBound compares bounds by value. The server extends one that is a prefix of the key with MinKey.
-func sameBound(a, b bson.Raw) bool { return routing.CompareKeys(trimmed(a), trimmed(b)) == 0 }
-
-// trimmed is a bound without the MinKeys at its end; the first field stays.
-func trimmed(bound bson.Raw) bson.Raw {
-	elements, err := bound.Elements()
-	if err != nil {
-		return bound
-	}
-	n := len(elements)
-	for n > 1 && elements[n-1].Value().Type == bson.TypeMinKey {
-		n--
-	}
-	if n == len(elements) {
-		return bound
-	}
-	out := bson.D{}
-	for _, e := range elements[:n] {
-		out = append(out, bson.E{Key: e.Key(), Value: e.Value()})
-	}
-	raw, err := bson.Marshal(out)
-	if err != nil {
-		return bound
-	}
-	return raw
+func sameBound(a, b bson.Raw) bool {
+	return shardkey.CompareKeys(shardkey.Trimmed(a), shardkey.Trimmed(b)) == 0
 }
 
 func describe(r *zones.Range) string {
@@ -213,7 +191,7 @@ func (c *Catalog) shardCollection(ctx context.Context, change zones.ShardCollect
 	case !errors.Is(err, mongo.ErrNoDocuments):
 		return c.fail(what, "find", change.Collection, err)
 	}
-	err = c.admin(ctx, what, change.Collection, bson.D{{Key: "shardCollection", Value: change.Collection}, {Key: "key", Value: pattern(change.Key)}}, nil)
+	err = c.admin(ctx, what, change.Collection, bson.D{{Key: "shardCollection", Value: change.Collection}, {Key: "key", Value: shardkey.PatternOf(change.Key)}}, nil)
 	if err != nil {
 		return unshardable(err, codeIllegalOperation)
 	}
@@ -240,7 +218,7 @@ func (c *Catalog) shardedBy(ctx context.Context, what string, change zones.Shard
 	if err != nil {
 		return false, err
 	}
-	found, err := keyOf(key)
+	found, err := shardkey.ReadKey(key)
 	if err != nil {
 		return false, &Error{What: what, Kind: ErrUnsupportedKey, Err: err, Help: "geoshard knows keys of fields with 1 and \"hashed\""}
 	}
@@ -261,19 +239,6 @@ func (c *Catalog) keyPattern(ctx context.Context, what, collection string) (bson
 		return nil, &Error{What: what, Kind: ErrNotSharded, Help: meanings[codeNotSharded].help}
 	}
 	return entry.Key, c.fail(what, "find", "config.collections", err)
-}
-
-// pattern writes a key as the server's commands take it.
-func pattern(key topology.Key) bson.D {
-	var d bson.D
-	for _, f := range key {
-		var order any = 1
-		if f.Hashed {
-			order = "hashed"
-		}
-		d = append(d, bson.E{Key: f.Name, Value: order})
-	}
-	return d
 }
 
 // setValidator sends {} to remove a validator: null would be taken for "leave it as it is". A collection that does not exist is made with its validator.

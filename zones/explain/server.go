@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -54,7 +55,7 @@ type sharding struct {
 func readSharding(ctx context.Context, client *mongo.Client, namespace string) (sharding, error) {
 	config := client.Database("config")
 	var entry struct {
-		Key  bson.D
+		Key  bson.Raw
 		UUID bson.Binary
 	}
 	err := config.Collection("collections").FindOne(ctx, bson.D{{Key: "_id", Value: namespace}}).Decode(&entry)
@@ -69,9 +70,9 @@ func readSharding(ctx context.Context, client *mongo.Client, namespace string) (
 	if err := owners.Decode(&ids); err != nil {
 		return sharding{}, fmt.Errorf("read config.chunks: %w", err)
 	}
-	s := sharding{owners: len(ids)}
-	for _, f := range entry.Key {
-		s.key = append(s.key, topology.KeyField{Name: f.Key, Hashed: f.Value == "hashed"})
+	key, err := shardkey.ReadKey(entry.Key)
+	if err != nil {
+		return sharding{}, fmt.Errorf("read the shard key of %s: %w", namespace, err)
 	}
-	return s, nil
+	return sharding{key: key, owners: len(ids)}, nil
 }

@@ -1,4 +1,4 @@
-package zones
+package shardkey
 
 import (
 	"testing"
@@ -6,7 +6,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -43,14 +42,14 @@ func TestValuesComeBackFromDocuments(t *testing.T) {
 	for _, v := range []topology.Value{
 		topology.IntegerOf(-7), topology.FloatOf(5.5), topology.StringOf("A\x00"), topology.UUIDOf([16]byte{1}), topology.ObjectIDOf([12]byte{7}), topology.DateOf(time.UnixMilli(1 << 40)),
 	} {
-		if back, ok := declaredOf(ValueOf(v)); !ok || back != v {
+		if back, ok := Declared(ValueOf(v)); !ok || back != v {
 			t.Errorf("%s: got %s, %t", v, back, ok)
 		}
 	}
 	if got := ValueOf(topology.Value{}); got.Type != 0 {
 		t.Errorf("no value: got type %s", got.Type)
 	}
-	if routing.Compare(ValueOf(topology.IntegerOf(7)), bson.RawValue(ValueOf(topology.FloatOf(7)))) != 0 {
+	if Compare(ValueOf(topology.IntegerOf(7)), bson.RawValue(ValueOf(topology.FloatOf(7)))) != 0 {
 		t.Error("7 and 7.0 are not the same")
 	}
 }

@@ -1,4 +1,4 @@
-package routing
+package shardkey
 
 import (
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -35,7 +35,7 @@ func (v Version) Raw() bson.Raw { return v.Append(nil) }
 func endDocument(dst []byte, index int32) []byte {
 	dst, err := bsoncore.AppendDocumentEnd(dst, index)
 	if err != nil {
-		panic("routing: close document: " + err.Error())
+		panic("shardkey: close document: " + err.Error())
 	}
 	return dst
 }

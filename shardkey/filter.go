@@ -1,4 +1,4 @@
-package routing
+package shardkey
 
 import (
 	"math"
@@ -28,10 +28,8 @@ type interval struct {
 }
 
 var (
-	minKey    = bson.RawValue{Type: bson.TypeMinKey}
-	maxKey    = bson.RawValue{Type: bson.TypeMaxKey}
 	undefined = bson.RawValue{Type: bson.TypeUndefined}
-	unbounded = interval{minKey, maxKey}
+	unbounded = interval{MinKey, MaxKey}
 )
 
 func constraintsOf(filter bson.Raw, simple bool) constraints {

@@ -1,4 +1,4 @@
-package zones
+package shardkey
 
 import (
 	"encoding/json"
@@ -12,11 +12,11 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-// ValueOf is a declared value as documents hold it. The zero Value gives one without a type.
+// ValueOf returns a declared value as documents hold it. The zero Value gives one without a type.
 func ValueOf(v topology.Value) bson.RawValue {
 	switch v.Kind() {
 	case topology.KindInteger:
-		return bson.RawValue{Type: bson.TypeInt64, Value: little(uint64(v.Integer()))}
+		return bson.RawValue{Type: bson.TypeInt64, Value: bitsOfInt(v.Integer())}
 	case topology.KindFloat:
 		return doubleValue(v.Float())
 	case topology.KindString:
@@ -28,14 +28,14 @@ func ValueOf(v topology.Value) bson.RawValue {
 		id := v.ObjectID()
 		return bson.RawValue{Type: bson.TypeObjectID, Value: id[:]}
 	case topology.KindDate:
-		return bson.RawValue{Type: bson.TypeDateTime, Value: little(uint64(v.Date().UnixMilli()))}
+		return bson.RawValue{Type: bson.TypeDateTime, Value: bitsOfInt(v.Date().UnixMilli())}
 	default:
 		return bson.RawValue{}
 	}
 }
 
-// declaredOf is a value as geoshard.yaml has it.
-func declaredOf(v bson.RawValue) (topology.Value, bool) {
+// Declared returns a value as geoshard.yaml has it. It is false for a value that geoshard.yaml cannot express.
+func Declared(v bson.RawValue) (topology.Value, bool) {
 	switch v.Type {
 	case bson.TypeString:
 		text := v.StringValue()
@@ -77,9 +77,17 @@ func ParseValue(text string) (topology.Value, error) {
 	if err := bson.UnmarshalExtJSON([]byte(`{"value":`+text+`}`), false, &doc); err != nil {
 		return topology.Value{}, fmt.Errorf("%s: %w", text, err)
 	}
-	v, ok := declaredOf(doc.Lookup("value"))
+	v, ok := Declared(doc.Lookup("value"))
 	if !ok {
 		return topology.Value{}, fmt.Errorf("%s: %w", text, errNoZoneValue)
 	}
 	return v, nil
+}
+
+func stringValue(s string) bson.RawValue {
+	return bson.RawValue{Type: bson.TypeString, Value: bsoncore.AppendString(nil, s)}
+}
+
+func doubleValue(d float64) bson.RawValue {
+	return bson.RawValue{Type: bson.TypeDouble, Value: bitsOf(d)}
 }

@@ -1,4 +1,4 @@
-package routing
+package shardkey
 
 import (
 	"slices"
@@ -88,6 +88,17 @@ func (p Pattern) rangeNumber(n int, lists [][]interval) Range {
 		low, high = appendValue(low, f.name, chosen.low), appendValue(high, f.name, chosen.high)
 	}
 	return Range{endDocument(low, lowIndex), endDocument(high, highIndex)}
+}
+
+// Cover returns ranges of keys that together hold every document that matches a filter under a collation. As in mongos, a filter that fixes the key has one
+// range, from the key to itself, and with a collation other than the simple one strings, objects and arrays fix nothing. There are no ranges where nothing can
+// match.
+func (p Pattern) Cover(filter, collation bson.Raw) []Range {
+	c := constraintsOf(filter, simpleCollation(collation))
+	if key, ok := p.point(c); ok {
+		return []Range{{key, key}}
+	}
+	return p.ranges(c)
 }
 
 // Target finds the shards that can hold documents matching filter under the operation's collation (nil: the collection's

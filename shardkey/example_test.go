@@ -1,11 +1,12 @@
-package routing_test
+package shardkey_test
 
 import (
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
+	"github.com/geoshard/geoshard/topology"
 )
 
 func Example() {
@@ -14,7 +15,7 @@ func Example() {
 		raw(bson.D{{Key: "min", Value: dc(bson.MinKey{})}, {Key: "max", Value: dc("M")}, {Key: "shard", Value: "lon"}}),
 		raw(bson.D{{Key: "min", Value: dc("M")}, {Key: "max", Value: dc(bson.MaxKey{})}, {Key: "shard", Value: "nyc"}}),
 	}
-	table, err := routing.NewTable(collection, chunks)
+	table, err := shardkey.NewTable(collection, chunks)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -35,4 +36,16 @@ func raw(d bson.D) bson.Raw {
 		panic(err)
 	}
 	return doc
+}
+
+// The catalogue may hold a bound as a prefix of the key, and the end of a range as the last key of its last value.
+func ExampleReadBound() {
+	key := topology.Key{{Name: "dc"}, {Name: "id"}}
+	for _, found := range []bson.D{dc("LON"), {{Key: "dc", Value: "LON"}, {Key: "id", Value: bson.MaxKey{}}}} {
+		bound, ok := shardkey.ReadBound(key, raw(found))
+		fmt.Println(shardkey.Format(bound.Full), shardkey.Format(bound.Tight), ok)
+	}
+	// Output:
+	// {dc: "LON", id: MinKey} {dc: "LON", id: MinKey} true
+	// {dc: "LON", id: MaxKey} {dc: "LON\u0000", id: MinKey} true
 }

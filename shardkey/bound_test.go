@@ -1,4 +1,4 @@
-package zones
+package shardkey
 
 import (
 	"bytes"
@@ -8,11 +8,18 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
 
-	"github.com/geoshard/geoshard/internal/routing"
 	"github.com/geoshard/geoshard/topology"
 )
 
-func raw(v any) bson.RawValue { return document(bson.D{{Key: "v", Value: v}}).Lookup("v") }
+func raw(v any) bson.RawValue { return encoded(bson.D{{Key: "v", Value: v}}).Lookup("v") }
+
+func encoded(d bson.D) bson.Raw {
+	doc, err := bson.Marshal(d)
+	if err != nil {
+		panic(err)
+	}
+	return doc
+}
 
 // Nothing lies between a value and its successor, and the types are those that documents have.
 func TestSuccessorIsTheNextValue(t *testing.T) {
@@ -30,13 +37,13 @@ func TestSuccessorIsTheNextValue(t *testing.T) {
 		{bson.Binary{Subtype: 4, Data: ones(16)}, bson.Binary{Subtype: 5, Data: make([]byte, 16)}}, {bson.Binary{Subtype: 255, Data: ones(1)}, bson.Binary{Data: make([]byte, 2)}},
 	} {
 		value, want := raw(c.value), raw(c.want)
-		got, ok := successor(value)
-		if !ok || routing.Compare(got, want) != 0 || routing.Compare(value, got) >= 0 {
+		got, ok := Successor(value)
+		if !ok || Compare(got, want) != 0 || Compare(value, got) >= 0 {
 			t.Errorf("after %T %v: got %v, %t, want %v", c.value, c.value, got, ok, want)
 		}
 	}
 	for _, v := range []any{bson.MinKey{}, bson.MaxKey{}, nil, bson.D{}, bson.A{}, bson.Timestamp{T: 1}, bson.NewDecimal128(0, 0)} {
-		if got, ok := successor(raw(v)); ok {
+		if got, ok := Successor(raw(v)); ok {
 			t.Errorf("after %T: got %v, want none", v, got)
 		}
 	}
@@ -51,11 +58,11 @@ func TestNoValueLiesBetweenAValueAndItsSuccessor(t *testing.T) {
 	pairs := 0
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := raw(value.Draw(t, "a")), raw(value.Draw(t, "b"))
-		next, ok := successor(a)
+		next, ok := Successor(a)
 		if !ok {
 			t.Fatalf("%v has no successor", a)
 		}
-		if routing.Compare(b, a) > 0 && routing.Compare(b, next) < 0 {
+		if Compare(b, a) > 0 && Compare(b, next) < 0 {
 			t.Fatalf("%v lies between %v and %v", b, a, next)
 		}
 		pairs++
@@ -66,7 +73,7 @@ func TestNoValueLiesBetweenAValueAndItsSuccessor(t *testing.T) {
 func TestBoundsAreNormalised(t *testing.T) {
 	key := topology.Key{{Name: "dc"}, {Name: "a.b"}, {Name: "h", Hashed: true}}
 	e := func(k string, v any) bson.E { return bson.E{Key: k, Value: v} }
-	for name, c := range map[string]struct{ found, full, loose bson.D }{
+	for name, c := range map[string]struct{ found, full, tight bson.D }{
 		"full":              {bson.D{e("dc", "X"), e("a.b", 1), e("h", int64(5))}, bson.D{e("dc", "X"), e("a.b", 1), e("h", int64(5))}, nil},
 		"prefix":            {bson.D{e("dc", "X")}, bson.D{e("dc", "X"), e("a.b", bson.MinKey{}), e("h", bson.MinKey{})}, nil},
 		"another order":     {bson.D{e("a.b", 1), e("dc", "X")}, bson.D{e("dc", "X"), e("a.b", 1), e("h", bson.MinKey{})}, nil},
@@ -79,7 +86,7 @@ func TestBoundsAreNormalised(t *testing.T) {
 		"no prefix":         {bson.D{e("dc", "X"), e("h", int64(5))}, nil, nil},
 		"nothing":           {bson.D{}, nil, nil},
 	} {
-		full, _, ok := fullKey(key, document(c.found))
+		got, ok := ReadBound(key, encoded(c.found))
 		if ok != (c.full != nil) {
 			t.Errorf("%s: got ok = %t", name, ok)
 			continue
@@ -87,15 +94,15 @@ func TestBoundsAreNormalised(t *testing.T) {
 		if !ok {
 			continue
 		}
-		if !bytes.Equal(full, document(c.full)) {
-			t.Errorf("%s: got %v, want %v", name, full, c.full)
+		if !bytes.Equal(got.Full, encoded(c.full)) {
+			t.Errorf("%s: got %v, want %v", name, got.Full, c.full)
 		}
-		want := c.loose
+		want := c.tight
 		if want == nil {
 			want = c.full
 		}
-		if got := loosely(key, full); !bytes.Equal(got, document(want)) {
-			t.Errorf("%s: got %v in the tight way, want %v", name, got, want)
+		if !bytes.Equal(got.Tight, encoded(want)) {
+			t.Errorf("%s: got %v in the tight way, want %v", name, got.Tight, want)
 		}
 	}
 }
