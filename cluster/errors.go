@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -29,24 +30,9 @@ var (
 	ErrForeign = errors.New("geoshard did not make it")
 )
 
-// A HintedError is an error with a way out, which the command prints under it.
-type HintedError struct {
-	Err  error
-	Help string
-}
-
-// Error returns the error without the hint.
-func (e *HintedError) Error() string { return e.Err.Error() }
-
-// Unwrap returns the error that the hint belongs to.
-func (e *HintedError) Unwrap() error { return e.Err }
-
-// Hint returns what to do next.
-func (e *HintedError) Hint() string { return e.Help }
-
 // CannotGrow returns an ErrUnsupported for a cluster that was not started to grow; help says how to start one that is.
 func CannotGrow(name, help string) error {
-	return &HintedError{Err: fmt.Errorf("grow cluster %s: %w: nothing was said at its start that it could grow by", name, ErrUnsupported), Help: help}
+	return hint.New(fmt.Errorf("grow cluster %s: %w: nothing was said at its start that it could grow by", name, ErrUnsupported), help)
 }
 
 // UnknownMember returns an ErrUnknownMember for name whose hint is the nearest of the known names.
@@ -68,5 +54,5 @@ func unknown(sentinel error, name string, known []string) error {
 	if best := spelling.Nearest(name, known); best != "" {
 		help = fmt.Sprintf("did you mean %q? %s", best, help)
 	}
-	return &HintedError{Err: fmt.Errorf("%w %q", sentinel, name), Help: help}
+	return hint.New(fmt.Errorf("%w %q", sentinel, name), help)
 }

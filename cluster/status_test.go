@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -107,8 +108,7 @@ func TestUnknownNamesCarryTheNearest(t *testing.T) {
 		if !errors.Is(err, cluster.ErrUnknownMember) {
 			t.Errorf("%s: got %v, want ErrUnknownMember", name, err)
 		}
-		var hinted *cluster.HintedError
-		if !errors.As(err, &hinted) || !strings.HasPrefix(hinted.Hint(), want) {
+		if !strings.HasPrefix(hint.Of(err), want) {
 			t.Errorf("%s: got hint of %v, want it to start with %s", name, err, want)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/geoshard/geoshard/cart/shipping"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -76,7 +77,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 		o.Timeout = api.DefaultTimeout
 	}
 	if o.CertFile == "" && !o.Insecure && !onlyHere(o.Listen) {
-		return &Error{Err: fmt.Errorf("listen on %s: %w", o.Listen, ErrOpenToAll), Help: "give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS"}
+		return hint.New(fmt.Errorf("listen on %s: %w", o.Listen, ErrOpenToAll), "give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS")
 	}
 	t, err := o.Target.complete(ctx, o.DataCenter)
 	if err != nil {
@@ -84,7 +85,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	}
 	if t.World != nil {
 		if dc, ok := t.World.Datacenter(o.DataCenter); !ok || dc.Role == topology.RoleVoter {
-			return &Error{Err: fmt.Errorf("%w: %s", ErrUnknownDatacenter, o.DataCenter), Help: "carts are at home in " + names(homes(t.World))}
+			return hint.New(fmt.Errorf("%w: %s", ErrUnknownDatacenter, o.DataCenter), "carts are at home in "+names(homes(t.World)))
 		}
 	}
 	keys, err := o.keys()

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/cart/store"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -126,7 +127,7 @@ func sideBySide(ctx context.Context, plan *zones.Plan, deps zones.ApplyDeps) err
 		err = group.Wait()
 	}
 	if err != nil && errors.Is(context.Cause(leased), zones.ErrLeaseLost) {
-		err = &Error{Err: fmt.Errorf("%w: %w", zones.ErrLeaseLost, err), Help: "run setup again: what is there stays"}
+		err = hint.New(fmt.Errorf("%w: %w", zones.ErrLeaseLost, err), "run setup again: what is there stays")
 	}
 	return err
 }

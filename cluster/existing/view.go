@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/redact"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -74,10 +75,8 @@ func (v *View) check(ctx context.Context) error {
 		return err
 	}
 	if hello.Msg != "isdbgrid" {
-		return &cluster.HintedError{
-			Err:  fmt.Errorf("connect to %s: %w", Redact(v.options.URI), ErrNoQueryRouter),
-			Help: "give the connection string of a mongos, not of a replica set",
-		}
+		return hint.New(fmt.Errorf("connect to %s: %w", Redact(v.options.URI), ErrNoQueryRouter),
+			"give the connection string of a mongos, not of a replica set")
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
@@ -97,7 +98,7 @@ func faultError(verb, fault string, err error) error {
 		}
 		return fmt.Errorf("%s %q: %w", verb, fault, cluster.UnknownDatacenter(topology.DatacenterID(unknown.Name), known))
 	}
-	return &cluster.HintedError{Err: fmt.Errorf("%s: %w %q: %w", verb, cluster.ErrBadFault, fault, bad.Err), Help: bad.Hint()}
+	return hint.New(fmt.Errorf("%s: %w %q: %w", verb, cluster.ErrBadFault, fault, bad.Err), bad.Hint())
 }
 
 // Remove ends one fault that is in force.
@@ -137,10 +138,8 @@ func (c *Cluster) Heal(ctx context.Context) error {
 func (c *Cluster) SetLag(ctx context.Context, member string, lag time.Duration) error {
 	return c.operate(ctx, member, func(ctx context.Context, p *process) error {
 		if lag > 0 && p.Kind == kindData && c.security.encrypts() {
-			return &cluster.HintedError{
-				Err:  fmt.Errorf("lag %s: %w over TLS: the network cannot see which connections copy", member, cluster.ErrUnsupported),
-				Help: "start the cluster without TLS (--auth works without it)",
-			}
+			return hint.New(fmt.Errorf("lag %s: %w over TLS: the network cannot see which connections copy", member, cluster.ErrUnsupported),
+				"start the cluster without TLS (--auth works without it)")
 		}
 		return c.lags.Set(ctx, p, lag)
 	})

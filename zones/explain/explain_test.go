@@ -15,6 +15,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/explain"
 )
@@ -245,8 +246,7 @@ func TestExplainRefusesWhatItCannotKnow(t *testing.T) {
 		if got.err == nil || got.want != nil && !errors.Is(got.err, got.want) {
 			t.Errorf("%s: got %v, want %v", name, got.err, got.want)
 		}
-		var hinted *explain.Error
-		if got.want != nil && (!errors.As(got.err, &hinted) || hinted.Hint() == "") {
+		if got.want != nil && hint.Of(got.err) == "" {
 			t.Errorf("%s: %v has no hint", name, got.err)
 		}
 	}

@@ -13,18 +13,3 @@ var (
 	// ErrAltered means that a report's content is not what its hash was made of.
 	ErrAltered = errors.New("the report was altered")
 )
-
-// An Error is an error with a way out.
-type Error struct {
-	Err  error
-	Help string
-}
-
-// Error returns the error without the hint.
-func (e *Error) Error() string { return e.Err.Error() }
-
-// Unwrap returns the error that the hint belongs to.
-func (e *Error) Unwrap() error { return e.Err }
-
-// Hint returns what to do next.
-func (e *Error) Hint() string { return e.Help }
