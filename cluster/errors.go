@@ -12,10 +12,6 @@ import (
 
 // The errors that callers branch on, with errors.Is.
 var (
-	// ErrUnknownMember means that no member has that name.
-	ErrUnknownMember = errors.New("unknown member")
-	// ErrUnknownDatacenter means that the topology has no such datacenter, or that it has no query router because it only votes.
-	ErrUnknownDatacenter = errors.New("unknown datacenter")
 	// ErrUnsupported means that the provider or the operating system cannot do it.
 	ErrUnsupported = errors.New("not supported")
 	// ErrRunning means that a cluster of that name runs already.
@@ -35,18 +31,18 @@ func CannotGrow(name, help string) error {
 	return hint.New(fmt.Errorf("grow cluster %s: %w: nothing was said at its start that it could grow by", name, ErrUnsupported), help)
 }
 
-// UnknownMember returns an ErrUnknownMember for name whose hint is the nearest of the known names.
+// UnknownMember returns a topology.ErrUnknownMember for name whose hint is the nearest of the known names.
 func UnknownMember(name string, known []string) error {
-	return unknown(ErrUnknownMember, name, known)
+	return unknown(topology.ErrUnknownMember, name, known)
 }
 
-// UnknownDatacenter returns an ErrUnknownDatacenter for dc whose hint is the nearest of the known names.
+// UnknownDatacenter returns a topology.ErrUnknownDatacenter for dc whose hint is the nearest of the known names.
 func UnknownDatacenter(dc topology.DatacenterID, known []topology.DatacenterID) error {
 	names := make([]string, len(known))
 	for i, k := range known {
 		names[i] = string(k)
 	}
-	return unknown(ErrUnknownDatacenter, string(dc), names)
+	return unknown(topology.ErrUnknownDatacenter, string(dc), names)
 }
 
 func unknown(sentinel error, name string, known []string) error {

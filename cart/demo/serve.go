@@ -62,9 +62,6 @@ type ServeOptions struct {
 // ErrOpenToAll means that an instance would listen beyond this machine without TLS.
 var ErrOpenToAll = errors.New("this address can be reached from other machines, and there is no TLS")
 
-// ErrUnknownDatacenter means that the topology has no such datacenter, or that it holds no data.
-var ErrUnknownDatacenter = errors.New("no such datacenter")
-
 // Serve runs an instance until the context ends, and ends the requests under way in peace.
 func Serve(ctx context.Context, o ServeOptions) error {
 	if o.Log == nil {
@@ -85,7 +82,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	}
 	if t.World != nil {
 		if dc, ok := t.World.Datacenter(o.DataCenter); !ok || dc.Role == topology.RoleVoter {
-			return hint.New(fmt.Errorf("%w: %s", ErrUnknownDatacenter, o.DataCenter), "carts are at home in "+names(homes(t.World)))
+			return hint.New(fmt.Errorf("%w: %s", topology.ErrUnknownDatacenter, o.DataCenter), "carts are at home in "+names(homes(t.World)))
 		}
 	}
 	keys, err := o.keys()

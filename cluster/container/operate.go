@@ -125,7 +125,7 @@ func (c *Cluster) Cut(ctx context.Context, a, b topology.DatacenterID) error {
 }
 
 // Apply puts a fault into force, written as the wan package parses it: "cut NYC->LON", "delay NYC LON 300ms". It returns
-// ErrBadFault, ErrUnknownDatacenter or ErrUnknownMember for what cannot be.
+// ErrBadFault, topology.ErrUnknownDatacenter or topology.ErrUnknownMember for what cannot be.
 func (c *Cluster) Apply(ctx context.Context, fault string) error {
 	return c.disturb(ctx, fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, lag.By) }, c.api.Apply)
 }

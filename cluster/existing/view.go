@@ -19,9 +19,6 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-// ErrNoQueryRouter is returned by Connect when the connection string leads to something else than a query router.
-var ErrNoQueryRouter = errors.New("not a query router")
-
 // answerWithin is how long a status waits for one member.
 const answerWithin = 3 * time.Second
 
@@ -47,7 +44,7 @@ type View struct {
 
 var _ cluster.View = (*View)(nil)
 
-// Connect checks that a query router answers at the URI. It returns ErrNoQueryRouter for any other server. Errors hold
+// Connect checks that a query router answers at the URI. It returns topology.ErrNoQueryRouter for any other server. Errors hold
 // no credentials.
 func Connect(ctx context.Context, o Options) (*View, error) {
 	if o.Topology == nil || o.URI == "" {
@@ -75,7 +72,7 @@ func (v *View) check(ctx context.Context) error {
 		return err
 	}
 	if hello.Msg != "isdbgrid" {
-		return hint.New(fmt.Errorf("connect to %s: %w", Redact(v.options.URI), ErrNoQueryRouter),
+		return hint.New(fmt.Errorf("connect to %s: %w", Redact(v.options.URI), topology.ErrNoQueryRouter),
 			"give the connection string of a mongos, not of a replica set")
 	}
 	return nil

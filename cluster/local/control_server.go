@@ -44,7 +44,7 @@ type controlError struct {
 // controlSentinels are the errors that callers branch on, so they have to survive the journey. Both ends are the same
 // program or nearly so; append only.
 var controlSentinels = []error{
-	cluster.ErrUnknownMember, cluster.ErrUnknownDatacenter, cluster.ErrUnsupported, cluster.ErrRunning,
+	topology.ErrUnknownMember, topology.ErrUnknownDatacenter, cluster.ErrUnsupported, cluster.ErrRunning,
 	cluster.ErrNotRunning, cluster.ErrClosed, cluster.ErrBadFault, context.DeadlineExceeded, context.Canceled,
 	cluster.ErrForeign,
 }

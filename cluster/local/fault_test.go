@@ -27,8 +27,8 @@ func TestFaultErrors(t *testing.T) {
 		is    error
 		hint  string
 	}{
-		{"cut NYC NY", cluster.ErrUnknownDatacenter, `did you mean "NYC"?`},
-		{"isolate PARIS", cluster.ErrUnknownDatacenter, "known are NYC, LON"},
+		{"cut NYC NY", topology.ErrUnknownDatacenter, `did you mean "NYC"?`},
+		{"isolate PARIS", topology.ErrUnknownDatacenter, "known are NYC, LON"},
 		{"cut NYC", cluster.ErrBadFault, "a fault is one of"},
 		{"cut NYC NYC", cluster.ErrBadFault, "a fault is one of"},
 	} {

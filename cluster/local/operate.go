@@ -66,7 +66,7 @@ func (c *Cluster) Cut(ctx context.Context, a, b topology.DatacenterID) error {
 }
 
 // Apply puts a fault into force, written as the wan package parses it: "cut NYC->LON", "lag nyc/LON 5s". It returns
-// ErrBadFault, ErrUnknownDatacenter or ErrUnknownMember for what cannot be.
+// ErrBadFault, topology.ErrUnknownDatacenter or topology.ErrUnknownMember for what cannot be.
 func (c *Cluster) Apply(ctx context.Context, fault string) error {
 	parsed, err := wan.ParseFault(fault)
 	if err != nil {
@@ -91,7 +91,7 @@ func faultError(verb, fault string, err error) error {
 		return err
 	}
 	var unknown *wan.UnknownError
-	if errors.As(err, &unknown) && errors.Is(err, wan.ErrUnknownDatacenter) {
+	if errors.As(err, &unknown) && errors.Is(err, topology.ErrUnknownDatacenter) {
 		known := make([]topology.DatacenterID, len(unknown.Known))
 		for i, name := range unknown.Known {
 			known[i] = topology.DatacenterID(name)

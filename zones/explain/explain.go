@@ -2,7 +2,6 @@ package explain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,14 +12,6 @@ import (
 
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
-)
-
-// The errors that callers branch on, with errors.Is.
-var (
-	// ErrNoQueryRouter means that the server's answer names no shards: it is a mongod.
-	ErrNoQueryRouter = errors.New("not a query router")
-	// ErrUndeclared means that the topology lacks a shard that the router names, or the datacenter that was asked about.
-	ErrUndeclared = errors.New("not in the topology")
 )
 
 // A Routing says how many of the shards that hold a collection a query asks.
@@ -104,14 +95,14 @@ func (e *Explanation) Text() string {
 
 // Explain asks the query router behind client which shards a find by filter in the namespace touches, and works out what that must cost a
 // client in the datacenter from. The filter is anything that encodes to a BSON document; nil is the empty filter.
-// It returns ErrNoQueryRouter and ErrUndeclared.
+// It returns topology.ErrNoQueryRouter and topology.ErrUndeclared.
 func Explain(ctx context.Context, client *mongo.Client, world *topology.Topology, namespace string, filter any, from topology.DatacenterID) (*Explanation, error) {
 	db, coll, ok := strings.Cut(namespace, ".")
 	if !ok {
 		return nil, hint.New(fmt.Errorf("explain: %q is no namespace", namespace), "write database.collection, such as shop.carts")
 	}
 	if _, ok := world.Datacenter(from); !ok {
-		return nil, hint.New(fmt.Errorf("explain: datacenter %q: %w", from, ErrUndeclared), "use one of the datacenters of the topology")
+		return nil, hint.New(fmt.Errorf("explain: datacenter %q: %w", from, topology.ErrUndeclared), "use one of the datacenters of the topology")
 	}
 	if d, ok := filter.(bson.D); filter == nil || ok && d == nil {
 		filter = bson.D{}
@@ -166,7 +157,7 @@ func routing(asked, owners int) Routing {
 func locate(world *topology.Topology, id topology.ShardID, from topology.DatacenterID) (Shard, error) {
 	declared, ok := world.Shard(id)
 	if !ok {
-		return Shard{}, hint.New(fmt.Errorf("shard %q: %w", id, ErrUndeclared), "declare the shard with its members, or use the topology of this cluster (geoshard import)")
+		return Shard{}, hint.New(fmt.Errorf("shard %q: %w", id, topology.ErrUndeclared), "declare the shard with its members, or use the topology of this cluster (geoshard import)")
 	}
 	s := Shard{ID: id, Home: world.HomeOf(id)}
 	s.RTT = world.RTT(from, s.Home)

@@ -236,9 +236,9 @@ func TestExplainRefusesWhatItCannotKnow(t *testing.T) {
 		err  error
 		want error
 	}{
-		"a mongod":             {explained(t, member, c.Topology(), "shop.carts", nil, "NYC"), explain.ErrNoQueryRouter},
-		"an unknown place":     {explained(t, router, c.Topology(), "shop.carts", nil, "TKO"), explain.ErrUndeclared},
-		"another topology":     {explained(t, router, small, "shop.carts", nil, clustertest.SmallDC), explain.ErrUndeclared},
+		"a mongod":             {explained(t, member, c.Topology(), "shop.carts", nil, "NYC"), topology.ErrNoQueryRouter},
+		"an unknown place":     {explained(t, router, c.Topology(), "shop.carts", nil, "TKO"), topology.ErrUndeclared},
+		"another topology":     {explained(t, router, small, "shop.carts", nil, clustertest.SmallDC), topology.ErrUndeclared},
 		"no namespace":         {explained(t, router, c.Topology(), "carts", nil, "NYC"), nil},
 		"no document":          {explained(t, router, c.Topology(), "shop.carts", 7, "NYC"), nil},
 		"a filter of nonsense": {explained(t, router, c.Topology(), "shop.carts", bson.D{{Key: "$nonsense", Value: 1}}, "NYC"), nil},

@@ -39,7 +39,7 @@ func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bs
 		asked = append(asked, s.Name)
 	}
 	if len(asked) == 0 {
-		return nil, hint.New(fmt.Errorf("the answer names no shards: %w", ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard")
+		return nil, hint.New(fmt.Errorf("the answer names no shards: %w", topology.ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard")
 	}
 	slices.Sort(asked)
 	return slices.Compact(asked), nil

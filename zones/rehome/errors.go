@@ -4,8 +4,6 @@ import "errors"
 
 // The errors that callers branch on, with errors.Is.
 var (
-	// ErrUndeclared means that the topology lacks the namespace, or has no zone for the new value.
-	ErrUndeclared = errors.New("not in the topology")
 	// ErrNotMovable means that documents cannot change their home by an update.
 	ErrNotMovable = errors.New("documents of this namespace cannot be moved by an update")
 	// ErrIncomplete means that documents are missing or were left behind when all was done.

@@ -34,13 +34,13 @@ func newPlace(client *mongo.Client, world *topology.Topology, name string, to to
 	ns, ok := world.NamespaceOf(name)
 	switch {
 	case !ok || strings.HasSuffix(name, "*"):
-		return nil, hint.New(fmt.Errorf("namespace %q: %w", name, ErrUndeclared), "name one collection, such as shop.carts, and declare it in the topology")
+		return nil, hint.New(fmt.Errorf("namespace %q: %w", name, topology.ErrUndeclared), "name one collection, such as shop.carts, and declare it in the topology")
 	case ns.ZoneBy == "_id":
 		return nil, hint.New(fmt.Errorf("%s: %w: its zone follows from _id, which never changes", name, ErrNotMovable), "insert the documents with other _ids, and delete these")
 	case to.Kind() == topology.KindUnknown:
-		return nil, hint.New(fmt.Errorf("the new home of %s is no value: %w", name, ErrUndeclared), "give the value of the new home, such as LON")
+		return nil, hint.New(fmt.Errorf("the new home of %s is no value: %w", name, topology.ErrUndeclared), "give the value of the new home, such as LON")
 	case !hasZone(world, ns, to):
-		return nil, hint.New(fmt.Errorf("no zone takes %s of %s: %w", to, name, ErrUndeclared), "use a value that the topology gives to a zone, of the same type, or declare it")
+		return nil, hint.New(fmt.Errorf("no zone takes %s of %s: %w", to, name, topology.ErrUndeclared), "use a value that the topology gives to a zone, of the same type, or declare it")
 	}
 	db, coll, _ := strings.Cut(name, ".")
 	return &place{

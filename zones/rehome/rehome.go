@@ -63,7 +63,7 @@ type Moved struct {
 }
 
 // Rehome moves documents through the query router behind client. With an error the result says what was done before it; running again with the same
-// options goes on. It returns ErrUndeclared, ErrNotMovable, ErrIncomplete, and the errors of the driver.
+// options goes on. It returns topology.ErrUndeclared, ErrNotMovable, ErrIncomplete, and the errors of the driver.
 func Rehome(ctx context.Context, client *mongo.Client, world *topology.Topology, o Options) (*Result, error) {
 	r, err := newRun(client, world, o)
 	if err != nil {

@@ -363,9 +363,9 @@ func TestRefusals(t *testing.T) {
 		o     rehome.Options
 		want  error
 	}{
-		"undeclared namespace":   {s.world, change(func(o *rehome.Options) { o.Namespace = "refused.none" }), rehome.ErrUndeclared},
-		"a value without a zone": {s.world, change(func(o *rehome.Options) { o.To = topology.StringOf("Z9") }), rehome.ErrUndeclared},
-		"no value":               {s.world, change(func(o *rehome.Options) { o.To = topology.Value{} }), rehome.ErrUndeclared},
+		"undeclared namespace":   {s.world, change(func(o *rehome.Options) { o.Namespace = "refused.none" }), topology.ErrUndeclared},
+		"a value without a zone": {s.world, change(func(o *rehome.Options) { o.To = topology.StringOf("Z9") }), topology.ErrUndeclared},
+		"no value":               {s.world, change(func(o *rehome.Options) { o.To = topology.Value{} }), topology.ErrUndeclared},
 		"zone by _id":            {byID, s.options(nil, "Z1"), rehome.ErrNotMovable},
 		"no filter":              {s.world, change(func(o *rehome.Options) { o.Filter = 7 }), nil},
 	} {

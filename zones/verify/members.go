@@ -43,7 +43,7 @@ func (v *verifier) listShards(ctx context.Context) ([]shardHosts, error) {
 	err := v.router.Database("admin").RunCommand(ctx, bson.D{{Key: "listShards", Value: 1}}).Decode(&got)
 	var answer mongo.ServerError
 	if errors.As(err, &answer) && answer.HasErrorCode(codeCommandNotFound) {
-		return nil, hint.New(fmt.Errorf("list the shards: %w", ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard")
+		return nil, hint.New(fmt.Errorf("list the shards: %w", topology.ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list the shards: %w", err)
@@ -51,7 +51,7 @@ func (v *verifier) listShards(ctx context.Context) ([]shardHosts, error) {
 	var shards []shardHosts
 	for _, s := range got.Shards {
 		if _, ok := v.world.Shard(s.ID); !ok {
-			return nil, hint.New(fmt.Errorf("shard %q of the cluster: %w", s.ID, ErrUndeclared), "add the shard to the topology, or use this cluster's (geoshard import)")
+			return nil, hint.New(fmt.Errorf("shard %q of the cluster: %w", s.ID, topology.ErrUndeclared), "add the shard to the topology, or use this cluster's (geoshard import)")
 		}
 		_, hosts, _ := strings.Cut(s.Host, "/")
 		shards = append(shards, shardHosts{s.ID, strings.Split(hosts, ",")})

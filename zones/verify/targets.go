@@ -117,7 +117,7 @@ func (v *verifier) checkNames() error {
 			for _, ns := range v.world.Namespaces {
 				declared = append(declared, ns.Name)
 			}
-			return hint.New(fmt.Errorf("namespace %q: %w", name, ErrUndeclared), "declared are: "+strings.Join(declared, ", "))
+			return hint.New(fmt.Errorf("namespace %q: %w", name, topology.ErrUndeclared), "declared are: "+strings.Join(declared, ", "))
 		}
 	}
 	return nil

@@ -292,13 +292,13 @@ func TestWhatCannotBeProvedIsAnErrorWithAWayOut(t *testing.T) {
 	}{
 		"a mongod": {func() (*verify.Report, error) {
 			return verify.Verify(t.Context(), s.primary(t, "nyc"), s.declare(ns), verify.Options{})
-		}, verify.ErrNoQueryRouter},
+		}, topology.ErrNoQueryRouter},
 		"a namespace that is not declared": {func() (*verify.Report, error) {
 			return verify.Verify(t.Context(), s.router, s.declare(ns), verify.Options{Namespaces: []string{"refused.cart"}})
-		}, verify.ErrUndeclared},
+		}, topology.ErrUndeclared},
 		"a shard that is not declared": {func() (*verify.Report, error) {
 			return verify.Verify(t.Context(), s.router, other, verify.Options{})
-		}, verify.ErrUndeclared},
+		}, topology.ErrUndeclared},
 		"no credentials": {func() (*verify.Report, error) {
 			return verify.Verify(t.Context(), s.router, s.declare(ns), verify.Options{ShardClient: closed})
 		}, verify.ErrUnreachable},

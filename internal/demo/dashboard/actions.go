@@ -99,7 +99,7 @@ func explain(err error) (status int, help string) {
 	switch {
 	case errors.As(err, &problem):
 		return http.StatusBadGateway, "the line in the list of requests says who answered"
-	case errors.Is(err, errNobody), errors.Is(err, errCity), errors.Is(err, cluster.ErrUnknownMember), errors.Is(err, cluster.ErrUnknownDatacenter):
+	case errors.Is(err, errNobody), errors.Is(err, errCity), errors.Is(err, topology.ErrUnknownMember), errors.Is(err, topology.ErrUnknownDatacenter):
 		return http.StatusNotFound, help
 	case errors.Is(err, errShoppers):
 		return http.StatusConflict, "let one of those who are there shop on"
