@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 const (
@@ -36,10 +38,10 @@ type Key struct {
 // random bytes; it is copied.
 func NewKey(id string, secret []byte) (Key, error) {
 	if !keyIDShape.MatchString(id) {
-		return Key{}, &Error{Err: fmt.Errorf("%w: identifier %q", ErrBadKey, id), Help: fmt.Sprintf("use 1 to %d letters, digits, and . _ -, for example the month: 2026-11", maxKeyID)}
+		return Key{}, hint.New(fmt.Errorf("%w: identifier %q", ErrBadKey, id), fmt.Sprintf("use 1 to %d letters, digits, and . _ -, for example the month: 2026-11", maxKeyID))
 	}
 	if len(secret) < leastSecret {
-		return Key{}, &Error{Err: fmt.Errorf("%w: key %s has a secret of %d bytes", ErrBadKey, id, len(secret)), Help: fmt.Sprintf("use at least %d random bytes", leastSecret)}
+		return Key{}, hint.New(fmt.Errorf("%w: key %s has a secret of %d bytes", ErrBadKey, id, len(secret)), fmt.Sprintf("use at least %d random bytes", leastSecret))
 	}
 	own := append([]byte(nil), secret...)
 	return Key{id: id, mac: func(data []byte) (sum [macSize]byte) {
@@ -80,10 +82,10 @@ func NewKeyring(signing Key, verifying ...Key) (*Keyring, error) {
 	r := &Keyring{signing: signing, keys: map[string]Key{}}
 	for _, k := range append([]Key{signing}, verifying...) {
 		if k.mac == nil {
-			return nil, &Error{Err: fmt.Errorf("%w: the zero key", ErrBadKey), Help: "make keys with NewKey"}
+			return nil, hint.New(fmt.Errorf("%w: the zero key", ErrBadKey), "make keys with NewKey")
 		}
 		if _, twice := r.keys[k.id]; twice {
-			return nil, &Error{Err: fmt.Errorf("%w: two keys have the identifier %s", ErrBadKey, k.id), Help: "give each key an identifier of its own, also over time"}
+			return nil, hint.New(fmt.Errorf("%w: two keys have the identifier %s", ErrBadKey, k.id), "give each key an identifier of its own, also over time")
 		}
 		r.keys[k.id] = k
 	}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 const (
@@ -53,10 +55,10 @@ type signer struct {
 // random bytes; it is copied.
 func NewKey(id string, secret []byte) (Key, error) {
 	if !keyIDShape.MatchString(id) {
-		return Key{}, &Error{Err: fmt.Errorf("%w: identifier %.20q", ErrBadKey, id), Help: "use 1 to 8 letters, digits, and -, for example the month: 2026-11"}
+		return Key{}, hint.New(fmt.Errorf("%w: identifier %.20q", ErrBadKey, id), "use 1 to 8 letters, digits, and -, for example the month: 2026-11")
 	}
 	if len(secret) < leastSecret {
-		return Key{}, &Error{Err: fmt.Errorf("%w: key %s has a secret of %d bytes", ErrBadKey, id, len(secret)), Help: fmt.Sprintf("use at least %d random bytes", leastSecret)}
+		return Key{}, hint.New(fmt.Errorf("%w: key %s has a secret of %d bytes", ErrBadKey, id, len(secret)), fmt.Sprintf("use at least %d random bytes", leastSecret))
 	}
 	own := append([]byte(nil), secret...)
 	pool := sync.Pool{New: func() any { return &signer{hash: hmac.New(sha256.New, own)} }}
@@ -99,10 +101,10 @@ func NewCookieKeys(signing Key, verifying ...Key) (*CookieKeys, error) {
 	seen := map[string]bool{}
 	for _, k := range c.keys {
 		if k.sum == nil {
-			return nil, &Error{Err: fmt.Errorf("%w: the zero key", ErrBadKey), Help: "make keys with NewKey"}
+			return nil, hint.New(fmt.Errorf("%w: the zero key", ErrBadKey), "make keys with NewKey")
 		}
 		if seen[k.id] {
-			return nil, &Error{Err: fmt.Errorf("%w: two keys have the identifier %s", ErrBadKey, k.id), Help: "give each key an identifier of its own, also over time"}
+			return nil, hint.New(fmt.Errorf("%w: two keys have the identifier %s", ErrBadKey, k.id), "give each key an identifier of its own, also over time")
 		}
 		seen[k.id] = true
 	}

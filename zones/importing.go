@@ -23,14 +23,13 @@ const PlaceholderRTT = time.Millisecond
 type RefusedError struct {
 	// Op is what was refused, for example "drain zone LON".
 	Op, Reason string
-	// Way is what to do instead.
-	Way string
+	hint       string
 }
 
 func (e *RefusedError) Error() string { return e.Op + ": " + e.Reason }
 
 // Hint is the way out.
-func (e *RefusedError) Hint() string { return e.Way }
+func (e *RefusedError) Hint() string { return e.hint }
 
 // Import makes a topology of what a cluster is like: a plan of it without options is empty. What geoshard.yaml cannot express, and what the cluster does not
 // know, is in the findings; those with SeverityError have to be dealt with before the topology is valid.
@@ -38,7 +37,7 @@ func (e *RefusedError) Hint() string { return e.Way }
 // Namespaces are collections with ranges. Any other is left out, because a declared one gets a range for each zone.
 func Import(state *State) (*topology.Topology, []Finding, error) {
 	if len(state.Shards) == 0 {
-		return nil, nil, &RefusedError{Op: "import", Reason: "the cluster has no shards", Way: "add a shard to it first (sh.addShard)"}
+		return nil, nil, &RefusedError{Op: "import", Reason: "the cluster has no shards", hint: "add a shard to it first (sh.addShard)"}
 	}
 	i := &importer{world: &topology.Topology{Version: topology.CurrentVersion}}
 	for _, shard := range state.Shards {

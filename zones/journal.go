@@ -77,8 +77,8 @@ type Run struct {
 	Started time.Time `bson:"started" json:"started"`
 	Ended   time.Time `bson:"ended,omitempty" json:"ended,omitzero"`
 	// Before is the layout that was found, After the one that was planned.
-	Before Layout    `bson:"before" json:"before"`
-	After  Layout    `bson:"after" json:"after"`
+	Before Layout `bson:"before" json:"before"`
+	After  Layout `bson:"after" json:"after"`
 	// Steps are in the order in which they are made.
 	Steps []RunStep `bson:"steps" json:"steps"`
 	// Holds are the collections that the balancer leaves alone because of this run.

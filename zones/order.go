@@ -3,7 +3,6 @@ package zones
 import (
 	"cmp"
 	"slices"
-
 )
 
 // maxTogether is how many steps Apply makes at the same time. Over a link of 76 ms a step takes about 0.6 s, nearly all of it round trips; the config
@@ -126,4 +125,3 @@ func orderedChanges(plan *Plan) []Change {
 	}
 	return changes
 }
-

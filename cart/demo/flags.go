@@ -9,6 +9,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -35,7 +36,7 @@ func (f *targetFlags) choose(cmd *cobra.Command, t *Target) (err error) {
 		}
 	}
 	if len(given) > 1 {
-		return &Error{Err: fmt.Errorf("several clusters are named: %s", strings.Join(given, " and ")), Help: "name one of them"}
+		return hint.New(fmt.Errorf("several clusters are named: %s", strings.Join(given, " and ")), "name one of them")
 	}
 	switch strings.Join(given, "") {
 	case "--name":
@@ -59,7 +60,7 @@ func readURI(file string) (string, error) {
 	}
 	uri := strings.TrimSpace(string(text))
 	if uri == "" || strings.ContainsAny(uri, "\r\n") {
-		return "", &Error{Err: fmt.Errorf("read the connection string: %s has to hold one line", file), Help: "such as mongodb://user:password@host:27017/?authSource=admin&tls=true"}
+		return "", hint.New(fmt.Errorf("read the connection string: %s has to hold one line", file), "such as mongodb://user:password@host:27017/?authSource=admin&tls=true")
 	}
 	return uri, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // secretSize is that of HMAC-SHA256's digest.
@@ -34,7 +35,7 @@ func ReadKeyFile(file string) (*consistency.Keyring, error) {
 		return nil, fmt.Errorf("read the token keys: %w", err)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, &Error{Err: fmt.Errorf("read the token keys: others can read %s (mode %s)", file, info.Mode().Perm()), Help: "chmod 600 " + file}
+		return nil, hint.New(fmt.Errorf("read the token keys: others can read %s (mode %s)", file, info.Mode().Perm()), "chmod 600 "+file)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -49,12 +50,12 @@ func ReadKeyFile(file string) (*consistency.Keyring, error) {
 		}
 		key, err := readKey(line)
 		if err != nil { // its text is not shown: it may quote the secret
-			return nil, &Error{Err: fmt.Errorf("read the token keys: %s: line %d is no key", file, n), Help: "each line is a name, a space and a secret, as cartdemo key NAME prints it"}
+			return nil, hint.New(fmt.Errorf("read the token keys: %s: line %d is no key", file, n), "each line is a name, a space and a secret, as cartdemo key NAME prints it")
 		}
 		keys = append(keys, key)
 	}
 	if len(keys) == 0 {
-		return nil, &Error{Err: fmt.Errorf("read the token keys: %s has none", file), Help: "write one with cartdemo key NAME"}
+		return nil, hint.New(fmt.Errorf("read the token keys: %s has none", file), "write one with cartdemo key NAME")
 	}
 	return consistency.NewKeyring(keys[0], keys[1:]...)
 }

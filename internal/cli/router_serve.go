@@ -20,6 +20,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/router/gateway"
 	"github.com/geoshard/geoshard/topology"
@@ -217,11 +218,11 @@ func (s *routerServe) watch(ctx context.Context, gate *gateway.Gateway, server *
 // checkListeners refuses to be reached by strangers unless that is wanted.
 func (s *routerServe) checkListeners() error {
 	if s.tls.Certificate == "" && !s.insecure && !onThisMachine(s.listen) {
-		return &usageError{msg: fmt.Sprintf("--listen %s can be reached from other machines, and there is no TLS", s.listen),
-			hint: "give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS"}
+		return hint.New(fmt.Errorf("--listen %s can be reached from other machines, and there is no TLS", s.listen),
+			"give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS")
 	}
 	if s.adminListen != "" && !onThisMachine(s.adminListen) && !s.insecure {
-		return &usageError{msg: fmt.Sprintf("--admin-listen %s can be reached from other machines", s.adminListen), hint: "listen on 127.0.0.1, or give --insecure"}
+		return hint.New(fmt.Errorf("--admin-listen %s can be reached from other machines", s.adminListen), "listen on 127.0.0.1, or give --insecure")
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
@@ -73,7 +74,7 @@ func (e *environment) target(cmd *cobra.Command, f clusterFlags) (target, error)
 		}
 	}
 	if len(given) > 1 {
-		return target{}, &usageError{msg: "several clusters are named: " + strings.Join(given, " and "), hint: "name one of them"}
+		return target{}, hint.New(fmt.Errorf("several clusters are named: %s", strings.Join(given, " and ")), "name one of them")
 	}
 	choice := strings.Join(given, "")
 	switch {
@@ -91,7 +92,7 @@ func (e *environment) target(cmd *cobra.Command, f clusterFlags) (target, error)
 func localTarget(cmd *cobra.Command) (target, error) {
 	c, err := attach(cmd)
 	if errors.Is(err, cluster.ErrNotRunning) {
-		err = &cluster.HintedError{Err: err, Help: "start it with geoshard cluster up, or give the connection string of another cluster: GEOSHARD_URI, --uri-file or --uri"}
+		err = hint.New(err, "start it with geoshard cluster up, or give the connection string of another cluster: GEOSHARD_URI, --uri-file or --uri")
 	}
 	if err != nil {
 		return target{}, err
@@ -120,7 +121,7 @@ func uriOfFile(file string) (string, error) {
 	}
 	uri := strings.TrimSpace(string(text))
 	if uri == "" || strings.ContainsAny(uri, "\r\n") {
-		return "", &usageError{msg: fmt.Sprintf("read the connection string: %s has to hold one line", file), hint: "such as mongodb://user:password@host:27017/?authSource=admin"}
+		return "", hint.New(fmt.Errorf("read the connection string: %s has to hold one line", file), "such as mongodb://user:password@host:27017/?authSource=admin")
 	}
 	return uri, nil
 }

@@ -153,7 +153,7 @@ func rehomingProblem(err error) *problem {
 		return &problemNoClient
 	case errors.Is(err, router.ErrNoSuchRecord):
 		return &problemNoRecord
-	case errors.Is(err, rehome.ErrUndeclared), errors.Is(err, rehome.ErrNotMovable), errors.Is(err, errNoHome):
+	case errors.Is(err, topology.ErrUndeclared), errors.Is(err, rehome.ErrNotMovable), errors.Is(err, errNoHome):
 		return &problemNotThere
 	}
 	return &problemFailed

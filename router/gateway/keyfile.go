@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/router"
 )
 
@@ -48,12 +49,12 @@ func ReadKeyFile(file string) (*router.CookieKeys, error) {
 		raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(secret))
 		key, keyErr := router.NewKey(id, raw)
 		if err != nil || keyErr != nil { // its text is not shown: it may quote the secret
-			return nil, &Error{Err: fmt.Errorf("read the cookie keys: %s: line %d is no key", file, n), Help: "each line is a name, a space and a secret, as geoshard router key NAME prints it"}
+			return nil, hint.New(fmt.Errorf("read the cookie keys: %s: line %d is no key", file, n), "each line is a name, a space and a secret, as geoshard router key NAME prints it")
 		}
 		keys = append(keys, key)
 	}
 	if len(keys) == 0 {
-		return nil, &Error{Err: fmt.Errorf("read the cookie keys: %s has none", file), Help: "write one with geoshard router key NAME"}
+		return nil, hint.New(fmt.Errorf("read the cookie keys: %s has none", file), "write one with geoshard router key NAME")
 	}
 	return router.NewCookieKeys(keys[0], keys[1:]...)
 }
@@ -66,7 +67,7 @@ func ReadTokenFile(file string) (string, error) {
 	}
 	token := strings.TrimSpace(text)
 	if len(token) < leastToken || strings.ContainsAny(token, " \r\n\t") {
-		return "", &Error{Err: fmt.Errorf("read the admin token: %s has to hold one word of at least %d characters", file, leastToken), Help: "write one: (umask 077; openssl rand -hex 32 > " + file + ")"}
+		return "", hint.New(fmt.Errorf("read the admin token: %s has to hold one word of at least %d characters", file, leastToken), "write one: (umask 077; openssl rand -hex 32 > "+file+")")
 	}
 	return token, nil
 }
@@ -85,7 +86,7 @@ func readSecret(file string) (string, error) {
 	case !info.Mode().IsRegular():
 		return "", fmt.Errorf("%s is no file", file)
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return "", &Error{Err: fmt.Errorf("others can read %s (mode %s)", file, info.Mode().Perm()), Help: "chmod 600 " + file}
+		return "", hint.New(fmt.Errorf("others can read %s (mode %s)", file, info.Mode().Perm()), "chmod 600 "+file)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, mostKeyFile+1))
 	if err == nil && len(text) > mostKeyFile {

@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 // Bounds of connections from clients.
@@ -67,7 +69,7 @@ func NewServer(g *Gateway, o ServeOptions) (*Server, error) {
 	set(&o.HeaderWithin, DefaultHeaderWithin)
 	s := &Server{g: g, o: o}
 	if o.TLS.Authorities != "" && o.TLS.Certificate == "" {
-		return nil, &Error{Err: errors.New("clients need certificates, and the gateway has none"), Help: "name the gateway's certificate and key too"}
+		return nil, hint.New(errors.New("clients need certificates, and the gateway has none"), "name the gateway's certificate and key too")
 	}
 	if o.TLS.Certificate != "" || o.TLS.Key != "" {
 		var err error

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 // TLSFiles name certificates that are read anew at each reload. Empty names mean none.
@@ -32,7 +34,7 @@ type material struct {
 func newLiveTLS(files TLSFiles) (*liveTLS, error) {
 	l := &liveTLS{files: files}
 	if (files.Certificate == "") != (files.Key == "") {
-		return nil, &Error{Err: errors.New("a certificate and its key belong together"), Help: "name both files, or none"}
+		return nil, hint.New(errors.New("a certificate and its key belong together"), "name both files, or none")
 	}
 	return l, l.reload()
 }
@@ -54,7 +56,7 @@ func (l *liveTLS) reload() error {
 		}
 		m.authorities = x509.NewCertPool()
 		if !m.authorities.AppendCertsFromPEM(text) {
-			return &Error{Err: fmt.Errorf("read the authorities: %s holds no certificate", l.files.Authorities), Help: "give certificates in PEM form"}
+			return hint.New(fmt.Errorf("read the authorities: %s holds no certificate", l.files.Authorities), "give certificates in PEM form")
 		}
 	}
 	l.now.Store(m)

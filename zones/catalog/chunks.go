@@ -35,7 +35,7 @@ func (c *Catalog) chunks(ctx context.Context, name string, uuid bson.Binary) ([]
 			return chunks, nil
 		}
 	}
-	return nil, &Error{What: what, Kind: ErrUnsettled, Help: "wait until the collection is not being split, merged, resharded or dropped, then try again"}
+	return nil, &Error{What: what, Kind: ErrUnsettled, hint: "wait until the collection is not being split, merged, resharded or dropped, then try again"}
 }
 
 // chunksOnce reads the bounds and owners of chunks and nothing else: a catalogue may have 100,000 of them.

@@ -125,7 +125,7 @@ func (c *Catalog) sharded(ctx context.Context, s scope, at func(string) *found) 
 		}
 		key, err := shardkey.ReadKey(e.Key)
 		if err != nil {
-			return &Error{What: "read the shard key of " + e.Name, Kind: ErrUnsupportedKey, Err: err, Help: "geoshard knows keys of fields with 1 and \"hashed\""}
+			return &Error{What: "read the shard key of " + e.Name, Kind: ErrUnsupportedKey, Err: err, hint: "geoshard knows keys of fields with 1 and \"hashed\""}
 		}
 		f := at(e.Name)
 		f.Sharded, f.Exists, f.Key, f.Unique, f.NoBalance, f.uuid = true, true, key, e.Unique, e.NoBalance, e.UUID

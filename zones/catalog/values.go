@@ -43,7 +43,7 @@ func (c *Catalog) UnknownValues(ctx context.Context, ns, field string, placement
 	}
 	i := slices.IndexFunc(indexes, func(index zones.Index) bool { return serves(index.Key, shardkey.PatternOf(placement.Key)) })
 	if i < 0 {
-		return nil, false, &Error{What: what, Err: fmt.Errorf("no index begins with %s", placement.Key), Help: fmt.Sprintf("create it: db.%s.createIndex(%s)", ns[strings.Index(ns, ".")+1:], placement.Key)}
+		return nil, false, &Error{What: what, Err: fmt.Errorf("no index begins with %s", placement.Key), hint: fmt.Sprintf("create it: db.%s.createIndex(%s)", ns[strings.Index(ns, ".")+1:], placement.Key)}
 	}
 	s := valueScan{c: c, what: what, ns: ns, field: field, index: indexes[i].Key}
 	gaps, err := s.gaps(placement.Ranges)

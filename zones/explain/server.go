@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -29,7 +30,7 @@ func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bs
 	const codeNamespaceNotFound = 26
 	var answer mongo.ServerError
 	if errors.As(err, &answer) && answer.HasErrorCode(codeNamespaceNotFound) {
-		return nil, &Error{fmt.Errorf("ask the query router: %w", err), "name a collection that exists; one that is declared is created by an apply"}
+		return nil, hint.New(fmt.Errorf("ask the query router: %w", err), "name a collection that exists; one that is declared is created by an apply")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the query router: %w", err)
@@ -39,7 +40,7 @@ func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bs
 		asked = append(asked, s.Name)
 	}
 	if len(asked) == 0 {
-		return nil, &Error{fmt.Errorf("the answer names no shards: %w", ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard"}
+		return nil, hint.New(fmt.Errorf("the answer names no shards: %w", topology.ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard")
 	}
 	slices.Sort(asked)
 	return slices.Compact(asked), nil

@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
@@ -33,14 +34,14 @@ func newPlace(client *mongo.Client, world *topology.Topology, name string, to to
 	ns, ok := world.NamespaceOf(name)
 	switch {
 	case !ok || strings.HasSuffix(name, "*"):
-		return nil, &Error{fmt.Errorf("namespace %q: %w", name, ErrUndeclared), "name one collection, such as shop.carts, and declare it in the topology"}
+		return nil, hint.New(fmt.Errorf("namespace %q: %w", name, topology.ErrUndeclared), "name one collection, such as shop.carts, and declare it in the topology")
 	case ns.ZoneBy == "_id":
-		return nil, &Error{fmt.Errorf("%s: %w: its zone follows from _id, which never changes", name, ErrNotMovable), "insert the documents with other _ids, and delete these"}
+		return nil, hint.New(fmt.Errorf("%s: %w: its zone follows from _id, which never changes", name, ErrNotMovable), "insert the documents with other _ids, and delete these")
 	case to.Kind() == topology.KindUnknown:
-		return nil, &Error{fmt.Errorf("the new home of %s is no value: %w", name, ErrUndeclared), "give the value of the new home, such as LON"}
+		return nil, hint.New(fmt.Errorf("the new home of %s is no value: %w", name, topology.ErrUndeclared), "give the value of the new home, such as LON")
 	}
 	if _, ok := placement.ZoneOf(world, ns, to); !ok {
-		return nil, &Error{fmt.Errorf("no zone takes %s of %s: %w", to, name, ErrUndeclared), "use a value that the topology gives to a zone, of the same type, or declare it"}
+		return nil, hint.New(fmt.Errorf("no zone takes %s of %s: %w", to, name, topology.ErrUndeclared), "use a value that the topology gives to a zone, of the same type, or declare it")
 	}
 	db, coll, _ := strings.Cut(name, ".")
 	return &place{
