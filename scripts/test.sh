@@ -82,7 +82,7 @@ run() { # run FLAGS... -- PACKAGES...: adds to the results
   while [ "$1" != -- ]; do own+=("$1"); shift; done
   shift
   part=$(mktemp -p "$scratch" part.XXXXXX)
-  go run "$gotestsum" --format pkgname --hide-summary skipped,output --jsonfile "$part" --packages "$*" -- "${own[@]}" "${flags[@]}" -p 1
+  go run "$gotestsum" --format pkgname --hide-summary skipped --jsonfile "$part" --packages "$*" -- "${own[@]}" "${flags[@]}" -p 1
 }
 
 # What only starts programs races nothing of ours: the suites of e2e are built without the race detector.
