@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,14 +63,12 @@ func TestApplyFindsWhatAnotherToolChanged(t *testing.T) {
 // A secondApply is a performer that applies the plan a second time, from elsewhere, in the middle of the first apply.
 type secondApply struct {
 	zones.Performer
-	do func()
+	do   func()
+	once sync.Once
 }
 
 func (p *secondApply) Perform(ctx context.Context, c zones.Change) error {
-	if do := p.do; do != nil {
-		p.do = nil
-		do()
-	}
+	p.once.Do(p.do)
 	return p.Performer.Perform(ctx, c)
 }
 
