@@ -67,6 +67,10 @@ for p in "${all[@]}"; do # the short ones of e2e
   case $p in ./e2e/*) printf '%s\n' "${long[@]}" | grep -qxF "$p" || jobs+=("$p") ;; esac
 done
 
+# A server whose disk is full ends with SIGABRT, which looks like anything but that.
+room=$(df -Pk "${TMPDIR:-/tmp}" | awk 'NR == 2 {print int($4 / 1048576)}')
+[ "$room" -ge 15 ] || loud "ONLY $room GB ARE FREE in ${TMPDIR:-/tmp}: a cluster of twenty members takes about 5, and three run at a time"
+
 # One small cluster for all packages that break nothing. A run of one package lets it start its own.
 if [ "${#all[@]}" -gt 1 ] && [ -z "${GEOSHARD_TEST_URI:-}" ]; then
   make --no-print-directory build
