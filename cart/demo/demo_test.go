@@ -15,7 +15,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart/demo"
 	"github.com/geoshard/geoshard/cluster/clustertest"
-	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/signing"
 )
 
 func TestMain(m *testing.M) {
@@ -75,7 +75,7 @@ func TestKeyFilesAreReadOrRefused(t *testing.T) {
 			t.Errorf("%s: got %v, %v, want an error that does not quote the key", name, keys, err)
 		}
 	}
-	if _, err := demo.NewKeyLine("much too long"); !errors.Is(err, consistency.ErrBadKey) {
+	if _, err := demo.NewKeyLine("much too long"); !errors.Is(err, signing.ErrBadKey) {
 		t.Errorf("a bad name: got %v", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/signing"
 )
 
 // secretSize is that of HMAC-SHA256's digest.
@@ -20,7 +20,7 @@ const secretSize = 32
 func NewKeyLine(id string) (string, error) {
 	secret := make([]byte, secretSize)
 	_, _ = rand.Read(secret) // never fails
-	if _, err := consistency.NewKey(id, secret); err != nil {
+	if _, err := signing.NewKey(id, secret); err != nil {
 		return "", err
 	}
 	return id + " " + base64.StdEncoding.EncodeToString(secret), nil
@@ -28,7 +28,7 @@ func NewKeyLine(id string) (string, error) {
 
 // ReadKeyFile reads the keys of causal tokens: a name and a secret in base64 on each line. The first key signs, all verify. A file that others can read
 // is refused.
-func ReadKeyFile(file string) (*consistency.Keyring, error) {
+func ReadKeyFile(file string) (*signing.Keyring, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, fmt.Errorf("read the token keys: %w", err)
@@ -40,7 +40,7 @@ func ReadKeyFile(file string) (*consistency.Keyring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the token keys: %w", err)
 	}
-	var keys []consistency.Key
+	var keys []signing.Key
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
@@ -56,25 +56,25 @@ func ReadKeyFile(file string) (*consistency.Keyring, error) {
 	if len(keys) == 0 {
 		return nil, &Error{Err: fmt.Errorf("read the token keys: %s has none", file), Help: "write one with cartdemo key NAME"}
 	}
-	return consistency.NewKeyring(keys[0], keys[1:]...)
+	return signing.NewKeyring(keys[0], keys[1:]...)
 }
 
-func readKey(line string) (consistency.Key, error) {
+func readKey(line string) (signing.Key, error) {
 	id, text, _ := strings.Cut(line, " ")
 	secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil {
-		return consistency.Key{}, err
+		return signing.Key{}, err
 	}
-	return consistency.NewKey(id, secret)
+	return signing.NewKey(id, secret)
 }
 
 // ownKeys are keys that end with the process.
-func ownKeys() (*consistency.Keyring, error) {
+func ownKeys() (*signing.Keyring, error) {
 	secret := make([]byte, secretSize)
 	_, _ = rand.Read(secret) // never fails
-	key, err := consistency.NewKey("own", secret)
+	key, err := signing.NewKey("own", secret)
 	if err != nil {
 		return nil, err
 	}
-	return consistency.NewKeyring(key)
+	return signing.NewKeyring(key)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/geoshard/geoshard/cart/shipping"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -99,7 +100,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	return o.serve(ctx, s, witness, keys)
 }
 
-func (o ServeOptions) keys() (*consistency.Keyring, error) {
+func (o ServeOptions) keys() (*signing.Keyring, error) {
 	if o.TokenKeyFile == "" {
 		o.Log.Warn("causal tokens hold with this instance alone: give all instances one --token-key-file")
 		return ownKeys()
@@ -117,7 +118,7 @@ func onlyHere(address string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func (o ServeOptions) serve(ctx context.Context, s *store.Store, witness *consistency.Witness, keys *consistency.Keyring) error {
+func (o ServeOptions) serve(ctx context.Context, s *store.Store, witness *consistency.Witness, keys *signing.Keyring) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	handler, err := api.New(api.Options{Store: s, Witness: witness, Keys: keys, Timeout: o.Timeout, Wait: o.Wait, PlainHTTP: o.CertFile == "", Log: o.Log, Metrics: registry, Traces: o.Traces})

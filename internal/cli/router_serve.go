@@ -20,8 +20,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
 
-	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/router/gateway"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -147,7 +147,7 @@ func (e *environment) serveRouter(cmd *cobra.Command, s *routerServe) error {
 }
 
 // read reads what is read again when it changes.
-func (s *routerServe) read() (*topology.Topology, *router.CookieKeys, error) {
+func (s *routerServe) read() (*topology.Topology, *signing.Keyring, error) {
 	src, err := readSource(s.cluster.file, "")
 	if err != nil {
 		return nil, nil, err

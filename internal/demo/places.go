@@ -19,9 +19,9 @@ import (
 	"github.com/geoshard/geoshard/cart/shipping"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
-	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/router/directory"
 	"github.com/geoshard/geoshard/router/gateway"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
@@ -50,7 +50,7 @@ type place struct {
 	shopListen, gateListen net.Listener
 	gateway                *gateway.Gateway
 	store                  *store.Store
-	tokens                 *consistency.Keyring // the same in all places
+	tokens                 *signing.Keyring // the same in all places
 	// inventory and shipping can be stopped by themselves.
 	inventory, shipping *service
 	// marked counts the carts that the inventory service has marked.
@@ -142,15 +142,17 @@ func (w *World) route(declared *topology.Topology) error {
 
 // open starts the shops and the gateways, and returns when each gateway serves.
 func (w *World) open(ctx context.Context, links *wan.Network) error {
-	secret := make([]byte, 32) // of this world alone: its tokens and cookies end with it
-	_, _ = rand.Read(secret)   // never fails
+	keys, err := ownKeys()
+	if err != nil {
+		return err
+	}
 	for _, dc := range w.homes {
-		if err := w.openShop(w.places[dc], secret); err != nil {
+		if err := w.openShop(w.places[dc], keys); err != nil {
 			return fmt.Errorf("open the shop in %s: %w", dc, err)
 		}
 	}
 	for _, dc := range w.homes {
-		if err := w.openGateway(w.places[dc], secret, links); err != nil {
+		if err := w.openGateway(w.places[dc], keys, links); err != nil {
 			return fmt.Errorf("open the gateway in %s: %w", dc, err)
 		}
 	}
@@ -161,6 +163,17 @@ func (w *World) open(ctx context.Context, links *wan.Network) error {
 		w.options.Progress(fmt.Sprintf("shop, inventory service and gateway serve in %s", dc))
 	}
 	return nil
+}
+
+// ownKeys are of this world alone: its tokens and cookies end with it.
+func ownKeys() (*signing.Keyring, error) {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	key, err := signing.NewKey("demo", secret)
+	if err != nil {
+		return nil, err
+	}
+	return signing.NewKeyring(key)
 }
 
 // client connects to the query router of a datacenter, as a program there would. It ends with the world.
@@ -177,21 +190,13 @@ func (w *World) client(dc topology.DatacenterID, adjust func(*options.ClientOpti
 	return client, nil
 }
 
-func (w *World) openShop(p *place, secret []byte) error {
+func (w *World) openShop(p *place, keys *signing.Keyring) error {
 	witness := consistency.NewWitness()
 	client, err := w.client(p.dc, witness.Attach)
 	if err != nil {
 		return err
 	}
 	if p.store, err = store.New(store.Options{Client: client, DataCenter: p.dc, Field: w.field}); err != nil {
-		return err
-	}
-	key, err := consistency.NewKey("demo", secret)
-	if err != nil {
-		return err
-	}
-	keys, err := consistency.NewKeyring(key)
-	if err != nil {
 		return err
 	}
 	p.tokens = keys
@@ -230,7 +235,7 @@ func serveHTTP(server *http.Server, on net.Listener) *service {
 	})
 }
 
-func (w *World) openGateway(p *place, secret []byte, links *wan.Network) error {
+func (w *World) openGateway(p *place, keys *signing.Keyring, links *wan.Network) error {
 	client, err := w.client(p.dc, func(o *options.ClientOptions) *options.ClientOptions { return o })
 	if err != nil {
 		return err
@@ -243,16 +248,8 @@ func (w *World) openGateway(p *place, secret []byte, links *wan.Network) error {
 	if err != nil {
 		return err
 	}
-	key, err := router.NewKey("demo", secret)
-	if err != nil {
-		return err
-	}
-	cookies, err := router.NewCookieKeys(key)
-	if err != nil {
-		return err
-	}
 	p.gateway, err = gateway.New(gateway.Options{
-		World: w.topology, Here: p.dc, Keys: cookies, Directory: homes, Client: client, Explain: true,
+		World: w.topology, Here: p.dc, Keys: keys, Directory: homes, Client: client, Explain: true,
 		Members: func() *options.ClientOptions { return options.Client().SetDialer(members) },
 		Dial:    links.Dialer(p.dc).DialContext, CheckWithin: checkWithin,
 	})

@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/router/gateway"
+	"github.com/geoshard/geoshard/signing"
 )
 
-func keysOf(t testing.TB, ids ...string) *router.CookieKeys {
+func keysOf(t testing.TB, ids ...string) *signing.Keyring {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "keys")
 	text := ""

@@ -12,7 +12,7 @@ import (
 
 	"go.opentelemetry.io/otel/propagation"
 
-	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -21,7 +21,7 @@ type Gateway struct {
 	o           Options
 	upstreamTLS *liveTLS
 	wiring      atomic.Pointer[wiring]
-	keys        atomic.Pointer[router.CookieKeys]
+	keys        atomic.Pointer[signing.Keyring]
 	health      health
 	queue       holdQueue
 	directory   *directory
@@ -63,7 +63,7 @@ func New(o Options) (*Gateway, error) {
 	return g, nil
 }
 
-func (g *Gateway) install(w *wiring, keys *router.CookieKeys) {
+func (g *Gateway) install(w *wiring, keys *signing.Keyring) {
 	g.queue.most.Store(int64(w.settings.Queue))
 	g.keys.Store(keys)
 	g.wiring.Store(w)
@@ -76,7 +76,7 @@ func (g *Gateway) install(w *wiring, keys *router.CookieKeys) {
 
 // Reload takes another topology, and reads the files of the upstreams' TLS anew. If that fails the gateway goes on as it was, and says why. Requests
 // under way end as they began.
-func (g *Gateway) Reload(world *topology.Topology, keys *router.CookieKeys) error {
+func (g *Gateway) Reload(world *topology.Topology, keys *signing.Keyring) error {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
 	err := g.reload(world, keys)
@@ -84,7 +84,7 @@ func (g *Gateway) Reload(world *topology.Topology, keys *router.CookieKeys) erro
 	return err
 }
 
-func (g *Gateway) reload(world *topology.Topology, keys *router.CookieKeys) error {
+func (g *Gateway) reload(world *topology.Topology, keys *signing.Keyring) error {
 	if world == nil {
 		return ErrIncomplete
 	}

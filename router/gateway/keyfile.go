@@ -10,7 +10,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/signing"
 )
 
 const (
@@ -24,7 +24,7 @@ const (
 func NewKeyLine(id string) (string, error) {
 	secret := make([]byte, secretSize)
 	_, _ = rand.Read(secret) // never fails
-	if _, err := router.NewKey(id, secret); err != nil {
+	if _, err := signing.NewKey(id, secret); err != nil {
 		return "", err
 	}
 	return id + " " + base64.StdEncoding.EncodeToString(secret), nil
@@ -32,12 +32,12 @@ func NewKeyLine(id string) (string, error) {
 
 // ReadKeyFile reads the keys of affinity cookies: a name and a secret in base64 on each line. The first signs, all verify. A file that others can read is
 // refused.
-func ReadKeyFile(file string) (*router.CookieKeys, error) {
+func ReadKeyFile(file string) (*signing.Keyring, error) {
 	text, err := readSecret(file)
 	if err != nil {
 		return nil, fmt.Errorf("read the cookie keys: %w", err)
 	}
-	var keys []router.Key
+	var keys []signing.Key
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
@@ -46,7 +46,7 @@ func ReadKeyFile(file string) (*router.CookieKeys, error) {
 		}
 		id, secret, _ := strings.Cut(line, " ")
 		raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(secret))
-		key, keyErr := router.NewKey(id, raw)
+		key, keyErr := signing.NewKey(id, raw)
 		if err != nil || keyErr != nil { // its text is not shown: it may quote the secret
 			return nil, &Error{Err: fmt.Errorf("read the cookie keys: %s: line %d is no key", file, n), Help: "each line is a name, a space and a secret, as geoshard router key NAME prints it"}
 		}
@@ -55,7 +55,7 @@ func ReadKeyFile(file string) (*router.CookieKeys, error) {
 	if len(keys) == 0 {
 		return nil, &Error{Err: fmt.Errorf("read the cookie keys: %s has none", file), Help: "write one with geoshard router key NAME"}
 	}
-	return router.NewCookieKeys(keys[0], keys[1:]...)
+	return signing.NewKeyring(keys[0], keys[1:]...)
 }
 
 // ReadTokenFile reads the bearer token of the admin API. A file that others can read is refused.

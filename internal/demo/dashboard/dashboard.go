@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/signing"
 )
 
 //go:embed assets
@@ -26,7 +26,7 @@ type Options struct {
 	// Token is what requests that change something have to send. Take one of NewToken.
 	Token string
 	// Keys open the causal tokens of the shop, to show what is in them; nil = tokens are shown closed.
-	Keys *consistency.Keyring
+	Keys *signing.Keyring
 	// Hosts are further names by which the page may be asked for, besides addresses and localhost.
 	Hosts []string
 	// Quiet is true to begin without the steady traffic, which the page can switch on.
