@@ -18,6 +18,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
 
 	"github.com/geoshard/geoshard/cart/api"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -148,7 +149,7 @@ func newKeyCommand() *cobra.Command {
 		Example: "  (umask 077; cartdemo key a1 > token.keys)",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			line, err := NewKeyLine(args[0])
+			line, err := signing.NewKeyLine(args[0])
 			if err == nil {
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), line)
 			}

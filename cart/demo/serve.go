@@ -103,9 +103,9 @@ func Serve(ctx context.Context, o ServeOptions) error {
 func (o ServeOptions) keys() (*signing.Keyring, error) {
 	if o.TokenKeyFile == "" {
 		o.Log.Warn("causal tokens hold with this instance alone: give all instances one --token-key-file")
-		return ownKeys()
+		return signing.NewOwnKeyring("own")
 	}
-	return ReadKeyFile(o.TokenKeyFile)
+	return signing.ReadKeyFile(o.TokenKeyFile, "token keys", "cartdemo key NAME")
 }
 
 // onlyHere reports whether an address is reached from this machine alone.

@@ -156,7 +156,7 @@ func (s *routerServe) read() (*topology.Topology, *signing.Keyring, error) {
 	if err != nil || s.cookieKeys == "" {
 		return world, nil, err
 	}
-	keys, err := gateway.ReadKeyFile(s.cookieKeys)
+	keys, err := signing.ReadKeyFile(s.cookieKeys, "cookie keys", "geoshard router key NAME")
 	return world, keys, err
 }
 

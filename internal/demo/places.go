@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -142,7 +141,7 @@ func (w *World) route(declared *topology.Topology) error {
 
 // open starts the shops and the gateways, and returns when each gateway serves.
 func (w *World) open(ctx context.Context, links *wan.Network) error {
-	keys, err := ownKeys()
+	keys, err := signing.NewOwnKeyring("demo") // its tokens and cookies end with this world
 	if err != nil {
 		return err
 	}
@@ -163,17 +162,6 @@ func (w *World) open(ctx context.Context, links *wan.Network) error {
 		w.options.Progress(fmt.Sprintf("shop, inventory service and gateway serve in %s", dc))
 	}
 	return nil
-}
-
-// ownKeys are of this world alone: its tokens and cookies end with it.
-func ownKeys() (*signing.Keyring, error) {
-	secret := make([]byte, 32)
-	_, _ = rand.Read(secret) // never fails
-	key, err := signing.NewKey("demo", secret)
-	if err != nil {
-		return nil, err
-	}
-	return signing.NewKeyring(key)
 }
 
 // client connects to the query router of a datacenter, as a program there would. It ends with the world.
