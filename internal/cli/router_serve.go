@@ -8,18 +8,14 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
 
+	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/router/gateway"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
@@ -125,14 +121,12 @@ func (e *environment) serveRouter(cmd *cobra.Command, s *routerServe) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	o := &s.gateway
 	o.World, o.Here, o.Keys, o.Log, o.Registerer = world, topology.DatacenterID(s.dc), keys, log, registry
-	traces, err := gatewayTraces(ctx, s.dc)
+	traces, end, err := serve.Traces(ctx, "geoshard-gateway", s.dc)
 	if err != nil {
 		return err
 	}
-	if traces != nil {
-		o.Traces = traces
-		defer func() { _ = traces.Shutdown(context.WithoutCancel(ctx)) }() // spans that cannot be sent are lost
-	}
+	defer end()
+	o.Traces = traces
 	leave, err := e.followCluster(cmd, s)
 	if err != nil {
 		return err
@@ -216,31 +210,12 @@ func (s *routerServe) watch(ctx context.Context, gate *gateway.Gateway, server *
 
 // checkListeners refuses to be reached by strangers unless that is wanted.
 func (s *routerServe) checkListeners() error {
-	if s.tls.Certificate == "" && !s.insecure && !onThisMachine(s.listen) {
+	if s.tls.Certificate == "" && !s.insecure && !serve.OnThisMachine(s.listen) {
 		return &usageError{msg: fmt.Sprintf("--listen %s can be reached from other machines, and there is no TLS", s.listen),
 			hint: "give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS"}
 	}
-	if s.adminListen != "" && !onThisMachine(s.adminListen) && !s.insecure {
+	if s.adminListen != "" && !serve.OnThisMachine(s.adminListen) && !s.insecure {
 		return &usageError{msg: fmt.Sprintf("--admin-listen %s can be reached from other machines", s.adminListen), hint: "listen on 127.0.0.1, or give --insecure"}
 	}
 	return nil
-}
-
-func onThisMachine(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	ip := net.ParseIP(host)
-	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
-}
-
-// gatewayTraces sends spans where OpenTelemetry's own variables say; nil = nowhere.
-func gatewayTraces(ctx context.Context, dc string) (*sdktrace.TracerProvider, error) {
-	if strings.Join([]string{os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")}, "") == "" {
-		return nil, nil
-	}
-	exporter, err := otlptracehttp.New(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("send traces: %w", err)
-	}
-	about := resource.NewSchemaless(semconv.ServiceName("geoshard-gateway"), semconv.CloudRegion(dc))
-	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)), nil
 }

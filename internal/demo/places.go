@@ -18,6 +18,7 @@ import (
 	"github.com/geoshard/geoshard/cart/shipping"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/router/directory"
 	"github.com/geoshard/geoshard/router/gateway"
 	"github.com/geoshard/geoshard/signing"
@@ -63,7 +64,7 @@ type service struct {
 	err  error // once done
 }
 
-func serve(run func(context.Context) error) *service {
+func launch(run func(context.Context) error) *service {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &service{stop: stop}
 	s.done.Go(func() { s.err = run(ctx) })
@@ -82,7 +83,7 @@ func (w *World) listen(ctx context.Context, links *wan.Network, declared *topolo
 	on := func() (net.Listener, error) {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err == nil {
-			w.later(func(context.Context) error { return unlessClosed(l.Close()) })
+			w.later(func(context.Context) error { return unless(net.ErrClosed, l.Close()) })
 		}
 		return l, err
 	}
@@ -105,8 +106,8 @@ func (w *World) listen(ctx context.Context, links *wan.Network, declared *topolo
 	return nil
 }
 
-func unlessClosed(err error) error {
-	if errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {
+func unless(expected, err error) error {
+	if errors.Is(err, expected) {
 		return nil
 	}
 	return err
@@ -198,29 +199,15 @@ func (w *World) openShop(p *place, keys *signing.Keyring) error {
 	}
 	goods := &inventory.Instance{Shop: p.store, Read: durable, Write: durable, Every: lookEvery, Listen: func(e inventory.Event) { p.marked.Add(e.Marked) }}
 	parcels := &shipping.Process{Carts: p.store, Profile: durable, Every: lookEvery}
-	p.inventory = serve(func(ctx context.Context) error { goods.Run(ctx); return nil })
-	p.shipping = serve(func(ctx context.Context) error { parcels.Run(ctx); return nil })
+	p.inventory = launch(func(ctx context.Context) error { goods.Run(ctx); return nil })
+	p.shipping = launch(func(ctx context.Context) error { parcels.Run(ctx); return nil })
 	w.later(p.inventory.end)
 	w.later(p.shipping.end)
-	w.later(serveHTTP(&http.Server{Handler: handler, ReadHeaderTimeout: readHeaderWithin}, p.shopListen).end)
+	server := serve.Server{Server: &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderWithin}, On: p.shopListen}
+	w.later(launch(func(ctx context.Context) error {
+		return unless(serve.ErrUnfinished, serve.Run(ctx, drainWithin, server)) // the requests are of this process
+	}).end)
 	return nil
-}
-
-// serveHTTP serves until it is ended; requests under way get a moment.
-func serveHTTP(server *http.Server, on net.Listener) *service {
-	return serve(func(ctx context.Context) error {
-		stop := context.AfterFunc(ctx, func() {
-			drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
-			defer cancel()
-			if server.Shutdown(drain) != nil {
-				_ = server.Close() // what is left is broken off
-			}
-		})
-		defer stop()
-		err := unlessClosed(server.Serve(on))
-		_ = server.Close()
-		return err
-	})
 }
 
 func (w *World) openGateway(p *place, keys *signing.Keyring, links *wan.Network) error {
@@ -248,7 +235,7 @@ func (w *World) openGateway(p *place, keys *signing.Keyring, links *wan.Network)
 	if err != nil {
 		return err
 	}
-	running := serve(server.Serve)
+	running := launch(server.Serve)
 	w.later(func(ctx context.Context) error {
 		_ = running.end(ctx) // at most that requests did not end in time: they are of this process
 		p.gateway.Close()

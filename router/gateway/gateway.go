@@ -12,6 +12,7 @@ import (
 
 	"go.opentelemetry.io/otel/propagation"
 
+	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -19,7 +20,7 @@ import (
 // A Gateway is the proxy of one datacenter: an http.Handler. Run has to run beside it.
 type Gateway struct {
 	o           Options
-	upstreamTLS *liveTLS
+	upstreamTLS *serve.TLS
 	wiring      atomic.Pointer[wiring]
 	keys        atomic.Pointer[signing.Keyring]
 	health      health
@@ -47,7 +48,7 @@ func New(o Options) (*Gateway, error) {
 	o.setDefaults()
 	g := &Gateway{o: o, rewired: make(chan struct{}, 1), queue: holdQueue{mostBytes: o.ReplayBytes}}
 	var err error
-	if g.upstreamTLS, err = newLiveTLS(o.UpstreamTLS); err != nil {
+	if g.upstreamTLS, err = serve.NewTLS(o.UpstreamTLS); err != nil {
 		return nil, err
 	}
 	if g.metrics, err = newMetrics(o.Registerer, g); err != nil {
@@ -88,7 +89,7 @@ func (g *Gateway) reload(world *topology.Topology, keys *signing.Keyring) error 
 	if world == nil {
 		return ErrIncomplete
 	}
-	if err := g.upstreamTLS.reload(); err != nil {
+	if err := g.upstreamTLS.Reload(); err != nil {
 		return err
 	}
 	old := g.wiring.Load()
@@ -120,7 +121,7 @@ func (g *Gateway) transportsFor(old *wiring) transports {
 	if old != nil && g.o.UpstreamTLS == (TLSFiles{}) {
 		return old.transports
 	}
-	return newTransports(&g.o, g.upstreamTLS.client())
+	return newTransports(&g.o, g.upstreamTLS.Client())
 }
 
 // Run checks the upstreams and follows the primaries until the context ends. It returns when all that it started has ended.

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/signing"
 )
 
@@ -138,21 +139,11 @@ func Serve(ctx context.Context, d *Dashboard, listener net.Listener) error {
 		_ = d.Run(running) // its error is the context's
 	}()
 	server := &http.Server{Handler: d, ReadHeaderTimeout: readHeaderWithin, IdleTimeout: idleFor, MaxHeaderBytes: 16 << 10}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	var err error
-	select {
-	case err = <-served:
-	case <-ctx.Done():
-		stop()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
-		defer cancel()
-		if server.Shutdown(drain) != nil {
-			_ = server.Close() // what is left waits for servers that do not answer
-		}
-		<-served
-	}
+	err := serve.Run(ctx, drainWithin, serve.Server{Server: server, On: listener})
 	stop()
 	<-ran
+	if errors.Is(err, serve.ErrUnfinished) {
+		return nil // what was left waited for servers that do not answer
+	}
 	return err
 }
