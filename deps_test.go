@@ -75,7 +75,7 @@ var layers = [][]string{
 	{"cluster/clustertest", "internal/dockertest"},
 	{"cluster/local", "cluster/container/...", "cluster/existing"},
 	{"cluster/internal/..."},
-	{"cluster"},
+	{"cluster", "internal/clusterflag"},
 	{"internal/devmongos"},
 	{"zones/..."},
 	{"consistency/gintoken"},
