@@ -83,7 +83,7 @@ var layers = [][]string{
 	{"wan", "internal/routing"},
 	{"topology"},
 	{"configs", "internal/mongobin", "internal/wire"},
-	{"signing", "internal/serve", "internal/serverversion", "internal/spelling", "internal/redact", "internal/reference", "internal/testkit"},
+	{"signing", "internal/enum", "internal/serve", "internal/serverversion", "internal/spelling", "internal/redact", "internal/reference", "internal/testkit"},
 }
 
 // A rule forbids imports beyond what the layers do.
