@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -120,16 +121,16 @@ func CheckSKU(sku string) error {
 	if skuShape.MatchString(sku) {
 		return nil
 	}
-	return &Error{Err: fmt.Errorf("%w: product %.100q", ErrInvalid, sku), Help: "up to 64 letters, digits, - and _, such as game-console"}
+	return hint.New(fmt.Errorf("%w: product %.100q", ErrInvalid, sku), "up to 64 letters, digits, - and _, such as game-console")
 }
 
 // CheckPrice checks a price in minor units.
 func CheckPrice(price int64, currency string) error {
 	switch {
 	case price < 0 || price > MaxPrice:
-		return &Error{Err: fmt.Errorf("%w: price %d", ErrInvalid, price), Help: fmt.Sprintf("prices are 0 to %d minor units", MaxPrice)}
+		return hint.New(fmt.Errorf("%w: price %d", ErrInvalid, price), fmt.Sprintf("prices are 0 to %d minor units", MaxPrice))
 	case !currencyShape.MatchString(currency):
-		return &Error{Err: fmt.Errorf("%w: currency %.100q", ErrInvalid, currency), Help: "currencies have three capitals, such as GBP"}
+		return hint.New(fmt.Errorf("%w: currency %.100q", ErrInvalid, currency), "currencies have three capitals, such as GBP")
 	}
 	return nil
 }

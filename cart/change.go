@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 // A Change is one thing that a request does to an open cart. The types of this package are all there are.
@@ -70,7 +72,7 @@ func (s SetCustomer) Check() error {
 // CheckText refuses what is too long.
 func CheckText(what, text string) error {
 	if n := utf8.RuneCountInString(text); n > MaxText {
-		return &Error{Err: fmt.Errorf("%w: %s of %d characters", ErrInvalid, what, n), Help: fmt.Sprintf("at most %d", MaxText)}
+		return hint.New(fmt.Errorf("%w: %s of %d characters", ErrInvalid, what, n), fmt.Sprintf("at most %d", MaxText))
 	}
 	return nil
 }
@@ -80,25 +82,25 @@ func (Abandon) Check() error { return nil }
 
 func checkQuantity(n int) error {
 	if n < 1 || n > MaxQuantity {
-		return &Error{Err: fmt.Errorf("%w: quantity %d", ErrInvalid, n), Help: fmt.Sprintf("1 to %d", MaxQuantity)}
+		return hint.New(fmt.Errorf("%w: quantity %d", ErrInvalid, n), fmt.Sprintf("1 to %d", MaxQuantity))
 	}
 	return nil
 }
 
 func (a AddItem) to(c *Cart) error {
 	if c.Currency() != "" && c.Currency() != a.Currency {
-		return &Error{Err: fmt.Errorf("%w: %s, not %s", ErrCurrency, a.Currency, c.Currency()), Help: "one cart is paid in one currency: make another cart"}
+		return hint.New(fmt.Errorf("%w: %s, not %s", ErrCurrency, a.Currency, c.Currency()), "one cart is paid in one currency: make another cart")
 	}
 	if i := c.index(a.SKU); i >= 0 {
 		if c.Items[i].Quantity+a.Quantity > MaxQuantity {
-			return &Error{Err: fmt.Errorf("%w: %d more %s", ErrLimit, a.Quantity, a.SKU), Help: fmt.Sprintf("a cart holds at most %d of a product", MaxQuantity)}
+			return hint.New(fmt.Errorf("%w: %d more %s", ErrLimit, a.Quantity, a.SKU), fmt.Sprintf("a cart holds at most %d of a product", MaxQuantity))
 		}
 		c.Items[i].Quantity += a.Quantity
 		c.Items[i].Price = a.Price
 		return nil
 	}
 	if len(c.Items) >= MaxItems {
-		return &Error{Err: fmt.Errorf("%w: one more product", ErrLimit), Help: fmt.Sprintf("a cart holds at most %d products", MaxItems)}
+		return hint.New(fmt.Errorf("%w: one more product", ErrLimit), fmt.Sprintf("a cart holds at most %d products", MaxItems))
 	}
 	c.Items = append(c.Items, Item{SKU: a.SKU, Quantity: a.Quantity, Price: a.Price, Currency: a.Currency})
 	return nil
@@ -133,5 +135,5 @@ func (Abandon) to(c *Cart) error {
 }
 
 func noItem(sku string) error {
-	return &Error{Err: fmt.Errorf("%w: %s", ErrNoItem, sku), Help: "read the cart: the item may have been removed"}
+	return hint.New(fmt.Errorf("%w: %s", ErrNoItem, sku), "read the cart: the item may have been removed")
 }

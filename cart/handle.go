@@ -7,6 +7,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -37,7 +38,7 @@ func CheckDatacenter(dc string) error {
 	if datacenterShape.MatchString(dc) {
 		return nil
 	}
-	return &Error{Err: fmt.Errorf("%w: datacenter %.100q", ErrInvalid, dc), Help: "up to 64 letters, digits, - and _, such as LON"}
+	return hint.New(fmt.Errorf("%w: datacenter %.100q", ErrInvalid, dc), "up to 64 letters, digits, - and _, such as LON")
 }
 
 // HandleOf is the handle of a cart that is at home in a datacenter now. Its identifier stays for ever; its home may change.
@@ -46,7 +47,7 @@ func HandleOf(dc topology.DatacenterID, cartID string) (Handle, error) {
 }
 
 func badHandle(text string) error {
-	return &Error{Err: fmt.Errorf("%w: %.100q", ErrBadHandle, text), Help: "a handle is a datacenter, a dot and an ULID in capitals, such as LON.01K4B4B2V8G3T0000000000000"}
+	return hint.New(fmt.Errorf("%w: %.100q", ErrBadHandle, text), "a handle is a datacenter, a dot and an ULID in capitals, such as LON.01K4B4B2V8G3T0000000000000")
 }
 
 // String writes the handle: "LON.01K4B4B2V8G3T0000000000000".

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/oklog/ulid/v2"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -37,10 +38,10 @@ func CheckKey(key string, now time.Time) error {
 	case err != nil:
 		return err
 	case now.Sub(made) > KeyLife:
-		return &Error{Err: fmt.Errorf("%w: it was made at %s, %s ago", ErrKeyExpired, made.UTC().Format(time.RFC3339), now.Sub(made).Round(time.Second)),
-			Help: "read the cart to see whether the request was done; make a new key for a new request, and look at the client's clock"}
+		return hint.New(fmt.Errorf("%w: it was made at %s, %s ago", ErrKeyExpired, made.UTC().Format(time.RFC3339), now.Sub(made).Round(time.Second)),
+			"read the cart to see whether the request was done; make a new key for a new request, and look at the client's clock")
 	case made.Sub(now) > KeySkew:
-		return &Error{Err: fmt.Errorf("%w: it is of the future, %s", ErrBadKey, made.UTC().Format(time.RFC3339)), Help: "set the client's clock"}
+		return hint.New(fmt.Errorf("%w: it is of the future, %s", ErrBadKey, made.UTC().Format(time.RFC3339)), "set the client's clock")
 	}
 	return nil
 }
@@ -52,8 +53,8 @@ func keyTime(key string) (time.Time, error) {
 	if id, err := uuid.Parse(key); err == nil && id.Version() == 7 && id.String() == key {
 		return ulid.Time(ulid.ULID(id).Time()), nil // the same 48 bits
 	}
-	return time.Time{}, &Error{Err: fmt.Errorf("%w %.100q", ErrBadKey, key),
-		Help: "make an ULID (capitals) or a UUID of version 7 (lower case) for each request, and send the same one again when the answer is lost"}
+	return time.Time{}, hint.New(fmt.Errorf("%w %.100q", ErrBadKey, key),
+		"make an ULID (capitals) or a UUID of version 7 (lower case) for each request, and send the same one again when the answer is lost")
 }
 
 // expiry is when the entry of a key has no more use.

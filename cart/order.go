@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -57,7 +58,7 @@ type Checkout struct {
 // Check refuses what is wrong for every cart.
 func (r Checkout) Check() error {
 	if r.IfVersion < 1 {
-		return &Error{Err: fmt.Errorf("%w: a checkout without the cart's version", ErrInvalid), Help: "send the version of the cart that the customer has seen"}
+		return hint.New(fmt.Errorf("%w: a checkout without the cart's version", ErrInvalid), "send the version of the cart that the customer has seen")
 	}
 	return CheckKey(r.Key, r.At)
 }
@@ -74,7 +75,7 @@ func PlanOrder(c Cart, r Checkout, quote func(Cart) Shipping) (Order, Cart, erro
 		return Order{}, c, err
 	}
 	if len(c.Active()) == 0 {
-		return Order{}, c, &Error{Err: ErrEmpty, Help: "add an item that is not delayed"}
+		return Order{}, c, hint.New(ErrEmpty, "add an item that is not delayed")
 	}
 	shipping := quote(c)
 	order := Order{

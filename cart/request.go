@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 // A Request is one change that a client wants done once.
@@ -81,7 +83,7 @@ func (c Cart) Knows(record Done) (bool, error) {
 		return false, nil
 	}
 	if c.Done[i].Request != record.Request {
-		return false, &Error{Err: ErrKeyReused, Help: "make a new key for each request"}
+		return false, hint.New(ErrKeyReused, "make a new key for each request")
 	}
 	return true, nil
 }
@@ -90,11 +92,11 @@ func (c Cart) Knows(record Done) (bool, error) {
 func (c Cart) takes(r Request) error {
 	switch {
 	case c.Status != Open:
-		return &Error{Err: fmt.Errorf("%w: %s", ErrClosed, c.Status), Help: "make a new cart"}
+		return hint.New(fmt.Errorf("%w: %s", ErrClosed, c.Status), "make a new cart")
 	case r.IfVersion != 0 && r.IfVersion != c.Version:
-		return &Error{Err: fmt.Errorf("%w: it is at version %d, not %d", ErrVersion, c.Version, r.IfVersion), Help: "read the cart and decide again"}
+		return hint.New(fmt.Errorf("%w: it is at version %d, not %d", ErrVersion, c.Version, r.IfVersion), "read the cart and decide again")
 	case len(c.remembered(r.At)) >= MaxKeys:
-		return &Error{Err: fmt.Errorf("%w: %d within %s", ErrTooBusy, MaxKeys, KeyLife), Help: "wait some minutes"}
+		return hint.New(fmt.Errorf("%w: %d within %s", ErrTooBusy, MaxKeys, KeyLife), "wait some minutes")
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ type View interface {
 	// Topology is the declared world that the cluster was built from.
 	Topology() *topology.Topology
 	// URI is the connection string of the query router of a datacenter, for that datacenter's clients.
-	// It returns ErrUnknownDatacenter for a datacenter without one.
+	// It returns topology.ErrUnknownDatacenter for a datacenter without one.
 	URI(dc topology.DatacenterID) (string, error)
 	// Status asks every member once, in parallel; members that do not answer are reported as unreachable, not as an error.
 	Status(ctx context.Context) (Status, error)
@@ -25,7 +25,7 @@ type View interface {
 // A Cluster is a running cluster whose members and links can be made to fail.
 //
 // A member is named SHARD/DC ("nyc/LON"; a second one in the same datacenter is "nyc/LON.2"), a config server
-// config/DC, a query router router/DC. Unknown names return ErrUnknownMember.
+// config/DC, a query router router/DC. Unknown names return topology.ErrUnknownMember.
 type Cluster interface {
 	View
 	// Kill ends a member's process with SIGKILL and returns when it is gone.

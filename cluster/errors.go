@@ -5,16 +5,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 )
 
 // The errors that callers branch on, with errors.Is.
 var (
-	// ErrUnknownMember means that no member has that name.
-	ErrUnknownMember = errors.New("unknown member")
-	// ErrUnknownDatacenter means that the topology has no such datacenter, or that it has no query router because it only votes.
-	ErrUnknownDatacenter = errors.New("unknown datacenter")
 	// ErrUnsupported means that the provider or the operating system cannot do it.
 	ErrUnsupported = errors.New("not supported")
 	// ErrRunning means that a cluster of that name runs already.
@@ -29,38 +26,23 @@ var (
 	ErrForeign = errors.New("geoshard did not make it")
 )
 
-// A HintedError is an error with a way out, which the command prints under it.
-type HintedError struct {
-	Err  error
-	Help string
-}
-
-// Error returns the error without the hint.
-func (e *HintedError) Error() string { return e.Err.Error() }
-
-// Unwrap returns the error that the hint belongs to.
-func (e *HintedError) Unwrap() error { return e.Err }
-
-// Hint returns what to do next.
-func (e *HintedError) Hint() string { return e.Help }
-
 // CannotGrow returns an ErrUnsupported for a cluster that was not started to grow; help says how to start one that is.
 func CannotGrow(name, help string) error {
-	return &HintedError{Err: fmt.Errorf("grow cluster %s: %w: nothing was said at its start that it could grow by", name, ErrUnsupported), Help: help}
+	return hint.New(fmt.Errorf("grow cluster %s: %w: nothing was said at its start that it could grow by", name, ErrUnsupported), help)
 }
 
-// UnknownMember returns an ErrUnknownMember for name whose hint is the nearest of the known names.
+// UnknownMember returns a topology.ErrUnknownMember for name whose hint is the nearest of the known names.
 func UnknownMember(name string, known []string) error {
-	return unknown(ErrUnknownMember, name, known)
+	return unknown(topology.ErrUnknownMember, name, known)
 }
 
-// UnknownDatacenter returns an ErrUnknownDatacenter for dc whose hint is the nearest of the known names.
+// UnknownDatacenter returns a topology.ErrUnknownDatacenter for dc whose hint is the nearest of the known names.
 func UnknownDatacenter(dc topology.DatacenterID, known []topology.DatacenterID) error {
 	names := make([]string, len(known))
 	for i, k := range known {
 		names[i] = string(k)
 	}
-	return unknown(ErrUnknownDatacenter, string(dc), names)
+	return unknown(topology.ErrUnknownDatacenter, string(dc), names)
 }
 
 func unknown(sentinel error, name string, known []string) error {
@@ -68,5 +50,5 @@ func unknown(sentinel error, name string, known []string) error {
 	if best := spelling.Nearest(name, known); best != "" {
 		help = fmt.Sprintf("did you mean %q? %s", best, help)
 	}
-	return &HintedError{Err: fmt.Errorf("%w %q", sentinel, name), Help: help}
+	return hint.New(fmt.Errorf("%w %q", sentinel, name), help)
 }

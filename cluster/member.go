@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -33,7 +34,7 @@ func (n MemberName) String() string {
 }
 
 // ParseMemberName takes a member's name apart. It does not know which members exist; a name of another form returns an
-// ErrUnknownMember.
+// topology.ErrUnknownMember.
 func ParseMemberName(name string) (MemberName, error) {
 	set, place, ok := strings.Cut(name, "/")
 	n := MemberName{Set: set, DC: topology.DatacenterID(place), Ordinal: 1}
@@ -44,10 +45,8 @@ func ParseMemberName(name string) (MemberName, error) {
 		}
 	}
 	if !ok || n.Set == "" || n.DC == "" || n.Ordinal < 1 || n.String() != name {
-		return MemberName{}, &HintedError{
-			Err:  fmt.Errorf("%w %q", ErrUnknownMember, name),
-			Help: `a member is written SHARD/DATACENTER, for example nyc/LON or nyc/LON.2; also config/NYC and router/NYC`,
-		}
+		return MemberName{}, hint.New(fmt.Errorf("%w %q", topology.ErrUnknownMember, name),
+			`a member is written SHARD/DATACENTER, for example nyc/LON or nyc/LON.2; also config/NYC and router/NYC`)
 	}
 	return n, nil
 }

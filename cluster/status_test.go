@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -104,15 +105,14 @@ func TestUnknownNamesCarryTheNearest(t *testing.T) {
 		"somewhere/else/x": "known are nyc/NYC, nyc/LON, config/NYC",
 	} {
 		err := cluster.UnknownMember(name, known)
-		if !errors.Is(err, cluster.ErrUnknownMember) {
+		if !errors.Is(err, topology.ErrUnknownMember) {
 			t.Errorf("%s: got %v, want ErrUnknownMember", name, err)
 		}
-		var hinted *cluster.HintedError
-		if !errors.As(err, &hinted) || !strings.HasPrefix(hinted.Hint(), want) {
+		if !strings.HasPrefix(hint.Of(err), want) {
 			t.Errorf("%s: got hint of %v, want it to start with %s", name, err, want)
 		}
 	}
-	if err := cluster.UnknownDatacenter("NYX", []topology.DatacenterID{"NYC"}); !errors.Is(err, cluster.ErrUnknownDatacenter) {
+	if err := cluster.UnknownDatacenter("NYX", []topology.DatacenterID{"NYC"}); !errors.Is(err, topology.ErrUnknownDatacenter) {
 		t.Errorf("got %v, want ErrUnknownDatacenter", err)
 	}
 }
@@ -129,7 +129,7 @@ func TestMemberNamesRoundTrip(t *testing.T) {
 		}
 	})
 	for _, bad := range []string{"", "nyc", "/LON", "nyc/", "nyc/LON.", "nyc/LON.x", "nyc/LON.1", "nyc/LON.0", "nyc/LON.02", "nyc/LON.2x"} {
-		if got, err := cluster.ParseMemberName(bad); !errors.Is(err, cluster.ErrUnknownMember) {
+		if got, err := cluster.ParseMemberName(bad); !errors.Is(err, topology.ErrUnknownMember) {
 			t.Errorf("%q: got %v, %v, want ErrUnknownMember", bad, got, err)
 		}
 	}

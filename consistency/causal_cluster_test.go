@@ -15,6 +15,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
@@ -294,8 +295,7 @@ func (j *journey) gaveUp(t *testing.T) {
 		return nil
 	})
 	t.Logf("bound %s: after %s: %v", bound, took.Round(time.Millisecond), gaveUp)
-	var hinted interface{ Hint() string }
-	if !errors.Is(gaveUp, consistency.ErrNotCaughtUp) || !errors.As(gaveUp, &hinted) || hinted.Hint() == "" {
+	if !errors.Is(gaveUp, consistency.ErrNotCaughtUp) || hint.Of(gaveUp) == "" {
 		t.Errorf("got %v, want ErrNotCaughtUp with a hint", gaveUp)
 	}
 	if took > bound+5*time.Second {

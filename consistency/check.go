@@ -19,9 +19,9 @@ type Problem struct {
 	Rule    string `json:"rule"`
 	Profile string `json:"profile,omitempty"`
 	// Shard is empty where the problem is the profile's alone.
-	Shard      topology.ShardID `json:"shard,omitempty"`
-	Msg        string           `json:"message"`
-	Suggestion string           `json:"suggestion,omitempty"`
+	Shard topology.ShardID `json:"shard,omitempty"`
+	Msg   string           `json:"message"`
+	Hint  string           `json:"suggestion,omitempty"`
 }
 
 // String writes the problem on one line.
@@ -32,8 +32,8 @@ func (p Problem) String() string {
 		fmt.Fprintf(&b, ": shard %s", p.Shard)
 	}
 	fmt.Fprintf(&b, ": %s: %s", p.Severity, p.Msg)
-	if p.Suggestion != "" {
-		fmt.Fprintf(&b, " (%s)", p.Suggestion)
+	if p.Hint != "" {
+		fmt.Fprintf(&b, " (%s)", p.Hint)
 	}
 	return strings.TrimPrefix(b.String(), ": ")
 }
@@ -68,7 +68,7 @@ type checker struct {
 }
 
 func (c *checker) add(s topology.Severity, rule string, shard topology.ShardID, suggestion, format string, args ...any) {
-	c.problems = append(c.problems, Problem{Severity: s, Rule: rule, Profile: c.profile.Name, Shard: shard, Msg: fmt.Sprintf(format, args...), Suggestion: suggestion})
+	c.problems = append(c.problems, Problem{Severity: s, Rule: rule, Profile: c.profile.Name, Shard: shard, Msg: fmt.Sprintf(format, args...), Hint: suggestion})
 }
 
 func (c *checker) errorf(rule, suggestion, format string, args ...any) {

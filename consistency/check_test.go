@@ -137,7 +137,7 @@ func TestCheckMessages(t *testing.T) {
 		fmt.Fprintf(&out, "# %s\n", c.name)
 		for _, p := range consistency.Check(c.profile, c.world) {
 			fmt.Fprintf(&out, "%-24s %s\n", p.Rule, p)
-			if p.Suggestion == "" {
+			if p.Hint == "" {
 				t.Errorf("%s: %s: no way out", c.name, p.Rule)
 			}
 		}

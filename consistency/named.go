@@ -9,6 +9,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/spelling"
 )
 
@@ -164,5 +165,5 @@ func Lookup(name string) (Profile, error) {
 	if near := spelling.Nearest(name, Names()); near != "" {
 		help = fmt.Sprintf("did you mean %q?", near)
 	}
-	return Profile{}, &Error{Err: fmt.Errorf("%w %q", ErrUnknownProfile, name), Help: help}
+	return Profile{}, hint.New(fmt.Errorf("%w %q", ErrUnknownProfile, name), help)
 }

@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // What each profile asks of the driver, in London, is in testdata/options.txt; the driver itself takes all of it.
@@ -93,11 +94,10 @@ func TestCustomProfilesKeepTheirTags(t *testing.T) {
 
 func TestLookupKnowsTheNearestName(t *testing.T) {
 	_, err := consistency.Lookup("durabel")
-	var hinted interface{ Hint() string }
-	if !errors.Is(err, consistency.ErrUnknownProfile) || !errors.As(err, &hinted) || hinted.Hint() != `did you mean "durable"?` {
-		t.Errorf("got %v, %v", err, hinted)
+	if !errors.Is(err, consistency.ErrUnknownProfile) || hint.Of(err) != `did you mean "durable"?` {
+		t.Errorf("got %v, %q", err, hint.Of(err))
 	}
-	if _, err := consistency.Lookup("xyz"); !strings.Contains(err.(interface{ Hint() string }).Hint(), "local-fast, ") {
+	if _, err := consistency.Lookup("xyz"); !strings.Contains(hint.Of(err), "local-fast, ") {
 		t.Errorf("got %v", err)
 	}
 	for _, name := range consistency.Names() {

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	driver "go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -24,7 +25,7 @@ var ErrNotCaughtUp = errors.New("not caught up in time")
 func TokenOf(s *mongo.Session, home topology.DatacenterID, now time.Time) (Token, error) {
 	operation := s.OperationTime()
 	if operation == nil || s.ClusterTime() == nil {
-		return Token{}, &Error{Err: ErrNoOperation, Help: "take the token after the session's write"}
+		return Token{}, hint.New(ErrNoOperation, "take the token after the session's write")
 	}
 	t := Token{Home: home, OperationTime: *operation, Issued: time.UnixMilli(now.UnixMilli())}
 	if err := t.readClusterTime(s.ClusterTime()); err != nil {
@@ -40,7 +41,7 @@ func (t *Token) readClusterTime(raw bson.Raw) error {
 	}
 	seconds, increment, ok := raw.Lookup("clusterTime").TimestampOK()
 	if !ok {
-		return &Error{Err: fmt.Errorf("%w: the session's cluster time %s is of an unknown form", ErrTokenMalformed, raw), Help: "is the server MongoDB 3.6 or later?"}
+		return hint.New(fmt.Errorf("%w: the session's cluster time %s is of an unknown form", ErrTokenMalformed, raw), "is the server MongoDB 3.6 or later?")
 	}
 	t.ClusterTime = bson.Timestamp{T: seconds, I: increment}
 	_, hash, ok := raw.Lookup("signature", "hash").BinaryOK()
@@ -48,7 +49,7 @@ func (t *Token) readClusterTime(raw bson.Raw) error {
 		return nil // not signed
 	}
 	if len(hash) != len(t.Signature.Hash) {
-		return &Error{Err: fmt.Errorf("%w: the server's signature has %d bytes", ErrTokenMalformed, len(hash)), Help: "a newer server may sign in another way: report it"}
+		return hint.New(fmt.Errorf("%w: the server's signature has %d bytes", ErrTokenMalformed, len(hash)), "a newer server may sign in another way: report it")
 	}
 	copy(t.Signature.Hash[:], hash)
 	t.Signature.KeyID, _ = raw.Lookup("signature", "keyId").AsInt64OK()
@@ -92,10 +93,8 @@ func Within(ctx context.Context, bound time.Duration, read func(context.Context)
 	if s := mongo.SessionFromContext(ctx); s != nil && s.OperationTime() != nil {
 		wanted = fmt.Sprintf(": no answer as new as %d.%d", s.OperationTime().T, s.OperationTime().I)
 	}
-	return &Error{
-		Err:  fmt.Errorf("%w%s within %s: %w", ErrNotCaughtUp, wanted, bound, err),
-		Help: "wait longer, read from the primary, or accept an older state by reading without the token",
-	}
+	return hint.New(fmt.Errorf("%w%s within %s: %w", ErrNotCaughtUp, wanted, bound, err),
+		"wait longer, read from the primary, or accept an older state by reading without the token")
 }
 
 // outOfTime tells a read that waited from one that found no server at all.

@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -126,13 +127,13 @@ func refuse(err error) error {
 	if errors.Is(err, ErrTokenFuture) {
 		help = "compare the clocks of this machine and of the database's; " + help
 	}
-	return &Error{Err: err, Help: help}
+	return hint.New(err, help)
 }
 
 // check keeps the invariants of a token's fields.
 func (t Token) check() error {
 	malformed := func(format string, args ...any) error {
-		return &Error{Err: fmt.Errorf("%w: "+format, append([]any{ErrTokenMalformed}, args...)...), Help: "make tokens with TokenOf, after an operation of the session"}
+		return hint.New(fmt.Errorf("%w: "+format, append([]any{ErrTokenMalformed}, args...)...), "make tokens with TokenOf, after an operation of the session")
 	}
 	switch {
 	case t.OperationTime.IsZero():
@@ -140,7 +141,7 @@ func (t Token) check() error {
 	case t.OperationTime.After(t.ClusterTime):
 		return malformed("its operation time %d.%d is after its cluster time %d.%d", t.OperationTime.T, t.OperationTime.I, t.ClusterTime.T, t.ClusterTime.I)
 	case len(t.Home) > maxHome:
-		return &Error{Err: fmt.Errorf("%w: the datacenter's name %q has more than %d bytes", ErrTokenMalformed, t.Home, maxHome), Help: "give datacenters shorter names"}
+		return hint.New(fmt.Errorf("%w: the datacenter's name %q has more than %d bytes", ErrTokenMalformed, t.Home, maxHome), "give datacenters shorter names")
 	case t.Issued.UnixMilli() < 0 || t.Issued.UnixMilli() > maxIssued:
 		return malformed("it was issued at %s", t.Issued)
 	}

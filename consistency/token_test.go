@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -119,8 +120,7 @@ func refused(t *testing.T, r *signing.Keyring, text, what string) {
 	if !known || got != (consistency.Token{}) {
 		t.Errorf("%s: got %+v, %v", what, got, err)
 	}
-	var hinted interface{ Hint() string }
-	if err != nil && (!errors.As(err, &hinted) || hinted.Hint() == "") {
+	if err != nil && hint.Of(err) == "" {
 		t.Errorf("%s: %v has no hint", what, err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 // A Watch collects the sightings of one context. It is safe for concurrent use.
@@ -64,7 +66,7 @@ func PrimaryTime(ctx context.Context, client *mongo.Client) (bson.Timestamp, err
 		return bson.Timestamp{}, err
 	}
 	if hello.LastWrite.OpTime.TS.IsZero() {
-		return bson.Timestamp{}, &Error{Err: ErrNoOperation, Help: "connect to the replica set itself, not to a query router"}
+		return bson.Timestamp{}, hint.New(ErrNoOperation, "connect to the replica set itself, not to a query router")
 	}
 	return hello.LastWrite.OpTime.TS, nil
 }

@@ -1,61 +1,39 @@
 package router
 
 import (
-	"slices"
-	"strings"
-
+	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/topology"
 )
 
-// homes give a value of the zone key its zone, as the namespace declares it: a value or a range comes first, then the zone of the value's name, and
-// what is left goes where the namespace says.
+// homes are what placement says of the routed namespace, laid out for quick decisions.
 type homes struct {
 	values  map[string]int // by number of zone
-	ranges  []homeRange    // ascending, without overlap
-	names   map[string]int
-	unknown int // -1: refused
-}
-
-// A homeRange is [from, to); to is not looked at where the range is open.
-type homeRange struct {
-	from, to string
-	open     bool
-	zone     int
+	ranges  []topology.Range
+	zones   []int // of the ranges
+	unknown int   // -1: refused
 }
 
 func homesOf(w *topology.Topology, ns topology.Namespace) homes {
 	number := map[topology.ZoneID]int{}
-	h := homes{values: map[string]int{}, names: map[string]int{}, unknown: -1}
 	for i, z := range w.Zones {
 		number[z.ID] = i
-		if !ns.OnlyRanges {
-			h.names[string(z.ID)] = i
-		}
 	}
-	for _, r := range ns.Ranges {
+	h := homes{values: map[string]int{}, unknown: -1}
+	for _, r := range placement.RangesOf(w, ns) {
 		for _, v := range r.Values {
 			h.values[v.Text()] = number[r.Zone]
 		}
-		if len(r.Values) > 0 {
-			continue
+		if len(r.Values) == 0 {
+			h.ranges, h.zones = append(h.ranges, r), append(h.zones, number[r.Zone])
 		}
-		made := homeRange{zone: number[r.Zone], open: r.To == nil}
-		if r.From != nil {
-			made.from = r.From.Text()
-		}
-		if r.To != nil {
-			made.to = r.To.Text()
-		}
-		h.ranges = append(h.ranges, made)
 	}
-	slices.SortFunc(h.ranges, func(a, b homeRange) int { return strings.Compare(a.from, b.from) })
 	if ns.Unknown == topology.UnknownToZone {
 		h.unknown = number[ns.UnknownZone]
 	}
 	return h
 }
 
-// zone returns the number of a home's zone, or -1. Strings compare by their bytes, as in MongoDB's indexes.
+// zone returns the number of a home's zone, or -1.
 func (h *homes) zone(home string) int {
 	if z, ok := h.declared(home); ok {
 		return z
@@ -68,18 +46,14 @@ func (h *homes) declared(home string) (int, bool) {
 	if z, ok := h.values[home]; ok {
 		return z, true
 	}
-	for _, r := range h.ranges {
-		if home >= r.from && (r.open || home < r.to) {
-			return r.zone, true
-		}
+	if i := placement.Find(h.ranges, topology.StringOf(home)); i >= 0 {
+		return h.zones[i], true
 	}
-	z, ok := h.names[home]
-	return z, ok
+	return 0, false
 }
 
-// example is a value of the zone: its own name, or else the first that the file gives it. It is empty for a zone without values.
-func (h *homes) example(w *topology.Topology, id topology.ZoneID) string {
-	number := slices.IndexFunc(w.Zones, func(z topology.Zone) bool { return z.ID == id })
+// example is a value of a zone: its own name, or else the first that the file gives it. It is empty for a zone without values.
+func (h *homes) example(id topology.ZoneID, number int) string {
 	if z, ok := h.declared(string(id)); ok && z == number {
 		return string(id)
 	}
@@ -92,9 +66,9 @@ func (h *homes) example(w *topology.Topology, id topology.ZoneID) string {
 	if least != "" {
 		return least
 	}
-	for _, r := range h.ranges {
-		if r.zone == number && r.from != "" {
-			return r.from
+	for i, r := range h.ranges {
+		if h.zones[i] == number && r.From != nil {
+			return r.From.Text()
 		}
 	}
 	return ""

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -60,7 +61,7 @@ func NewTable(world *topology.Topology) (*Table, error) {
 		return nil, err // Validate has seen it
 	}
 	if len(w.Datacenters) > maxDCs {
-		return nil, &Error{Err: fmt.Errorf("%w for %d datacenters", ErrNoTable, len(w.Datacenters)), Help: fmt.Sprintf("have at most %d", maxDCs)}
+		return nil, hint.New(fmt.Errorf("%w for %d datacenters", ErrNoTable, len(w.Datacenters)), fmt.Sprintf("have at most %d", maxDCs))
 	}
 	t := &Table{namespace: ns.Name, settings: withDefaults(*w.Router)}
 	t.places(&w)
@@ -150,7 +151,7 @@ func (t *Table) zonesOf(w *topology.Topology, ns topology.Namespace) {
 			made.copies &= copies
 		}
 		t.zones = append(t.zones, made)
-		home := t.homes.example(w, z.ID)
+		home := t.homes.example(z.ID, i)
 		if dc, _ := w.Datacenter(owner); dc.Role != topology.RoleActive || home == "" {
 			continue
 		}

@@ -15,6 +15,8 @@ cluster=
 finish() {
   status=$?
   trap - EXIT
+  for group in $(jobs -p); do kill -INT -- "-$group" 2>/dev/null || true; done
+  wait
   [ -z "$cluster" ] || GEOSHARD_STATE_DIR=$cluster bin/geoshard cluster down --name shared || status=1
   rm -rf "$scratch"
   exit "$status"
@@ -80,7 +82,7 @@ run() { # run FLAGS... -- PACKAGES...: adds to the results
   while [ "$1" != -- ]; do own+=("$1"); shift; done
   shift
   part=$(mktemp -p "$scratch" part.XXXXXX)
-  go run "$gotestsum" --format pkgname --hide-summary skipped,output --jsonfile "$part" --packages "$*" -- "${own[@]}" "${flags[@]}" -p 1
+  go run "$gotestsum" --format pkgname --hide-summary skipped --jsonfile "$part" --packages "$*" -- "${own[@]}" "${flags[@]}" -p 1
 }
 
 # What only starts programs races nothing of ours: the suites of e2e are built without the race detector.
@@ -91,19 +93,21 @@ job() { # job PACKAGE...
 # Two jobs at a time, whatever the machine has: with more, elections and starts are late on two cores.
 once() {
   local running=0 ok=0 j
+  set -m # each job is a process group, which Ctrl-C reaches through finish
   for j in "${jobs[@]}"; do
     if [ "$running" = 2 ]; then
       wait -n || ok=$?
       running=1
     fi
     # shellcheck disable=SC2086 # packages, divided by spaces
-    job $j &
+    job $j </dev/null &
     running=$((running + 1))
   done
   while [ "$running" -gt 0 ]; do
     wait -n || ok=$?
     running=$((running - 1))
   done
+  set +m
   cat "$scratch"/part.* >>"$results"
   rm -f "$scratch"/part.*
   return $ok

@@ -9,6 +9,8 @@ import (
 	"os"
 	"runtime"
 	"strings"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 // mostSecretFile is far above what any file of keys has.
@@ -53,12 +55,12 @@ func ReadKeyFile(file, what, command string) (*Keyring, error) {
 		raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(secret))
 		key, keyErr := NewKey(id, raw)
 		if err != nil || keyErr != nil { // its text is not shown: it may quote the secret
-			return nil, &Error{Err: fmt.Errorf("read the %s: %s: line %d is no key", what, file, n), Help: "each line is a name, a space and a secret, as " + command + " prints it"}
+			return nil, hint.New(fmt.Errorf("read the %s: %s: line %d is no key", what, file, n), "each line is a name, a space and a secret, as "+command+" prints it")
 		}
 		keys = append(keys, key)
 	}
 	if len(keys) == 0 {
-		return nil, &Error{Err: fmt.Errorf("read the %s: %s has none", what, file), Help: "write one with " + command}
+		return nil, hint.New(fmt.Errorf("read the %s: %s has none", what, file), "write one with "+command)
 	}
 	return NewKeyring(keys[0], keys[1:]...)
 }
@@ -77,7 +79,7 @@ func ReadSecretFile(file string) (string, error) {
 	case !info.Mode().IsRegular():
 		return "", fmt.Errorf("%s is no file", file)
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return "", &Error{Err: fmt.Errorf("others can read %s (mode %s)", file, info.Mode().Perm()), Help: "chmod 600 " + file}
+		return "", hint.New(fmt.Errorf("others can read %s (mode %s)", file, info.Mode().Perm()), "chmod 600 "+file)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, mostSecretFile+1))
 	if err == nil && len(text) > mostSecretFile {

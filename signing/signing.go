@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"regexp"
 	"sync"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 const (
@@ -39,10 +41,10 @@ type signer struct {
 // random bytes; it is copied.
 func NewKey(id string, secret []byte) (Key, error) {
 	if !idShape.MatchString(id) {
-		return Key{}, &Error{Err: fmt.Errorf("%w: identifier %.20q", ErrBadKey, id), Help: fmt.Sprintf("use 1 to %d letters, digits, and . _ -, for example the month: 2026-11", MaxID)}
+		return Key{}, hint.New(fmt.Errorf("%w: identifier %.20q", ErrBadKey, id), fmt.Sprintf("use 1 to %d letters, digits, and . _ -, for example the month: 2026-11", MaxID))
 	}
 	if len(secret) < leastSecret {
-		return Key{}, &Error{Err: fmt.Errorf("%w: key %s has a secret of %d bytes", ErrBadKey, id, len(secret)), Help: fmt.Sprintf("use at least %d random bytes", leastSecret)}
+		return Key{}, hint.New(fmt.Errorf("%w: key %s has a secret of %d bytes", ErrBadKey, id, len(secret)), fmt.Sprintf("use at least %d random bytes", leastSecret))
 	}
 	own := append([]byte(nil), secret...)
 	pool := sync.Pool{New: func() any { return &signer{hash: hmac.New(sha256.New, own)} }}
@@ -93,10 +95,10 @@ func NewKeyring(signing Key, verifying ...Key) (*Keyring, error) {
 	seen := map[string]bool{}
 	for _, k := range r.keys {
 		if k.sum == nil {
-			return nil, &Error{Err: fmt.Errorf("%w: the zero key", ErrBadKey), Help: "make keys with NewKey"}
+			return nil, hint.New(fmt.Errorf("%w: the zero key", ErrBadKey), "make keys with NewKey")
 		}
 		if seen[k.id] {
-			return nil, &Error{Err: fmt.Errorf("%w: two keys have the identifier %s", ErrBadKey, k.id), Help: "give each key an identifier of its own, also over time"}
+			return nil, hint.New(fmt.Errorf("%w: two keys have the identifier %s", ErrBadKey, k.id), "give each key an identifier of its own, also over time")
 		}
 		seen[k.id] = true
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/signing"
 )
 
@@ -79,8 +80,7 @@ func TestKeysAreChecked(t *testing.T) {
 		"zero verifying key":  func() error { _, err := signing.NewKeyring(good, signing.Key{}); return err },
 		"twice the same name": func() error { _, err := signing.NewKeyring(good, good); return err },
 	} {
-		var hinted interface{ Hint() string }
-		if err := made(); !errors.Is(err, signing.ErrBadKey) || !errors.As(err, &hinted) || hinted.Hint() == "" {
+		if err := made(); !errors.Is(err, signing.ErrBadKey) || hint.Of(err) == "" {
 			t.Errorf("%s: got %v, want ErrBadKey with a hint", name, err)
 		}
 	}

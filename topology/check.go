@@ -55,12 +55,12 @@ func (c *checker) sound(path string) bool { return !c.flaws[path] }
 // errorf reports an error at a path.
 func (c *checker) errorf(path, suggestion, format string, args ...any) {
 	c.flaws.mark(path)
-	c.problems = append(c.problems, Problem{Severity: SeverityError, Path: path, Msg: fmt.Sprintf(format, args...), Suggestion: suggestion})
+	c.problems = append(c.problems, Problem{Severity: SeverityError, Path: path, Msg: fmt.Sprintf(format, args...), Hint: suggestion})
 }
 
 // warnf reports a warning at a path.
 func (c *checker) warnf(path, suggestion, format string, args ...any) {
-	c.problems = append(c.problems, Problem{Severity: SeverityWarning, Path: path, Msg: fmt.Sprintf(format, args...), Suggestion: suggestion})
+	c.problems = append(c.problems, Problem{Severity: SeverityWarning, Path: path, Msg: fmt.Sprintf(format, args...), Hint: suggestion})
 }
 
 func (c *checker) version() {

@@ -32,7 +32,7 @@ type decoder struct {
 func (d *decoder) report(at place, path, msg, suggestion string) {
 	d.flaws.mark(path)
 	d.problems = append(d.problems, Problem{
-		Severity: SeverityError, Line: at.line, Column: at.column, Path: path, Msg: msg, Suggestion: suggestion,
+		Severity: SeverityError, Line: at.line, Column: at.column, Path: path, Msg: msg, Hint: suggestion,
 	})
 }
 

@@ -51,8 +51,8 @@ type Problem struct {
 	// Path is the place in the document, for example shards.nyc.members[1].dc.
 	Path string `json:"path,omitempty"`
 	Msg  string `json:"message"`
-	// Suggestion is a way out, or empty.
-	Suggestion string `json:"suggestion,omitempty"`
+	// Hint is a way out, or empty.
+	Hint string `json:"suggestion,omitempty"`
 }
 
 // longKey finds keys in a path that are longer than a message shows.
@@ -77,8 +77,8 @@ func (p Problem) String() string {
 		b.WriteString(longKey.ReplaceAllString(p.Path, "$1…") + ": ")
 	}
 	b.WriteString(p.Msg)
-	if p.Suggestion != "" {
-		b.WriteString(" (" + p.Suggestion + ")")
+	if p.Hint != "" {
+		b.WriteString(" (" + p.Hint + ")")
 	}
 	return b.String()
 }

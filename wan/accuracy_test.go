@@ -1,6 +1,7 @@
 package wan
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -79,53 +80,19 @@ func TestRoundTripsAreAccurate(t *testing.T) {
 	for _, dc := range n.now.datacenters {
 		fronts[dc] = frontOf(t, n, "s/"+string(dc), dc, server)
 	}
-	var mu sync.Mutex
 	measure := func(label string, clients, pings int) {
 		var links sync.WaitGroup
 		for _, l := range threeCities().Links {
 			name := fmt.Sprintf("%s-%s %s", l.Between[0], l.Between[1], label)
 			still := frontOf(t, n, name, l.Between[0], slowEcho(t, l.RTT))
 			links.Go(func() {
-				var delayed, control []time.Duration
-				var wg sync.WaitGroup
-				for i := range clients {
-					wg.Go(func() {
-						// Spread over a round trip, as clients are: in step, they would measure how fast this machine
-						// wakes all of them at one moment.
-						testkit.Pause(t.Context(), l.RTT*time.Duration(i)/time.Duration(clients))
-						into := []*[]time.Duration{&delayed, &control}
-						var both sync.WaitGroup
-						for i, addr := range []string{fronts[l.Between[1]], still} {
-							both.Go(func() {
-								conn, err := n.Dialer(l.Between[0]).DialContext(t.Context(), "tcp", addr)
-								if err != nil {
-									t.Error(err)
-									return
-								}
-								defer conn.Close()
-								took := ping(t, conn, pings)
-								mu.Lock()
-								defer mu.Unlock()
-								*into[i] = append(*into[i], took...)
-							})
-						}
-						both.Wait()
-					})
-				}
-				wg.Wait()
+				got, want := sideBySide(t, n, l, fronts[l.Between[1]], still, clients, pings)
 				if t.Failed() {
 					return
 				}
-				got, want := summary(delayed), summary(control)
-				t.Logf("%s: declared %v, %d pings %v, a server as slow %v", name, l.RTT, len(delayed), got, want)
-				if got.min < l.RTT {
-					t.Errorf("%s: a ping took %v, want at least %v", name, got.min, l.RTT)
-				}
-				bound := l.RTT/20 + time.Millisecond + idleTimer + want.p50 - l.RTT
-				for what, off := range map[string]time.Duration{"at best": got.min - want.min, "in the median": got.p50 - want.p50} {
-					if off.Abs() > bound {
-						t.Errorf("%s: %s %v off a server that is as slow, want at most %v", name, what, off, bound)
-					}
+				t.Logf("%s: declared %v, %d pings %v, a server as slow %v", name, l.RTT, clients*pings, got, want)
+				if wrong := inaccurate(l.RTT, got, want); wrong != "" {
+					t.Errorf("%s: %s", name, wrong)
 				}
 			})
 		}
@@ -133,6 +100,75 @@ func TestRoundTripsAreAccurate(t *testing.T) {
 	}
 	measure("alone", 1, testkit.Count(t, "pings over each link", 25, 200))
 	measure("50 clients", 50, 4)
+}
+
+// A link that is 15 % longer than it says is noticed by the rule of TestRoundTripsAreAccurate.
+func TestAWrongRoundTripIsNoticed(t *testing.T) {
+	testkit.Measures(t)
+	wrong := threeCities()
+	longest := slices.MaxFunc(wrong.Links, func(a, b topology.Link) int { return cmp.Compare(a.RTT, b.RTT) })
+	for i := range wrong.Links {
+		wrong.Links[i].RTT += wrong.Links[i].RTT * 15 / 100
+	}
+	n := newNetwork(t, wrong)
+	far := frontOf(t, n, "s/far", longest.Between[1], serve(t, echo))
+	still := frontOf(t, n, "s/near", longest.Between[0], slowEcho(t, longest.RTT))
+	got, want := sideBySide(t, n, longest, far, still, 1, 10)
+	said := inaccurate(longest.RTT, got, want)
+	t.Logf("declared %v, pings %v, a server as slow %v: %s", longest.RTT, got, want, said)
+	if said == "" {
+		t.Error("nothing was said of a link that is 15 % too long")
+	}
+}
+
+// sideBySide pings, at the same moments, through a delayed front and through one without delay to a server that is as slow.
+func sideBySide(t *testing.T, n *Network, l topology.Link, far, still string, clients, pings int) (delayed, control spread) {
+	t.Helper()
+	var mu sync.Mutex
+	var took [2][]time.Duration
+	var all sync.WaitGroup
+	for i := range clients {
+		all.Go(func() {
+			// Spread over a round trip, as clients are: in step, they would measure how fast this machine
+			// wakes all of them at one moment.
+			testkit.Pause(t.Context(), l.RTT*time.Duration(i)/time.Duration(clients))
+			var both sync.WaitGroup
+			for i, addr := range []string{far, still} {
+				both.Go(func() {
+					conn, err := n.Dialer(l.Between[0]).DialContext(t.Context(), "tcp", addr)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer conn.Close()
+					pinged := ping(t, conn, pings)
+					mu.Lock()
+					defer mu.Unlock()
+					took[i] = append(took[i], pinged...)
+				})
+			}
+			both.Wait()
+		})
+	}
+	all.Wait()
+	if t.Failed() {
+		return spread{}, spread{}
+	}
+	return summary(took[0]), summary(took[1])
+}
+
+// inaccurate says what is wrong with round trips beside those of a control, "" when nothing is.
+func inaccurate(rtt time.Duration, got, control spread) string {
+	if got.min < rtt {
+		return fmt.Sprintf("a ping took %v, want at least %v", got.min, rtt)
+	}
+	bound := rtt/20 + time.Millisecond + idleTimer + control.p50 - rtt
+	for what, off := range map[string]time.Duration{"at best": got.min - control.min, "in the median": got.p50 - control.p50} {
+		if off.Abs() > bound {
+			return fmt.Sprintf("%s %v off a server that is as slow, want at most %v", what, off, bound)
+		}
+	}
+	return ""
 }
 
 type spread struct{ min, p50, p95, max time.Duration }

@@ -24,7 +24,7 @@ type Dialer struct {
 }
 
 // Dialer returns a dialer for clients in a datacenter; it knows fronts opened later too.
-// A datacenter that the network does not have makes every dial fail with ErrUnknownDatacenter.
+// A datacenter that the network does not have makes every dial fail with topology.ErrUnknownDatacenter.
 func (n *Network) Dialer(dc topology.DatacenterID) *Dialer {
 	if n.index(dc) < 0 {
 		return &Dialer{err: n.unknownDatacenter(dc)}

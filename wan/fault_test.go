@@ -95,8 +95,8 @@ func TestUnknownPlacesAreNamed(t *testing.T) {
 	n := newNetwork(t, threeCities())
 	frontOf(t, n, "nyc/LON", "LON", "127.0.0.1:1")
 	for text, want := range map[string]error{
-		"cut NYC PAR": ErrUnknownDatacenter, "isolate PAR": ErrUnknownDatacenter, "delay PAR NYC 1s": ErrUnknownDatacenter,
-		"lag nyc/PAR 1s": ErrUnknownMember,
+		"cut NYC PAR": topology.ErrUnknownDatacenter, "isolate PAR": topology.ErrUnknownDatacenter, "delay PAR NYC 1s": topology.ErrUnknownDatacenter,
+		"lag nyc/PAR 1s": topology.ErrUnknownMember,
 	} {
 		f, err := ParseFault(text)
 		if err != nil {
@@ -111,19 +111,19 @@ func TestUnknownPlacesAreNamed(t *testing.T) {
 			t.Errorf("remove %q: got %v, want %v", text, err, want)
 		}
 	}
-	if _, err := n.Front("nyc/PAR", "PAR", "127.0.0.1:1"); !errors.Is(err, ErrUnknownDatacenter) {
+	if _, err := n.Front("nyc/PAR", "PAR", "127.0.0.1:1"); !errors.Is(err, topology.ErrUnknownDatacenter) {
 		t.Errorf("front in PAR: got %v", err)
 	}
 	if _, err := n.Front("nyc/LON", "LON", "127.0.0.1:1"); err == nil {
 		t.Error("a second front of one member was opened")
 	}
-	if err := n.Register(1, "PAR", ""); !errors.Is(err, ErrUnknownDatacenter) {
+	if err := n.Register(1, "PAR", ""); !errors.Is(err, topology.ErrUnknownDatacenter) {
 		t.Errorf("register in PAR: got %v", err)
 	}
-	if err := n.SetTarget("nyc/PAR", "x"); !errors.Is(err, ErrUnknownMember) {
+	if err := n.SetTarget("nyc/PAR", "x"); !errors.Is(err, topology.ErrUnknownMember) {
 		t.Errorf("target of nyc/PAR: got %v", err)
 	}
-	if _, err := n.Dialer("PAR").DialContext(t.Context(), "tcp", "127.0.0.1:1"); !errors.Is(err, ErrUnknownDatacenter) {
+	if _, err := n.Dialer("PAR").DialContext(t.Context(), "tcp", "127.0.0.1:1"); !errors.Is(err, topology.ErrUnknownDatacenter) {
 		t.Errorf("dial from PAR: got %v", err)
 	}
 	if got := n.Faults(); len(got) != 0 {

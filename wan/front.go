@@ -26,7 +26,7 @@ func (f *front) targetAddr() string { return *f.target.Load() }
 // Front opens an address (see Options.Listen) that stands for a member in a datacenter: what connects there reaches target,
 // the member's real "host:port", over the link from the datacenter of the process that connects. The member need not run yet.
 //
-// Errors: ErrUnknownDatacenter, ErrClosed, a second front for one member, no free port.
+// Errors: topology.ErrUnknownDatacenter, ErrClosed, a second front for one member, no free port.
 func (n *Network) Front(member string, dc topology.DatacenterID, target string) (string, error) {
 	f, err := n.open(member, dc, target)
 	if err != nil {
@@ -82,7 +82,7 @@ func (n *Network) open(member string, dc topology.DatacenterID, target string) (
 }
 
 // SetTarget changes the real address behind a member's front, for connections that come from now on.
-// It returns ErrUnknownMember for a member without a front.
+// It returns topology.ErrUnknownMember for a member without a front.
 func (n *Network) SetTarget(member, target string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -103,7 +103,7 @@ func (n *Network) frontLocked(member string) (*front, error) {
 		known = append(known, name)
 	}
 	slices.Sort(known)
-	return nil, &UnknownError{Kind: ErrUnknownMember, Name: member, Known: known}
+	return nil, &UnknownError{Kind: topology.ErrUnknownMember, Name: member, Known: known}
 }
 
 // accept hands over connections until the listener is closed.

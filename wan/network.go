@@ -16,17 +16,13 @@ import (
 )
 
 var (
-	// ErrUnknownDatacenter is in the chain of an error about a datacenter that the network does not have.
-	ErrUnknownDatacenter = errors.New("unknown datacenter")
-	// ErrUnknownMember is in the chain of an error about a member that has no front.
-	ErrUnknownMember = errors.New("unknown member")
 	// ErrClosed is returned by a network that has been closed.
 	ErrClosed = errors.New("network is closed")
 )
 
 // An UnknownError names something that the network does not have, and what it has.
 type UnknownError struct {
-	// Kind is ErrUnknownDatacenter or ErrUnknownMember.
+	// Kind is topology.ErrUnknownDatacenter or topology.ErrUnknownMember.
 	Kind  error
 	Name  string
 	Known []string
@@ -154,13 +150,13 @@ func (n *Network) unknownDatacenter(dc topology.DatacenterID) error {
 	for _, k := range n.now.datacenters {
 		known = append(known, string(k))
 	}
-	return &UnknownError{Kind: ErrUnknownDatacenter, Name: string(dc), Known: known}
+	return &UnknownError{Kind: topology.ErrUnknownDatacenter, Name: string(dc), Known: known}
 }
 
 // Apply brings a fault about; when it returns, every link obeys it. Applying a fault twice is applying it once; one that disturbs the
 // same thing in another measure replaces it. Bytes on their way keep the arrival time they had, except that a cut holds them too.
 //
-// Errors: *FaultError, with ErrUnknownDatacenter or ErrUnknownMember in its chain where that is the reason.
+// Errors: *FaultError, with topology.ErrUnknownDatacenter or topology.ErrUnknownMember in its chain where that is the reason.
 func (n *Network) Apply(f Fault) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -124,7 +124,7 @@ func (s *sources) stale(version int) bool {
 }
 
 // Register says in which datacenter a process runs, and which member it is ("" for one that is no member, such as a query router).
-// Connections that it opened a moment before are moved to their link as well. It returns ErrUnknownDatacenter for one the network does not have.
+// Connections that it opened a moment before are moved to their link as well. It returns topology.ErrUnknownDatacenter for one the network does not have.
 func (n *Network) Register(pid int, dc topology.DatacenterID, member string) error {
 	at := n.index(dc)
 	if at < 0 {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 )
 
-// A Performer makes one change of a cluster. It is idempotent, and returns only when the cluster's catalogue shows the change.
+// A Performer makes one change of a cluster. It is idempotent, and returns only when the cluster's catalogue shows the change. It is safe for concurrent use:
+// Apply makes changes that do not depend on each other at the same time.
 type Performer interface {
 	Perform(ctx context.Context, c Change) error
 }
@@ -81,7 +84,8 @@ type Result struct {
 // cleanUpWithin bounds what is done after a failure, when the caller's context may have ended.
 const cleanUpWithin = 15 * time.Second
 
-// Apply makes the steps of a plan, in their order, under the lease, and writes the journal before the first and after each.
+// Apply makes the steps of a plan under the lease, and writes the journal before the first one and between the groups of those that it makes at the same
+// time: steps that do not depend on each other (see inOrder). Each comes after all that it depends on.
 //
 // It refuses a cluster whose state is not the one that was planned for (ErrStateChanged), unless the journal has an unfinished run of the same
 // plan and the state is what that run left: then it goes on from there. Other errors to branch on are ErrLocked, ErrLeaseLost, ErrNotApproved and
@@ -95,7 +99,7 @@ func Apply(ctx context.Context, plan *Plan, deps ApplyDeps, o ApplyOptions) (_ *
 	if err != nil {
 		return nil, err
 	}
-	a := &applying{ApplyDeps: deps, lease: lease, plan: plan, listen: o.Listen}
+	a := &applying{ApplyDeps: deps, lease: lease, plan: plan, order: inOrder(plan.Steps), listen: o.Listen}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpWithin)
 		defer cancel()
@@ -119,6 +123,7 @@ type applying struct {
 	ApplyDeps
 	lease  Lease
 	plan   *Plan
+	order  []orderedStep // the plan's steps, as they are made; run.Steps has the same order
 	run    Run
 	listen func(Event)
 	result Result
@@ -174,39 +179,61 @@ func (a *applying) look(ctx context.Context) (f findings, err error) {
 	return f, nil
 }
 
-// steps makes the steps that are left. The journal has each one as started before it is made; that it is done is written together with the
-// start of the next.
+// steps makes the steps that are left, group after group. The journal has each one as started before it is made; that it is done is written together with
+// the start of the next group.
 func (a *applying) steps(ctx context.Context) error {
-	for i := a.run.Done(); i < len(a.plan.Steps); i++ {
-		step := a.plan.Steps[i]
-		a.run.Steps[i] = RunStep{Step: a.run.Steps[i].Step, Hash: a.run.Steps[i].Hash, Status: StepStarted}
-		if hold, ok := step.Change.(HoldBalancing); ok && a.releases(hold.Collection) {
-			a.run.hold(hold.Collection)
+	for first := a.run.Done(); first < len(a.order); first = a.run.Done() {
+		end := first + group(a.order[first:])
+		for i := first; i < end; i++ {
+			step := a.order[i].Step
+			a.run.Steps[i].Status, a.run.Steps[i].Error = StepStarted, ""
+			if hold, ok := step.Change.(HoldBalancing); ok && a.releases(hold.Collection) {
+				a.run.hold(hold.Collection)
+			}
+			a.listen(StepBegun{Index: i, Total: len(a.order), Step: step})
 		}
-		a.listen(StepBegun{Index: i, Total: len(a.plan.Steps), Step: step})
-		if err := a.step(ctx, i); err != nil {
-			a.listen(StepFailed{Index: i, Total: len(a.plan.Steps), Step: step, Err: err})
-			return a.fail(ctx, i, err)
+		failed := a.together(ctx, first, end)
+		for i := first; i < end; i++ {
+			step := a.order[i].Step
+			if err := failed[i-first]; err != nil {
+				a.run.Steps[i].Status, a.run.Steps[i].Error = StepIsBad, err.Error()
+				a.listen(StepFailed{Index: i, Total: len(a.order), Step: step, Err: err})
+				continue
+			}
+			a.run.Steps[i].Status = StepIsDone
+			if release, ok := step.Change.(ReleaseBalancing); ok {
+				a.run.release(release.Collection)
+			}
+			a.result.Done++
+			a.listen(StepDone{Index: i, Total: len(a.order), Step: step})
 		}
-		a.run.Steps[i].Status = StepIsDone
-		if release, ok := step.Change.(ReleaseBalancing); ok {
-			a.run.release(release.Collection)
+		if i := slices.IndexFunc(failed, func(err error) bool { return err != nil }); i >= 0 {
+			return a.fail(ctx, first+i, failed[i])
 		}
-		a.result.Done++
-		a.listen(StepDone{Index: i, Total: len(a.plan.Steps), Step: step})
 	}
 	return nil
 }
 
-func (a *applying) step(ctx context.Context, i int) error {
-	if err := a.Journal.Mark(ctx, a.run); err != nil {
-		return err
+// together makes some steps at the same time and returns the error of each. One that fails does not end the others: what is under way would be in effect or not.
+func (a *applying) together(ctx context.Context, first, end int) []error {
+	failed := make([]error, end-first)
+	err := a.Journal.Mark(ctx, a.run)
+	if err == nil {
+		// Last of all, so that nothing lies between it and the changes.
+		err = a.lease.Check(ctx)
 	}
-	// Last of all, so that nothing lies between it and the change.
-	if err := a.lease.Check(ctx); err != nil {
-		return err
+	if err != nil {
+		for i := range failed {
+			failed[i] = err
+		}
+		return failed
 	}
-	return a.Performer.Perform(ctx, a.plan.Steps[i].Change)
+	var all sync.WaitGroup
+	for i := range failed {
+		all.Go(func() { failed[i] = a.Performer.Perform(ctx, a.order[first+i].Change) })
+	}
+	all.Wait()
+	return failed
 }
 
 // releases reports whether the plan ends the hold itself: it does for collections that were balanced before.
@@ -219,21 +246,20 @@ func (a *applying) releases(collection string) bool {
 	return false
 }
 
-// fail records that a step failed and lets the balancer work again where that is safe.
+// fail records that a step failed, the first one of its group that did, and lets the balancer work again where that is safe.
 func (a *applying) fail(ctx context.Context, i int, cause error) error {
-	failed := &StepError{Done: a.run.Done(), Total: len(a.plan.Steps), Step: a.plan.Steps[i].Change.String(), Err: cause}
+	failed := &StepError{Done: a.run.Done(), Total: len(a.order), Step: a.order[i].Change.String(), Err: cause}
 	if errors.Is(cause, ErrLeaseLost) || ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrLeaseLost) {
 		return failed // the cluster is somebody else's now, and so are the holds
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpWithin)
 	defer cancel()
 	var problems []error
-	if err := a.release(ctx, func(collection string) bool { return !halfReplaced(a.plan, &a.run, collection) }); err != nil {
+	if err := a.release(ctx, func(collection string) bool { return !halfReplaced(a.order, &a.run, collection) }); err != nil {
 		problems = append(problems, err)
 	}
 	failed.Held = a.run.Holds
 	a.run.Status, a.run.Error = RunFailed, cause.Error()
-	a.run.Steps[i].Status, a.run.Steps[i].Error = StepIsBad, cause.Error()
 	if err := a.Journal.Mark(ctx, a.run); err != nil {
 		problems = append(problems, err)
 	}

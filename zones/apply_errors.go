@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 // The errors of an apply that callers branch on, with errors.Is.
@@ -140,9 +142,8 @@ func (e *StepError) Hint() string {
 	if len(e.Held) > 0 {
 		text += fmt.Sprintf("; until then the balancer leaves %s alone, whose ranges are half replaced", strings.Join(e.Held, ", "))
 	}
-	var own interface{ Hint() string }
-	if errors.As(e.Err, &own) && own.Hint() != "" {
-		text = own.Hint() + "; " + text
+	if own := hint.Of(e.Err); own != "" {
+		text = own + "; " + text
 	}
 	return text
 }

@@ -14,8 +14,11 @@ import (
 	"github.com/geoshard/geoshard/zones/zonestest"
 )
 
-// A kill is what a test panics with where the process is to die.
-type kill struct{ at zonestest.Call }
+// errKilled is what a call answers to a process that is dead: nothing of it has an effect any more.
+var errKilled = errors.New("killed")
+
+// errBroken is what a call answers that fails.
+var errBroken = errors.New("not primary")
 
 // A mortal is a test in which an apply dies: one of this package's, or a check of rapid's.
 type mortal interface {
@@ -26,29 +29,20 @@ type mortal interface {
 // applyUntil applies a plan and dies at the given end of the given call. It reports whether it came so far.
 func applyUntil(t mortal, s *zonestest.Scene, plan *zones.Plan, number int, answered bool) (killed bool) {
 	t.Helper()
-	defer func() {
-		switch p := recover().(type) {
-		case nil:
-		case kill:
-			killed = true
-			s.Locker.Expire()
-		default:
-			panic(p)
-		}
-	}()
-	// A killed process releases nothing: the deferred calls of the apply die as well.
-	dead := false
 	deps := s.Deps(func(c zonestest.Call) error {
-		if dead || c.Number == number && c.Answered == answered {
-			dead = true
-			panic(kill{c})
+		if killed = killed || c.Number == number && c.Answered == answered; killed {
+			return errKilled
 		}
 		return nil
 	})
-	if _, err := zones.Apply(t.Context(), plan, deps, zones.ApplyOptions{AutoApprove: true, Force: true}); err != nil {
+	_, err := zones.Apply(t.Context(), plan, deps, zones.ApplyOptions{AutoApprove: true, Force: true})
+	switch {
+	case killed:
+		s.Locker.Expire()
+	case err != nil:
 		t.Fatalf("to be killed at call %d: %v", number, err)
 	}
-	return false
+	return killed
 }
 
 // Killed at either end of any call, an apply of the same plan goes on and ends as if nothing had been.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/internal/testkit"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -34,16 +35,16 @@ func generated(values, chunks int) (*topology.Topology, *State) {
 		zone := w.Zones[i%len(w.Zones)].ID
 		ns.Ranges = append(ns.Ranges, topology.Range{Zone: zone, Values: []topology.Value{v}})
 		if i%10 == 0 {
-			c.Ranges = append(c.Ranges, Range{Min: bound(key, ValueOf(v)), Max: keyOfTwo(key, ValueOf(v), maxKey), Zone: zone})
+			c.Ranges = append(c.Ranges, Range{Min: shardkey.StartOf(key, shardkey.ValueOf(v)), Max: keyOfTwo(key, shardkey.ValueOf(v), shardkey.MaxKey), Zone: zone})
 		}
 	}
 	w.Namespaces = []topology.Namespace{ns}
-	from := bound(key, minKey)
+	from := shardkey.StartOf(key, shardkey.MinKey)
 	for i := range chunks {
-		to := bound(key, maxKey)
+		to := shardkey.StartOf(key, shardkey.MaxKey)
 		if i < chunks-1 {
 			at := topology.StringOf(fmt.Sprintf("V%06d", i*values/chunks))
-			to = keyOfTwo(key, ValueOf(at), ValueOf(topology.IntegerOf(int64(i))))
+			to = keyOfTwo(key, shardkey.ValueOf(at), shardkey.ValueOf(topology.IntegerOf(int64(i))))
 		}
 		c.Chunks = append(c.Chunks, Chunk{Min: from, Max: to, Shard: s.Shards[i*7%3].ID})
 		from = to
@@ -99,7 +100,7 @@ type cost struct {
 	bytes uint64
 }
 
-// measured is the least of a few runs: others share the machine.
+// measured is the least of a few runs.
 func measured(t *testing.T, ranges, chunks int) cost {
 	t.Helper()
 	w, s := generated(ranges, chunks)
@@ -108,9 +109,9 @@ func measured(t *testing.T, ranges, chunks int) cost {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		began := time.Now()
-		plan, err := NewPlan(w, s, nil, PlanOptions{Tighten: true}, now)
-		took := time.Since(began)
+		var plan *Plan
+		var err error
+		took := processorTime(t, func() { plan, err = NewPlan(w, s, nil, PlanOptions{Tighten: true}, now) })
 		runtime.ReadMemStats(&after)
 		if err != nil || len(plan.Steps) < ranges {
 			t.Fatalf("%d steps, %v", len(plan.Steps), err)

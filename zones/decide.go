@@ -103,17 +103,19 @@ func choose(plan *Plan, f findings) (choice, error) {
 	return c, nil
 }
 
-// resumable checks that the cluster is as the run left it: with the steps that are done, and perhaps the one that was started.
+// resumable checks that the cluster is as the run left it: with the steps that are done, and perhaps some of those that were started.
 func resumable(plan *Plan, run *Run, now factSet) error {
-	done, changes := run.Done(), changesOf(plan.Steps)
-	left := differences(replay(run.Before, changes[:done]), now)
-	if len(left) == 0 {
-		return nil
+	changes := orderedChanges(plan)
+	left := replay(run.Before, changes[:run.Done()])
+	for _, c := range changes[run.Done():run.begun()] {
+		if now.has(c) {
+			left.replay(c)
+		}
 	}
-	if done < len(changes) && len(differences(replay(run.Before, changes[:done+1]), now)) == 0 {
-		return nil
+	if differences := differences(left, now); len(differences) > 0 {
+		return &StateChangedError{When: "since the apply of this plan was interrupted", Differences: differences}
 	}
-	return &StateChangedError{When: "since the apply of this plan was interrupted", Differences: left}
+	return nil
 }
 
 // changedSince says what differs from the layout that the plan was made for. It is empty when the change is not one of zones and ranges.
@@ -131,11 +133,11 @@ func changedSince(plan *Plan, now factSet) []string {
 }
 
 // halfReplaced reports whether ranges of a collection were taken away, or may have been, and those that replace them are not all there yet.
-func halfReplaced(plan *Plan, run *Run, collection string) bool {
+func halfReplaced(order []orderedStep, run *Run, collection string) bool {
 	// The hold of an interrupted run stands for what that run took away.
-	own := slices.ContainsFunc(plan.Steps, func(s Step) bool { return s.Change == Change(HoldBalancing{Collection: collection}) })
+	own := slices.ContainsFunc(order, func(s orderedStep) bool { return s.Change == Change(HoldBalancing{Collection: collection}) })
 	removed := !own
-	for i, step := range plan.Steps {
+	for i, step := range order {
 		status := run.Steps[i].Status
 		switch c := step.Change.(type) {
 		case RemoveRange:

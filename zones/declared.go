@@ -1,11 +1,7 @@
 package zones
 
 import (
-	"slices"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
-
+	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -26,25 +22,8 @@ func declaredValues(world *topology.Topology, ns topology.Namespace) []declaredV
 			all = append(all, declaredValue{*r.From, r.Zone})
 		}
 	}
-	if ns.OnlyRanges {
-		return all
-	}
-	for _, zone := range world.Zones {
-		name := topology.StringOf(string(zone.ID))
-		if !slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return r.Includes(name) }) {
-			all = append(all, declaredValue{name, zone.ID})
-		}
+	for _, zone := range placement.Named(world, ns) {
+		all = append(all, declaredValue{topology.StringOf(string(zone)), zone})
 	}
 	return all
-}
-
-// keysOf are the first and the last shard key that a query for a value has to look for: {dc: v, id: MinKey} and {dc: v, id: MaxKey}.
-func keysOf(key topology.Key, v topology.Value) (lowest, highest bson.Raw) {
-	first := ValueOf(v)
-	index, doc := bsoncore.AppendDocumentStart(nil)
-	doc = appendValue(doc, key[0].Name, first)
-	for _, f := range key[1:] {
-		doc = appendValue(doc, f.Name, maxKey)
-	}
-	return bound(key, first), endDocument(doc, index)
 }

@@ -87,8 +87,9 @@ func TestStateHashSeesWhatPlansDependOn(t *testing.T) {
 
 // Whatever validator there was, our part goes in and out of it without a trace.
 func TestOurPartOfAValidatorComesAndGoes(t *testing.T) {
-	ours := rejection("a.b", []stretch{pointOf(topology.StringOf("X"), "X"), {from: minKey, to: stringValue("M"), zone: "Y"}})
-	newer := rejection("a.b", []stretch{{from: stringValue("M"), to: maxKey, zone: "Y"}})
+	middle := topology.StringOf("M")
+	ours := rejection("a.b", []topology.Range{{Zone: "X", Values: []topology.Value{topology.StringOf("X")}}, {Zone: "Y", To: &middle}})
+	newer := rejection("a.b", []topology.Range{{Zone: "Y", From: &middle}})
 	theirs := document(bson.D{{Key: "total", Value: bson.D{{Key: "$gte", Value: 0}}}})
 	schema := document(bson.D{{Key: "$jsonSchema", Value: bson.D{{Key: "title", Value: "carts"}}}})
 	for name, v := range map[string]bson.Raw{

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/geoshard/geoshard/placement"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -31,7 +33,7 @@ func DrainZone(world *topology.Topology, state *State, zone, into topology.ZoneI
 	changed := *world
 	changed.Namespaces = make([]topology.Namespace, len(world.Namespaces))
 	for i, ns := range world.Namespaces {
-		changed.Namespaces[i] = reassigned(ns, zone, into)
+		changed.Namespaces[i] = reassigned(world, ns, zone, into)
 	}
 	findings, err := leftBehind(&changed, state, zone)
 	if err != nil {
@@ -45,9 +47,8 @@ func DrainZone(world *topology.Topology, state *State, zone, into topology.ZoneI
 }
 
 // reassigned gives what a namespace assigns to one zone to another.
-func reassigned(ns topology.Namespace, zone, into topology.ZoneID) topology.Namespace {
-	own := topology.StringOf(string(zone))
-	implied := !ns.OnlyRanges && !slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return r.Includes(own) })
+func reassigned(world *topology.Topology, ns topology.Namespace, zone, into topology.ZoneID) topology.Namespace {
+	implied := slices.Contains(placement.Named(world, ns), zone)
 	ns.Ranges = slices.Clone(ns.Ranges)
 	for i, r := range ns.Ranges {
 		if r.Zone == zone {
@@ -55,7 +56,7 @@ func reassigned(ns topology.Namespace, zone, into topology.ZoneID) topology.Name
 		}
 	}
 	if implied {
-		ns.Ranges = append(ns.Ranges, topology.Range{Zone: into, Values: []topology.Value{own}})
+		ns.Ranges = append(ns.Ranges, topology.Range{Zone: into, Values: []topology.Value{topology.StringOf(string(zone))}})
 	}
 	if ns.UnknownZone == zone {
 		ns.UnknownZone = into
@@ -77,10 +78,10 @@ func leftBehind(changed *topology.Topology, state *State, zone topology.ZoneID) 
 			if r.Zone != zone {
 				continue
 			}
-			full, _, ok := fullKey(p.Key, r.Min)
+			low, ok := shardkey.ReadBound(p.Key, r.Min)
 			if !declared || !ok {
 				left++
-			} else if _, ok := p.ZoneOf(full); !ok {
+			} else if _, ok := p.ZoneOf(low.Full); !ok {
 				left++
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -38,7 +39,7 @@ func TestDraining(t *testing.T) {
 			c := *carts(s)
 			c.Name = "shop.old"
 			s.Collections = append(s.Collections, c)
-			carts(s).Ranges = append(carts(s).Ranges, Range{keyDoc("TOK", minKey), keyDoc("TOK\x00", minKey), "LON"})
+			carts(s).Ranges = append(carts(s).Ranges, Range{keyDoc("TOK", shardkey.MinKey), keyDoc("TOK\x00", shardkey.MinKey), "LON"})
 		}}, zone("LON", "NYC")},
 		{flaw{"zone LON, which takes the unknown", func(w *topology.Topology, s *State) {
 			w.Namespaces[0].Unknown, w.Namespaces[0].UnknownZone = topology.UnknownToZone, "LON"

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -19,12 +20,7 @@ func (e *WorldError) Error() string {
 
 // Hint has one line for each problem, in the same order.
 func (e *WorldError) Hint() string {
-	return lines(e.Problems, func(err error) string {
-		if hinted, ok := err.(interface{ Hint() string }); ok {
-			return hinted.Hint()
-		}
-		return ""
-	})
+	return lines(e.Problems, hint.Of)
 }
 
 // Unwrap returns the problems.

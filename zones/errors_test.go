@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -63,12 +64,11 @@ func TestErrorsSayWhatWhereAndWhatToDo(t *testing.T) {
 		if !errors.As(err, c.want) {
 			t.Errorf("%s: got a %T, want a %T", c.name, err, c.want)
 		}
-		hinted, ok := err.(interface{ Hint() string })
-		if !ok || hinted.Hint() == "" {
+		if hint.Of(err) == "" {
 			t.Errorf("%s: %v has no way out", c.name, err)
 			continue
 		}
-		fmt.Fprintf(&got, "== %s\n%v\nhint: %s\n", c.name, err, strings.ReplaceAll(hinted.Hint(), "\n", "\nhint: "))
+		fmt.Fprintf(&got, "== %s\n%v\nhint: %s\n", c.name, err, strings.ReplaceAll(hint.Of(err), "\n", "\nhint: "))
 	}
 	sameAsFile(t, "testdata/errors.txt", got.String())
 }

@@ -1,8 +1,7 @@
 package zones
 
 import (
-	"go.mongodb.org/mongo-driver/v2/bson"
-
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -18,12 +17,10 @@ var (
 	KeyDoc      = keyDoc
 	KeyOfTwo    = keyOfTwo
 	Document    = document
-	MinKey      = minKey
-	MaxKey      = maxKey
+	MinKey      = shardkey.MinKey
+	MaxKey      = shardkey.MaxKey
 	AllOf       = allOf
 
-	FullKey        = fullKey
-	Loosely        = loosely
 	SplitValidator = splitValidator
 )
 
@@ -31,9 +28,6 @@ var (
 func LayoutDifferences(want, have *State) []string {
 	return differences(factsOf(stateLayout(want)), factsOf(stateLayout(have)))
 }
-
-// Single is the only value of a range, if it has one.
-func (r Range) Single(key topology.Key) (bson.RawValue, bool) { return r.single(key) }
 
 // Placed reports whether a layout has a place for a collection.
 func (l Layout) Placed(collection string) bool {
@@ -44,4 +38,17 @@ func (l Layout) Placed(collection string) bool {
 // FindingsOf are those of a plan that come from its layout.
 func FindingsOf(s *State, w *topology.Topology, want Layout, applied *Layout, o PlanOptions) []Finding {
 	return append(diffLayouts(s, want, applied, o).findings, otherKeys(w, s)...)
+}
+
+// Groups are the steps that Apply makes together, in its order.
+func Groups(p *Plan) (groups [][]Step) {
+	for left := inOrder(p.Steps); len(left) > 0; {
+		n := group(left)
+		var g []Step
+		for _, s := range left[:n] {
+			g = append(g, s.Step)
+		}
+		groups, left = append(groups, g), left[n:]
+	}
+	return groups
 }

@@ -2,45 +2,22 @@ package zones
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
-// extended is a document that is written as canonical extended JSON, which keeps the types of BSON. nil is null.
-type extended bson.Raw
-
-func (e extended) MarshalJSON() ([]byte, error) {
-	if e == nil {
-		return []byte("null"), nil
-	}
-	return bson.MarshalExtJSON(bson.Raw(e), true, false)
-}
-
-func (e *extended) UnmarshalJSON(text []byte) error {
-	if string(text) == "null" {
-		*e = nil
-		return nil
-	}
-	var raw bson.Raw
-	if err := bson.UnmarshalExtJSON(text, true, &raw); err != nil {
-		return fmt.Errorf("read extended JSON: %w", err)
-	}
-	*e = extended(raw)
-	return nil
-}
-
 type rangeJSON struct {
-	Min  extended        `json:"min"`
-	Max  extended        `json:"max"`
-	Zone topology.ZoneID `json:"zone"`
+	Min  shardkey.ExtJSON `json:"min"`
+	Max  shardkey.ExtJSON `json:"max"`
+	Zone topology.ZoneID  `json:"zone"`
 }
 
 // MarshalJSON writes the bounds as canonical extended JSON.
 func (r Range) MarshalJSON() ([]byte, error) {
-	return json.Marshal(rangeJSON{extended(r.Min), extended(r.Max), r.Zone})
+	return json.Marshal(rangeJSON{shardkey.ExtJSON(r.Min), shardkey.ExtJSON(r.Max), r.Zone})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -54,15 +31,15 @@ func (r *Range) UnmarshalJSON(text []byte) error {
 }
 
 type placementJSON struct {
-	Collection string       `json:"collection"`
-	Key        topology.Key `json:"key"`
-	Ranges     []Range      `json:"ranges"`
-	Reject     extended     `json:"reject,omitempty"`
+	Collection string           `json:"collection"`
+	Key        topology.Key     `json:"key"`
+	Ranges     []Range          `json:"ranges"`
+	Reject     shardkey.ExtJSON `json:"reject,omitempty"`
 }
 
 // MarshalJSON writes the condition as canonical extended JSON.
 func (p Placement) MarshalJSON() ([]byte, error) {
-	return json.Marshal(placementJSON{p.Collection, p.Key, p.Ranges, extended(p.Reject)})
+	return json.Marshal(placementJSON{p.Collection, p.Key, p.Ranges, shardkey.ExtJSON(p.Reject)})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -76,15 +53,15 @@ func (p *Placement) UnmarshalJSON(text []byte) error {
 }
 
 type setValidatorJSON struct {
-	Collection string   `json:"collection"`
-	Validator  extended `json:"validator,omitempty"`
-	Level      string   `json:"level,omitempty"`
-	Action     string   `json:"action,omitempty"`
+	Collection string           `json:"collection"`
+	Validator  shardkey.ExtJSON `json:"validator,omitempty"`
+	Level      string           `json:"level,omitempty"`
+	Action     string           `json:"action,omitempty"`
 }
 
 // MarshalJSON writes the validator as canonical extended JSON.
 func (c SetValidator) MarshalJSON() ([]byte, error) {
-	return json.Marshal(setValidatorJSON{c.Collection, extended(c.Validator), c.Level, c.Action})
+	return json.Marshal(setValidatorJSON{c.Collection, shardkey.ExtJSON(c.Validator), c.Level, c.Action})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.

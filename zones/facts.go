@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -18,7 +18,7 @@ type fact struct {
 	zone       topology.ZoneID
 	shard      topology.ShardID // empty for a range
 	collection string           // empty for a shard
-	min, max   string           // see trimmed
+	min, max   string           // see textOf
 }
 
 func shardFact(zone topology.ZoneID, shard topology.ShardID) fact {
@@ -26,36 +26,13 @@ func shardFact(zone topology.ZoneID, shard topology.ShardID) fact {
 }
 
 func rangeFact(collection string, r Range) fact {
-	return fact{zone: r.Zone, collection: collection, min: trimmed(r.Min), max: trimmed(r.Max)}
+	return fact{zone: r.Zone, collection: collection, min: textOf(r.Min), max: textOf(r.Max)}
 }
 
-// trimmed is a bound without the MinKeys at its end: the server extends a prefix by them. Integers are the same whatever their type.
-func trimmed(bound bson.Raw) string {
-	elements, err := bound.Elements()
-	if err != nil {
-		return string(bound)
-	}
-	for len(elements) > 1 && elements[len(elements)-1].Value().Type == bson.TypeMinKey {
-		elements = elements[:len(elements)-1]
-	}
-	var text []byte
-	for _, e := range elements {
-		text = appendValue(text, e.Key(), integer(e.Value()))
-	}
-	return string(text)
-}
-
-// integer is a number that is one as a 64-bit integer, and any other value as it is.
-func integer(v bson.RawValue) bson.RawValue {
-	switch n := v; n.Type {
-	case bson.TypeInt32:
-		return bson.RawValue{Type: bson.TypeInt64, Value: little(uint64(n.AsInt64()))}
-	case bson.TypeDouble:
-		if d := n.Double(); d == math.Trunc(d) && math.Abs(d) <= largestExact {
-			return bson.RawValue{Type: bson.TypeInt64, Value: little(uint64(int64(d)))}
-		}
-	}
-	return v
+// textOf is the same for bounds of the same keys. The length of the document is left out: it would sort long bounds behind short ones.
+func textOf(bound bson.Raw) string {
+	trimmed := shardkey.Trimmed(bound)
+	return string(trimmed[min(4, len(trimmed)):])
 }
 
 // factSet holds for each fact the change that makes it true, which says it to people.
@@ -87,6 +64,23 @@ func (s factSet) replay(c Change) {
 		s[rangeFact(c.Collection, c.Range)] = c
 	case RemoveRange:
 		delete(s, rangeFact(c.Collection, c.Range))
+	}
+}
+
+// has reports whether a change is in effect. One that is not about layouts never is.
+func (s factSet) has(c Change) bool {
+	there := func(f fact) bool { _, ok := s[f]; return ok }
+	switch c := c.(type) {
+	case AddShardToZone:
+		return there(shardFact(c.Zone, c.Shard))
+	case RemoveShardFromZone:
+		return !there(shardFact(c.Zone, c.Shard))
+	case AddRange:
+		return there(rangeFact(c.Collection, c.Range))
+	case RemoveRange:
+		return !there(rangeFact(c.Collection, c.Range))
+	default:
+		return false
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -152,11 +152,11 @@ func crossings(chunks []Chunk, ranges []Range) []crossing {
 	first := 0
 	for i := range chunks {
 		chunk := &chunks[i]
-		for first < len(ranges) && routing.CompareKeys(ranges[first].Max, chunk.Min) <= 0 {
+		for first < len(ranges) && shardkey.CompareKeys(ranges[first].Max, chunk.Min) <= 0 {
 			first++
 		}
 		end := first
-		for end < len(ranges) && routing.CompareKeys(ranges[end].Min, chunk.Max) < 0 {
+		for end < len(ranges) && shardkey.CompareKeys(ranges[end].Min, chunk.Max) < 0 {
 			end++
 		}
 		if end > first {
@@ -235,14 +235,14 @@ func (m *mover) result() []Move {
 }
 
 func larger(a, b bson.Raw) bson.Raw {
-	if routing.CompareKeys(a, b) >= 0 {
+	if shardkey.CompareKeys(a, b) >= 0 {
 		return a
 	}
 	return b
 }
 
 func smaller(a, b bson.Raw) bson.Raw {
-	if routing.CompareKeys(a, b) <= 0 {
+	if shardkey.CompareKeys(a, b) <= 0 {
 		return a
 	}
 	return b

@@ -13,8 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/geoshard/geoshard/internal/routing"
 	"github.com/geoshard/geoshard/internal/testkit"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -28,7 +28,7 @@ func TestForecastOfAFirstPlan(t *testing.T) {
 	}
 	c := carts(state)
 	c.Ranges = nil
-	c.Chunks = []Chunk{{Min: bound(c.Key, minKey), Max: bound(c.Key, maxKey), Shard: "lon"}}
+	c.Chunks = []Chunk{{Min: shardkey.StartOf(c.Key, shardkey.MinKey), Max: shardkey.StartOf(c.Key, shardkey.MaxKey), Shard: "lon"}}
 	c.Sizes = map[topology.ShardID]Size{"lon": {Documents: 3000, Bytes: 900 << 20}}
 
 	f := forecast(world, state, layout, 10<<20)
@@ -127,7 +127,7 @@ func checkKey(t *rapid.T, key bson.Raw, c Collection, p Placement, members map[t
 	var found []Move
 	for _, m := range moves {
 		for _, span := range m.Spans {
-			if routing.CompareKeys(span.Min, key) <= 0 && routing.CompareKeys(key, span.Max) < 0 {
+			if shardkey.CompareKeys(span.Min, key) <= 0 && shardkey.CompareKeys(key, span.Max) < 0 {
 				found = append(found, m)
 			}
 		}
@@ -182,7 +182,7 @@ func TestTargeting(t *testing.T) {
 	show("all in place", func(*State) {}, PlanOptions{})
 	show("all in one chunk", func(s *State) {
 		c := carts(s)
-		c.Ranges, c.Chunks = nil, []Chunk{{Min: bound(c.Key, minKey), Max: bound(c.Key, maxKey), Shard: "lon"}}
+		c.Ranges, c.Chunks = nil, []Chunk{{Min: shardkey.StartOf(c.Key, shardkey.MinKey), Max: shardkey.StartOf(c.Key, shardkey.MaxKey), Shard: "lon"}}
 	}, PlanOptions{})
 	show("a loose end is kept", loosen, PlanOptions{})
 	show("a loose end is tightened", loosen, PlanOptions{Tighten: true})
@@ -235,11 +235,11 @@ func largeSample(t testing.TB, chunks, ranges int) (*topology.Topology, *State, 
 	c := Collection{Name: "shop.carts", Exists: true, Sharded: true, Key: topology.Key{{Name: "dataCenter"}, {Name: "cartId"}},
 		Sizes: map[topology.ShardID]Size{"lon": {1e9, 1e12}, "nyc": {1e9, 1e12}, "syd": {1e9, 1e12}}}
 	value := func(i int) string { return fmt.Sprintf("value-%06d", i) }
-	end := bound(c.Key, minKey)
+	end := shardkey.StartOf(c.Key, shardkey.MinKey)
 	for i := range chunks {
 		next := keyDoc(value(i*ranges/chunks), i)
 		if i == chunks-1 {
-			next = bound(c.Key, maxKey)
+			next = shardkey.StartOf(c.Key, shardkey.MaxKey)
 		}
 		c.Chunks = append(c.Chunks, Chunk{Min: end, Max: next, Shard: shards[i%3]})
 		end = next
@@ -249,7 +249,7 @@ func largeSample(t testing.TB, chunks, ranges int) (*topology.Topology, *State, 
 	for i := range ranges {
 		v := topology.StringOf(value(i))
 		world.Namespaces[0].Ranges = append(world.Namespaces[0].Ranges, topology.Range{Zone: zones[i%3], Values: []topology.Value{v}})
-		p.Ranges = append(p.Ranges, Range{Min: bound(c.Key, ValueOf(v)), Max: keyDoc(value(i)+"\x00", bson.MinKey{}), Zone: zones[i%3]})
+		p.Ranges = append(p.Ranges, Range{Min: shardkey.StartOf(c.Key, shardkey.ValueOf(v)), Max: keyDoc(value(i)+"\x00", bson.MinKey{}), Zone: zones[i%3]})
 	}
 	state.Collections = []Collection{c}
 	layout := stateLayout(state)

@@ -8,7 +8,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/placement"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -22,14 +23,13 @@ const PlaceholderRTT = time.Millisecond
 type RefusedError struct {
 	// Op is what was refused, for example "drain zone LON".
 	Op, Reason string
-	// Way is what to do instead.
-	Way string
+	hint       string
 }
 
 func (e *RefusedError) Error() string { return e.Op + ": " + e.Reason }
 
 // Hint is the way out.
-func (e *RefusedError) Hint() string { return e.Way }
+func (e *RefusedError) Hint() string { return e.hint }
 
 // Import makes a topology of what a cluster is like: a plan of it without options is empty. What geoshard.yaml cannot express, and what the cluster does not
 // know, is in the findings; those with SeverityError have to be dealt with before the topology is valid.
@@ -37,7 +37,7 @@ func (e *RefusedError) Hint() string { return e.Way }
 // Namespaces are collections with ranges. Any other is left out, because a declared one gets a range for each zone.
 func Import(state *State) (*topology.Topology, []Finding, error) {
 	if len(state.Shards) == 0 {
-		return nil, nil, &RefusedError{Op: "import", Reason: "the cluster has no shards", Way: "add a shard to it first (sh.addShard)"}
+		return nil, nil, &RefusedError{Op: "import", Reason: "the cluster has no shards", hint: "add a shard to it first (sh.addShard)"}
 	}
 	i := &importer{world: &topology.Topology{Version: topology.CurrentVersion}}
 	for _, shard := range state.Shards {
@@ -225,7 +225,7 @@ func (i *importer) allowed(zone topology.Zone) []topology.DatacenterID {
 func (i *importer) namespace(c Collection) {
 	key := c.Key
 	if !c.Sharded {
-		key = keyOfBounds(c.Ranges)
+		key = keyOfRanges(c.Ranges)
 		i.report(SeverityWarning, "import-key", c.Name, "write the key by which it will be sharded", "the collection has ranges, but is not sharded: its key %s is guessed from them", key)
 	}
 	if len(key) == 0 || key[0].Hashed {
@@ -234,13 +234,12 @@ func (i *importer) namespace(c Collection) {
 	}
 	ns := topology.Namespace{Name: c.Name, Key: key, ZoneBy: key[0].Name, Unknown: topology.UnknownReport}
 	for _, r := range c.Ranges {
-		_, _, okMin := fullKey(key, r.Min)
-		_, _, okMax := fullKey(key, r.Max)
-		if !okMin || !okMax {
+		found := readRange(key, r)
+		if !found.ofKey {
 			i.report(SeverityWarning, "import-range", c.Name, "remove the range (sh.removeRangeFromZone) and import again", "%s has other fields than the key %s: the collection is left out, and stays as it is", r, key)
 			return
 		}
-		if !addRange(&ns, key, r) {
+		if !addRange(&ns, key, found) {
 			i.report(SeverityWarning, "import-range", c.Name, "", "%s is a range that geoshard.yaml cannot express: it is left out, and stays as it is as long as you do not prune", r)
 		}
 	}
@@ -261,33 +260,17 @@ func (i *importer) validator(ns *topology.Namespace, c Collection) {
 	if ns.Unknown == topology.UnknownReport {
 		ns.Unknown = topology.UnknownReject
 	}
-	stretches, _ := stretchesOf(i.world, *ns)
-	if ns.Unknown != topology.UnknownReject || !bytes.Equal(ours, rejection(ns.ZoneBy, stretches)) {
+	declared, _ := declaredRanges(i.world, *ns)
+	if ns.Unknown != topology.UnknownReject || !bytes.Equal(ours, rejection(ns.ZoneBy, declared)) {
 		i.report(SeverityWarning, "import-validator", c.Name, "", "its validator refuses other values than those that its ranges leave out: a plan will correct it")
 	}
 }
 
-// keyOfBounds are the fields of the longest bound.
-func keyOfBounds(ranges []Range) topology.Key {
-	var longest topology.Key
-	for _, r := range ranges {
-		elements, _ := r.Min.Elements()
-		if len(elements) <= len(longest) {
-			continue
-		}
-		longest = nil
-		for _, e := range elements {
-			longest = append(longest, topology.KeyField{Name: e.Key()})
-		}
-	}
-	return longest
-}
-
 // addRange adds a range to those of a namespace; ok is false if they cannot express it.
-func addRange(ns *topology.Namespace, key topology.Key, r Range) (ok bool) {
-	from, okFrom := firstOf(key, r.Min)
-	to, okTo := firstOf(key, r.Max)
-	if !okFrom || !okTo || routing.Compare(from, to) >= 0 {
+func addRange(ns *topology.Namespace, key topology.Key, r foundRange) (ok bool) {
+	from, okFrom := firstOf(key, r.low)
+	to, okTo := firstOf(key, r.high)
+	if !okFrom || !okTo || shardkey.Compare(from, to) >= 0 {
 		return false
 	}
 	if from.Type == bson.TypeMinKey && to.Type == bson.TypeMaxKey {
@@ -295,10 +278,10 @@ func addRange(ns *topology.Namespace, key topology.Key, r Range) (ok bool) {
 		return true
 	}
 	declared := topology.Range{Zone: r.Zone}
-	next, _ := successor(from)
-	single := next.Type != 0 && routing.Compare(next, to) == 0
+	next, _ := shardkey.Successor(from)
+	single := next.Type != 0 && shardkey.Compare(next, to) == 0
 	if from.Type != bson.TypeMinKey {
-		v, ok := declaredOf(from)
+		v, ok := shardkey.Declared(from)
 		if !ok {
 			return false
 		}
@@ -308,7 +291,7 @@ func addRange(ns *topology.Namespace, key topology.Key, r Range) (ok bool) {
 		return addValue(ns, r.Zone, *declared.From)
 	}
 	if to.Type != bson.TypeMaxKey {
-		v, ok := declaredOf(to)
+		v, ok := shardkey.Declared(to)
 		if !ok || declared.From != nil && !sameClass(declared.From.Kind(), v.Kind()) {
 			return false
 		}
@@ -331,22 +314,14 @@ func addValue(ns *topology.Namespace, zone topology.ZoneID, v topology.Value) bo
 }
 
 // firstOf is the value at which a bound begins in the first field. It is false for a bound inside the documents of one value.
-func firstOf(key topology.Key, b bson.Raw) (bson.RawValue, bool) {
-	full, _, ok := fullKey(key, b)
-	if !ok {
-		return bson.RawValue{}, false
-	}
-	full = loosely(key, full)
-	first, _ := firstTwo(full)
-	return first, routing.CompareKeys(full, bound(key, first)) == 0
+func firstOf(key topology.Key, b shardkey.Bound) (bson.RawValue, bool) {
+	first, _ := shardkey.FirstTwo(b.Tight)
+	return first, shardkey.CompareKeys(b.Tight, shardkey.StartOf(key, first)) == 0
 }
 
 // onlyRanges ends the rule that a zone takes the values of its own name where it would add a range. Where it would not, the rule replaces what it says itself.
 func (i *importer) onlyRanges(ns *topology.Namespace) {
-	ns.OnlyRanges = slices.ContainsFunc(i.world.Zones, func(z topology.Zone) bool {
-		name := topology.StringOf(string(z.ID))
-		return !slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return r.Includes(name) })
-	})
+	ns.OnlyRanges = len(placement.Named(i.world, *ns)) > 0
 	if ns.OnlyRanges {
 		return
 	}

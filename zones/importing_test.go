@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/geoshard/geoshard/configs"
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -199,20 +199,20 @@ func drawZoned(t *rapid.T, name string, zones []topology.ZoneID) Collection {
 		}
 		bounds = append(bounds, document(doc))
 		if rapid.Bool().Draw(t, "single") { // with the end of the value, tight or loose
-			first, _ := firstTwo(bounds[len(bounds)-1])
-			if next, ok := successor(first); ok {
-				bounds = append(bounds, bound(c.Key, first), bound(c.Key, next))
+			first, _ := shardkey.FirstTwo(bounds[len(bounds)-1])
+			if next, ok := shardkey.Successor(first); ok {
+				bounds = append(bounds, shardkey.StartOf(c.Key, first), shardkey.StartOf(c.Key, next))
 			}
 		}
 	}
-	slices.SortFunc(bounds, routing.CompareKeys)
-	bounds = slices.CompactFunc(bounds, func(a, b bson.Raw) bool { return routing.CompareKeys(a, b) == 0 })
+	slices.SortFunc(bounds, shardkey.CompareKeys)
+	bounds = slices.CompactFunc(bounds, func(a, b bson.Raw) bool { return shardkey.CompareKeys(a, b) == 0 })
 	for i := 0; i+1 < len(bounds); i++ {
 		if rapid.IntRange(0, 3).Draw(t, "zoned") > 0 {
 			c.Ranges = append(c.Ranges, Range{Min: bounds[i], Max: bounds[i+1], Zone: rapid.SampledFrom(zones).Draw(t, "zone")})
 		}
 	}
-	c.Chunks = []Chunk{{Min: bound(c.Key, minKey), Max: bound(c.Key, maxKey), Shard: "s0"}}
+	c.Chunks = []Chunk{{Min: shardkey.StartOf(c.Key, shardkey.MinKey), Max: shardkey.StartOf(c.Key, shardkey.MaxKey), Shard: "s0"}}
 	return c
 }
 
@@ -260,12 +260,12 @@ func TestImportedFiles(t *testing.T) {
 				{keyDoc("FR", bson.MinKey{}), keyDoc("FR\x00", bson.MinKey{}), "LON"},
 				{keyDoc("US", "a"), keyDoc("US", "m"), "NYC"},
 				{keyDoc(true, bson.MinKey{}), keyDoc(true, bson.MaxKey{}), "NYC"},
-				{keyDoc(date, bson.MinKey{}), bound(key, maxKey), "SYD"},
+				{keyDoc(date, bson.MinKey{}), shardkey.StartOf(key, shardkey.MaxKey), "SYD"},
 			}
 		}},
 		{"a range of everything", func(_ *topology.Topology, s *State) {
 			key := carts(s).Key
-			carts(s).Ranges = []Range{{bound(key, minKey), bound(key, maxKey), "LON"}}
+			carts(s).Ranges = []Range{{shardkey.StartOf(key, shardkey.MinKey), shardkey.StartOf(key, shardkey.MaxKey), "LON"}}
 		}},
 		{"ranges before sharding, as prefixes", func(_ *topology.Topology, s *State) {
 			lon := func(to string) bson.Raw { return document(bson.D{{Key: "dataCenter", Value: to}}) }

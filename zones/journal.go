@@ -17,8 +17,8 @@ type Journal interface {
 	// Begin records a run before its first step. The record of a run with the same ID is taken over: that is how an interrupted run is
 	// resumed. Unfinished runs that it replaces are closed. Whoever had one of them gets ErrLeaseLost from then on.
 	Begin(ctx context.Context, run Run, replaces []string) error
-	// Mark records where a run stands: its status, error and holds, how many steps are done, and what became of the next one. It returns ErrLeaseLost if
-	// the run is no longer ours.
+	// Mark records where a run stands: its status, error and holds, how many steps are done, what became of the next one, and how many were begun. It
+	// returns ErrLeaseLost if the run is no longer ours.
 	Mark(ctx context.Context, run Run) error
 	// Unfinished returns the runs that were begun and not ended, the newest first.
 	Unfinished(ctx context.Context) ([]Run, error)
@@ -77,9 +77,10 @@ type Run struct {
 	Started time.Time `bson:"started" json:"started"`
 	Ended   time.Time `bson:"ended,omitempty" json:"ended,omitzero"`
 	// Before is the layout that was found, After the one that was planned.
-	Before Layout    `bson:"before" json:"before"`
-	After  Layout    `bson:"after" json:"after"`
-	Steps  []RunStep `bson:"steps" json:"steps"`
+	Before Layout `bson:"before" json:"before"`
+	After  Layout `bson:"after" json:"after"`
+	// Steps are in the order in which they are made.
+	Steps []RunStep `bson:"steps" json:"steps"`
 	// Holds are the collections that the balancer leaves alone because of this run.
 	Holds []string `bson:"holds" json:"holds,omitempty"`
 	// Error is what the run failed with.
@@ -97,7 +98,7 @@ type RunStep struct {
 // Unfinished reports whether the run was begun and neither ended nor was replaced.
 func (r *Run) Unfinished() bool { return r.Status == RunGoing || r.Status == RunFailed }
 
-// Done is the number of steps that are in effect for certain; steps are made in their order.
+// Done is the number of steps that are in effect for certain, up to the first that may not be.
 func (r *Run) Done() int {
 	for i, step := range r.Steps {
 		if step.Status != StepIsDone {
@@ -106,6 +107,18 @@ func (r *Run) Done() int {
 	}
 	return len(r.Steps)
 }
+
+// begun is the number of steps up to the last one that may be in effect.
+func (r *Run) begun() int {
+	n := len(r.Steps)
+	for n > 0 && r.Steps[n-1].Status == StepWaiting {
+		n--
+	}
+	return n
+}
+
+// Begun is how many steps behind those that are done may be in effect: those of one group.
+func (r *Run) Begun() int { return max(0, r.begun()-r.Done()) }
 
 // hold and release keep account of what the balancer leaves alone for the run.
 func (r *Run) hold(collection string) {
@@ -124,7 +137,7 @@ func newRun(id string, plan *Plan, before Layout) Run {
 		ID: id, Plan: planID(plan), StateHash: plan.StateHash, Status: RunGoing,
 		Before: before, After: plan.Layout, Steps: make([]RunStep, len(plan.Steps)), Holds: []string{},
 	}
-	for i, step := range plan.Steps {
+	for i, step := range inOrder(plan.Steps) {
 		run.Steps[i] = RunStep{Step: step.Change.String(), Hash: changeHash(step.Change), Status: StepWaiting}
 	}
 	return run

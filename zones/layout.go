@@ -6,8 +6,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
 	"github.com/geoshard/geoshard/internal/spelling"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -24,7 +24,7 @@ import (
 // The error holds all problems at once: *UnknownShardError, *UnknownZoneError, *RangeOverlapError, *BoundsError, *HashedKeyError and *NamespaceTypeError,
 // in a *WorldError if there are several.
 func Want(world *topology.Topology, state *State, o PlanOptions) (Layout, error) {
-	w := wanting{world: world, options: o, declared: map[string][]stretch{}}
+	w := wanting{world: world, options: o, declared: map[string][]topology.Range{}}
 	layout := Layout{Zones: w.zones(state)}
 	for _, c := range w.collections(state) {
 		if p, ok := w.placement(c); ok {
@@ -38,8 +38,8 @@ func Want(world *topology.Topology, state *State, o PlanOptions) (Layout, error)
 type wanting struct {
 	world   *topology.Topology
 	options PlanOptions
-	// declared are the stretches of the namespaces met so far, by their names.
-	declared map[string][]stretch
+	// declared are the ranges of the namespaces met so far, by their names.
+	declared map[string][]topology.Range
 	problems []error
 }
 
@@ -112,8 +112,8 @@ func (c Collection) shardable() bool {
 
 func (w *wanting) placement(c subject) (Placement, bool) {
 	if _, known := w.declared[c.ns.Name]; !known {
-		stretches, wrong := w.stretches(c.ns)
-		w.declared[c.ns.Name] = stretches
+		declared, wrong := declaredRanges(w.world, c.ns)
+		w.declared[c.ns.Name] = declared
 		w.problems = append(w.problems, wrong...)
 	}
 	key := c.ns.Key
@@ -124,40 +124,28 @@ func (w *wanting) placement(c subject) (Placement, bool) {
 	case c.View || c.TimeSeries:
 		w.problems = append(w.problems, &NamespaceTypeError{Collection: c.Name, TimeSeries: c.TimeSeries})
 		return Placement{}, false
-	case len(key) == 0 || key[0].Name != c.ns.ZoneBy:
+	case !leads(c.ns, key):
 		return Placement{}, false
 	case key[0].Hashed:
 		w.problems = append(w.problems, &HashedKeyError{Collection: c.Name, Key: key})
 		return Placement{}, false
 	}
-	p := Placement{Collection: c.Name, Key: key, Ranges: rangesOf(key, w.declared[c.ns.Name])}
+	p := Placement{Collection: c.Name, Key: key, Ranges: keyRanges(c.ns, key, w.declared[c.ns.Name])}
 	if c.ns.Unknown == topology.UnknownReject {
 		p.Reject = rejection(c.ns.ZoneBy, w.declared[c.ns.Name])
 	}
 	return p, true
 }
 
-// stretches are the ranges of a namespace, with the gaps where they go to a zone.
-func (w *wanting) stretches(ns topology.Namespace) ([]stretch, []error) {
-	all, problems := stretchesOf(w.world, ns)
-	if ns.Unknown == topology.UnknownToZone {
-		if _, ok := w.world.Zone(ns.UnknownZone); !ok {
-			problems = append(problems, unknownZone(w.world, ns.Name, ns.UnknownZone))
-		}
-		all = withGaps(all, ns.UnknownZone)
-	}
-	return all, problems
-}
-
 // ZoneOf returns the zone of a full shard key, hashed fields hashed. It is false for a key in no range.
 func (p Placement) ZoneOf(key bson.Raw) (topology.ZoneID, bool) {
 	after, _ := slices.BinarySearchFunc(p.Ranges, key, func(r Range, key bson.Raw) int {
-		if routing.CompareKeys(r.Min, key) <= 0 {
+		if shardkey.CompareKeys(r.Min, key) <= 0 {
 			return -1
 		}
 		return 1
 	})
-	if after == 0 || routing.CompareKeys(key, p.Ranges[after-1].Max) >= 0 {
+	if after == 0 || shardkey.CompareKeys(key, p.Ranges[after-1].Max) >= 0 {
 		return "", false
 	}
 	return p.Ranges[after-1].Zone, true

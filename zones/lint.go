@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -91,8 +92,8 @@ func (l *linter) placement(p Placement) {
 			continue
 		}
 		if loose++; loose == 1 {
-			value, _ := firstTwo(r.Min)
-			example = formatValue(value)
+			value, _ := shardkey.FirstTwo(r.Min)
+			example = shardkey.FormatValue(value)
 		}
 	}
 	for _, zone := range slices.Sorted(maps.Keys(orphaned)) {
@@ -107,7 +108,7 @@ func (l *linter) placement(p Placement) {
 
 // looseEnd says whether a range ends in {value, MaxKey}: whether that key, which a query for the value has to look for, is already outside.
 func looseEnd(r Range) bool {
-	first, second := firstTwo(r.Max)
+	first, second := shardkey.FirstTwo(r.Max)
 	return first.Type != bson.TypeMaxKey && second.Type == bson.TypeMaxKey
 }
 
@@ -154,7 +155,7 @@ func (l *linter) sharded(c Collection) {
 	}
 	if jumbo > 0 {
 		l.report(SeverityWarning, "jumbo-chunks", c.Name, "split them, or clear the flag with clearJumboFlag once their documents are fewer",
-			"%s not moved by the balancer because of their size, the first on %s from %s", count(jumbo, "chunk is", "chunks are"), example.Shard, formatKey(example.Min))
+			"%s not moved by the balancer because of their size, the first on %s from %s", count(jumbo, "chunk is", "chunks are"), example.Shard, shardkey.Format(example.Min))
 	}
 	if c.NoBalance {
 		l.report(SeverityWarning, "balancing-held", c.Name, fmt.Sprintf("sh.enableBalancing(%q), unless that is intended", c.Name),

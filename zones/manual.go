@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/docker/go-units"
-	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -33,7 +33,7 @@ func manual(world *topology.Topology, state *State, o PlanOptions) []Manual {
 		switch {
 		case ns.IsPattern() || c.View || c.TimeSeries:
 		case c.Sharded && c.Key[0] != (topology.KeyField{Name: ns.ZoneBy}):
-			all = append(all, reshard(world, state, ns, c, o))
+			all = append(all, reshard(world, ns, c, o))
 		case !c.Sharded && !c.shardable():
 			all = append(all, shardWithData(ns, c, o))
 		}
@@ -43,15 +43,15 @@ func manual(world *topology.Topology, state *State, o PlanOptions) []Manual {
 
 // reshard is for a sharded collection with another key. Bounds are full keys, because up to 6.0.12 and 7.0.4 others make the config servers' primary stop again
 // and again (SERVER-73763).
-func reshard(world *topology.Topology, state *State, ns topology.Namespace, c Collection, o PlanOptions) Manual {
-	ranges, shards := wantedRanges(world, state, ns, o)
+func reshard(world *topology.Topology, ns topology.Namespace, c Collection, o PlanOptions) Manual {
+	ranges, shards := wantedRanges(world, ns)
 	zones := make([]string, len(ranges))
 	for i, r := range ranges {
-		zones[i] = fmt.Sprintf("{min: %s, max: %s, zone: %s}", shellKey(r.Min), shellKey(r.Max), quote(string(r.Zone)))
+		zones[i] = fmt.Sprintf("{min: %s, max: %s, zone: %s}", shardkey.FormatShell(r.Min), shardkey.FormatShell(r.Max), shardkey.Quote(string(r.Zone)))
 	}
 	commands := append(backfill(ns, c), fmt.Sprintf(
 		"db.adminCommand({reshardCollection: %s, key: %s, collation: {locale: \"simple\"}, zones: [\n  %s\n]})",
-		quote(c.Name), shellPattern(ns.Key), strings.Join(zones, ",\n  ")))
+		shardkey.Quote(c.Name), shellPattern(ns.Key), strings.Join(zones, ",\n  ")))
 	why := fmt.Sprintf("its shard key %s does not begin with %s, so no range of keys can follow the zones; apply this plan first, so that the zones exist, then give the documents the field and reshard",
 		c.Key, ns.ZoneBy)
 	if c.Unique {
@@ -66,7 +66,7 @@ func shardWithData(ns topology.Namespace, c Collection, o PlanOptions) Manual {
 	if !c.hasKeyIndex(ns.Key) {
 		commands = append(commands, fmt.Sprintf("coll.createIndex(%s)", shellPattern(ns.Key)))
 	}
-	commands = append(commands, fmt.Sprintf("sh.shardCollection(%s, %s)", quote(c.Name), shellPattern(ns.Key)))
+	commands = append(commands, fmt.Sprintf("sh.shardCollection(%s, %s)", shardkey.Quote(c.Name), shellPattern(ns.Key)))
 	size := c.size()
 	needs := "its size could not be read"
 	if c.Sizes != nil {
@@ -82,7 +82,7 @@ func shardWithData(ns topology.Namespace, c Collection, o PlanOptions) Manual {
 
 // backfill gives documents the zone field. Which value belongs into which document only the operator knows, so the commands do not run before the rule is put in.
 func backfill(ns topology.Namespace, c Collection) []string {
-	fill := strings.NewReplacer("COLLECTION", shellCollection(c.Name), "FIELD", quote(ns.ZoneBy), "BATCH", strconv.Itoa(backfillBatch))
+	fill := strings.NewReplacer("COLLECTION", shellCollection(c.Name), "FIELD", shardkey.Quote(ns.ZoneBy), "BATCH", strconv.Itoa(backfillBatch))
 	return []string{
 		fill.Replace(`// REPLACE THE PLACEHOLDER by an aggregation expression that computes FIELD from a document: geoshard cannot know it.
 // For example {$cond: [{$in: ["$country", ["GB", "IE"]]}, "LON", "NYC"]}. From now on the application has to write the field too.
@@ -97,22 +97,16 @@ var rule = PLACEHOLDER`),
 }
 
 // wantedRanges are the ranges that a collection would get if it did not exist yet, and the number of shards that they lead to.
-func wantedRanges(world *topology.Topology, state *State, ns topology.Namespace, o PlanOptions) (ranges []Range, shards int) {
-	alone, without := *world, *state
-	alone.Namespaces = []topology.Namespace{ns}
-	without.Collections = nil
-	layout, err := Want(&alone, &without, o)
+func wantedRanges(world *topology.Topology, ns topology.Namespace) (ranges []Range, shards int) {
+	ranges, err := RangesOf(world, ns, ns.Key)
 	if err != nil {
 		return nil, 0 // the plan itself fails with it
 	}
 	used := map[topology.ShardID]bool{}
-	members := layout.shardsByZone()
-	for _, p := range layout.Collections {
-		ranges = append(ranges, p.Ranges...)
-		for _, r := range p.Ranges {
-			for _, shard := range members[r.Zone] {
-				used[shard] = true
-			}
+	for _, r := range ranges {
+		zone, _ := world.Zone(r.Zone)
+		for _, shard := range zone.Shards {
+			used[shard] = true
 		}
 	}
 	return ranges, len(used)
@@ -172,49 +166,17 @@ func bytesText(n int64) string {
 // shellCollection names a collection in mongosh, whatever characters it has.
 func shellCollection(name string) string {
 	db, collection, _ := strings.Cut(name, ".")
-	return fmt.Sprintf("db.getSiblingDB(%s).getCollection(%s)", quote(db), quote(collection))
+	return fmt.Sprintf("db.getSiblingDB(%s).getCollection(%s)", shardkey.Quote(db), shardkey.Quote(collection))
 }
 
 // shellPattern writes a shard key for mongosh.
 func shellPattern(key topology.Key) string {
 	parts := make([]string, len(key))
 	for i, f := range key {
-		parts[i] = quote(f.Name) + ": 1"
+		parts[i] = shardkey.Quote(f.Name) + ": 1"
 		if f.Hashed {
-			parts[i] = quote(f.Name) + `: "hashed"`
+			parts[i] = shardkey.Quote(f.Name) + `: "hashed"`
 		}
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
-}
-
-// shellKey writes a bound for mongosh, so that every value keeps its type.
-func shellKey(key bson.Raw) string {
-	elements, err := key.Elements()
-	if err != nil {
-		return "{}"
-	}
-	parts := make([]string, len(elements))
-	for i, e := range elements {
-		parts[i] = quote(e.Key()) + ": " + shellValue(e.Value())
-	}
-	return "{" + strings.Join(parts, ", ") + "}"
-}
-
-func shellValue(v bson.RawValue) string {
-	switch v.Type {
-	case bson.TypeMinKey:
-		return "MinKey()"
-	case bson.TypeMaxKey:
-		return "MaxKey()"
-	case bson.TypeString:
-		return quote(v.StringValue())
-	case bson.TypeInt32, bson.TypeInt64:
-		return fmt.Sprintf(`NumberLong("%d")`, v.AsInt64())
-	case bson.TypeDouble:
-		return fmt.Sprintf("Double(%s)", strconv.FormatFloat(v.Double(), 'g', -1, 64))
-	case bson.TypeDateTime:
-		return fmt.Sprintf("new Date(%d)", v.DateTime())
-	default:
-		return fmt.Sprintf("EJSON.parse(%s)", quote(v.String()))
-	}
 }

@@ -12,16 +12,17 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/internal/testkit"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
 // allKinds is a plan with one change of each kind.
 func allKinds() *Plan {
 	key := topology.Key{{Name: "dc"}, {Name: "a.b", Hashed: true}}
-	r := Range{Min: keyOfTwo(key, stringValue("N<Y>&\u2028"), minKey), Max: keyOfTwo(key, doubleValue(0.1), maxKey), Zone: "NYC"}
+	r := Range{Min: keyOfTwo(key, shardkey.ValueOf(topology.StringOf("N<Y>&\u2028")), shardkey.MinKey), Max: keyOfTwo(key, shardkey.ValueOf(topology.FloatOf(0.1)), shardkey.MaxKey), Zone: "NYC"}
 	p := &Plan{Made: now, ClusterID: "c", StateHash: "h", Namespaces: []string{"shop.*"}, Layout: Layout{
 		Zones:       []ZoneShards{{"NYC", []topology.ShardID{"nyc"}}},
-		Collections: []Placement{{Collection: "shop.carts", Key: key, Ranges: []Range{r}, Reject: rejection("dc", []stretch{pointOf(topology.StringOf("NYC"), "NYC")})}},
+		Collections: []Placement{{Collection: "shop.carts", Key: key, Ranges: []Range{r}, Reject: rejection("dc", []topology.Range{{Zone: "NYC", Values: []topology.Value{topology.StringOf("NYC")}}})}},
 	}}
 	for _, c := range []Change{
 		AddShardToZone{"nyc", "NYC"}, HoldBalancing{"shop.carts"}, RemoveRange{"shop.carts", r}, AddRange{"shop.carts", r}, ReleaseBalancing{"shop.carts"},
@@ -138,7 +139,7 @@ func TestStepsReadLikeSentences(t *testing.T) {
 		fmt.Fprintln(&got, step.Change)
 	}
 	for _, v := range []any{int32(5), int64(-5), 5.0, 0.1, bson.DateTime(0), bson.ObjectID{1}, bson.Binary{Subtype: 4, Data: make([]byte, 16)}, bson.Binary{Data: []byte{1}}, nil, true, bson.MaxKey{}} {
-		fmt.Fprintln(&got, formatKey(document(bson.D{{Key: "v", Value: v}})))
+		fmt.Fprintln(&got, shardkey.Format(document(bson.D{{Key: "v", Value: v}})))
 	}
 	sameAsFile(t, "testdata/changes.txt", got.String())
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/zonestest"
@@ -17,7 +18,7 @@ import (
 func TestPlansReadWell(t *testing.T) {
 	usual := func(c *zones.Collection) {
 		for i, r := range c.Ranges {
-			v, _ := r.Single(c.Key)
+			v, _ := shardkey.SingleValue(c.Key, r.Min, r.Max)
 			c.Ranges[i].Max = zones.KeyOfTwo(c.Key, v, zones.MaxKey)
 		}
 	}

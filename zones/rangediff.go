@@ -4,9 +4,7 @@ import (
 	"slices"
 	"sort"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -27,12 +25,9 @@ type rangeDiff struct {
 // A foundRange is a range as the catalogue has it.
 type foundRange struct {
 	Range
-	// min and max are full keys. They are nil for a range of another key.
-	min, max bson.Raw
-	// looseMin and looseMax are the same in the tight way, so that two ranges of the same documents have the same.
-	looseMin, looseMax bson.Raw
-	// full is true if the catalogue has full keys already.
-	full bool
+	// low and high are its bounds, normalised. They are nothing where ofKey is false: for a range of another key.
+	low, high shardkey.Bound
+	ofKey     bool
 	// inTheWay is true if a wanted range needs its room.
 	inTheWay bool
 	// rewritten says why the range gives way to one of the same documents.
@@ -49,6 +44,19 @@ const (
 	// toComplete makes full keys of prefixes: sharding a collection whose ranges have other bounds fails (SERVER-103833).
 	toComplete
 )
+
+// readRange normalises the bounds of a range.
+func readRange(key topology.Key, r Range) foundRange {
+	low, lowOK := shardkey.ReadBound(key, r.Min)
+	high, highOK := shardkey.ReadBound(key, r.Max)
+	return foundRange{Range: r, low: low, high: high, ofKey: lowOK && highOK}
+}
+
+// normal is the range with full keys.
+func (f foundRange) normal() Range { return Range{Min: f.low.Full, Max: f.high.Full, Zone: f.Zone} }
+
+// complete is true if the catalogue has full keys already.
+func (f foundRange) complete() bool { return f.low.Complete && f.high.Complete }
 
 // diffRanges compares the ranges that a collection has with the sorted ones that it should have.
 //
@@ -68,11 +76,11 @@ func diffRanges(c Collection, want Placement, o PlanOptions) rangeDiff {
 		switch f := &found[i]; {
 		case o.Tighten && !f.exactly(w):
 			f.rewritten = toTighten
-		case !f.full && !c.Sharded:
+		case !f.complete() && !c.Sharded:
 			f.rewritten = toComplete
 		default:
 			kept[i] = true
-			d.result = append(d.result, Range{Min: f.min, Max: f.max, Zone: w.Zone})
+			d.result = append(d.result, f.normal())
 			continue
 		}
 		d.rewritten[len(d.add)] = found[i].rewritten
@@ -84,16 +92,16 @@ func diffRanges(c Collection, want Placement, o PlanOptions) rangeDiff {
 		if kept[i] {
 			continue
 		}
-		overlaps := f.min == nil || d.needsRoomOf(f)
+		overlaps := !f.ofKey || d.needsRoomOf(f)
 		if overlaps || o.Prune {
 			f.inTheWay = overlaps
 			d.remove = append(d.remove, f)
 			d.reassigned = d.reassigned || overlaps && len(d.add) > 0
 			continue
 		}
-		r := Range{Min: f.min, Max: f.max, Zone: f.Zone}
+		r := f.normal()
 		d.undeclared = append(d.undeclared, r)
-		if f.full || c.Sharded {
+		if f.complete() || c.Sharded {
 			d.result = append(d.result, r)
 			continue
 		}
@@ -113,24 +121,18 @@ func diffRanges(c Collection, want Placement, o PlanOptions) rangeDiff {
 func findRanges(c Collection, key topology.Key) []foundRange {
 	found := make([]foundRange, len(c.Ranges))
 	for i, r := range c.Ranges {
-		low, lowFull, lowOK := fullKey(key, r.Min)
-		high, highFull, highOK := fullKey(key, r.Max)
-		found[i] = foundRange{Range: r, full: lowFull && highFull}
-		if lowOK && highOK {
-			found[i].min, found[i].max = low, high
-			found[i].looseMin, found[i].looseMax = loosely(key, low), loosely(key, high)
-		}
+		found[i] = readRange(key, r)
 	}
 	slices.SortStableFunc(found, func(a, b foundRange) int {
 		switch {
-		case a.min == nil && b.min == nil:
+		case !a.ofKey && !b.ofKey:
 			return 0
-		case a.min == nil:
+		case !a.ofKey:
 			return 1
-		case b.min == nil:
+		case !b.ofKey:
 			return -1
 		}
-		return routing.CompareKeys(a.min, b.min)
+		return shardkey.CompareKeys(a.low.Full, b.low.Full)
 	})
 	return found
 }
@@ -138,12 +140,12 @@ func findRanges(c Collection, key topology.Key) []foundRange {
 // sameRange is the index of the found range that covers the same documents for the same zone, or -1. Ranges that do not overlap are sorted by the tight
 // form of their bounds as well.
 func sameRange(found []foundRange, key topology.Key, w Range) int {
-	low, high := loosely(key, w.Min), loosely(key, w.Max)
+	wanted := readRange(key, w)
 	i := sort.Search(len(found), func(i int) bool {
-		return found[i].min == nil || routing.CompareKeys(found[i].looseMin, low) >= 0
+		return !found[i].ofKey || shardkey.CompareKeys(found[i].low.Tight, wanted.low.Tight) >= 0
 	})
-	for ; i < len(found) && found[i].min != nil && routing.CompareKeys(found[i].looseMin, low) == 0; i++ {
-		if found[i].Zone == w.Zone && routing.CompareKeys(found[i].looseMax, high) == 0 {
+	for ; i < len(found) && found[i].ofKey && shardkey.CompareKeys(found[i].low.Tight, wanted.low.Tight) == 0; i++ {
+		if found[i].Zone == w.Zone && shardkey.CompareKeys(found[i].high.Tight, wanted.high.Tight) == 0 {
 			return i
 		}
 	}
@@ -151,7 +153,7 @@ func sameRange(found []foundRange, key topology.Key, w Range) int {
 }
 
 func (f foundRange) exactly(w Range) bool {
-	return routing.CompareKeys(f.min, w.Min) == 0 && routing.CompareKeys(f.max, w.Max) == 0
+	return shardkey.CompareKeys(f.low.Full, w.Min) == 0 && shardkey.CompareKeys(f.high.Full, w.Max) == 0
 }
 
 // makeWay cuts the added ranges where kept ones, whose bounds are not tight, reach beyond theirs. The two cover the same documents either way.
@@ -161,11 +163,11 @@ func (d *rangeDiff) makeWay() {
 		return
 	}
 	for i, a := range d.add {
-		next := sort.Search(len(kept), func(i int) bool { return routing.CompareKeys(kept[i].Min, a.Min) > 0 })
-		if next > 0 && routing.CompareKeys(kept[next-1].Max, a.Min) > 0 {
+		next := sort.Search(len(kept), func(i int) bool { return shardkey.CompareKeys(kept[i].Min, a.Min) > 0 })
+		if next > 0 && shardkey.CompareKeys(kept[next-1].Max, a.Min) > 0 {
 			d.add[i].Min = kept[next-1].Max
 		}
-		if next < len(kept) && routing.CompareKeys(kept[next].Min, a.Max) < 0 {
+		if next < len(kept) && shardkey.CompareKeys(kept[next].Min, a.Max) < 0 {
 			d.add[i].Max = kept[next].Min
 		}
 	}
@@ -173,10 +175,10 @@ func (d *rangeDiff) makeWay() {
 
 // needsRoomOf says whether a range to add overlaps with a found one.
 func (d *rangeDiff) needsRoomOf(f foundRange) bool {
-	i := sort.Search(len(d.add), func(i int) bool { return routing.CompareKeys(d.add[i].Max, f.min) > 0 })
-	return i < len(d.add) && routing.CompareKeys(d.add[i].Min, f.max) < 0
+	i := sort.Search(len(d.add), func(i int) bool { return shardkey.CompareKeys(d.add[i].Max, f.low.Full) > 0 })
+	return i < len(d.add) && shardkey.CompareKeys(d.add[i].Min, f.high.Full) < 0
 }
 
 func sortRanges(ranges []Range) {
-	slices.SortFunc(ranges, func(a, b Range) int { return routing.CompareKeys(a.Min, b.Min) })
+	slices.SortFunc(ranges, func(a, b Range) int { return shardkey.CompareKeys(a.Min, b.Min) })
 }

@@ -3,6 +3,7 @@ package zones
 import (
 	"fmt"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -52,9 +53,9 @@ func (a appliedPlacement) removal(c Collection, f foundRange) Step {
 		step.Cause, step.Reason = CauseTighten, "it gives way to tight bounds for the same documents"
 	case f.rewritten == toComplete:
 		step.Reason = "its bounds are no full keys; it gives way to a range for the same documents"
-	case f.min == nil:
+	case !f.ofKey:
 		step.Reason = "its bounds are not of the collection's key"
-	case a.known && !a.had(Range{Min: f.min, Max: f.max, Zone: f.Zone}):
+	case a.known && !a.had(f.normal()):
 		step.Cause, step.Reason = CauseDrift, step.Reason+"; it was made since the last apply"
 	}
 	return step
@@ -62,10 +63,10 @@ func (a appliedPlacement) removal(c Collection, f foundRange) Step {
 
 // belongs says in words what a range does.
 func belongs(key topology.Key, r Range) string {
-	if v, ok := r.single(key); ok {
-		return fmt.Sprintf("documents with %s %s belong to zone %s", key[0].Name, formatValue(v), r.Zone)
+	if v, ok := shardkey.SingleValue(key, r.Min, r.Max); ok {
+		return fmt.Sprintf("documents with %s %s belong to zone %s", key[0].Name, shardkey.FormatValue(v), r.Zone)
 	}
-	from, _ := firstTwo(r.Min)
-	to, _ := firstTwo(r.Max)
-	return fmt.Sprintf("documents with %s from %s to %s belong to zone %s", key[0].Name, formatValue(from), formatValue(to), r.Zone)
+	from, _ := shardkey.FirstTwo(r.Min)
+	to, _ := shardkey.FirstTwo(r.Max)
+	return fmt.Sprintf("documents with %s from %s to %s belong to zone %s", key[0].Name, shardkey.FormatValue(from), shardkey.FormatValue(to), r.Zone)
 }

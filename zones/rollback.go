@@ -55,16 +55,15 @@ func restored(run *Run, state *State) (l Layout, lost []Finding) {
 			p.Key = keyOfRanges(before.Ranges) // no key binds them yet: they come back as they were
 		}
 		for _, r := range before.Ranges {
-			low, _, lowOK := fullKey(p.Key, r.Min)
-			high, _, highOK := fullKey(p.Key, r.Max)
-			if !lowOK || !highOK {
+			found := readRange(p.Key, r)
+			if !found.ofKey {
 				lost = append(lost, Finding{
 					Severity: SeverityWarning, Rule: "range-not-restored", Subject: name,
 					Message: fmt.Sprintf("the range %s does not come back: the collection is sharded by %s now", r, p.Key),
 				})
 				continue
 			}
-			p.Ranges = append(p.Ranges, Range{Min: low, Max: high, Zone: r.Zone})
+			p.Ranges = append(p.Ranges, found.normal())
 		}
 		l.Collections = append(l.Collections, p)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -60,12 +61,12 @@ func sampleState(t testing.TB, world *topology.Topology) *State {
 		for _, shard := range s.Shards {
 			c.Sizes[shard.ID] = Size{Documents: 1e6, Bytes: 1e9}
 		}
-		end := bound(p.Key, minKey)
+		end := shardkey.StartOf(p.Key, shardkey.MinKey)
 		for _, r := range p.Ranges {
 			c.Chunks = append(c.Chunks, Chunk{Min: end, Max: r.Min, Shard: s.Shards[0].ID}, Chunk{Min: r.Min, Max: r.Max, Shard: members[r.Zone][0]})
 			end = r.Max
 		}
-		c.Chunks = append(c.Chunks, Chunk{Min: end, Max: bound(p.Key, maxKey), Shard: s.Shards[0].ID})
+		c.Chunks = append(c.Chunks, Chunk{Min: end, Max: shardkey.StartOf(p.Key, shardkey.MaxKey), Shard: s.Shards[0].ID})
 		c.Chunks = slices.DeleteFunc(c.Chunks, func(ch Chunk) bool { return string(ch.Min) == string(ch.Max) })
 		s.Collections = append(s.Collections, c)
 	}

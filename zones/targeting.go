@@ -6,7 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -18,12 +18,12 @@ func targeting(world *topology.Topology, state *State, layout Layout) []Targetin
 	var all []Targeting
 	for _, p := range layout.Collections {
 		ns, ok := world.NamespaceOf(p.Collection)
-		if !ok || len(p.Key) == 0 || p.Key[0].Name != ns.ZoneBy {
+		if !ok || !leads(ns, p.Key) {
 			continue
 		}
 		c := collections[p.Collection]
 		for _, d := range declaredValues(world, ns) {
-			lowest, highest := keysOf(p.Key, d.value)
+			lowest, highest := shardkey.KeysWith(p.Key, shardkey.ValueOf(d.value))
 			all = append(all, Targeting{
 				Collection: p.Collection, Value: d.value.String(), Zone: d.zone,
 				Before: homes(world, c.ownersNow(lowest, highest, true)),
@@ -44,9 +44,9 @@ func (c Collection) ownersNow(lowest, highest bson.Raw, closed bool) []topology.
 		return []topology.ShardID{c.Primary}
 	}
 	var owners []topology.ShardID
-	first := sort.Search(len(c.Chunks), func(i int) bool { return routing.CompareKeys(lowest, c.Chunks[i].Max) < 0 })
+	first := sort.Search(len(c.Chunks), func(i int) bool { return shardkey.CompareKeys(lowest, c.Chunks[i].Max) < 0 })
 	for _, chunk := range c.Chunks[first:] {
-		if order := routing.CompareKeys(chunk.Min, highest); order > 0 || order == 0 && !closed {
+		if order := shardkey.CompareKeys(chunk.Min, highest); order > 0 || order == 0 && !closed {
 			break
 		}
 		owners = addOnce(owners, chunk.Shard)
@@ -64,12 +64,12 @@ func ownersThen(state *State, c Collection, ranges []Range, shards map[topology.
 		}
 	}
 	covered := lowest // everything below is accounted for
-	first := sort.Search(len(ranges), func(i int) bool { return routing.CompareKeys(lowest, ranges[i].Max) < 0 })
+	first := sort.Search(len(ranges), func(i int) bool { return shardkey.CompareKeys(lowest, ranges[i].Max) < 0 })
 	for _, r := range ranges[first:] {
-		if routing.CompareKeys(r.Min, highest) > 0 {
+		if shardkey.CompareKeys(r.Min, highest) > 0 {
 			break
 		}
-		if routing.CompareKeys(covered, r.Min) < 0 {
+		if shardkey.CompareKeys(covered, r.Min) < 0 {
 			between(covered, r.Min, false)
 		}
 		for _, shard := range shards[r.Zone] {
@@ -77,7 +77,7 @@ func ownersThen(state *State, c Collection, ranges []Range, shards map[topology.
 		}
 		covered = r.Max
 	}
-	if routing.CompareKeys(covered, highest) <= 0 {
+	if shardkey.CompareKeys(covered, highest) <= 0 {
 		between(covered, highest, true)
 	}
 	return owners

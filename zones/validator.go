@@ -5,6 +5,9 @@ import (
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/shardkey"
+	"github.com/geoshard/geoshard/topology"
 )
 
 // markOfOurs begins the title of the $jsonSchema in geoshard's part of a validator, by which the part is found again.
@@ -13,14 +16,14 @@ const markOfOurs = "geoshard: declared values of "
 // rejection is the condition that documents with declared values fulfil: a $jsonSchema for the single values, and for the ranges an $expr each, because
 // schemas have no bounds for strings and dates. $expr compares values of all types in the order of shard keys, as ranges do; a missing field counts as null, as in
 // a shard key.
-func rejection(field string, declared []stretch) bson.Raw {
+func rejection(field string, declared []topology.Range) bson.Raw {
 	var values bson.A
 	var ranges []any
-	for _, s := range declared {
-		if s.value {
-			values = append(values, s.from)
+	for _, r := range declared {
+		if len(r.Values) > 0 {
+			values = append(values, shardkey.ValueOf(r.Values[0]))
 		} else {
-			ranges = append(ranges, between(field, s))
+			ranges = append(ranges, between(field, r))
 		}
 	}
 	schema := bson.D{{Key: "$jsonSchema", Value: append(bson.D{{Key: "title", Value: markOfOurs + field}}, oneOf(strings.Split(field, "."), values)...)}}
@@ -44,14 +47,15 @@ func oneOf(path []string, values bson.A) bson.D {
 	}
 }
 
-func between(field string, s stretch) bson.D {
+func between(field string, r topology.Range) bson.D {
+	from, to := ends(r)
 	value := bson.D{{Key: "$ifNull", Value: bson.A{"$" + field, nil}}}
 	var both bson.A
-	if s.from.Type != bson.TypeMinKey {
-		both = append(both, bson.D{{Key: "$gte", Value: bson.A{value, bson.D{{Key: "$literal", Value: s.from}}}}})
+	if from.Type != bson.TypeMinKey {
+		both = append(both, bson.D{{Key: "$gte", Value: bson.A{value, bson.D{{Key: "$literal", Value: from}}}}})
 	}
-	if s.to.Type != bson.TypeMaxKey {
-		both = append(both, bson.D{{Key: "$lt", Value: bson.A{value, bson.D{{Key: "$literal", Value: s.to}}}}})
+	if to.Type != bson.TypeMaxKey {
+		both = append(both, bson.D{{Key: "$lt", Value: bson.A{value, bson.D{{Key: "$literal", Value: to}}}}})
 	}
 	return bson.D{{Key: "$expr", Value: bson.D{{Key: "$and", Value: both}}}}
 }

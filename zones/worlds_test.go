@@ -8,7 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -117,7 +117,7 @@ func drawCollection(t *rapid.T, w *topology.Topology, name string, zones []topol
 		}
 		if c.Sharded = rapid.Bool().Draw(t, "sharded"); c.Sharded {
 			c.Key, c.NoBalance = key, rapid.Bool().Draw(t, "held")
-			c.Chunks = []Chunk{{Min: bound(key, minKey), Max: bound(key, maxKey), Shard: "s0"}}
+			c.Chunks = []Chunk{{Min: shardkey.StartOf(key, shardkey.MinKey), Max: shardkey.StartOf(key, shardkey.MaxKey), Shard: "s0"}}
 		}
 		c.Validator = drawValidator(t)
 		c.Indexes = []Index{}
@@ -128,7 +128,7 @@ func drawCollection(t *rapid.T, w *topology.Topology, name string, zones []topol
 
 func drawValidator(t *rapid.T) bson.Raw {
 	theirs := document(bson.D{{Key: "total", Value: bson.D{{Key: "$gte", Value: 0}}}})
-	ours := rejection("dc", []stretch{pointOf(topology.StringOf("OLD"), "OLD")})
+	ours := rejection("dc", []topology.Range{{Zone: "OLD", Values: []topology.Value{topology.StringOf("OLD")}}})
 	return rapid.SampledFrom([]bson.Raw{nil, theirs, ours, allOf(theirs, ours), allOf(ours, theirs, theirs), allOf(theirs, theirs)}).Draw(t, "validator")
 }
 
@@ -136,8 +136,9 @@ func drawValidator(t *rapid.T) bson.Raw {
 func drawFound(t *rapid.T, w *topology.Topology, c Collection, key topology.Key, zones []topology.ZoneID) []Range {
 	var drawn []Range
 	if ns, ok := w.NamespaceOf(c.Name); ok {
-		wanted, _ := stretchesOf(w, ns)
-		for _, r := range rangesOf(key, wanted) {
+		wanted, _ := declaredRanges(w, ns)
+		ns.Unknown = topology.UnknownReport // without the gaps
+		for _, r := range keyRanges(ns, key, wanted) {
 			if rapid.Bool().Draw(t, "as wanted") {
 				drawn = append(drawn, r)
 			}
@@ -145,12 +146,12 @@ func drawFound(t *rapid.T, w *topology.Topology, c Collection, key topology.Key,
 	}
 	cuts := drawCuts(t, 5)
 	for i := range max(0, len(cuts)-1) {
-		drawn = append(drawn, Range{Min: bound(key, ValueOf(cuts[i])), Max: bound(key, ValueOf(cuts[i+1])), Zone: rapid.SampledFrom(zones).Draw(t, "found zone")})
+		drawn = append(drawn, Range{Min: shardkey.StartOf(key, shardkey.ValueOf(cuts[i])), Max: shardkey.StartOf(key, shardkey.ValueOf(cuts[i+1])), Zone: rapid.SampledFrom(zones).Draw(t, "found zone")})
 	}
 	var found []Range
 	for _, r := range drawn {
-		if r = disfigured(t, c, key, r, zones); routing.CompareKeys(r.Min, r.Max) < 0 && !slices.ContainsFunc(found, func(f Range) bool {
-			return routing.CompareKeys(f.Min, r.Max) < 0 && routing.CompareKeys(r.Min, f.Max) < 0
+		if r = disfigured(t, c, key, r, zones); shardkey.CompareKeys(r.Min, r.Max) < 0 && !slices.ContainsFunc(found, func(f Range) bool {
+			return shardkey.CompareKeys(f.Min, r.Max) < 0 && shardkey.CompareKeys(r.Min, f.Max) < 0
 		}) {
 			found = append(found, r)
 		}
@@ -162,8 +163,8 @@ func drawFound(t *rapid.T, w *topology.Topology, c Collection, key topology.Key,
 // disfigured writes a range in another way, or gives it to another zone.
 func disfigured(t *rapid.T, c Collection, key topology.Key, r Range, zones []topology.ZoneID) Range {
 	if len(key) > 1 && rapid.Bool().Draw(t, "usual end") {
-		if v, ok := r.single(key); ok {
-			r.Max = keyOfTwo(key, v, maxKey)
+		if v, ok := shardkey.SingleValue(key, r.Min, r.Max); ok {
+			r.Max = keyOfTwo(key, v, shardkey.MaxKey)
 		}
 	}
 	if rapid.Bool().Draw(t, "small integers") {
@@ -202,7 +203,7 @@ func smallIntegers(key bson.Raw) bson.Raw {
 }
 
 func prefix(key bson.Raw) bson.Raw {
-	first, _ := firstTwo(key)
+	first, _ := shardkey.FirstTwo(key)
 	elements, _ := key.Elements()
 	return document(bson.D{{Key: elements[0].Key(), Value: first}})
 }

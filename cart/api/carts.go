@@ -12,6 +12,7 @@ import (
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/cart/shipping"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // A write is what all writes of one cart have: whose, how, with which key.
@@ -65,7 +66,7 @@ func (a *api) listCarts(c *gin.Context) {
 		text, given := c.GetQuery("status")
 		status := cart.Status(text)
 		if given && !slices.Contains([]cart.Status{cart.Open, cart.Ordered, cart.Abandoned}, status) {
-			return nil, &cart.Error{Err: fmt.Errorf("%w: status %.100q", errParameter, status), Help: "open, ordered or abandoned"}
+			return nil, hint.New(fmt.Errorf("%w: status %.100q", errParameter, status), "open, ordered or abandoned")
 		}
 		return a.Store.Carts(ctx, p, of.dc, status, of.after, of.limit)
 	}, func(one cart.Cart) string { return one.CartID })
@@ -99,7 +100,7 @@ func (a *api) patchCart(c *gin.Context) {
 	}
 	a.change(c, &in, func(context.Context, write) (cart.Change, error) {
 		if in.Customer == nil {
-			return nil, &cart.Error{Err: fmt.Errorf("%w: nothing to change", errBody), Help: "send a customer"}
+			return nil, hint.New(fmt.Errorf("%w: nothing to change", errBody), "send a customer")
 		}
 		return cart.SetCustomer{Customer: *in.Customer}, nil
 	})
@@ -147,7 +148,7 @@ func (a *api) product(ctx context.Context, w write, sku string) (cart.Product, e
 	p.Read = consistency.Read{Concern: "majority", Mode: readpref.PrimaryMode}
 	product, err := a.Store.Product(ctx, p, w.handle.DataCenter, sku)
 	if err == nil && product.DelayedAt(a.Now()) {
-		err = &cart.Error{Err: fmt.Errorf("%w: %s until %s", cart.ErrDelayed, sku, product.Delayed.Format("2006-01-02")), Help: "take another product"}
+		err = hint.New(fmt.Errorf("%w: %s until %s", cart.ErrDelayed, sku, product.Delayed.Format("2006-01-02")), "take another product")
 	}
 	return product, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // ProblemBase begins the type of every problem; the rest is a heading of that document.
@@ -138,9 +139,8 @@ func (a *api) fail(c *gin.Context, err error) {
 	case shown:
 		p.Detail = err.Error()
 	}
-	var hinted interface{ Hint() string }
-	if shown && errors.As(err, &hinted) && hinted.Hint() != "" {
-		p.Hint = hinted.Hint()
+	if help := hint.Of(err); shown && help != "" {
+		p.Hint = help
 	}
 	switch k.status {
 	case http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:

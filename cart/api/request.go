@@ -23,6 +23,7 @@ import (
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/consistency/gintoken"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -43,7 +44,7 @@ func profileOf(c *gin.Context, allowed []string) (consistency.Profile, error) {
 	}
 	p, err := consistency.Lookup(name)
 	if err == nil && !slices.Contains(allowed, name) {
-		err = &cart.Error{Err: fmt.Errorf("%w: profile %q is not for this operation", errParameter, name), Help: "the profiles for it are " + strings.Join(allowed, ", ")}
+		err = hint.New(fmt.Errorf("%w: profile %q is not for this operation", errParameter, name), "the profiles for it are "+strings.Join(allowed, ", "))
 	}
 	return p, err
 }
@@ -134,7 +135,7 @@ func versionOf(c *gin.Context) (int64, error) {
 	}
 	version, err := strconv.ParseInt(strings.Trim(text, `"`), 10, 64)
 	if err != nil || text != etag(version) || version < 1 {
-		return 0, &cart.Error{Err: fmt.Errorf("%w: If-Match %.100q", errParameter, text), Help: `send the ETag of the cart, such as "3" with its quotes`}
+		return 0, hint.New(fmt.Errorf("%w: If-Match %.100q", errParameter, text), `send the ETag of the cart, such as "3" with its quotes`)
 	}
 	return version, nil
 }
@@ -164,12 +165,12 @@ func (a *api) page(c *gin.Context) (page, error) {
 		p.dc = topology.DatacenterID(dc)
 	}
 	if utf8.RuneCountInString(p.after) > longestName {
-		return p, &cart.Error{Err: fmt.Errorf("%w: after %.100q", errParameter, p.after), Help: "send the next of the page before"}
+		return p, hint.New(fmt.Errorf("%w: after %.100q", errParameter, p.after), "send the next of the page before")
 	}
 	if text, given := c.GetQuery("limit"); given {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > mostPage {
-			return p, &cart.Error{Err: fmt.Errorf("%w: limit %.100q", errParameter, text), Help: fmt.Sprintf("1 to %d", mostPage)}
+			return p, hint.New(fmt.Errorf("%w: limit %.100q", errParameter, text), fmt.Sprintf("1 to %d", mostPage))
 		}
 		p.limit = n
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // list answers with a page of something. last is the name of an entry, behind which the next page begins.
@@ -161,7 +162,7 @@ func (a *api) publish(c *gin.Context) {
 	switch {
 	case err != nil:
 	case in.Until.IsZero() || in.Until.Year() > 9999:
-		err = &cart.Error{Err: fmt.Errorf("%w: until", cart.ErrInvalid), Help: "send the date from which the product can be had again"}
+		err = hint.New(fmt.Errorf("%w: until", cart.ErrInvalid), "send the date from which the product can be had again")
 	default:
 		err = cart.CheckText("reason", in.Reason)
 	}
@@ -184,7 +185,7 @@ func (a *api) listNotices(c *gin.Context) {
 		if of.after != "" {
 			n, err := strconv.ParseInt(of.after, 10, 64)
 			if err != nil || n < 0 {
-				return nil, &cart.Error{Err: fmt.Errorf("%w: after %.100q", errParameter, of.after), Help: "the number of a notice"}
+				return nil, hint.New(fmt.Errorf("%w: after %.100q", errParameter, of.after), "the number of a notice")
 			}
 			after = n
 		}

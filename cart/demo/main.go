@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/geoshard/geoshard/cart/api"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
@@ -33,25 +34,10 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	fmt.Fprintln(stderr, "cartdemo:", err)
-	if hint := hintOf(err); hint != "" {
-		fmt.Fprintln(stderr, "cartdemo: hint:", hint)
+	if help := hint.Of(err); help != "" {
+		fmt.Fprintln(stderr, "cartdemo: hint:", help)
 	}
 	return 1
-}
-
-// hintOf is the hint of the outermost error that has one.
-func hintOf(err error) string {
-	for err != nil {
-		if h, ok := err.(interface{ Hint() string }); ok && h.Hint() != "" {
-			return h.Hint()
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return ""
-		}
-		err = u.Unwrap()
-	}
-	return ""
 }
 
 func newRoot() *cobra.Command {

@@ -20,6 +20,7 @@ import (
 	"github.com/geoshard/geoshard/cart/shipping"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
@@ -63,9 +64,6 @@ type ServeOptions struct {
 // ErrOpenToAll means that an instance would listen beyond this machine without TLS.
 var ErrOpenToAll = errors.New("this address can be reached from other machines, and there is no TLS")
 
-// ErrUnknownDatacenter means that the topology has no such datacenter, or that it holds no data.
-var ErrUnknownDatacenter = errors.New("no such datacenter")
-
 // Serve runs an instance until the context ends, and ends the requests under way in peace.
 func Serve(ctx context.Context, o ServeOptions) error {
 	if o.Log == nil {
@@ -78,7 +76,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 		o.Timeout = api.DefaultTimeout
 	}
 	if o.CertFile == "" && !o.Insecure && !serve.OnThisMachine(o.Listen) {
-		return &Error{Err: fmt.Errorf("listen on %s: %w", o.Listen, ErrOpenToAll), Help: "give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS"}
+		return hint.New(fmt.Errorf("listen on %s: %w", o.Listen, ErrOpenToAll), "give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS")
 	}
 	t, err := o.Target.complete(ctx, o.DataCenter)
 	if err != nil {
@@ -86,7 +84,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	}
 	if t.World != nil {
 		if dc, ok := t.World.Datacenter(o.DataCenter); !ok || dc.Role == topology.RoleVoter {
-			return &Error{Err: fmt.Errorf("%w: %s", ErrUnknownDatacenter, o.DataCenter), Help: "carts are at home in " + names(homes(t.World))}
+			return hint.New(fmt.Errorf("%w: %s", topology.ErrUnknownDatacenter, o.DataCenter), "carts are at home in "+names(homes(t.World)))
 		}
 	}
 	keys, err := o.keys()

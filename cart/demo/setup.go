@@ -12,6 +12,7 @@ import (
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
@@ -48,8 +49,8 @@ func Setup(ctx context.Context, o SetupOptions) error {
 		o.DataCenters = homes(t.World)
 	}
 	if len(o.DataCenters) == 0 {
-		return &Error{Err: errors.New("no datacenter is known that carts could be at home in"),
-			Help: "name them with --dc, or give a topology (-f) whose zones have the names of datacenters"}
+		return hint.New(errors.New("no datacenter is known that carts could be at home in"),
+			"name them with --dc, or give a topology (-f) whose zones have the names of datacenters")
 	}
 	s, _, err := t.connect(o.DataCenters[0], nil)
 	if err != nil {
@@ -98,7 +99,7 @@ func collections(ctx context.Context, s *store.Store, t Target, progress func(st
 func sharded(ctx context.Context, s *store.Store, t Target) error {
 	unsharded, err := s.Unsharded(ctx)
 	if err == nil && len(unsharded) > 0 {
-		err = &Error{Err: fmt.Errorf("%w: %s", ErrUnsharded, strings.Join(unsharded, ", ")), Help: "give a topology with -f, or shard them first, by " + t.Field + " and the second field of docs/cartdemo.md"}
+		err = hint.New(fmt.Errorf("%w: %s", ErrUnsharded, strings.Join(unsharded, ", ")), "give a topology with -f, or shard them first, by "+t.Field+" and the second field of docs/cartdemo.md")
 	}
 	return err
 }

@@ -2,14 +2,12 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/topology"
@@ -37,20 +35,8 @@ func validators(plan *zones.Plan) map[string]bson.Raw {
 // shard shards the collections and gives each datacenter's range its zone.
 func shard(ctx context.Context, c *catalog.Catalog, t Target, progress func(string)) error {
 	plan, err := planShop(ctx, c, t)
-	if err != nil {
+	if err != nil || plan.Empty() {
 		return err
-	}
-	if adds(plan) {
-		progress(fmt.Sprintf("collections and zones: %d steps, collections side by side", len(plan.Steps)))
-		if err := sideBySide(ctx, plan, c.ApplyDeps(catalog.LockOptions{})); err != nil {
-			return err
-		}
-		if plan, err = planShop(ctx, c, t); err != nil {
-			return err
-		}
-	}
-	if plan.Empty() {
-		return nil
 	}
 	progress(fmt.Sprintf("collections and zones: %d steps", len(plan.Steps)))
 	approve := func(_ context.Context, steps []zones.Step) (bool, error) {
@@ -59,80 +45,6 @@ func shard(ctx context.Context, c *catalog.Catalog, t Target, progress func(stri
 	_, err = zones.Apply(ctx, plan, c.ApplyDeps(catalog.LockOptions{}), zones.ApplyOptions{Approve: approve})
 	return err
 }
-
-// adds reports whether a plan has steps and all of them add to what is there, for collections that are not sharded yet: there is nothing to go back to, and no
-// document that the balancer could move meanwhile.
-func adds(plan *zones.Plan) bool {
-	fresh := map[string]bool{}
-	for _, step := range plan.Steps {
-		if s, ok := step.Change.(zones.ShardCollection); ok {
-			fresh[s.Collection] = true
-		}
-	}
-	return len(plan.Steps) > 0 && !slices.ContainsFunc(plan.Steps, func(s zones.Step) bool {
-		if _, ok := s.Change.(zones.AddShardToZone); ok {
-			return false
-		}
-		name := collectionOf(s.Change)
-		return name == "" || !fresh[name]
-	})
-}
-
-// collectionOf is the collection that a change adds to; empty for all other changes.
-func collectionOf(c zones.Change) string {
-	switch c := c.(type) {
-	case zones.AddRange:
-		return c.Collection
-	case zones.ShardCollection:
-		return c.Collection
-	case zones.SetValidator:
-		return c.Collection
-	}
-	return ""
-}
-
-// sideBySide makes a plan's steps under the lease: first those of zones, then those of the collections side by side, each collection's in their order. Over a
-// WAN, where each waits for round trips, that is several times as fast as zones.Apply, which has a journal to keep; whoever is interrupted plans again.
-func sideBySide(ctx context.Context, plan *zones.Plan, deps zones.ApplyDeps) error {
-	leased, lease, err := deps.Locker.Lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseWithin)
-		defer cancel()
-		_ = lease.Release(release) // one that cannot be given back expires
-	}()
-	byCollection := map[string][]zones.Change{}
-	for _, step := range plan.Steps {
-		name := collectionOf(step.Change)
-		byCollection[name] = append(byCollection[name], step.Change)
-	}
-	perform := func(ctx context.Context, changes []zones.Change) error {
-		for _, change := range changes {
-			if err := deps.Performer.Perform(ctx, change); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	err = perform(leased, byCollection[""])
-	delete(byCollection, "")
-	if err == nil {
-		group, together := errgroup.WithContext(leased)
-		for _, changes := range byCollection {
-			group.Go(func() error { return perform(together, changes) })
-		}
-		err = group.Wait()
-	}
-	if err != nil && errors.Is(context.Cause(leased), zones.ErrLeaseLost) {
-		err = &Error{Err: fmt.Errorf("%w: %w", zones.ErrLeaseLost, err), Help: "run setup again: what is there stays"}
-	}
-	return err
-}
-
-// releaseWithin bounds the giving back of the lease when the context has ended.
-const releaseWithin = 15 * time.Second
 
 // center is the shard whose home has the least sum of round trips to the homes of all shards: the servers' work of making collections goes from there.
 func center(world *topology.Topology) topology.ShardID {

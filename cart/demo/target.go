@@ -13,6 +13,7 @@ import (
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/redact"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -26,21 +27,6 @@ type Target struct {
 	// Database and Field are empty for the store's defaults; the field is that of the topology's shop.carts, where there is one.
 	Database, Field string
 }
-
-// An Error is an error with a way out.
-type Error struct {
-	Err  error
-	Help string
-}
-
-// Error returns the error without the hint.
-func (e *Error) Error() string { return e.Err.Error() }
-
-// Hint returns what to do next.
-func (e *Error) Hint() string { return e.Help }
-
-// Unwrap returns the error that the hint belongs to.
-func (e *Error) Unwrap() error { return e.Err }
 
 // complete fills in what the target leaves to the local cluster and the topology. dc may be empty: any.
 func (t Target) complete(ctx context.Context, dc topology.DatacenterID) (Target, error) {
@@ -66,7 +52,7 @@ func (t Target) complete(ctx context.Context, dc topology.DatacenterID) (Target,
 func (t *Target) attach(ctx context.Context, dc topology.DatacenterID) error {
 	running, err := local.Attach(ctx, t.Name, "")
 	if err != nil {
-		return &Error{Err: err, Help: "start it with geoshard cluster up, or give the connection string of another cluster in GEOSHARD_URI"}
+		return hint.New(err, "start it with geoshard cluster up, or give the connection string of another cluster in GEOSHARD_URI")
 	}
 	if t.World == nil {
 		t.World = running.Topology()

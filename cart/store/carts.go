@@ -13,6 +13,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -44,7 +45,7 @@ func (s *Store) Create(ctx context.Context, p consistency.Profile, key, customer
 	case mongo.IsDuplicateKeyError(err):
 		return s.recreated(ctx, p, h, r)
 	case refused(err, validationFailed): // by the zones' part of the validator: all the rest is ours
-		return cart.Cart{}, cart.OutcomeUnknown, &cart.Error{Err: fmt.Errorf("%w: %s", cart.ErrNoHome, h.DataCenter), Help: "make the cart in a datacenter that has a zone"}
+		return cart.Cart{}, cart.OutcomeUnknown, hint.New(fmt.Errorf("%w: %s", cart.ErrNoHome, h.DataCenter), "make the cart in a datacenter that has a zone")
 	case err != nil:
 		return cart.Cart{}, cart.OutcomeUnknown, fmt.Errorf("create cart: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -87,7 +88,7 @@ func (s *Store) close(ctx context.Context, was, next cart.Cart) error {
 		{Key: "$unset", Value: bson.D{{Key: "shippingDue", Value: ""}}},
 	})
 	if err == nil && result.MatchedCount == 0 {
-		return &cart.Error{Err: cart.ErrVersion, Help: "read the cart and decide again"}
+		return hint.New(cart.ErrVersion, "read the cart and decide again")
 	}
 	return err
 }
@@ -127,7 +128,7 @@ func (s *Store) lacks(ctx context.Context, dc topology.DatacenterID, items []car
 			short = append(short, fmt.Sprintf("%d of %s", item.Quantity, item.SKU))
 		}
 	}
-	return &cart.Error{Err: fmt.Errorf("%w: %s in %s", cart.ErrOutOfStock, strings.Join(short, ", "), dc), Help: "order less of it, or remove it from the cart"}
+	return hint.New(fmt.Errorf("%w: %s in %s", cart.ErrOutOfStock, strings.Join(short, ", "), dc), "order less of it, or remove it from the cart")
 }
 
 // replayed is the order of a checkout that was done before. The transaction that did it is safe once the cart is: see settled.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -78,7 +79,7 @@ func (s *Store) noticeOf(ctx context.Context, p consistency.Profile, n cart.Noti
 		return nil, err
 	}
 	if found.Request != n.Request {
-		return nil, &cart.Error{Err: cart.ErrKeyReused, Help: "make a new key for each request"}
+		return nil, hint.New(cart.ErrKeyReused, "make a new key for each request")
 	}
 	_, err = s.collection(notices, p).UpdateOne(ctx, s.at(found.DataCenter, "seq", found.Seq), nothing)
 	return &found, err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -136,7 +137,7 @@ func idOf(raw bson.Raw) string {
 // notFound turns the driver's answer for nothing into the domain's.
 func notFound(err error, what string) error {
 	if errors.Is(err, mongo.ErrNoDocuments) {
-		return &cart.Error{Err: errors.Join(cart.ErrNotFound), Help: "there is no " + what}
+		return hint.New(errors.Join(cart.ErrNotFound), "there is no "+what)
 	}
 	return err
 }

@@ -56,14 +56,14 @@ func (s *suite) matrix(t *testing.T) {
 
 func (s *suite) unknownNames(t *testing.T) {
 	ctx := s.context(t)
-	if _, err := s.URI("nowhere"); !errors.Is(err, cluster.ErrUnknownDatacenter) {
+	if _, err := s.URI("nowhere"); !errors.Is(err, topology.ErrUnknownDatacenter) {
 		t.Errorf("URI: got %v, want ErrUnknownDatacenter", err)
 	}
 	for what, do := range map[string]func(context.Context, string) error{
 		"kill": s.Kill, "pause": s.Pause, "start": s.Start,
 		"lag": func(ctx context.Context, m string) error { return s.SetLag(ctx, m, 0) },
 	} {
-		if err := do(ctx, "no/SUCH"); !errors.Is(err, cluster.ErrUnknownMember) {
+		if err := do(ctx, "no/SUCH"); !errors.Is(err, topology.ErrUnknownMember) {
 			t.Errorf("%s: got %v, want ErrUnknownMember", what, err)
 		}
 	}
@@ -75,7 +75,7 @@ func (s *suite) unknownNames(t *testing.T) {
 	}
 	for _, dc := range s.Topology().Datacenters {
 		_, err := s.URI(dc.ID)
-		if votes := dc.Role == topology.RoleVoter; votes != errors.Is(err, cluster.ErrUnknownDatacenter) {
+		if votes := dc.Role == topology.RoleVoter; votes != errors.Is(err, topology.ErrUnknownDatacenter) {
 			t.Errorf("URI of %s, voter %v: got %v", dc.ID, votes, err)
 		}
 	}

@@ -2,13 +2,13 @@ package clustertest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -120,9 +120,8 @@ func (s *suite) awaitWhole(t *testing.T) {
 
 // Hint is an error's hint on a line of its own, for the message of a test; empty for one that has none.
 func Hint(err error) string {
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		return "\nhint: " + hinted.Hint()
+	if help := hint.Of(err); help != "" {
+		return "\nhint: " + help
 	}
 	return ""
 }

@@ -118,7 +118,7 @@ func (c *Cluster) Network(dc topology.DatacenterID) (string, error) {
 	return "", cluster.UnknownDatacenter(dc, c.datacenters())
 }
 
-// MemberURI is the connection string of exactly one member, for clients on this machine, or ErrUnknownMember.
+// MemberURI is the connection string of exactly one member, for clients on this machine, or topology.ErrUnknownMember.
 func (c *Cluster) MemberURI(member string) (string, error) {
 	m, err := c.member(member)
 	if err != nil {

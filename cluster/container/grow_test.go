@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // A cluster that was not told what to grow by says so. (TestTwoDatacenters ends a growth halfway; e2e/scenarios lets a cluster grow to the end.)
@@ -13,8 +14,7 @@ func TestGrowthHasToBeDeclared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var hinted interface{ Hint() string }
-	if err := (&Cluster{settings: s}).Grow(t.Context()); !errors.Is(err, cluster.ErrUnsupported) || !errors.As(err, &hinted) || hinted.Hint() == "" {
+	if err := (&Cluster{settings: s}).Grow(t.Context()); !errors.Is(err, cluster.ErrUnsupported) || hint.Of(err) == "" {
 		t.Errorf("got %v, want ErrUnsupported with a hint", err)
 	}
 }

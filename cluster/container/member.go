@@ -24,6 +24,7 @@ import (
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // A member is one container with the process of one node.
@@ -156,10 +157,8 @@ func (c *Cluster) create(ctx context.Context, m *member, command []string) error
 // launch starts a member's container and tells the box about its address before anything can be fetched from there.
 func (c *Cluster) launch(ctx context.Context, m *member) error {
 	if _, err := c.docker.ContainerStart(ctx, m.container(), client.ContainerStartOptions{}); err != nil {
-		return &cluster.HintedError{
-			Err:  fmt.Errorf("start the container of %s: %w", m.node.Name, err),
-			Help: "the image " + c.settings.image + " needs mongod and mongos; scripts/image.sh makes one that has both",
-		}
+		return hint.New(fmt.Errorf("start the container of %s: %w", m.node.Name, err),
+			"the image "+c.settings.image+" needs mongod and mongos; scripts/image.sh makes one that has both")
 	}
 	state, address, err := c.inspect(ctx, m)
 	if err != nil {

@@ -24,8 +24,8 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/network"
 
-	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/container/internal/box"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -42,10 +42,8 @@ func (c *Cluster) openNetworks(ctx context.Context) error {
 		maps.Copy(all, labels(c.id))
 		made, err := network.New(ctx, network.WithLabels(all))
 		if err != nil {
-			return &cluster.HintedError{
-				Err:  fmt.Errorf("make the network of %s: %w", dc.ID, err),
-				Help: "Docker has addresses for some 30 networks by default: `docker network prune` removes those that nobody uses",
-			}
+			return hint.New(fmt.Errorf("make the network of %s: %w", dc.ID, err),
+				"Docker has addresses for some 30 networks by default: `docker network prune` removes those that nobody uses")
 		}
 		seen, err := c.docker.NetworkInspect(ctx, made.ID, client.NetworkInspectOptions{})
 		if err != nil {
@@ -218,10 +216,8 @@ func buildBoxFor(ctx context.Context, arch string) ([]byte, error) {
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, boxPackage)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	if out, err := build.CombinedOutput(); err != nil {
-		return nil, &cluster.HintedError{
-			Err:  fmt.Errorf("build the network's program: %w\n%s", err, bytes.TrimSpace(out)),
-			Help: "it is built with the go command, in the module that the tests belong to; or name a program that was built before by " + BoxEnv,
-		}
+		return nil, hint.New(fmt.Errorf("build the network's program: %w\n%s", err, bytes.TrimSpace(out)),
+			"it is built with the go command, in the module that the tests belong to; or name a program that was built before by "+BoxEnv)
 	}
 	return os.ReadFile(path)
 }

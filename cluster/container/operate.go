@@ -13,6 +13,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
@@ -68,7 +69,7 @@ func (c *Cluster) Pause(ctx context.Context, member string) error {
 	case state.Paused:
 		return nil
 	case !state.Running:
-		return &cluster.HintedError{Err: fmt.Errorf("pause %s: %w", member, cluster.ErrNotRunning), Help: "start it first"}
+		return hint.New(fmt.Errorf("pause %s: %w", member, cluster.ErrNotRunning), "start it first")
 	}
 	if _, err := c.docker.ContainerPause(ctx, m.container(), client.ContainerPauseOptions{}); err != nil {
 		return fmt.Errorf("pause %s: %w", member, err)
@@ -124,7 +125,7 @@ func (c *Cluster) Cut(ctx context.Context, a, b topology.DatacenterID) error {
 }
 
 // Apply puts a fault into force, written as the wan package parses it: "cut NYC->LON", "delay NYC LON 300ms". It returns
-// ErrBadFault, ErrUnknownDatacenter or ErrUnknownMember for what cannot be.
+// ErrBadFault, topology.ErrUnknownDatacenter or topology.ErrUnknownMember for what cannot be.
 func (c *Cluster) Apply(ctx context.Context, fault string) error {
 	return c.disturb(ctx, fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, lag.By) }, c.api.Apply)
 }
@@ -144,7 +145,7 @@ func (c *Cluster) disturb(ctx context.Context, fault string, onLag func(wan.Lag)
 		if bad := (*wan.FaultError)(nil); errors.As(err, &bad) {
 			help = bad.Hint()
 		}
-		return &cluster.HintedError{Err: fmt.Errorf("%w: %w", cluster.ErrBadFault, err), Help: help}
+		return hint.New(fmt.Errorf("%w: %w", cluster.ErrBadFault, err), help)
 	}
 	if lag, ok := parsed.(wan.Lag); ok {
 		return onLag(lag)

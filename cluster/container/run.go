@@ -9,9 +9,9 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/testcontainers/testcontainers-go"
 
-	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // ErrNoDocker means that no container runtime answers.
@@ -35,10 +35,8 @@ func Run(ctx context.Context, options ...Option) (*Cluster, error) {
 		err = provider.Health(ctx)
 	}
 	if err != nil {
-		return nil, &cluster.HintedError{
-			Err:  fmt.Errorf("run cluster in containers: %w: %w", ErrNoDocker, err),
-			Help: "start Docker, or say by DOCKER_HOST where it is",
-		}
+		return nil, hint.New(fmt.Errorf("run cluster in containers: %w: %w", ErrNoDocker, err),
+			"start Docker, or say by DOCKER_HOST where it is")
 	}
 	c := &Cluster{settings: s, id: ulid.Make().String(), started: time.Now(), provider: provider, docker: provider.Client()}
 	if c.settings.name == "" {

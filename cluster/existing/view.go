@@ -14,12 +14,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/redact"
 	"github.com/geoshard/geoshard/topology"
 )
-
-// ErrNoQueryRouter is returned by Connect when the connection string leads to something else than a query router.
-var ErrNoQueryRouter = errors.New("not a query router")
 
 // answerWithin is how long a status waits for one member.
 const answerWithin = 3 * time.Second
@@ -46,7 +44,7 @@ type View struct {
 
 var _ cluster.View = (*View)(nil)
 
-// Connect checks that a query router answers at the URI. It returns ErrNoQueryRouter for any other server. Errors hold
+// Connect checks that a query router answers at the URI. It returns topology.ErrNoQueryRouter for any other server. Errors hold
 // no credentials.
 func Connect(ctx context.Context, o Options) (*View, error) {
 	if o.Topology == nil || o.URI == "" {
@@ -74,10 +72,8 @@ func (v *View) check(ctx context.Context) error {
 		return err
 	}
 	if hello.Msg != "isdbgrid" {
-		return &cluster.HintedError{
-			Err:  fmt.Errorf("connect to %s: %w", Redact(v.options.URI), ErrNoQueryRouter),
-			Help: "give the connection string of a mongos, not of a replica set",
-		}
+		return hint.New(fmt.Errorf("connect to %s: %w", Redact(v.options.URI), topology.ErrNoQueryRouter),
+			"give the connection string of a mongos, not of a replica set")
 	}
 	return nil
 }

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/existing"
+	"github.com/geoshard/geoshard/topology"
 )
 
 func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
@@ -53,7 +53,7 @@ func TestViewAgreesWithSupervisor(t *testing.T) {
 	if u, err := v.URI(clustertest.SmallDC); err != nil || u != uri {
 		t.Errorf("URI: got %s, %v, want %s", u, err, uri)
 	}
-	if _, err := v.URI("NOWHERE"); !errors.Is(err, cluster.ErrUnknownDatacenter) {
+	if _, err := v.URI("NOWHERE"); !errors.Is(err, topology.ErrUnknownDatacenter) {
 		t.Errorf("URI: got %v, want ErrUnknownDatacenter", err)
 	}
 }
@@ -64,7 +64,7 @@ func TestConnectRefusesAMember(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := existing.Connect(t.Context(), existing.Options{URI: uri, Topology: c.Topology()}); !errors.Is(err, existing.ErrNoQueryRouter) {
+	if _, err := existing.Connect(t.Context(), existing.Options{URI: uri, Topology: c.Topology()}); !errors.Is(err, topology.ErrNoQueryRouter) {
 		t.Errorf("got %v, want ErrNoQueryRouter", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/topology"
 )
 
 // attached checks that another process sees and does what the supervisor sees and does.
@@ -34,7 +35,7 @@ func attached(t *testing.T, c *local.Cluster) {
 			t.Errorf("URI of %s: got %s, %v, want %s", dc.ID, got, err, want)
 		}
 	}
-	if err := r.Kill(ctx, "nyc/nowhere"); !errors.Is(err, cluster.ErrUnknownMember) || clustertest.Hint(err) == "" {
+	if err := r.Kill(ctx, "nyc/nowhere"); !errors.Is(err, topology.ErrUnknownMember) || clustertest.Hint(err) == "" {
 		t.Errorf("kill of an unknown member: got %v, want ErrUnknownMember with a hint", err)
 	}
 	if err := r.Apply(ctx, "cut"); !errors.Is(err, cluster.ErrBadFault) {

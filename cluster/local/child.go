@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/devmongos"
 )
 
@@ -52,10 +52,8 @@ func ChildMain() {
 }
 
 func errChildMain() error {
-	return &cluster.HintedError{
-		Err:  errors.New("start cluster: local.ChildMain was not called"),
-		Help: "call local.ChildMain() first thing in main or TestMain: the query router runs in a re-executed copy of the program",
-	}
+	return hint.New(errors.New("start cluster: local.ChildMain was not called"),
+		"call local.ChildMain() first thing in main or TestMain: the query router runs in a re-executed copy of the program")
 }
 
 func exitCode(err error) int {

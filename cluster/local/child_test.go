@@ -2,12 +2,11 @@ package local
 
 import (
 	"context"
-	"errors"
 	"net"
 	"testing"
 	"time"
 
-	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -15,8 +14,7 @@ func TestStartWantsChildMain(t *testing.T) {
 	childMainCalled.Store(false)
 	defer childMainCalled.Store(true)
 	_, err := Start(t.Context(), Options{})
-	var hinted *cluster.HintedError
-	if !errors.As(err, &hinted) || hinted.Hint() == "" {
+	if hint.Of(err) == "" {
 		t.Errorf("got %v, want an error with a hint", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -35,7 +36,7 @@ type controlRequest struct {
 // A controlError is an error on its way to another process.
 type controlError struct {
 	Message string `json:"error"`
-	Help    string `json:"hint,omitempty"`
+	Hint    string `json:"hint,omitempty"`
 	// Kind is the index of the sentinel in controlSentinels, -1 for none.
 	Kind int `json:"kind"`
 }
@@ -43,7 +44,7 @@ type controlError struct {
 // controlSentinels are the errors that callers branch on, so they have to survive the journey. Both ends are the same
 // program or nearly so; append only.
 var controlSentinels = []error{
-	cluster.ErrUnknownMember, cluster.ErrUnknownDatacenter, cluster.ErrUnsupported, cluster.ErrRunning,
+	topology.ErrUnknownMember, topology.ErrUnknownDatacenter, cluster.ErrUnsupported, cluster.ErrRunning,
 	cluster.ErrNotRunning, cluster.ErrClosed, cluster.ErrBadFault, context.DeadlineExceeded, context.Canceled,
 	cluster.ErrForeign,
 }
@@ -121,16 +122,12 @@ func answer(w http.ResponseWriter, value any, err error) {
 }
 
 func toControlError(err error) controlError {
-	e := controlError{Message: err.Error(), Kind: -1}
+	e := controlError{Message: err.Error(), Hint: hint.Of(err), Kind: -1}
 	for i, sentinel := range controlSentinels {
 		if errors.Is(err, sentinel) {
 			e.Kind = i
 			break
 		}
-	}
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		e.Help = hinted.Hint()
 	}
 	return e
 }
@@ -149,7 +146,7 @@ func (e *remoteError) Unwrap() error {
 }
 
 // Hint is the hint of the original.
-func (e *remoteError) Hint() string { return e.Help }
+func (e *remoteError) Hint() string { return e.controlError.Hint }
 
 func (s *controlServer) close(ctx context.Context) error {
 	const politeness = 500 * time.Millisecond // for answers that are being written

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -70,7 +71,7 @@ func StartDetached(ctx context.Context, o Options) (*Remote, error) {
 	if err != nil {
 		err = errors.Join(err, child.giveUp())
 		if text := supervisorWords(logPath); text != "" {
-			err = &cluster.HintedError{Err: err, Help: strings.TrimPrefix(hintOf(err)+"\n", "\n") + "the supervisor's log ends with:\n" + text}
+			err = hint.New(err, strings.TrimPrefix(hint.Of(err)+"\n", "\n")+"the supervisor's log ends with:\n"+text)
 		}
 		return nil, errors.Join(err, removeIfOurs(logPath, err))
 	}
@@ -101,14 +102,6 @@ func removeIfOurs(path string, err error) error {
 		return nil // the log of the one that runs
 	}
 	return removeSupervisorLog(path)
-}
-
-func hintOf(err error) string {
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		return hinted.Hint()
-	}
-	return ""
 }
 
 // A supervisorChild is the starter's side of a detached supervisor.

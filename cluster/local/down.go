@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // A Listed is one cluster that has a directory.
@@ -136,10 +137,8 @@ func clearName(ctx context.Context, name, root string) error {
 	})
 	switch {
 	case err != nil && patience.Err() != nil && ctx.Err() == nil:
-		return &cluster.HintedError{
-			Err:  fmt.Errorf("stop cluster %s: a process that its state does not name holds %s", name, filepath.Join(root, name+lockEnd)),
-			Help: "it may be one that starts the cluster: try again; otherwise end that process",
-		}
+		return hint.New(fmt.Errorf("stop cluster %s: a process that its state does not name holds %s", name, filepath.Join(root, name+lockEnd)),
+			"it may be one that starts the cluster: try again; otherwise end that process")
 	case err != nil:
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
@@ -26,8 +27,8 @@ func TestFaultErrors(t *testing.T) {
 		is    error
 		hint  string
 	}{
-		{"cut NYC NY", cluster.ErrUnknownDatacenter, `did you mean "NYC"?`},
-		{"isolate PARIS", cluster.ErrUnknownDatacenter, "known are NYC, LON"},
+		{"cut NYC NY", topology.ErrUnknownDatacenter, `did you mean "NYC"?`},
+		{"isolate PARIS", topology.ErrUnknownDatacenter, "known are NYC, LON"},
 		{"cut NYC", cluster.ErrBadFault, "a fault is one of"},
 		{"cut NYC NYC", cluster.ErrBadFault, "a fault is one of"},
 	} {
@@ -36,15 +37,15 @@ func TestFaultErrors(t *testing.T) {
 			err = network.Apply(parsed)
 		}
 		err = faultError("apply", c.fault, err)
-		if !errors.Is(err, c.is) || !strings.Contains(hintOf(err), c.hint) {
-			t.Errorf("%s: got %v (%s), want %v (%s)", c.fault, err, hintOf(err), c.is, c.hint)
+		if !errors.Is(err, c.is) || !strings.Contains(hint.Of(err), c.hint) {
+			t.Errorf("%s: got %v (%s), want %v (%s)", c.fault, err, hint.Of(err), c.is, c.hint)
 			continue
 		}
 		text := err.Error()
 		if strings.Contains(text, "\n") || strings.Count(text, c.fault) != 1 || strings.Count(text, c.is.Error()) != 1 {
 			t.Errorf("%s: got %q, want each thing said once", c.fault, text)
 		}
-		t.Logf("%s (%s)", text, hintOf(err))
+		t.Logf("%s (%s)", text, hint.Of(err))
 	}
 	if err := faultError("apply", "cut NYC LON", nil); err != nil {
 		t.Errorf("got %v, want nil", err)

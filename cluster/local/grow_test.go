@@ -10,7 +10,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/topology"
@@ -53,10 +52,10 @@ func TestGrow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Kill(t.Context(), "syd/SYD"); !errors.Is(err, cluster.ErrUnknownMember) {
+	if err := r.Kill(t.Context(), "syd/SYD"); !errors.Is(err, topology.ErrUnknownMember) {
 		t.Errorf("kill a member that is not there yet: got %v, want ErrUnknownMember", err)
 	}
-	if _, err := c.Dialer("SYD"); !errors.Is(err, cluster.ErrUnknownDatacenter) {
+	if _, err := c.Dialer("SYD"); !errors.Is(err, topology.ErrUnknownDatacenter) {
 		t.Errorf("dial from a datacenter that is not there yet: got %v, want ErrUnknownDatacenter", err)
 	}
 	soon, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)

@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // sleeper starts a process that nobody would miss.
@@ -113,14 +112,13 @@ func TestDownIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		err := Down(t.Context(), "held", dir)
-		var hinted *cluster.HintedError
-		if !errors.As(err, &hinted) || hinted.Hint() == "" {
+		if hint.Of(err) == "" {
 			t.Errorf("got %v, want an error with a hint", err)
 		}
 		if took := time.Since(began); took > answerToDown {
 			t.Errorf("took %s, want at most %s", took, answerToDown)
 		}
-		t.Logf("%v (%s)", err, hintOf(err))
+		t.Logf("%v (%s)", err, hint.Of(err))
 	})
 }
 

@@ -75,7 +75,7 @@ func (c *Cluster) Done() <-chan struct{} { return c.done }
 // Dir is the cluster's directory: state file, data and logs.
 func (c *Cluster) Dir() string { return c.dir }
 
-// LogPath returns the path of a member's log file, or ErrUnknownMember.
+// LogPath returns the path of a member's log file, or topology.ErrUnknownMember.
 func (c *Cluster) LogPath(member string) (string, error) { return c.book().logPath(member) }
 
 // URI is the connection string of a datacenter's query router, for that datacenter's clients. It holds no password: see SecretURI.
@@ -88,7 +88,7 @@ func (c *Cluster) SecretURI(dc topology.DatacenterID) (string, error) {
 	return c.book().uri(dc, c.security, true)
 }
 
-// MemberURI is the connection string of exactly one member, by its advertised address, or ErrUnknownMember. Clients that
+// MemberURI is the connection string of exactly one member, by its advertised address, or topology.ErrUnknownMember. Clients that
 // are to feel the WAN connect with the Dialer of their datacenter.
 func (c *Cluster) MemberURI(member string) (string, error) {
 	return c.book().memberURI(member, c.security, false)

@@ -10,6 +10,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 )
 
 const (
@@ -28,12 +29,12 @@ type nameLock struct {
 // file has the name of the lock.
 func lockName(root, name string) (*nameLock, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
-		return nil, &cluster.HintedError{Err: fmt.Errorf("make state directory: %w", err), Help: "set " + StateDirEnv + " to a directory that can be written"}
+		return nil, hint.New(fmt.Errorf("make state directory: %w", err), "set "+StateDirEnv+" to a directory that can be written")
 	}
 	path := filepath.Join(root, name+lockEnd)
 	for {
 		if err := writeNew(path, []byte(lockText)); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, &cluster.HintedError{Err: fmt.Errorf("lock cluster %s: %w", name, err), Help: "set " + StateDirEnv + " to a directory that can be written"}
+			return nil, hint.New(fmt.Errorf("lock cluster %s: %w", name, err), "set "+StateDirEnv+" to a directory that can be written")
 		}
 		if err := examineLock(path); err != nil {
 			return nil, err
@@ -48,10 +49,8 @@ func lockName(root, name string) (*nameLock, error) {
 		}
 		if !locked {
 			_ = file.Close()
-			return nil, &cluster.HintedError{
-				Err:  fmt.Errorf("start cluster %s: %w", name, cluster.ErrRunning),
-				Help: "attach to it, stop it with `geoshard cluster down --name " + name + "`, or choose another --name",
-			}
+			return nil, hint.New(fmt.Errorf("start cluster %s: %w", name, cluster.ErrRunning),
+				"attach to it, stop it with `geoshard cluster down --name "+name+"`, or choose another --name")
 		}
 		// The holder before us may have removed the file between our opening and locking it; then we hold nothing.
 		if sameFile(file, path) {

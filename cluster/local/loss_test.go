@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/mongobin"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -153,8 +154,8 @@ func TestForeignStaysUntouched(t *testing.T) {
 
 func refused(t *testing.T, what string, err error) {
 	t.Helper()
-	if !errors.Is(err, cluster.ErrForeign) || hintOf(err) == "" || !strings.Contains(err.Error(), "Documents") {
-		t.Errorf("%s: got %v (%s), want ErrForeign that names what is in the way, with a hint", what, err, hintOf(err))
+	if !errors.Is(err, cluster.ErrForeign) || hint.Of(err) == "" || !strings.Contains(err.Error(), "Documents") {
+		t.Errorf("%s: got %v (%s), want ErrForeign that names what is in the way, with a hint", what, err, hint.Of(err))
 	}
 }
 
@@ -289,8 +290,8 @@ func TestDownKeepsWhatIsNotOurs(t *testing.T) {
 	root := leftBehind(t, true)
 	add(t, root, theirs)
 	err := Down(t.Context(), "gone", root)
-	if !errors.Is(err, cluster.ErrForeign) || hintOf(err) == "" || !strings.Contains(err.Error(), "backup") {
-		t.Errorf("got %v (%s), want ErrForeign that names what stays", err, hintOf(err))
+	if !errors.Is(err, cluster.ErrForeign) || hint.Of(err) == "" || !strings.Contains(err.Error(), "backup") {
+		t.Errorf("got %v (%s), want ErrForeign that names what stays", err, hint.Of(err))
 	}
 	left := held(t, root)
 	for name := range left {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // markFile is the first file that a cluster's directory gets. A directory without it is somebody else's, whatever its
@@ -153,10 +154,8 @@ func sameDir(a, b string) bool {
 }
 
 func foreign(path, why string) error {
-	return &cluster.HintedError{
-		Err:  fmt.Errorf("%s: %w: %s", path, cluster.ErrForeign, why),
-		Help: "nothing was changed; choose another --name, or set " + StateDirEnv + " to a directory that holds nothing else",
-	}
+	return hint.New(fmt.Errorf("%s: %w: %s", path, cluster.ErrForeign, why),
+		"nothing was changed; choose another --name, or set "+StateDirEnv+" to a directory that holds nothing else")
 }
 
 func names(entries []fs.DirEntry) []string {

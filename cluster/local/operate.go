@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
@@ -65,7 +66,7 @@ func (c *Cluster) Cut(ctx context.Context, a, b topology.DatacenterID) error {
 }
 
 // Apply puts a fault into force, written as the wan package parses it: "cut NYC->LON", "lag nyc/LON 5s". It returns
-// ErrBadFault, ErrUnknownDatacenter or ErrUnknownMember for what cannot be.
+// ErrBadFault, topology.ErrUnknownDatacenter or topology.ErrUnknownMember for what cannot be.
 func (c *Cluster) Apply(ctx context.Context, fault string) error {
 	parsed, err := wan.ParseFault(fault)
 	if err != nil {
@@ -90,14 +91,14 @@ func faultError(verb, fault string, err error) error {
 		return err
 	}
 	var unknown *wan.UnknownError
-	if errors.As(err, &unknown) && errors.Is(err, wan.ErrUnknownDatacenter) {
+	if errors.As(err, &unknown) && errors.Is(err, topology.ErrUnknownDatacenter) {
 		known := make([]topology.DatacenterID, len(unknown.Known))
 		for i, name := range unknown.Known {
 			known[i] = topology.DatacenterID(name)
 		}
 		return fmt.Errorf("%s %q: %w", verb, fault, cluster.UnknownDatacenter(topology.DatacenterID(unknown.Name), known))
 	}
-	return &cluster.HintedError{Err: fmt.Errorf("%s: %w %q: %w", verb, cluster.ErrBadFault, fault, bad.Err), Help: bad.Hint()}
+	return hint.New(fmt.Errorf("%s: %w %q: %w", verb, cluster.ErrBadFault, fault, bad.Err), bad.Hint())
 }
 
 // Remove ends one fault that is in force.
@@ -137,10 +138,8 @@ func (c *Cluster) Heal(ctx context.Context) error {
 func (c *Cluster) SetLag(ctx context.Context, member string, lag time.Duration) error {
 	return c.operate(ctx, member, func(ctx context.Context, p *process) error {
 		if lag > 0 && p.Kind == kindData && c.security.encrypts() {
-			return &cluster.HintedError{
-				Err:  fmt.Errorf("lag %s: %w over TLS: the network cannot see which connections copy", member, cluster.ErrUnsupported),
-				Help: "start the cluster without TLS (--auth works without it)",
-			}
+			return hint.New(fmt.Errorf("lag %s: %w over TLS: the network cannot see which connections copy", member, cluster.ErrUnsupported),
+				"start the cluster without TLS (--auth works without it)")
 		}
 		return c.lags.Set(ctx, p, lag)
 	})

@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/mongobin"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -109,10 +109,8 @@ func checkName(name string) error {
 	if validName.MatchString(name) {
 		return nil
 	}
-	return &cluster.HintedError{
-		Err:  fmt.Errorf("bad cluster name %q", name),
-		Help: "use letters, digits, '-' and '_', at most 63 of them",
-	}
+	return hint.New(fmt.Errorf("bad cluster name %q", name),
+		"use letters, digits, '-' and '_', at most 63 of them")
 }
 
 // rootDir returns the directory that holds the clusters' directories.
@@ -123,7 +121,7 @@ func rootDir(dir string) (string, error) {
 	if dir == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			return "", &cluster.HintedError{Err: fmt.Errorf("find the cache directory: %w", err), Help: "set " + StateDirEnv}
+			return "", hint.New(fmt.Errorf("find the cache directory: %w", err), "set "+StateDirEnv)
 		}
 		dir = filepath.Join(cache, "geoshard", "clusters")
 	}

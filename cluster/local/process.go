@@ -17,6 +17,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // pollEvery is how often a state is looked at while something waits for it: short against the 100 ms and more that
@@ -143,10 +144,8 @@ func (p *process) setPaused(paused bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.run.alive() {
-		return &cluster.HintedError{
-			Err:  fmt.Errorf("pause %s: %w", p.Name, cluster.ErrNotRunning),
-			Help: "start it first",
-		}
+		return hint.New(fmt.Errorf("pause %s: %w", p.Name, cluster.ErrNotRunning),
+			"start it first")
 	}
 	if p.run.paused == paused {
 		return nil

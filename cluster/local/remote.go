@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
@@ -97,7 +98,7 @@ func (r *Remote) read() error {
 func (r *Remote) seen() *seen { return r.last.Load() }
 
 func notRunning(name, help string) error {
-	return &cluster.HintedError{Err: fmt.Errorf("cluster %s: %w", name, cluster.ErrNotRunning), Help: help}
+	return hint.New(fmt.Errorf("cluster %s: %w", name, cluster.ErrNotRunning), help)
 }
 
 // Name is the name the cluster was started with.

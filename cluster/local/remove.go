@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // mongodFiles are the names, below a member's data directory, of what mongod writes there.
@@ -57,10 +58,8 @@ func (m *mark) remove(dir string) error {
 	case len(s.problems) > 0:
 		return fmt.Errorf("remove cluster directory: %w", errors.Join(s.problems...))
 	case len(s.kept) > 0:
-		return &cluster.HintedError{
-			Err:  fmt.Errorf("remove cluster directory: %s stays, with %s: %w", dir, several(s.kept), cluster.ErrForeign),
-			Help: "the cluster's own files are gone; move away what is yours, or choose another --name",
-		}
+		return hint.New(fmt.Errorf("remove cluster directory: %s stays, with %s: %w", dir, several(s.kept), cluster.ErrForeign),
+			"the cluster's own files are gone; move away what is yours, or choose another --name")
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove cluster directory: %w", err)

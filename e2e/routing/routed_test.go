@@ -1,4 +1,4 @@
-package routing_test
+package shardkey_test
 
 import (
 	"bytes"

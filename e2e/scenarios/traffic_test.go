@@ -14,6 +14,7 @@ import (
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -105,7 +106,7 @@ func (o *shopper) settle(ctx context.Context, write func(context.Context) error)
 		attempt, end := context.WithTimeout(ctx, attemptWithin)
 		err := write(attempt)
 		end()
-		var refused *cart.Error
+		var refused *hint.Error
 		switch {
 		case err == nil:
 			return nil

@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -39,41 +40,18 @@ func told(t *testing.T, outcomes []outcome, secrets ...string) string {
 			t.Errorf("%s: got no error", o.name)
 			continue
 		}
-		hint := hintOf(o.err)
-		if hint == "" {
+		help := hint.Of(o.err)
+		if help == "" {
 			t.Errorf("%s: %v has no way out", o.name, o.err)
 		}
 		for _, secret := range secrets {
-			if strings.Contains(o.err.Error()+hint, secret) {
+			if strings.Contains(o.err.Error()+help, secret) {
 				t.Errorf("%s: the error shows %q", o.name, secret)
 			}
 		}
-		fmt.Fprintf(&b, "== %s\n%v\nhint: %s\n", o.name, o.err, strings.ReplaceAll(hint, "\n", "\nhint: "))
+		fmt.Fprintf(&b, "== %s\n%v\nhint: %s\n", o.name, o.err, strings.ReplaceAll(help, "\n", "\nhint: "))
 	}
 	return address.ReplaceAllString(b.String(), "HOST:PORT")
-}
-
-// hintOf is the hint of an error, or of the first with one that it wraps, as the command line finds it.
-func hintOf(err error) string {
-	for err != nil {
-		if h, ok := err.(interface{ Hint() string }); ok {
-			return h.Hint()
-		}
-		switch e := err.(type) {
-		case interface{ Unwrap() error }:
-			err = e.Unwrap()
-		case interface{ Unwrap() []error }:
-			for _, inner := range e.Unwrap() {
-				if hint := hintOf(inner); hint != "" {
-					return hint
-				}
-			}
-			return ""
-		default:
-			return ""
-		}
-	}
-	return ""
 }
 
 // Wrong input against a real cluster; testdata/errors.txt is what the user reads. What the topology alone is refused for is in the golden files of packages

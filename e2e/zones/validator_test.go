@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -51,8 +52,8 @@ func TestAValidatorReachesAPrimaryShardWithoutChunks(t *testing.T) {
 	// One that is set all the same is not taken for done.
 	rule := document(t, bson.D{{Key: "dc", Value: bson.D{{Key: "$exists", Value: true}}}})
 	err := s.Perform(t.Context(), zones.SetValidator{Collection: "validated.carts", Validator: rule, Level: "strict", Action: "error"})
-	if !errors.Is(err, catalog.ErrIgnored) || !strings.Contains(hintOf(err), "movePrimary") {
-		t.Errorf("got %v, hint %q, want ErrIgnored and movePrimary", err, hintOf(err))
+	if !errors.Is(err, catalog.ErrIgnored) || !strings.Contains(hint.Of(err), "movePrimary") {
+		t.Errorf("got %v, hint %q, want ErrIgnored and movePrimary", err, hint.Of(err))
 	}
 	t.Logf("%s\n  hint: %s", plan.Findings[i].Message, plan.Findings[i].Hint)
 	s.admin(t, bson.D{{Key: "movePrimary", Value: "validated"}, {Key: "to", Value: "s0"}})

@@ -26,6 +26,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/internal/mongobin"
+	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
 
@@ -181,9 +182,9 @@ func TestLoginsByPasswordAndCertificate(t *testing.T) {
 		uri  string
 		want error
 	}{
-		"a password":                         {uri("amy:sesame@", "authSource=admin"), catalog.ErrNoQueryRouter},
+		"a password":                         {uri("amy:sesame@", "authSource=admin"), topology.ErrNoQueryRouter},
 		"a wrong password":                   {uri("amy:hunter2@", "authSource=admin"), catalog.ErrLogin},
-		"a certificate":                      {byCertificate(ann), catalog.ErrNoQueryRouter},
+		"a certificate":                      {byCertificate(ann), topology.ErrNoQueryRouter},
 		"a certificate of nobody":            {byCertificate(bob), catalog.ErrLogin},
 		"a certificate of another authority": {byCertificate(eve), catalog.ErrLogin},
 		"no certificate":                     {uri("", "authMechanism=MONGODB-X509"), catalog.ErrLogin},
@@ -206,7 +207,7 @@ func TestLoginsByPasswordAndCertificate(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(a.cert)
 	o := options.Client().SetTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{pair}}).SetAuth(options.Credential{AuthMechanism: "MONGODB-X509"})
-	if _, err := catalog.Open(t.Context(), catalog.Options{URI: "mongodb://" + address, Client: o}); !errors.Is(err, catalog.ErrNoQueryRouter) {
+	if _, err := catalog.Open(t.Context(), catalog.Options{URI: "mongodb://" + address, Client: o}); !errors.Is(err, topology.ErrNoQueryRouter) {
 		t.Errorf("a certificate by options: got %v, want ErrNoQueryRouter", err)
 	}
 	// The server's own word for who was logged in by the connection string.

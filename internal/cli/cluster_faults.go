@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
@@ -96,7 +97,7 @@ ends the lag, and so does geoshard cluster heal.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			by, err := time.ParseDuration(args[1])
 			if err != nil || by < 0 {
-				return &usageError{msg: fmt.Sprintf("lag %q: want a duration of 0 or more", args[1]), hint: "such as 5s or 500ms; 0 ends the lag"}
+				return hint.New(fmt.Errorf("lag %q: want a duration of 0 or more", args[1]), "such as 5s or 500ms; 0 ends the lag")
 			}
 			c, err := attach(cmd)
 			if err != nil {

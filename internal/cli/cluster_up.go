@@ -11,6 +11,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/mongobin"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -66,9 +67,9 @@ that there is. With --tls all connections are encrypted, with certificates that 
 func (e *environment) up(ctx context.Context, name string, flags upFlags) error {
 	switch {
 	case flags.wanScale == 0:
-		return &usageError{msg: "--wan-scale 0 is neither a scale nor off", hint: "leave the delays out with a negative number, such as -1"}
+		return hint.New(errors.New("--wan-scale 0 is neither a scale nor off"), "leave the delays out with a negative number, such as -1")
 	case flags.electionTimeout <= 0:
-		return &usageError{msg: fmt.Sprintf("--election-timeout %s: want more than 0", flags.electionTimeout), hint: "2s suits one machine"}
+		return hint.New(fmt.Errorf("--election-timeout %s: want more than 0", flags.electionTimeout), "2s suits one machine")
 	}
 	src, world, err := readWorld(flags.file, flags.preset)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/spelling"
 )
 
@@ -34,11 +35,11 @@ the topology, and, while a cluster runs, its members.`,
 			case "powershell":
 				return root.GenPowerShellCompletionWithDesc(env.stdout)
 			}
-			hint := "the shells are bash, zsh, fish and powershell"
+			help := "the shells are bash, zsh, fish and powershell"
 			if near := spelling.Nearest(args[0], shells); near != "" {
-				hint = fmt.Sprintf("did you mean %q?", near)
+				help = fmt.Sprintf("did you mean %q?", near)
 			}
-			return &usageError{msg: fmt.Sprintf("unknown shell %q", args[0]), hint: hint}
+			return hint.New(fmt.Errorf("unknown shell %q", args[0]), help)
 		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/demo"
 	"github.com/geoshard/geoshard/internal/mongobin"
 )
@@ -90,7 +91,7 @@ func (e *environment) demo(ctx context.Context, name string, flags demoFlags) er
 
 func (f demoFlags) check() error {
 	if f.electionTimeout <= 0 {
-		return &usageError{msg: fmt.Sprintf("--election-timeout %s: want more than 0", f.electionTimeout), hint: "2s suits one machine"}
+		return hint.New(fmt.Errorf("--election-timeout %s: want more than 0", f.electionTimeout), "2s suits one machine")
 	}
 	if f.spoil == "" {
 		return nil

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/demo"
 	"github.com/geoshard/geoshard/internal/demo/dashboard"
 	"github.com/geoshard/geoshard/internal/serve"
@@ -34,20 +34,20 @@ func (f *demoServeFlags) add(cmd *cobra.Command) {
 func (f *demoServeFlags) bind(ctx context.Context) (net.Listener, error) {
 	if !f.serve {
 		if f.noStory {
-			return nil, &cluster.HintedError{Err: errors.New("--no-story leaves nothing to do"), Help: "give --serve with it"}
+			return nil, hint.New(errors.New("--no-story leaves nothing to do"), "give --serve with it")
 		}
 		return nil, nil
 	}
 	if _, _, err := net.SplitHostPort(f.listen); err != nil {
-		return nil, &cluster.HintedError{Err: fmt.Errorf("listen: %w", err), Help: "an address is written HOST:PORT, for example " + defaultDashboard}
+		return nil, hint.New(fmt.Errorf("listen: %w", err), "an address is written HOST:PORT, for example "+defaultDashboard)
 	}
 	if !f.insecure && !serve.OnThisMachine(f.listen) {
-		return nil, &cluster.HintedError{Err: fmt.Errorf("%s can be reached from other machines, and the dashboard has no TLS", f.listen),
-			Help: "leave --listen at an address of this machine, or give --insecure if something in front has TLS"}
+		return nil, hint.New(fmt.Errorf("%s can be reached from other machines, and the dashboard has no TLS", f.listen),
+			"leave --listen at an address of this machine, or give --insecure if something in front has TLS")
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
 	if err != nil {
-		return nil, &cluster.HintedError{Err: fmt.Errorf("listen: %w", err), Help: "choose another address by --listen; port 0 is any free one"}
+		return nil, hint.New(fmt.Errorf("listen: %w", err), "choose another address by --listen; port 0 is any free one")
 	}
 	return listener, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -19,14 +20,6 @@ const (
 // differences have been printed.
 var errDifferences = errors.New("there are differences")
 
-// A usageError says that a command line cannot be understood.
-type usageError struct{ msg, hint string }
-
-func (e *usageError) Error() string { return e.msg }
-
-// Hint tells how to write it.
-func (e *usageError) Hint() string { return e.hint }
-
 // finish prints a command's error and returns its exit code.
 func (e *environment) finish(err error) int {
 	switch {
@@ -39,8 +32,8 @@ func (e *environment) finish(err error) int {
 	default:
 		s := e.styles(e.stderr)
 		e.complain(s.bad.Render("geoshard:"), err.Error())
-		if hint := hintOf(err); hint != "" {
-			e.complain(s.warn.Render("geoshard: hint:"), hint)
+		if help := hint.Of(err); help != "" {
+			e.complain(s.warn.Render("geoshard: hint:"), help)
 		}
 	}
 	return exitFailed
@@ -61,30 +54,10 @@ type failure struct {
 }
 
 func newFailure(err error) failure {
-	f := failure{Error: err.Error(), Hint: hintOf(err)}
+	f := failure{Error: err.Error(), Hint: hint.Of(err)}
 	var invalid *topology.Errors
 	if errors.As(err, &invalid) {
 		f.Problems = invalid.Problems
 	}
 	return f
-}
-
-// hintOf returns the hint of the outermost error that has one to give.
-func hintOf(err error) string {
-	if h, ok := err.(interface{ Hint() string }); ok && h.Hint() != "" {
-		return h.Hint()
-	}
-	switch u := err.(type) {
-	case interface{ Unwrap() error }:
-		if inner := u.Unwrap(); inner != nil {
-			return hintOf(inner)
-		}
-	case interface{ Unwrap() []error }:
-		for _, inner := range u.Unwrap() {
-			if hint := hintOf(inner); hint != "" {
-				return hint
-			}
-		}
-	}
-	return ""
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -46,7 +47,7 @@ The presets:
 				return err
 			}
 			if file == "-" && schema {
-				return &usageError{msg: "--schema writes a file beside the document, and the standard output has no place", hint: "name a file, or run geoshard schema"}
+				return hint.New(errors.New("--schema writes a file beside the document, and the standard output has no place"), "name a file, or run geoshard schema")
 			}
 			if file == "-" {
 				_, err := env.stdout.Write(text)
@@ -90,7 +91,7 @@ func replaceableSchema(file string) error {
 	if err == nil && json.Unmarshal(text, &have) == nil && json.Unmarshal(topology.Schema(), &ours) == nil && have == ours {
 		return nil
 	}
-	return &usageError{msg: file + " exists already and is not the schema", hint: "move it away, or overwrite it with --force"}
+	return hint.New(fmt.Errorf("%s exists already and is not the schema", file), "move it away, or overwrite it with --force")
 }
 
 // writeNew writes a file that does not exist yet, or any with force.
@@ -101,7 +102,7 @@ func writeNew(file string, text []byte, force bool) error {
 	}
 	f, err := os.OpenFile(file, mode, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return &usageError{msg: file + " exists already", hint: "name another file, or overwrite it with --force"}
+		return hint.New(fmt.Errorf("%s exists already", file), "name another file, or overwrite it with --force")
 	}
 	if err != nil {
 		return fmt.Errorf("write file: %w", err)

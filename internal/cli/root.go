@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/spelling"
 )
 
@@ -82,11 +83,11 @@ func asGroup(group *cobra.Command) *cobra.Command {
 				names = append(names, sub.Name())
 			}
 		}
-		hint := "the commands are " + strings.Join(names, ", ")
+		help := "the commands are " + strings.Join(names, ", ")
 		if near := spelling.Nearest(args[0], names); near != "" {
-			hint = fmt.Sprintf("did you mean %q?", cmd.CommandPath()+" "+near)
+			help = fmt.Sprintf("did you mean %q?", cmd.CommandPath()+" "+near)
 		}
-		return &usageError{msg: fmt.Sprintf("unknown command %q", cmd.CommandPath()+" "+args[0]), hint: hint}
+		return hint.New(fmt.Errorf("unknown command %q", cmd.CommandPath()+" "+args[0]), help)
 	}
 	group.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return group
@@ -94,15 +95,15 @@ func asGroup(group *cobra.Command) *cobra.Command {
 
 // wrongFlag adds the nearest flag to the parser's message.
 func wrongFlag(cmd *cobra.Command, err error) error {
-	hint := "run " + cmd.CommandPath() + " --help"
+	help := "run " + cmd.CommandPath() + " --help"
 	if name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --"); unknown {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		if near := spelling.Nearest(name, names); near != "" {
-			hint = fmt.Sprintf("did you mean --%s?", near)
+			help = fmt.Sprintf("did you mean --%s?", near)
 		}
 	}
-	return &usageError{msg: err.Error(), hint: hint}
+	return hint.New(err, help)
 }
 
 // arguments wants one argument for each name. A name in brackets is optional.
@@ -125,6 +126,6 @@ func arguments(names ...string) cobra.PositionalArgs {
 		if len(args) > 0 {
 			got = strings.Join(args, " ")
 		}
-		return &usageError{msg: fmt.Sprintf("%s: want %s, got %s", cmd.CommandPath(), want, got), hint: "run " + cmd.CommandPath() + " --help"}
+		return hint.New(fmt.Errorf("%s: want %s, got %s", cmd.CommandPath(), want, got), "run "+cmd.CommandPath()+" --help")
 	}
 }

@@ -76,7 +76,7 @@ several datacenters; two headers that say where a client is. Exit code 1 when a 
 // checkRouting goes beyond the document's own rules: what a gateway needs, and what the defaults leave open.
 func checkRouting(src source, world *topology.Topology, v validation) validation {
 	problem := func(severity topology.Severity, path, msg, suggestion string) {
-		v.Problems = append(v.Problems, topology.Problem{Severity: severity, File: src.name, Path: path, Msg: msg, Suggestion: suggestion})
+		v.Problems = append(v.Problems, topology.Problem{Severity: severity, File: src.name, Path: path, Msg: msg, Hint: suggestion})
 	}
 	unstated := world.Router == nil
 	routed := *world

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/topology"
@@ -88,7 +89,7 @@ func (f *decideFlags) query(t *router.Table) (router.Query, error) {
 	if f.method != "" || f.path != "" {
 		u, err := url.ParseRequestURI("/" + strings.TrimPrefix(f.path, "/"))
 		if err != nil {
-			return q, &usageError{msg: fmt.Sprintf("--path %s: %v", f.path, err), hint: "write a path such as /v1/carts/LON.01K4B4B2V8G3T0000000000000"}
+			return q, hint.New(fmt.Errorf("--path %s: %v", f.path, err), "write a path such as /v1/carts/LON.01K4B4B2V8G3T0000000000000")
 		}
 		method := strings.ToUpper(f.method)
 		if method == "" {
@@ -104,13 +105,13 @@ func (f *decideFlags) query(t *router.Table) (router.Query, error) {
 			if home, _, ok := router.ParseHandle(f.cart); ok {
 				q.Home = home
 			} else if _, known := t.Owner(f.cart); !known {
-				return q, &usageError{msg: fmt.Sprintf("--cart %s is neither a handle nor a home", f.cart), hint: "a handle is HOME.ULID, such as LON.01K4B4B2V8G3T0000000000000"}
+				return q, hint.New(fmt.Errorf("--cart %s is neither a handle nor a home", f.cart), "a handle is HOME.ULID, such as LON.01K4B4B2V8G3T0000000000000")
 			}
 		}
 	}
 	if f.class != "" {
 		if err := q.Class.UnmarshalText([]byte(f.class)); err != nil {
-			return q, &usageError{msg: "--class: " + err.Error()}
+			return q, fmt.Errorf("--class: %w", err)
 		}
 	}
 	q.Redirect = q.Redirect || f.redirect
@@ -127,7 +128,7 @@ func (f *decideFlags) place(q *router.Query) error {
 	q.Lat, badLat = strconv.ParseFloat(strings.TrimSpace(lat), 64)
 	q.Long, badLong = strconv.ParseFloat(strings.TrimSpace(long), 64)
 	if badLat != nil || badLong != nil {
-		return &usageError{msg: fmt.Sprintf("--location %s is not latitude,longitude", f.location), hint: "for San Francisco: --location 37.77,-122.42"}
+		return hint.New(fmt.Errorf("--location %s is not latitude,longitude", f.location), "for San Francisco: --location 37.77,-122.42")
 	}
 	q.HasPlace = true
 	return nil
@@ -147,7 +148,7 @@ func (f *decideFlags) health(t *router.Table) (router.Health, error) {
 		shard, where, found := strings.Cut(pair, "=")
 		at := slices.Index(t.Shards(), topology.ShardID(shard))
 		if !found || at < 0 {
-			return h, &usageError{msg: fmt.Sprintf("--primary %s names no shard", pair), hint: "write SHARD=DATACENTER or SHARD=none; the shards are " + joined(t.Shards())}
+			return h, hint.New(fmt.Errorf("--primary %s names no shard", pair), "write SHARD=DATACENTER or SHARD=none; the shards are "+joined(t.Shards()))
 		}
 		if where == "none" {
 			h.Primaries[at] = router.Electing
@@ -172,11 +173,11 @@ func knownDatacenter(t *router.Table, flag, name string) (router.DC, error) {
 	for _, known := range t.DCs() {
 		names = append(names, t.Datacenter(known))
 	}
-	hint := "the datacenters are " + joined(names)
+	help := "the datacenters are " + joined(names)
 	if near := spelling.Nearest(name, names); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
+		help = fmt.Sprintf("did you mean %q?", near)
 	}
-	return router.NoDC, &usageError{msg: fmt.Sprintf("%s: unknown datacenter %q", flag, name), hint: hint}
+	return router.NoDC, hint.New(fmt.Errorf("%s: unknown datacenter %q", flag, name), help)
 }
 
 // A routed is what router decide shows.

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/router/gateway"
 	"github.com/geoshard/geoshard/signing"
@@ -211,11 +212,11 @@ func (s *routerServe) watch(ctx context.Context, gate *gateway.Gateway, server *
 // checkListeners refuses to be reached by strangers unless that is wanted.
 func (s *routerServe) checkListeners() error {
 	if s.tls.Certificate == "" && !s.insecure && !serve.OnThisMachine(s.listen) {
-		return &usageError{msg: fmt.Sprintf("--listen %s can be reached from other machines, and there is no TLS", s.listen),
-			hint: "give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS"}
+		return hint.New(fmt.Errorf("--listen %s can be reached from other machines, and there is no TLS", s.listen),
+			"give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS")
 	}
 	if s.adminListen != "" && !serve.OnThisMachine(s.adminListen) && !s.insecure {
-		return &usageError{msg: fmt.Sprintf("--admin-listen %s can be reached from other machines", s.adminListen), hint: "listen on 127.0.0.1, or give --insecure"}
+		return hint.New(fmt.Errorf("--admin-listen %s can be reached from other machines", s.adminListen), "listen on 127.0.0.1, or give --insecure")
 	}
 	return nil
 }

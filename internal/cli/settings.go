@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/spelling"
 )
 
@@ -88,11 +89,11 @@ func (e *environment) checkSettings(root *cobra.Command, path string) error {
 		if slices.Contains(known, key) {
 			continue
 		}
-		hint := "the settings are " + strings.Join(known, ", ")
+		help := "the settings are " + strings.Join(known, ", ")
 		if near := spelling.Nearest(key, known); near != "" {
-			hint = fmt.Sprintf("did you mean %q?", near)
+			help = fmt.Sprintf("did you mean %q?", near)
 		}
-		return &usageError{msg: fmt.Sprintf("read settings: %s: unknown setting %q", path, key), hint: hint}
+		return hint.New(fmt.Errorf("read settings: %s: unknown setting %q", path, key), help)
 	}
 	return nil
 }

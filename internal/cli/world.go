@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -30,7 +31,7 @@ type source struct {
 // readSource reads the file, or the preset. Where neither is named it reads geoshard.yaml.
 func readSource(file, preset string) (source, error) {
 	if file != "" && preset != "" {
-		return source{}, &usageError{msg: fmt.Sprintf("both the file %s and the preset %s are named", file, preset), hint: "name one of them"}
+		return source{}, hint.New(fmt.Errorf("both the file %s and the preset %s are named", file, preset), "name one of them")
 	}
 	if preset != "" {
 		text, err := configs.Read(preset)
@@ -41,7 +42,7 @@ func readSource(file, preset string) (source, error) {
 	}
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return source{}, &usageError{msg: fmt.Sprintf("there is no file %s", file), hint: "write one with geoshard init, or name a preset with --preset"}
+		return source{}, hint.New(fmt.Errorf("there is no file %s", file), "write one with geoshard init, or name a preset with --preset")
 	}
 	if err != nil {
 		return source{}, fmt.Errorf("read topology: %w", err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
@@ -67,7 +68,7 @@ func waitGoal(text string) (goal zones.WaitGoal, err error) {
 		return zones.WaitUnknown, nil
 	}
 	if err := goal.UnmarshalText([]byte(text)); err != nil {
-		return goal, &usageError{msg: "--wait: " + err.Error(), hint: "write --wait=moved or --wait=clean"}
+		return goal, hint.New(fmt.Errorf("--wait: %w", err), "write --wait=moved or --wait=clean")
 	}
 	return goal, nil
 }
@@ -76,7 +77,7 @@ func waitGoal(text string) (goal zones.WaitGoal, err error) {
 func (e *environment) applyFile(cmd *cobra.Command, file string, flags applyFlags, goal zones.WaitGoal) error {
 	for _, name := range []string{"file", "preset", "tighten", "prune", "shard-collections", "rate"} {
 		if cmd.Flags().Changed(name) {
-			return &usageError{msg: fmt.Sprintf("--%s has no effect on a saved plan", name), hint: "make the plan with it: geoshard plan --save " + file}
+			return hint.New(fmt.Errorf("--%s has no effect on a saved plan", name), "make the plan with it: geoshard plan --save "+file)
 		}
 	}
 	plan, err := loadPlan(file)

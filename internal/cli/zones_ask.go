@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 // terminalIn is the terminal that the input comes from, if it does.
@@ -46,7 +48,7 @@ func (e *environment) askSecret(ctx context.Context, prompt string) (string, err
 	}
 	line, err := interruptible(ctx, read)
 	if line = strings.TrimSpace(line); err == nil && line == "" {
-		err = &usageError{msg: "--uri -: nothing was entered", hint: "enter the connection string of a mongos"}
+		err = hint.New(errors.New("--uri -: nothing was entered"), "enter the connection string of a mongos")
 	}
 	return line, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/clusterflag"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -85,7 +86,7 @@ func (e *environment) target(cmd *cobra.Command, f clusterFlags) (target, error)
 func localTarget(cmd *cobra.Command) (target, error) {
 	c, err := attach(cmd)
 	if errors.Is(err, cluster.ErrNotRunning) {
-		err = &cluster.HintedError{Err: err, Help: "start it with geoshard cluster up, or give the connection string of another cluster: GEOSHARD_URI, --uri-file or --uri"}
+		err = hint.New(err, "start it with geoshard cluster up, or give the connection string of another cluster: GEOSHARD_URI, --uri-file or --uri")
 	}
 	if err != nil {
 		return target{}, err

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -92,7 +94,7 @@ datacenter that may hold its documents take their place. Where there is none it 
 
 func (e *environment) drain(cmd *cobra.Command, flags drainFlags, drained func(session, *zones.State) (*topology.Topology, []zones.Finding, error)) error {
 	if !flags.plan && (flags.outcome.save != "" || flags.outcome.exitCode) {
-		return &usageError{msg: "--save and --detailed-exitcode are about a plan", hint: "add --plan; the changed topology is written with --out"}
+		return hint.New(errors.New("--save and --detailed-exitcode are about a plan"), "add --plan; the changed topology is written with --out")
 	}
 	return e.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error {
 		state, err := s.ReadDeclared(ctx, s.world)

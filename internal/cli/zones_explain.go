@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/explain"
 )
@@ -79,7 +80,7 @@ func readFilter(name, text string) (bson.D, error) {
 		err = bson.UnmarshalExtJSON([]byte(text), false, &filter)
 	}
 	if err != nil {
-		return nil, &usageError{msg: fmt.Sprintf("%s %s: %v", name, text, err), hint: `write extended JSON, with field names in double quotes: '{"dataCenter": "NYC"}'`}
+		return nil, hint.New(fmt.Errorf("%s %s: %v", name, text, err), `write extended JSON, with field names in double quotes: '{"dataCenter": "NYC"}'`)
 	}
 	return filter, nil
 }
@@ -93,7 +94,7 @@ func oneNamespace(world *topology.Topology, named string) (string, error) {
 	if len(names) == 1 && len(world.Namespaces) == 1 {
 		return names[0], nil
 	}
-	return "", &usageError{msg: "which namespace?", hint: "name it with --ns; the topology has " + strings.Join(names, ", ")}
+	return "", hint.New(errors.New("which namespace?"), "name it with --ns; the topology has "+strings.Join(names, ", "))
 }
 
 // explanations are what a query costs clients in one datacenter after the other.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -143,7 +144,7 @@ func savePlan(file string, plan *zones.Plan) error {
 		return fmt.Errorf("save plan: %w", err)
 	default:
 		if _, err := zones.ReadPlan(bytes.NewReader(old)); err != nil {
-			return &usageError{msg: fmt.Sprintf("save plan: %s exists and is no plan", file), hint: "name another file"}
+			return hint.New(fmt.Errorf("save plan: %s exists and is no plan", file), "name another file")
 		}
 	}
 	text, err := json.MarshalIndent(plan, "", "  ")
@@ -160,7 +161,7 @@ func savePlan(file string, plan *zones.Plan) error {
 func loadPlan(file string) (*zones.Plan, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &usageError{msg: fmt.Sprintf("there is no plan %s", file), hint: "write it with geoshard plan --save " + file}
+		return nil, hint.New(fmt.Errorf("there is no plan %s", file), "write it with geoshard plan --save "+file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)

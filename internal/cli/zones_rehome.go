@@ -8,7 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/zones/rehome"
 )
 
@@ -36,11 +37,11 @@ extended JSON too; {} chooses all documents. --dry-run counts what would move.` 
 			if err != nil {
 				return err
 			}
-			if o.To, err = zones.ParseValue(to); err != nil {
-				return &usageError{msg: "--to " + err.Error(), hint: `write a string such as LON, or extended JSON: 44, {"$date":"2026-01-01T00:00:00Z"}, {"$oid":"…"}, {"$uuid":"…"}`}
+			if o.To, err = shardkey.ParseValue(to); err != nil {
+				return hint.New(fmt.Errorf("--to %w", err), `write a string such as LON, or extended JSON: 44, {"$date":"2026-01-01T00:00:00Z"}, {"$oid":"…"}, {"$uuid":"…"}`)
 			}
 			if o.Batch < 0 {
-				return &usageError{msg: fmt.Sprintf("--batch %d: want 1 or more", o.Batch), hint: "leave it out for " + strconv.Itoa(rehome.DefaultBatch)}
+				return hint.New(fmt.Errorf("--batch %d: want 1 or more", o.Batch), "leave it out for "+strconv.Itoa(rehome.DefaultBatch))
 			}
 			return env.withWorld(cmd, flags, func(ctx context.Context, s session) error {
 				if o.Namespace, err = oneNamespace(s.world, namespace); err != nil {

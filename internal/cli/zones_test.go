@@ -13,6 +13,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -74,8 +75,8 @@ func TestInterrupted(t *testing.T) {
 	if want := "interrupted: apply: step 3 of 7 (+ zone NYC: shard nyc): context canceled"; got.Error() != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if want := "2 steps are done and recorded; run apply again to go on from there"; hintOf(got) != want {
-		t.Errorf("got hint %q, want %q", hintOf(got), want)
+	if want := "2 steps are done and recorded; run apply again to go on from there"; hint.Of(got) != want {
+		t.Errorf("got hint %q, want %q", hint.Of(got), want)
 	}
 }
 

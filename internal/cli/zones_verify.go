@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/clusterflag"
 	"github.com/geoshard/geoshard/internal/redact"
 	"github.com/geoshard/geoshard/topology"
@@ -45,7 +46,7 @@ zone that leaves possible; --throttle and --spare-primaries spare the servers.` 
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.Sample < 0 || flags.Throttle < 0 || flags.Examples < 0 {
-				return &usageError{msg: "--sample, --throttle and --examples are numbers of documents: want 0 or more", hint: "leave the flag out for its default"}
+				return hint.New(errors.New("--sample, --throttle and --examples are numbers of documents: want 0 or more"), "leave the flag out for its default")
 			}
 			return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error { return env.verify(ctx, s, flags) })
 		},
@@ -116,7 +117,7 @@ func shardClient(s session, flags verifyFlags) (*options.ClientOptions, error) {
 func clientOptions(uri string) (*options.ClientOptions, error) {
 	o := options.Client().ApplyURI(uri)
 	if err := o.Validate(); err != nil {
-		return nil, &usageError{msg: "read the connection string of --shard-credentials: " + redact.Error(err, uri).Error(), hint: "such as mongodb://user:password@host/?authSource=admin&tls=true"}
+		return nil, hint.New(fmt.Errorf("read the connection string of --shard-credentials: %w", redact.Error(err, uri)), "such as mongodb://user:password@host/?authSource=admin&tls=true")
 	}
 	return o, nil
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // Given returns the one flag among --name, --uri and --uri-file that the command line has; "" where it has none. Several of them contradict each other.
@@ -19,7 +19,7 @@ func Given(flags *pflag.FlagSet) (string, error) {
 		}
 	}
 	if len(given) > 1 {
-		return "", &cluster.HintedError{Err: fmt.Errorf("several clusters are named: %s", strings.Join(given, " and ")), Help: "name one of them"}
+		return "", hint.New(fmt.Errorf("several clusters are named: %s", strings.Join(given, " and ")), "name one of them")
 	}
 	return strings.Join(given, ""), nil
 }
@@ -32,7 +32,7 @@ func ReadURI(file string) (string, error) {
 	}
 	uri := strings.TrimSpace(string(text))
 	if uri == "" || strings.ContainsAny(uri, "\r\n") {
-		return "", &cluster.HintedError{Err: fmt.Errorf("read the connection string: %s has to hold one line", file), Help: "such as mongodb://user:password@host:27017/?authSource=admin&tls=true"}
+		return "", hint.New(fmt.Errorf("read the connection string: %s has to hold one line", file), "such as mongodb://user:password@host:27017/?authSource=admin&tls=true")
 	}
 	return uri, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -34,8 +35,8 @@ func await(ctx context.Context, within time.Duration, what string, wanted func(c
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return &cluster.HintedError{Err: fmt.Errorf("waited %s in vain for %s: %w", time.Since(began).Round(time.Second), what, err),
-				Help: "is the machine busy with something else? a larger --election-timeout helps then"}
+			return hint.New(fmt.Errorf("waited %s in vain for %s: %w", time.Since(began).Round(time.Second), what, err),
+				"is the machine busy with something else? a larger --election-timeout helps then")
 		case <-tick.C:
 		}
 	}

@@ -3,7 +3,6 @@ package demo
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -112,9 +112,8 @@ func (p *play) perform(ctx context.Context, step Step) error {
 	p.step.Took = rounded(time.Since(began))
 	if err != nil {
 		p.step.Error = err.Error()
-		var hinted interface{ Hint() string }
-		if errors.As(err, &hinted) && hinted.Hint() != "" {
-			p.step.Error += " (" + hinted.Hint() + ")"
+		if help := hint.Of(err); help != "" {
+			p.step.Error += " (" + help + ")"
 		}
 	}
 	p.report.Steps = append(p.report.Steps, *p.step)

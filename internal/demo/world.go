@@ -14,6 +14,7 @@ import (
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/mongobin"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
@@ -85,8 +86,8 @@ func (w *World) start(ctx context.Context) error {
 		}
 	}
 	if len(w.homes) < 2 {
-		return &cluster.HintedError{Err: fmt.Errorf("preset %s: %d datacenters have a zone of their name, and the story is about two or more", w.preset, len(w.homes)),
-			Help: "take the preset nyc-lon-syd or us-east-west"}
+		return hint.New(fmt.Errorf("preset %s: %d datacenters have a zone of their name, and the story is about two or more", w.preset, len(w.homes)),
+			"take the preset nyc-lon-syd or us-east-west")
 	}
 	links, err := wan.New(wan.Options{Datacenters: ids(declared.Datacenters), Links: declared.Links})
 	if err != nil {
@@ -120,7 +121,7 @@ func declaredWorld(preset string) (*topology.Topology, error) {
 	}
 	carts, ok := world.Namespace(database + ".carts")
 	if !ok {
-		return nil, &cluster.HintedError{Err: fmt.Errorf("preset %s declares no %s.carts", preset, database), Help: "take the preset nyc-lon-syd or us-east-west"}
+		return nil, hint.New(fmt.Errorf("preset %s declares no %s.carts", preset, database), "take the preset nyc-lon-syd or us-east-west")
 	}
 	for _, ns := range store.Namespaces(database, carts.ZoneBy) {
 		if _, ok := world.Namespace(ns.Name); !ok {

@@ -273,8 +273,8 @@ func (a *auditor) look(ctx context.Context, whole, grouped bool) {
 }
 
 // unavailable are the codes that say that data of that time cannot be read any more or not just now (SnapshotTooOld, SnapshotUnavailable,
-// StaleChunkHistory, MigrationConflict), besides those of deadServer.
-var unavailable = []string{"239", "246", "250", "316"}
+// StaleChunkHistory, TransactionExceededLifetimeLimitSeconds, which is 10 s here, MigrationConflict), besides those of deadServer.
+var unavailable = []string{"239", "246", "250", "290", "316"}
 
 // failed notes a read that did not come to its end. Nothing false was read then.
 func (a *auditor) failed(err error, took time.Duration) {

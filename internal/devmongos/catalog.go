@@ -11,7 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -27,7 +27,7 @@ type route struct {
 	ns string
 	db *database
 	// table is nil if the collection is not sharded, or does not exist.
-	table *routing.Table
+	table *shardkey.Table
 	// accepted has the shards that have executed something by this route.
 	accepted sync.Map
 }
@@ -125,7 +125,7 @@ func (c *catalogue) readRoute(ctx context.Context, ns, name string) (*route, err
 	for {
 		table, err := c.readTable(ctx, ns)
 		switch {
-		case errors.Is(err, routing.ErrInconsistentChunks) && pace.wait(ctx):
+		case errors.Is(err, shardkey.ErrInconsistentChunks) && pace.wait(ctx):
 			continue // a migration committed in the middle of the read
 		case err != nil:
 			return nil, err
@@ -140,7 +140,7 @@ func (c *catalogue) readRoute(ctx context.Context, ns, name string) (*route, err
 }
 
 // readTable returns nil for a collection that is not sharded.
-func (c *catalogue) readTable(ctx context.Context, ns string) (*routing.Table, error) {
+func (c *catalogue) readTable(ctx context.Context, ns string) (*shardkey.Table, error) {
 	entry, err := c.router.findOne(ctx, "config", "collections", bson.D{{Key: "_id", Value: ns}})
 	if errors.Is(err, errNoDocument) || err == nil && truth(field(entry, "dropped")) {
 		return nil, nil
@@ -156,7 +156,7 @@ func (c *catalogue) readTable(ctx context.Context, ns string) (*routing.Table, e
 	if err != nil {
 		return nil, err
 	}
-	return routing.NewTable(bson.Raw(entry), chunks)
+	return shardkey.NewTable(bson.Raw(entry), chunks)
 }
 
 // database returns the entry of a database; errNoDatabase if there is none, which is not cached.

@@ -47,7 +47,7 @@ func TestCausality(t *testing.T) {
 		}
 	})
 	c.spreadCausal(ctx, t, "causal", "loose")
-	reads := testkit.Count(t, "causal reads on each", 750, 20_000)
+	reads := testkit.Count(t, "causal reads on each", 300, 20_000)
 	for _, target := range []struct {
 		name    string
 		clients []*mongo.Client

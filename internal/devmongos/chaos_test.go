@@ -44,8 +44,8 @@ func TestChaos(t *testing.T) {
 	c.spreadCausal(ctx, t, "faults")
 	s := testkit.Seed(t)
 	rounds := testkit.Count(t, "rounds of a killed router, a killed primary, a paused primary, a cut link and moves between them", 1, 12)
-	writers, readers := testkit.Count(t, "writers", 8, chaosWriters), testkit.Count(t, "readers", 3, chaosReaders)
-	tellers, auditors := testkit.Count(t, "tellers", 6, bankTellers), testkit.Count(t, "auditors", 3, bankAuditors)
+	writers, readers := testkit.Count(t, "writers", 4, chaosWriters), testkit.Count(t, "readers", 2, chaosReaders)
+	tellers, auditors := testkit.Count(t, "tellers", 3, bankTellers), testkit.Count(t, "auditors", 2, bankAuditors)
 	causal := testkit.Count(t, "causal sessions", 3, causalWriters)
 
 	ledger, record := newLedger(), newBankRecord(t.Logf)

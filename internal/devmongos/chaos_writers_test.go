@@ -99,7 +99,7 @@ func (l *ledger) interrupted(err error) {
 func codeOf(err error) string {
 	var server mongo.ServerError
 	switch {
-	case errors.As(err, &server) && len(server.ErrorCodes()) > 0:
+	case errors.As(err, &server) && len(server.ErrorCodes()) > 0 && server.ErrorCodes()[0] != 0: // a cursor's broken connection is a command's error with code 0
 		return fmt.Sprint(server.ErrorCodes()[0])
 	case errors.Is(err, context.DeadlineExceeded), mongo.IsTimeout(err):
 		return "deadline"

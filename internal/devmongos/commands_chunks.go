@@ -7,7 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 )
 
 // chunkCommands move, split and merge chunks. After each the routing table is read again.
@@ -91,37 +91,37 @@ func (r *router) freshRoute(ctx context.Context, req *request) (*route, error) {
 }
 
 // chosenChunk is the chunk that a command names by bounds or by a filter that fixes its shard key.
-func chosenChunk(table *routing.Table, body bsoncore.Document) (routing.Chunk, error) {
+func chosenChunk(table *shardkey.Table, body bsoncore.Document) (shardkey.Chunk, error) {
 	if bounds := arrayValues(field(body, "bounds")); bounds != nil {
 		low, high, err := boundsOf(bounds)
 		if err != nil {
-			return routing.Chunk{}, err
+			return shardkey.Chunk{}, err
 		}
 		for _, c := range table.Chunks() {
-			if routing.CompareKeys(c.Min, low) == 0 && routing.CompareKeys(c.Max, high) == 0 {
+			if shardkey.CompareKeys(c.Min, low) == 0 && shardkey.CompareKeys(c.Max, high) == 0 {
 				return c, nil
 			}
 		}
-		return routing.Chunk{}, refuse(codeBadValue, "no chunk found with the shard key bounds %s, %s", low, high)
+		return shardkey.Chunk{}, refuse(codeBadValue, "no chunk found with the shard key bounds %s, %s", low, high)
 	}
 	find := bson.Raw(documentField(body, "find"))
 	if find == nil {
-		return routing.Chunk{}, refuse(codeInvalidOptions, "need to specify find or bounds")
+		return shardkey.Chunk{}, refuse(codeInvalidOptions, "need to specify find or bounds")
 	}
 	key, ok := table.Pattern().PointOf(find)
 	if !ok {
-		return routing.Chunk{}, refuse(codeShardKeyNotFound, "no shard key found in chunk query %s", find)
+		return shardkey.Chunk{}, refuse(codeShardKeyNotFound, "no shard key found in chunk query %s", find)
 	}
 	return chunkOf(table, key)
 }
 
-func chunkOf(table *routing.Table, key bson.Raw) (routing.Chunk, error) {
+func chunkOf(table *shardkey.Table, key bson.Raw) (shardkey.Chunk, error) {
 	for _, c := range table.Chunks() {
-		if routing.CompareKeys(c.Min, key) <= 0 && routing.CompareKeys(key, c.Max) < 0 {
+		if shardkey.CompareKeys(c.Min, key) <= 0 && shardkey.CompareKeys(key, c.Max) < 0 {
 			return c, nil
 		}
 	}
-	return routing.Chunk{}, refuse(codeShardKeyNotFound, "no chunk contains the shard key %s", key)
+	return shardkey.Chunk{}, refuse(codeShardKeyNotFound, "no chunk contains the shard key %s", key)
 }
 
 func boundsOf(bounds []bsoncore.Value) (low, high bson.Raw, err error) {
@@ -156,29 +156,29 @@ func (r *router) split(ctx context.Context, req *request) (bsoncore.Document, er
 	})
 }
 
-func (r *router) splitPoint(ctx context.Context, req *request, rt *route) (routing.Chunk, bson.Raw, error) {
+func (r *router) splitPoint(ctx context.Context, req *request, rt *route) (shardkey.Chunk, bson.Raw, error) {
 	if middle := bson.Raw(documentField(req.body, "middle")); middle != nil {
 		if fields := rt.table.Pattern().Fields(); len(fields) != fieldCount(middle) {
-			return routing.Chunk{}, nil, refuse(codeShardKeyNotFound, "middle %s needs all fields of the shard key %s", middle, rt.table.Pattern().Raw())
+			return shardkey.Chunk{}, nil, refuse(codeShardKeyNotFound, "middle %s needs all fields of the shard key %s", middle, rt.table.Pattern().Raw())
 		}
 		chunk, err := chunkOf(rt.table, middle)
 		return chunk, middle, err
 	}
 	chunk, err := chosenChunk(rt.table, req.body)
 	if err != nil {
-		return routing.Chunk{}, nil, err
+		return shardkey.Chunk{}, nil, err
 	}
 	rep, err := r.onShard(ctx, req, chunk.Shard, "admin", bson.D{
 		{Key: "splitVector", Value: rt.ns}, {Key: "keyPattern", Value: rt.table.Pattern().Raw()},
 		{Key: "min", Value: chunk.Min}, {Key: "max", Value: chunk.Max}, {Key: "force", Value: true},
 	})
 	if err != nil {
-		return routing.Chunk{}, nil, err
+		return shardkey.Chunk{}, nil, err
 	}
 	for _, key := range arrayValues(field(rep.doc, "splitKeys")) {
 		return chunk, bson.Raw(key.Data), nil
 	}
-	return routing.Chunk{}, nil, refuse(codeBadValue, "chunk has too few documents to be split at its median: name the key with middle")
+	return shardkey.Chunk{}, nil, refuse(codeBadValue, "chunk has too few documents to be split at its median: name the key with middle")
 }
 
 func fieldCount(doc bson.Raw) int {

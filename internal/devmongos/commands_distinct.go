@@ -9,7 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -134,7 +134,7 @@ func (r *router) distinctPerShard(ctx context.Context, req *request, db, collect
 }
 
 func compareValues(a, b bsoncore.Value) int {
-	return routing.Compare(bson.RawValue{Type: bson.Type(a.Type), Value: a.Data}, bson.RawValue{Type: bson.Type(b.Type), Value: b.Data})
+	return shardkey.Compare(bson.RawValue{Type: bson.Type(a.Type), Value: a.Data}, bson.RawValue{Type: bson.Type(b.Type), Value: b.Data})
 }
 
 func distinctReply(values []bsoncore.Value) (bsoncore.Document, error) {

@@ -6,7 +6,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -33,8 +33,8 @@ type destination struct {
 }
 
 // idPattern extracts an exact _id from a filter.
-var idPattern = func() routing.Pattern {
-	p, err := routing.ParsePattern(bson.Raw(build(func(dst []byte) []byte { return bsoncore.AppendInt32Element(dst, "_id", 1) })))
+var idPattern = func() shardkey.Pattern {
+	p, err := shardkey.ParsePattern(bson.Raw(build(func(dst []byte) []byte { return bsoncore.AppendInt32Element(dst, "_id", 1) })))
 	if err != nil {
 		panic(err)
 	}
@@ -57,7 +57,7 @@ func destinationOf(kind string, statement bsoncore.Document, rt *route) (destina
 	}
 }
 
-func destinationOfKey(table *routing.Table, doc bsoncore.Document) (destination, error) {
+func destinationOfKey(table *shardkey.Table, doc bsoncore.Document) (destination, error) {
 	key, err := table.Pattern().KeyOf(bson.Raw(doc))
 	if err != nil {
 		return destination{}, refuse(codeShardKeyNotFound, "%v", err)
@@ -65,7 +65,7 @@ func destinationOfKey(table *routing.Table, doc bsoncore.Document) (destination,
 	return destinationAt(table, key)
 }
 
-func destinationAt(table *routing.Table, key bson.Raw) (destination, error) {
+func destinationAt(table *shardkey.Table, key bson.Raw) (destination, error) {
 	shard := table.ShardFor(key)
 	if shard == "" {
 		return destination{}, refuse(codeShardKeyNotFound, "no chunk of %s contains the shard key %s", table.Namespace(), key)
@@ -73,7 +73,7 @@ func destinationAt(table *routing.Table, key bson.Raw) (destination, error) {
 	return destination{reach: reachOne, shard: shard}, nil
 }
 
-func destinationOfUpdate(table *routing.Table, statement bsoncore.Document) (destination, error) {
+func destinationOfUpdate(table *shardkey.Table, statement bsoncore.Document) (destination, error) {
 	filter := bson.Raw(documentField(statement, "q"))
 	collation := bson.Raw(documentField(statement, "collation"))
 	target := table.Target(filter, collation)
@@ -99,7 +99,7 @@ func destinationOfUpdate(table *routing.Table, statement bsoncore.Document) (des
 }
 
 // destinationOfReplacement goes by the replacement's own key, as mongos does: a replacement cannot change it to another shard's.
-func destinationOfReplacement(table *routing.Table, filter bson.Raw, replacement bsoncore.Document) (destination, error) {
+func destinationOfReplacement(table *shardkey.Table, filter bson.Raw, replacement bsoncore.Document) (destination, error) {
 	if slices.Contains(table.Pattern().Fields(), "_id") && field(replacement, "_id").Type == 0 {
 		if id, ok := idPattern.PointOf(filter); ok {
 			replacement = edit(nil, replacement, func(string) bool { return false }, func(dst []byte) []byte {
@@ -110,7 +110,7 @@ func destinationOfReplacement(table *routing.Table, filter bson.Raw, replacement
 	return destinationOfKey(table, replacement)
 }
 
-func destinationOfDelete(table *routing.Table, statement bsoncore.Document) (destination, error) {
+func destinationOfDelete(table *shardkey.Table, statement bsoncore.Document) (destination, error) {
 	filter := bson.Raw(documentField(statement, "q"))
 	collation := bson.Raw(documentField(statement, "collation"))
 	target := table.Target(filter, collation)
@@ -128,7 +128,7 @@ func destinationOfDelete(table *routing.Table, statement bsoncore.Document) (des
 }
 
 // isExactID tells that the filter can match only the one document with its _id, under the collation that counts for _id.
-func isExactID(table *routing.Table, filter, collation bson.Raw) bool {
+func isExactID(table *shardkey.Table, filter, collation bson.Raw) bool {
 	if len(collation) > 0 && table.DefaultCollation() == nil && stringField(bsoncore.Document(collation), "locale") != "simple" {
 		return false
 	}

@@ -274,7 +274,7 @@ func TestDifferential(t *testing.T) {
 	prepare(ctx, t, plain, specs)
 	sharded.spread(ctx, t, specs)
 	sharded.profile(ctx, t, "diff", "diff2")
-	c := comparison{seed: testkit.Seed(t), operations: testkit.Count(t, "operations", 600, 10_000), enough: 25, want: server{name: "plain", client: plain}, got: server{name: "devmongos", client: sharded.client}, specs: specs}
+	c := comparison{seed: testkit.Seed(t), operations: testkit.Count(t, "operations", 400, 10_000), enough: 25, want: server{name: "plain", client: plain}, got: server{name: "devmongos", client: sharded.client}, specs: specs}
 	found := c.run(ctx, t.Logf)
 	t.Logf("seed %d: %s", c.seed, found)
 	if len(found.differences) > 0 {

@@ -14,11 +14,13 @@ import (
 // prepare makes the collections on a plain server as the sharded one has them: with the index of the shard key.
 func prepare(ctx context.Context, t testing.TB, client *mongo.Client, specs []spec) {
 	t.Helper()
-	for _, s := range specs {
-		db := client.Database(s.db)
-		if err := db.Collection(s.name).Drop(ctx); err != nil {
+	for _, s := range specs { // whole databases: an earlier test may have written $out and $merge targets
+		if err := client.Database(s.db).Drop(ctx); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, s := range specs {
+		db := client.Database(s.db)
 		if err := db.CreateCollection(ctx, s.name); err != nil {
 			t.Fatal(err)
 		}

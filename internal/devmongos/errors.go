@@ -112,17 +112,6 @@ type transportError struct {
 func (e *transportError) Error() string { return fmt.Sprintf("ask %s: %v", e.Host, e.Err) }
 func (e *transportError) Unwrap() error { return e.Err }
 
-// A hintError adds the way out to an error of Run.
-type hintError struct {
-	error
-	hint string
-}
-
-func (e *hintError) Unwrap() error { return e.error }
-
-// Hint says what to do about the error.
-func (e *hintError) Hint() string { return e.hint }
-
 // asCommandError turns any error into what a client is told.
 func asCommandError(err error) *commandError {
 	var command *commandError

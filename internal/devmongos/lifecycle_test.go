@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/testkit"
 )
 
@@ -60,8 +61,7 @@ func secondRouter(t *testing.T, c *smallCluster) {
 
 func coreMustBeFree(t *testing.T, c *smallCluster) {
 	err := Run(t.Context(), Config{Listen: "127.0.0.1:0", ConfigServers: c.config, Core: c.shards["s0"].members[0], Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	var hinted interface{ Hint() string }
-	if !errors.Is(err, ErrForeignCore) || !errors.As(err, &hinted) || hinted.Hint() == "" {
+	if !errors.Is(err, ErrForeignCore) || hint.Of(err) == "" {
 		t.Errorf("got %v, want ErrForeignCore with a hint", err)
 	}
 }

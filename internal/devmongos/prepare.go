@@ -9,6 +9,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 const (
@@ -30,8 +32,8 @@ func (r *router) prepareCore(ctx context.Context) error {
 		return err
 	}
 	if v := stringField(info, "version"); !strings.HasPrefix(v, supportedVersion) {
-		return &hintError{fmt.Errorf("%w: core runs %s", ErrVersion, v),
-			"the development query router works with MongoDB 6.0.x only; use a real mongos with other versions, or set GEOSHARD_MONGOD to a mongod 6.0"}
+		return hint.New(fmt.Errorf("%w: core runs %s", ErrVersion, v),
+			"the development query router works with MongoDB 6.0.x only; use a real mongos with other versions, or set GEOSHARD_MONGOD to a mongod 6.0")
 	}
 	set, err := r.initiateCore(ctx)
 	if err != nil {
@@ -54,7 +56,7 @@ func (r *router) initiateCore(ctx context.Context) (set string, err error) {
 		set = stringField(replication, "replSetName")
 	}
 	if set == "" {
-		return "", &hintError{errors.New("core is not a member of a replica set"), "start it with --shardsvr --replSet router-<name>"}
+		return "", hint.New(errors.New("core is not a member of a replica set"), "start it with --shardsvr --replSet router-<name>")
 	}
 	_, err = r.askCore(ctx, bson.D{{Key: "replSetInitiate", Value: bson.D{
 		{Key: "_id", Value: set},
@@ -92,7 +94,7 @@ func (r *router) identifyCore(ctx context.Context, set string) error {
 	}
 	switch _, err := r.findOne(ctx, "config", "shards", bson.D{{Key: "_id", Value: set}}); {
 	case err == nil:
-		return &hintError{fmt.Errorf("%w: it is the shard %s", ErrForeignCore, set), "give the router a core of its own, which is not a shard"}
+		return hint.New(fmt.Errorf("%w: it is the shard %s", ErrForeignCore, set), "give the router a core of its own, which is not a shard")
 	case !errors.Is(err, errNoDocument):
 		return fmt.Errorf("read the cluster's shards: %w", err)
 	}
@@ -102,7 +104,7 @@ func (r *router) identifyCore(ctx context.Context, set string) error {
 	}
 	if batch := arrayValues(field(documentField(found, "cursor"), "firstBatch")); len(batch) > 0 {
 		if has, _ := field(batch[0].Data, "clusterId").ObjectIDOK(); has != clusterID {
-			return &hintError{fmt.Errorf("%w: its cluster is %x, ours %x", ErrForeignCore, has, clusterID), "give the router a core with an empty data directory"}
+			return hint.New(fmt.Errorf("%w: its cluster is %x, ours %x", ErrForeignCore, has, clusterID), "give the router a core with an empty data directory")
 		}
 		return nil
 	}

@@ -6,13 +6,13 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
 // mayMove tells that an update of one document, which owner has, might change its shard key so that it belongs to another shard. It errs
 // on the side of caution: a shard that refuses such a change says neither which statement of a message it was, nor undoes the others.
-func mayMove(table *routing.Table, owner topology.ShardID, update bsoncore.Value) bool {
+func mayMove(table *shardkey.Table, owner topology.ShardID, update bsoncore.Value) bool {
 	u, ok := update.DocumentOK()
 	if !ok {
 		return true // a pipeline
@@ -35,7 +35,7 @@ func mayMove(table *routing.Table, owner topology.ShardID, update bsoncore.Value
 }
 
 // touchesKey tells that a change of the path may change a field of the shard key.
-func touchesKey(table *routing.Table, path string) bool {
+func touchesKey(table *shardkey.Table, path string) bool {
 	for _, f := range table.Pattern().Fields() {
 		if path == f || isParentPath(path, f) || isParentPath(f, path) {
 			return true
@@ -229,7 +229,7 @@ func deletion(dst []byte, _ *request, collection string, rt *route, doc bsoncore
 		}
 		for _, f := range rt.table.Pattern().Fields() {
 			if f != "_id" {
-				dst = appendEqual(dst, f, routing.ValueAt(bson.Raw(doc), f))
+				dst = appendEqual(dst, f, shardkey.ValueAt(bson.Raw(doc), f))
 			}
 		}
 		return dst

@@ -35,7 +35,7 @@ func transcripts() []transcript {
 }
 
 func manyBatches(ctx context.Context, t *testing.T, s side, coll *mongo.Collection, say func(string, ...any)) {
-	count := testkit.Count(t, "documents", 2_500, 20_000)
+	count := testkit.Count(t, "documents", 1_500, 20_000)
 	fill(ctx, t, coll, count)
 	for _, batch := range []int32{1, 2, 101, 0} {
 		for _, sort := range []bson.D{nil, d("n", -1)} {

@@ -8,7 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -254,6 +254,6 @@ func targetsOf(rt *route, filter, collation bsoncore.Document) []topology.ShardI
 	if rt.table == nil {
 		return []topology.ShardID{rt.db.primary}
 	}
-	var target routing.Target = rt.table.Target(bson.Raw(filter), bson.Raw(collation))
+	var target shardkey.Target = rt.table.Target(bson.Raw(filter), bson.Raw(collation))
 	return target.Shards
 }

@@ -7,7 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -15,12 +15,12 @@ import (
 func appendVersions(dst []byte, rt *route, shard topology.ShardID) []byte {
 	if rt.table == nil {
 		dst = bsoncore.AppendDocumentElement(dst, "databaseVersion", rt.db.version)
-		return appendShardVersion(dst, routing.Unsharded)
+		return appendShardVersion(dst, shardkey.Unsharded)
 	}
 	return appendShardVersion(dst, rt.table.Version(shard))
 }
 
-func appendShardVersion(dst []byte, v routing.Version) []byte {
+func appendShardVersion(dst []byte, v shardkey.Version) []byte {
 	dst = bsoncore.AppendHeader(dst, bsoncore.TypeEmbeddedDocument, "shardVersion")
 	return v.Append(dst)
 }

@@ -7,7 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -203,7 +203,7 @@ func (w *writer) sendOne(ctx context.Context, rt *route, b *subBatch) {
 			if rt.table == nil {
 				return appendVersions(dst, rt, b.shard)
 			}
-			return appendShardVersion(dst, routing.Ignored)
+			return appendShardVersion(dst, shardkey.Ignored)
 		}
 		return appendVersions(dst, rt, b.shard)
 	})

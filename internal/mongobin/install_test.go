@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
@@ -219,12 +220,11 @@ func wantHinted(t *testing.T, err, cause error) {
 	if err == nil || cause != nil && !errors.Is(err, cause) {
 		t.Fatalf("got error %v, want %v", err, cause)
 	}
-	var hinted interface{ Hint() string }
-	if !errors.As(err, &hinted) || hinted.Hint() == "" {
+	if hint.Of(err) == "" {
 		t.Fatalf("no hint with error %v", err)
 	}
 	t.Logf("error: %v", err)
-	t.Logf("hint: %s", hinted.Hint())
+	t.Logf("hint: %s", hint.Of(err))
 }
 
 // fullDisk creates files that take some bytes and then meet the end of the disk.

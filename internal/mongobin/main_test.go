@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 // TestMain lets the test binary be a second process that installs: what is written for processes has to be tested with processes.
@@ -21,8 +23,8 @@ func installAsChild(dir string) int {
 		Progress: Printer(os.Stderr)})
 	if err != nil {
 		fmt.Println("error:", err)
-		if h, ok := err.(interface{ Hint() string }); ok {
-			fmt.Println("hint:", h.Hint())
+		if help := hint.Of(err); help != "" {
+			fmt.Println("hint:", help)
 		}
 		return 1
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 // TLSFiles name certificates that are read anew at each reload. Empty names mean none.
@@ -51,7 +53,7 @@ type material struct {
 func NewTLS(files TLSFiles) (*TLS, error) {
 	t := &TLS{files: files}
 	if (files.Certificate == "") != (files.Key == "") {
-		return nil, &Error{Err: errors.New("a certificate and its key belong together"), Help: "name both files, or none"}
+		return nil, hint.New(errors.New("a certificate and its key belong together"), "name both files, or none")
 	}
 	return t, t.Reload()
 }
@@ -74,7 +76,7 @@ func (t *TLS) Reload() error {
 		}
 		m.authorities = x509.NewCertPool()
 		if !m.authorities.AppendCertsFromPEM(text) {
-			return &Error{Err: fmt.Errorf("read the authorities: %s holds no certificate", t.files.Authorities), Help: "give certificates in PEM form"}
+			return hint.New(fmt.Errorf("read the authorities: %s holds no certificate", t.files.Authorities), "give certificates in PEM form")
 		}
 	}
 	t.now.Store(m)

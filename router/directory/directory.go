@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/tag"
 
+	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -72,25 +73,15 @@ func New(o Options) (*Directory, error) {
 
 // homesOf are all values that documents of a namespace can have in their zone field; nil where the topology does not list them.
 func homesOf(world *topology.Topology, ns topology.Namespace) bson.A {
-	var homes bson.A
-	for _, r := range ns.Ranges {
-		if len(r.Values) == 0 {
-			return nil
-		}
-		for _, v := range r.Values {
-			if v.Kind() != topology.KindString {
-				return nil
-			}
-			homes = append(homes, v.Text())
-		}
-	}
 	if ns.Unknown != topology.UnknownReject {
 		return nil
 	}
-	if !ns.OnlyRanges {
-		for _, z := range world.Zones {
-			homes = append(homes, string(z.ID))
+	var homes bson.A
+	for _, r := range placement.RangesOf(world, ns) {
+		if len(r.Values) == 0 || r.Values[0].Kind() != topology.KindString {
+			return nil
 		}
+		homes = append(homes, r.Values[0].Text())
 	}
 	return homes
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
@@ -154,7 +155,7 @@ func rehomingProblem(err error) *problem {
 		return &problemNoClient
 	case errors.Is(err, router.ErrNoSuchRecord):
 		return &problemNoRecord
-	case errors.Is(err, rehome.ErrUndeclared), errors.Is(err, rehome.ErrNotMovable), errors.Is(err, errNoHome):
+	case errors.Is(err, topology.ErrUndeclared), errors.Is(err, rehome.ErrNotMovable), errors.Is(err, errNoHome):
 		return &problemNotThere
 	}
 	return &problemFailed
@@ -214,7 +215,7 @@ func ReadTokenFile(file string) (string, error) {
 	}
 	token := strings.TrimSpace(text)
 	if len(token) < leastToken || strings.ContainsAny(token, " \r\n\t") {
-		return "", &Error{Err: fmt.Errorf("read the admin token: %s has to hold one word of at least %d characters", file, leastToken), Help: "write one: (umask 077; openssl rand -hex 32 > " + file + ")"}
+		return "", hint.New(fmt.Errorf("read the admin token: %s has to hold one word of at least %d characters", file, leastToken), "write one: (umask 077; openssl rand -hex 32 > "+file+")")
 	}
 	return token, nil
 }

@@ -9,21 +9,6 @@ import (
 // ProblemBase begins the type of the gateway's own problems; the rest is a heading of that document.
 const ProblemBase = "https://github.com/geoshard/geoshard/blob/main/docs/router.md#"
 
-// An Error is an error with a way out.
-type Error struct {
-	Err  error
-	Help string
-}
-
-// Error returns the error without the hint.
-func (e *Error) Error() string { return e.Err.Error() }
-
-// Unwrap returns the error that the hint belongs to.
-func (e *Error) Unwrap() error { return e.Err }
-
-// Hint returns what to do next.
-func (e *Error) Hint() string { return e.Help }
-
 // A problem is what the gateway itself answers, as RFC 9457 writes it.
 type problem struct {
 	status int

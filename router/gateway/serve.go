@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serve"
 )
 
@@ -70,7 +71,7 @@ func NewServer(g *Gateway, o ServeOptions) (*Server, error) {
 	set(&o.HeaderWithin, DefaultHeaderWithin)
 	s := &Server{g: g, o: o}
 	if o.TLS.Authorities != "" && o.TLS.Certificate == "" {
-		return nil, &Error{Err: errors.New("clients need certificates, and the gateway has none"), Help: "name the gateway's certificate and key too"}
+		return nil, hint.New(errors.New("clients need certificates, and the gateway has none"), "name the gateway's certificate and key too")
 	}
 	if o.TLS.Certificate != "" || o.TLS.Key != "" {
 		var err error

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
@@ -38,7 +39,7 @@ func (g *Gateway) newWiring(world *topology.Topology, keys *signing.Keyring, old
 	}
 	w := &wiring{world: world, table: table, settings: table.Settings(), here: table.DC(g.o.Here), via: pseudonym(g.o.Here)}
 	if len(table.Upstreams(w.here)) == 0 {
-		return nil, &Error{Err: fmt.Errorf("%w: %q", ErrNotHere, g.o.Here), Help: "give the datacenter of this gateway upstreams in the topology's router section"}
+		return nil, hint.New(fmt.Errorf("%w: %q", ErrNotHere, g.o.Here), "give the datacenter of this gateway upstreams in the topology's router section")
 	}
 	w.reader = router.NewReader(table, w.here, keys)
 	w.budget = w.settings.Budget

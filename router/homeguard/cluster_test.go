@@ -62,17 +62,11 @@ func claim(t testing.TB) {
 	}
 }
 
-// layOut gives a collection the declared ranges, by the layout that the plan has, and a chunk in each gap that lies on a shard picked at random.
+// layOut gives a collection the declared ranges, as the plan has them, and a chunk in each gap that lies on a shard picked at random.
 func layOut(t testing.TB, client *mongo.Client, w *topology.Topology, name string) {
 	t.Helper()
 	ns, _ := w.Namespace(name)
-	alone := *w
-	alone.Namespaces = []topology.Namespace{ns}
-	state := &zones.State{}
-	for _, s := range w.Shards {
-		state.Shards = append(state.Shards, zones.Shard{ID: s.ID})
-	}
-	layout, err := zones.Want(&alone, state, zones.PlanOptions{})
+	ranges, err := zones.RangesOf(w, ns, ns.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,10 +76,10 @@ func layOut(t testing.TB, client *mongo.Client, w *topology.Topology, name strin
 			t.Fatalf("%v: %v", cmd, err)
 		}
 	}
-	for _, z := range layout.Zones {
-		run(bson.D{{Key: "addShardToZone", Value: z.Shards[0]}, {Key: "zone", Value: z.Zone}})
+	for _, z := range w.Zones {
+		run(bson.D{{Key: "addShardToZone", Value: z.Shards[0]}, {Key: "zone", Value: z.ID}})
 	}
-	for _, r := range layout.Collections[0].Ranges {
+	for _, r := range ranges {
 		run(bson.D{{Key: "updateZoneKeyRange", Value: name}, {Key: "min", Value: r.Min}, {Key: "max", Value: r.Max}, {Key: "zone", Value: r.Zone}})
 	}
 	key := bson.D{}

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"sort"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/internal/enum"
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -69,8 +69,8 @@ const (
 // outside is the judgement on every namespace that is not declared.
 var outside = &Judgement{Verdict: VerdictOutside}
 
-// gap stands in the routing table for the keys that no zone takes. No zone has that name: it would be the first in order of names.
-const gap topology.ShardID = "\x00"
+// gap stands for the zone of the keys that no zone takes. It is the first in the order of names.
+const gap topology.ZoneID = ""
 
 // A judge knows the declared namespaces as one datacenter sees them. It never changes.
 type judge struct {
@@ -81,13 +81,17 @@ type judge struct {
 	patterns []*place
 }
 
-// A place is one declared namespace: its zones laid out like the chunks of a routing table, one "shard" for each zone.
+// A place is one declared namespace.
 type place struct {
-	ns    topology.Namespace
-	table *routing.Table
-	zone  routing.Pattern // the zone field alone
-	// single are the judgements on operations that touch one zone, by the zone's name.
-	single [reaches]map[topology.ShardID]*Judgement
+	ns topology.Namespace
+	// key is the shard key, zone the zone field alone.
+	key, zone shardkey.Pattern
+	// ranges are sorted and have all keys: those that are declared, and the gaps between them.
+	ranges []zones.Range
+	// zones are those of the ranges, sorted.
+	zones []topology.ZoneID
+	// single are the judgements on operations that touch one zone.
+	single [reaches]map[topology.ZoneID]*Judgement
 	// all are those on operations that say nothing about the zone key, none those on operations that nothing can match.
 	all, none [reaches]*Judgement
 }
@@ -95,6 +99,13 @@ type place struct {
 func newJudge(world *topology.Topology, here topology.DatacenterID) (*judge, error) {
 	j := &judge{world: world, here: here, exact: map[string]*place{}}
 	var problems []error
+	for _, zone := range world.Zones {
+		for _, id := range zone.Shards {
+			if _, ok := world.Shard(id); !ok {
+				problems = append(problems, &zones.UnknownShardError{Zone: zone.ID, Shard: id})
+			}
+		}
+	}
 	for _, ns := range world.Namespaces {
 		p, err := j.place(ns)
 		switch {
@@ -112,69 +123,54 @@ func newJudge(world *topology.Topology, here topology.DatacenterID) (*judge, err
 
 // place lays out a namespace as zones.Want does, so that the guard and the plan cannot differ.
 func (j *judge) place(ns topology.Namespace) (*place, error) {
-	world := *j.world
-	world.Namespaces = []topology.Namespace{ns}
-	sample := strings.TrimSuffix(ns.Name, "*")
-	if ns.IsPattern() {
-		sample += "\x00" // a name that the pattern covers
-	}
-	state := &zones.State{Collections: []zones.Collection{{Name: sample, Exists: true, Sharded: true, Key: ns.Key}}}
-	for _, s := range world.Shards {
-		state.Shards = append(state.Shards, zones.Shard{ID: s.ID})
-	}
-	layout, err := zones.Want(&world, state, zones.PlanOptions{})
+	declared, err := zones.RangesOf(j.world, ns, ns.Key)
 	if err != nil {
 		return nil, err
 	}
-	if len(layout.Collections) != 1 {
+	if len(ns.Key) == 0 || ns.Key[0].Name != ns.ZoneBy {
 		return nil, fmt.Errorf("its shard key %s does not begin with %s", ns.Key, ns.ZoneBy)
 	}
-	p := &place{ns: ns}
-	if p.table, err = tableOf(ns, layout.Collections[0].Ranges); err != nil {
+	p := &place{ns: ns, ranges: zones.WithGaps(ns.Key, declared, gap)}
+	if p.key, err = shardkey.ParsePattern(document(shardkey.PatternOf(ns.Key))); err != nil {
 		return nil, err
 	}
-	if p.zone, err = routing.ParsePattern(document(bson.D{{Key: ns.ZoneBy, Value: 1}})); err != nil {
+	if p.zone, err = shardkey.ParsePattern(document(shardkey.PatternOf(ns.Key[:1]))); err != nil {
 		return nil, err
 	}
+	for _, r := range p.ranges {
+		p.zones = append(p.zones, r.Zone)
+	}
+	slices.Sort(p.zones)
+	p.zones = slices.Compact(p.zones)
 	for r := range reaches {
-		p.single[r] = map[topology.ShardID]*Judgement{}
-		for _, zone := range p.table.Shards() {
-			p.single[r][zone] = j.judgement([]topology.ShardID{zone}, VerdictUnknown, r)
+		p.single[r] = map[topology.ZoneID]*Judgement{}
+		for _, zone := range p.zones {
+			p.single[r][zone] = j.judgement([]topology.ZoneID{zone}, VerdictUnknown, r)
 		}
-		p.all[r] = j.judgement(p.table.Shards(), VerdictNoKey, r)
-		p.none[r] = j.judgement(p.table.Shards(), VerdictUnplaced, r)
+		p.all[r] = j.judgement(p.zones, VerdictNoKey, r)
+		p.none[r] = j.judgement(p.zones, VerdictUnplaced, r)
 	}
 	return p, nil
 }
 
-// tableOf makes a routing table whose chunks are the declared ranges and the gaps between them, and whose shards are the zones and gap.
-func tableOf(ns topology.Namespace, ranges []zones.Range) (*routing.Table, error) {
-	key := bson.D{}
-	lowest, highest := bson.D{}, bson.D{}
-	for _, f := range ns.Key {
-		kind := any(1)
-		if f.Hashed {
-			kind = "hashed"
-		}
-		key = append(key, bson.E{Key: f.Name, Value: kind})
-		lowest = append(lowest, bson.E{Key: f.Name, Value: bson.MinKey{}})
-		highest = append(highest, bson.E{Key: f.Name, Value: bson.MaxKey{}})
-	}
-	var chunks []bson.Raw
-	chunk := func(from, to bson.Raw, shard topology.ShardID) {
-		if routing.CompareKeys(from, to) < 0 {
-			chunks = append(chunks, document(bson.D{{Key: "min", Value: from}, {Key: "max", Value: to}, {Key: "shard", Value: shard},
-				{Key: "lastmod", Value: bson.Timestamp{T: 1}}}))
+// rangeAt is the index of the range that has a key. It is len(p.ranges) for the one key that none has: MaxKey in every field.
+func (p *place) rangeAt(key bson.Raw) int {
+	return sort.Search(len(p.ranges), func(i int) bool { return shardkey.CompareKeys(key, p.ranges[i].Max) < 0 })
+}
+
+// touched are the zones of the keys in some ranges, sorted.
+func (p *place) touched(keys []shardkey.Range) []topology.ZoneID {
+	var found []topology.ZoneID
+	last := len(p.ranges) - 1
+	for _, k := range keys {
+		for _, r := range p.ranges[min(p.rangeAt(k.Lowest), last) : min(p.rangeAt(k.Highest), last)+1] {
+			if !slices.Contains(found, r.Zone) {
+				found = append(found, r.Zone)
+			}
 		}
 	}
-	end := document(lowest)
-	for _, r := range ranges {
-		chunk(end, r.Min, gap)
-		chunk(r.Min, r.Max, topology.ShardID(r.Zone))
-		end = r.Max
-	}
-	chunk(end, document(highest), gap)
-	return routing.NewTable(document(bson.D{{Key: "_id", Value: ns.Name}, {Key: "key", Value: key}}), chunks)
+	slices.Sort(found)
+	return found
 }
 
 // document encodes what is known to encode.
@@ -186,8 +182,8 @@ func document(d bson.D) bson.Raw {
 	return raw
 }
 
-// judgement works out a judgement on an operation that touches some of the table's zones. The verdict unknown is for it to find.
-func (j *judge) judgement(touched []topology.ShardID, verdict Verdict, r reach) *Judgement {
+// judgement works out a judgement on an operation that touches some of a namespace's zones. The verdict unknown is for it to find.
+func (j *judge) judgement(touched []topology.ZoneID, verdict Verdict, r reach) *Judgement {
 	out := &Judgement{Verdict: verdict}
 	for _, zone := range touched {
 		if zone == gap {
@@ -199,7 +195,7 @@ func (j *judge) judgement(touched []topology.ShardID, verdict Verdict, r reach) 
 			}
 			continue
 		}
-		declared, _ := j.world.Zone(topology.ZoneID(zone))
+		declared, _ := j.world.Zone(zone)
 		out.Zones = append(out.Zones, declared.ID)
 		out.Shards = append(out.Shards, declared.Shards...)
 	}
@@ -266,15 +262,14 @@ func (j *judge) judgeFilter(p *place, filter, collation bson.Raw, r reach) *Judg
 	if p == nil {
 		return outside
 	}
-	target := p.table.Target(filter, collation)
-	touched := target.Shards
-	if len(touched) == 1 {
-		if target.Key == nil && len(p.table.Pattern().Ranges(filter)) == 0 {
-			return p.none[r]
-		}
+	keys := p.key.Cover(filter, collation)
+	touched := p.touched(keys)
+	switch {
+	case len(keys) == 0:
+		return p.none[r]
+	case len(touched) == 1:
 		return p.single[r][touched[0]]
-	}
-	if len(touched) == len(p.table.Shards()) && p.open(filter) {
+	case len(touched) == len(p.zones) && p.open(filter):
 		return p.all[r]
 	}
 	return j.judgement(touched, VerdictUnknown, r)
@@ -296,13 +291,12 @@ func (j *judge) judgeDocument(p *place, doc bson.Raw) *Judgement {
 		return outside
 	}
 	var buffer [128]byte
-	key, err := p.table.Pattern().AppendKeyOf(buffer[:0], doc)
+	key, err := p.key.AppendKeyOf(buffer[:0], doc)
 	if err != nil {
-		return p.single[primaries][p.table.Shards()[0]] // the server refuses it: an array in the shard key
+		return p.single[primaries][p.zones[0]] // the server refuses it: an array in the shard key
 	}
-	zone := p.table.ShardFor(key)
-	if found, ok := p.single[primaries][zone]; ok {
-		return found
+	if i := p.rangeAt(key); i < len(p.ranges) {
+		return p.single[primaries][p.ranges[i].Zone]
 	}
-	return j.judgement([]topology.ShardID{gap}, VerdictUnknown, primaries) // MaxKey in every field: the server refuses it, too
+	return j.judgement([]topology.ZoneID{gap}, VerdictUnknown, primaries) // MaxKey in every field: the server refuses it, too
 }

@@ -8,7 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -35,7 +35,7 @@ func (c *Catalog) chunks(ctx context.Context, name string, uuid bson.Binary) ([]
 			return chunks, nil
 		}
 	}
-	return nil, &Error{What: what, Kind: ErrUnsettled, Help: "wait until the collection is not being split, merged, resharded or dropped, then try again"}
+	return nil, &Error{What: what, Kind: ErrUnsettled, hint: "wait until the collection is not being split, merged, resharded or dropped, then try again"}
 }
 
 // chunksOnce reads the bounds and owners of chunks and nothing else: a catalogue may have 100,000 of them.
@@ -120,7 +120,7 @@ func contiguous(chunks []zones.Chunk) bool {
 		return false
 	}
 	for i, chunk := range chunks[1:] {
-		if routing.CompareKeys(chunks[i].Max, chunk.Min) != 0 {
+		if shardkey.CompareKeys(chunks[i].Max, chunk.Min) != 0 {
 			return false
 		}
 	}

@@ -3,7 +3,6 @@ package catalog
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,7 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -124,9 +123,9 @@ func (c *Catalog) sharded(ctx context.Context, s scope, at func(string) *found) 
 		if e.Dropped || e.Unsplittable || internalNamespace(e.Name) {
 			continue
 		}
-		key, err := keyOf(e.Key)
+		key, err := shardkey.ReadKey(e.Key)
 		if err != nil {
-			return &Error{What: "read the shard key of " + e.Name, Kind: ErrUnsupportedKey, Err: err, Help: "geoshard knows keys of fields with 1 and \"hashed\""}
+			return &Error{What: "read the shard key of " + e.Name, Kind: ErrUnsupportedKey, Err: err, hint: "geoshard knows keys of fields with 1 and \"hashed\""}
 		}
 		f := at(e.Name)
 		f.Sharded, f.Exists, f.Key, f.Unique, f.NoBalance, f.uuid = true, true, key, e.Unique, e.NoBalance, e.UUID
@@ -138,25 +137,6 @@ func (c *Catalog) sharded(ctx context.Context, s scope, at func(string) *found) 
 func internalNamespace(name string) bool {
 	db, collection, _ := strings.Cut(name, ".")
 	return db == "config" || db == "admin" || db == "local" || strings.HasPrefix(collection, "system.")
-}
-
-// keyOf reads a shard key as config.collections has it.
-func keyOf(raw bson.Raw) (topology.Key, error) {
-	fields, err := raw.Elements()
-	if err != nil {
-		return nil, err
-	}
-	var key topology.Key
-	for _, f := range fields {
-		order := f.Value()
-		text, _ := order.StringValueOK()
-		one, isNumber := order.AsFloat64OK()
-		if text != "hashed" && !(isNumber && one == 1) {
-			return nil, fmt.Errorf("the field %s has the order %s", f.Key(), order)
-		}
-		key = append(key, topology.KeyField{Name: f.Key(), Hashed: text == "hashed"})
-	}
-	return key, nil
 }
 
 // ranges reads config.tags, sorted by their minimum. Collections without a key are sorted too: all bounds of one have the same fields.
@@ -180,7 +160,7 @@ func (c *Catalog) ranges(ctx context.Context, s scope, at func(string) *found) e
 		touched[f] = true
 	}
 	for f := range touched {
-		slices.SortFunc(f.Ranges, func(a, b zones.Range) int { return routing.CompareKeys(a.Min, b.Min) })
+		slices.SortFunc(f.Ranges, func(a, b zones.Range) int { return shardkey.CompareKeys(a.Min, b.Min) })
 	}
 	return c.fail("read the ranges", "find", "config.tags", cursor.Err())
 }

@@ -13,8 +13,6 @@ import (
 
 // The errors that callers branch on, with errors.Is. Each comes as an *Error, which says what was attempted and has a hint.
 var (
-	// ErrNoQueryRouter: the connection string leads to something else than a query router.
-	ErrNoQueryRouter = errors.New("not a query router")
 	// ErrUnreachable: no server answered in time.
 	ErrUnreachable = errors.New("no server answers")
 	// ErrLogin: the server does not accept the credentials.
@@ -57,12 +55,11 @@ var (
 type Error struct {
 	// What was attempted, with its subject: "add the range … of shop.carts to zone LON".
 	What string
-	// Kind is one of the errors above, nil for any other reason.
+	// Kind is one of the errors above or topology.ErrNoQueryRouter, nil for any other reason.
 	Kind error
 	// Err is what the server or the driver said, nil if the kind says it all.
-	Err error
-	// Help is what to do next; it may be empty.
-	Help string
+	Err  error
+	hint string // may be empty
 }
 
 // Error returns everything but the hint. The server quotes bounds as they are; the end of a tight range has a zero byte, which no terminal shows.
@@ -88,7 +85,7 @@ func (e *Error) Unwrap() []error {
 }
 
 // Hint returns what to do next, or "".
-func (e *Error) Hint() string { return e.Help }
+func (e *Error) Hint() string { return e.hint }
 
 // The server's error codes that mean the same whatever was asked.
 const (
@@ -118,7 +115,7 @@ const (
 // A meaning is what a server's error code says, and what to do about it.
 type meaning struct {
 	kind error
-	help string
+	hint string
 }
 
 var meanings = map[int]meaning{
@@ -176,22 +173,22 @@ func (c *Catalog) fail(what, command, on string, err error) error {
 	code := codeOf(err)
 	switch m, known := meanings[code]; {
 	case code == codeUnauthorized:
-		e.Kind, e.Help = ErrNotAllowed, command+" needs "+privilegeFor(command, on)+": have it granted to the user, for example by a role of geoshard's (geoshard roles)"
+		e.Kind, e.hint = ErrNotAllowed, command+" needs "+privilegeFor(command, on)+": have it granted to the user, for example by a role of geoshard's (geoshard roles)"
 		if c.options != nil && c.options.Auth == nil {
-			e.Help = "nobody has logged in: put user and password into the connection string; " + e.Help
+			e.hint = "nobody has logged in: put user and password into the connection string; " + e.hint
 		}
 	case known:
-		e.Kind, e.Help = m.kind, m.help
+		e.Kind, e.hint = m.kind, m.hint
 		if m.kind == ErrUnsupported {
 			e.What += " by " + command
 		}
 	case mongo.IsNetworkError(err) || mongo.IsTimeout(err) || isSelection(err):
-		e.Kind, e.Help = ErrUnreachable, "look whether the query router runs and can be reached from here, then try again"
+		e.Kind, e.hint = ErrUnreachable, "look whether the query router runs and can be reached from here, then try again"
 	}
 	return e
 }
 
 // ignored is the error of a change that left no trace. found is what the catalogue has instead.
 func ignored(what, found string) error {
-	return &Error{What: what, Kind: ErrIgnored, Err: errors.New(found), Help: "somebody else may be changing the zones at the same time: make the plan anew and apply that"}
+	return &Error{What: what, Kind: ErrIgnored, Err: errors.New(found), hint: "somebody else may be changing the zones at the same time: make the plan anew and apply that"}
 }

@@ -45,12 +45,14 @@ func (j *Journal) reading(err error) error {
 	return j.explain("read the journal", "find", journalName, err)
 }
 
-// A record is a run without what its parts hold. Steps are made in their order, so their number and the state of the next one say it all.
+// A record is a run without what its parts hold. Steps are made in their order, those of a group at the same time: how many are done and begun, and the state
+// of the first that is not done, say it all.
 type record struct {
-	zones.Run `bson:",inline"`
-	Parts     int   `bson:"parts"`
-	StepsDone int   `bson:"stepsDone"`
-	Step      going `bson:"step"`
+	zones.Run  `bson:",inline"`
+	Parts      int   `bson:"parts"`
+	StepsDone  int   `bson:"stepsDone"`
+	StepsBegun int   `bson:"stepsBegun"` // behind those that are done; an earlier program made one at a time
+	Step       going `bson:"step"`
 }
 
 // going is what became of the step after those that are done.
@@ -68,7 +70,7 @@ func progress(run zones.Run) bson.D {
 	}
 	return bson.D{
 		{Key: "status", Value: run.Status}, {Key: "error", Value: run.Error}, {Key: "holds", Value: run.Holds},
-		{Key: "stepsDone", Value: done}, {Key: "step", Value: next},
+		{Key: "stepsDone", Value: done}, {Key: "stepsBegun", Value: run.Begun()}, {Key: "step", Value: next},
 	}
 }
 

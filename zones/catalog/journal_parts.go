@@ -155,10 +155,13 @@ func (j *Journal) readParts(ctx context.Context, r *record) (zones.Run, error) {
 	}
 	if read != r.Parts || r.StepsDone > len(run.Steps) {
 		return zones.Run{}, &Error{What: "read the journal", Err: fmt.Errorf("run %s has %d of its %d parts in %s", r.ID, read, r.Parts, partsName),
-			Help: fmt.Sprintf("somebody removed some; remove the run too, by its _id in %s, then plan and apply anew: what it had done is found in the cluster", journalName)}
+			hint: fmt.Sprintf("somebody removed some; remove the run too, by its _id in %s, then plan and apply anew: what it had done is found in the cluster", journalName)}
 	}
 	for i := range r.StepsDone {
 		run.Steps[i].Status = zones.StepIsDone
+	}
+	for i := r.StepsDone; i < min(r.StepsDone+r.StepsBegun, len(run.Steps)); i++ {
+		run.Steps[i].Status = zones.StepStarted
 	}
 	if r.StepsDone < len(run.Steps) && r.Step.Status != "" {
 		run.Steps[r.StepsDone].Status, run.Steps[r.StepsDone].Error = r.Step.Status, r.Step.Error

@@ -17,9 +17,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
-	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
+	driver "go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
 	"github.com/geoshard/geoshard/internal/redact"
+	"github.com/geoshard/geoshard/topology"
 )
 
 // DefaultWithin is how long Open and each command look for a server, where the connection string says nothing: the driver's own 30 s are
@@ -50,7 +51,7 @@ type Catalog struct {
 	err     error
 }
 
-// Open connects to a query router. It returns ErrNoQueryRouter for any other server, ErrUnreachable or ErrLogin. Its errors, and all later
+// Open connects to a query router. It returns topology.ErrNoQueryRouter for any other server, ErrUnreachable or ErrLogin. Its errors, and all later
 // ones, hold no credentials.
 func Open(ctx context.Context, o Options) (*Catalog, error) {
 	c := &Catalog{uri: o.URI}
@@ -74,12 +75,12 @@ func Open(ctx context.Context, o Options) (*Catalog, error) {
 		c.options.SetServerSelectionTimeout(DefaultWithin)
 	}
 	if c.uri == "" && len(c.options.Hosts) == 0 {
-		return nil, &Error{What: "connect to the cluster", Err: errors.New("no connection string was given"), Help: "give the one of a query router: " + uriForm}
+		return nil, &Error{What: "connect to the cluster", Err: errors.New("no connection string was given"), hint: "give the one of a query router: " + uriForm}
 	}
 	what := "connect to " + c.name()
 	var err error
 	if c.client, err = mongo.Connect(c.options); err != nil {
-		return nil, &Error{What: what, Err: redact.Error(err, c.uri, c.secrets...), Help: "a connection string looks like " + uriForm + "; special characters of a password are written as %40 and the like"}
+		return nil, &Error{What: what, Err: redact.Error(err, c.uri, c.secrets...), hint: "a connection string looks like " + uriForm + "; special characters of a password are written as %40 and the like"}
 	}
 	if err := c.check(ctx, what); err != nil {
 		return nil, errors.Join(err, c.Close(ctx))
@@ -102,7 +103,7 @@ func (c *Catalog) check(ctx context.Context, what string) error {
 	}
 	err := c.client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&hello)
 	if cause, selecting := lastError(err); selecting {
-		return &Error{What: what, Kind: ErrUnreachable, Err: redact.Error(cause, c.uri, c.secrets...), Help: whyUnreachable(cause, c.options.TLSConfig != nil)}
+		return &Error{What: what, Kind: ErrUnreachable, Err: redact.Error(cause, c.uri, c.secrets...), hint: whyUnreachable(cause, c.options.TLSConfig != nil)}
 	}
 	if err != nil {
 		return c.fail(what, "hello", "", err)
@@ -114,7 +115,7 @@ func (c *Catalog) check(ctx context.Context, what string) error {
 	if hello.Set != "" {
 		found = "it is a member of the replica set " + hello.Set
 	}
-	return &Error{What: what, Kind: ErrNoQueryRouter, Err: errors.New(found), Help: "give the connection string of a mongos of the sharded cluster, not of a replica set"}
+	return &Error{What: what, Kind: topology.ErrNoQueryRouter, Err: errors.New(found), hint: "give the connection string of a mongos of the sharded cluster, not of a replica set"}
 }
 
 // Client is the connection to the query router.
@@ -151,7 +152,7 @@ func (c *Catalog) command(ctx context.Context, what, db, on string, cmd bson.D, 
 
 // lastError is what the driver last met while it looked for a server, if that is what it was doing.
 func lastError(err error) (cause error, selecting bool) {
-	var selection topology.ServerSelectionError
+	var selection driver.ServerSelectionError
 	if !errors.As(err, &selection) {
 		return nil, false
 	}

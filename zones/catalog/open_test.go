@@ -56,9 +56,9 @@ func TestOpenRefusesAMember(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refuse(t, catalog.Options{URI: uri}, catalog.ErrNoQueryRouter)
+	refuse(t, catalog.Options{URI: uri}, topology.ErrNoQueryRouter)
 	set := strings.Replace(uri, "directConnection=true", "replicaSet=s0", 1)
-	refuse(t, catalog.Options{URI: set}, catalog.ErrNoQueryRouter)
+	refuse(t, catalog.Options{URI: set}, topology.ErrNoQueryRouter)
 }
 
 func TestOpenTellsWhatCannotBeReached(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -84,7 +84,7 @@ func (c *Catalog) setNoBalance(ctx context.Context, collection string, hold bool
 		return c.fail(what, "update", "config.collections", err)
 	}
 	if result.MatchedCount == 0 {
-		return &Error{What: what, Kind: ErrNotSharded, Help: meanings[codeNotSharded].help}
+		return &Error{What: what, Kind: ErrNotSharded, hint: meanings[codeNotSharded].hint}
 	}
 	var entry struct {
 		NoBalance bool `bson:"noBalance"`
@@ -124,13 +124,13 @@ func (c *Catalog) removeRange(ctx context.Context, change zones.RemoveRange) err
 		return err
 	}
 	if before != nil && sameBound(before.Min, r.Min) && sameBound(before.Max, r.Max) && before.Zone != r.Zone {
-		return &Error{What: what, Kind: ErrOverlap, Err: errors.New("it belongs to zone " + string(before.Zone) + " now"), Help: meanings[codeRangeOverlap].help}
+		return &Error{What: what, Kind: ErrOverlap, Err: errors.New("it belongs to zone " + string(before.Zone) + " now"), hint: meanings[codeRangeOverlap].hint}
 	}
 	if err := c.updateRange(ctx, what, change.Collection, r, nil); err != nil {
 		return err
 	}
 	there, err := c.rangeBelow(ctx, what, change.Collection, r.Max)
-	if err == nil && there != nil && routing.CompareKeys(trimmed(there.Max), trimmed(r.Min)) > 0 {
+	if err == nil && there != nil && shardkey.CompareKeys(shardkey.Trimmed(there.Max), shardkey.Trimmed(r.Min)) > 0 {
 		err = ignored(what, "there still is "+describe(there))
 	}
 	return err
@@ -143,7 +143,7 @@ func (c *Catalog) updateRange(ctx context.Context, what, collection string, r zo
 	}, nil)
 	code := codeOf(err)
 	if known := (*Error)(nil); errors.As(err, &known) && known.Kind == nil && (code == codeInvalidOptions || code == codeFailedToParse) {
-		known.Kind, known.Help = ErrBadBounds, "make the plan anew; a hashed field takes MinKey, MaxKey and 64-bit integers alone, and the minimum lies below the maximum"
+		known.Kind, known.hint = ErrBadBounds, "make the plan anew; a hashed field takes MinKey, MaxKey and 64-bit integers alone, and the minimum lies below the maximum"
 	}
 	return err
 }
@@ -165,30 +165,8 @@ func (c *Catalog) rangeBelow(ctx context.Context, what, collection string, bound
 }
 
 // sameBound compares bounds by value. The server extends one that is a prefix of the key with MinKey.
-func sameBound(a, b bson.Raw) bool { return routing.CompareKeys(trimmed(a), trimmed(b)) == 0 }
-
-// trimmed is a bound without the MinKeys at its end; the first field stays.
-func trimmed(bound bson.Raw) bson.Raw {
-	elements, err := bound.Elements()
-	if err != nil {
-		return bound
-	}
-	n := len(elements)
-	for n > 1 && elements[n-1].Value().Type == bson.TypeMinKey {
-		n--
-	}
-	if n == len(elements) {
-		return bound
-	}
-	out := bson.D{}
-	for _, e := range elements[:n] {
-		out = append(out, bson.E{Key: e.Key(), Value: e.Value()})
-	}
-	raw, err := bson.Marshal(out)
-	if err != nil {
-		return bound
-	}
-	return raw
+func sameBound(a, b bson.Raw) bool {
+	return shardkey.CompareKeys(shardkey.Trimmed(a), shardkey.Trimmed(b)) == 0
 }
 
 func describe(r *zones.Range) string {
@@ -209,11 +187,11 @@ func (c *Catalog) shardCollection(ctx context.Context, change zones.ShardCollect
 	err = c.database(db).Collection(collection).FindOne(ctx, bson.D{}).Err()
 	switch {
 	case err == nil:
-		return &Error{What: what, Kind: ErrNotEmpty, Help: "its documents would all have to move: see what the plan says about doing it by hand"}
+		return &Error{What: what, Kind: ErrNotEmpty, hint: "its documents would all have to move: see what the plan says about doing it by hand"}
 	case !errors.Is(err, mongo.ErrNoDocuments):
 		return c.fail(what, "find", change.Collection, err)
 	}
-	err = c.admin(ctx, what, change.Collection, bson.D{{Key: "shardCollection", Value: change.Collection}, {Key: "key", Value: pattern(change.Key)}}, nil)
+	err = c.admin(ctx, what, change.Collection, bson.D{{Key: "shardCollection", Value: change.Collection}, {Key: "key", Value: shardkey.PatternOf(change.Key)}}, nil)
 	if err != nil {
 		return unshardable(err, codeIllegalOperation)
 	}
@@ -226,7 +204,7 @@ func (c *Catalog) shardCollection(ctx context.Context, change zones.ShardCollect
 // unshardable gives an error its kind where the server has a code for it that means many things, but one for this command.
 func unshardable(err error, code int) error {
 	if known := (*Error)(nil); errors.As(err, &known) && known.Kind == nil && codeOf(err) == code {
-		known.Kind, known.Help = ErrNotShardable, "views, time series and internal collections have no zones and no validator: take it out of the topology"
+		known.Kind, known.hint = ErrNotShardable, "views, time series and internal collections have no zones and no validator: take it out of the topology"
 	}
 	return err
 }
@@ -240,12 +218,12 @@ func (c *Catalog) shardedBy(ctx context.Context, what string, change zones.Shard
 	if err != nil {
 		return false, err
 	}
-	found, err := keyOf(key)
+	found, err := shardkey.ReadKey(key)
 	if err != nil {
-		return false, &Error{What: what, Kind: ErrUnsupportedKey, Err: err, Help: "geoshard knows keys of fields with 1 and \"hashed\""}
+		return false, &Error{What: what, Kind: ErrUnsupportedKey, Err: err, hint: "geoshard knows keys of fields with 1 and \"hashed\""}
 	}
 	if !slices.Equal(found, change.Key) {
-		return false, &Error{What: what, Kind: ErrOtherKey, Err: fmt.Errorf("it has %s", found), Help: meanings[codeAlreadyInitialized].help}
+		return false, &Error{What: what, Kind: ErrOtherKey, Err: fmt.Errorf("it has %s", found), hint: meanings[codeAlreadyInitialized].hint}
 	}
 	return true, nil
 }
@@ -258,22 +236,9 @@ func (c *Catalog) keyPattern(ctx context.Context, what, collection string) (bson
 	}
 	err := c.config().Collection("collections").FindOne(ctx, bson.D{{Key: "_id", Value: collection}, {Key: "dropped", Value: bson.D{{Key: "$ne", Value: true}}}}).Decode(&entry)
 	if errors.Is(err, mongo.ErrNoDocuments) || err == nil && entry.Unsplittable {
-		return nil, &Error{What: what, Kind: ErrNotSharded, Help: meanings[codeNotSharded].help}
+		return nil, &Error{What: what, Kind: ErrNotSharded, hint: meanings[codeNotSharded].hint}
 	}
 	return entry.Key, c.fail(what, "find", "config.collections", err)
-}
-
-// pattern writes a key as the server's commands take it.
-func pattern(key topology.Key) bson.D {
-	var d bson.D
-	for _, f := range key {
-		var order any = 1
-		if f.Hashed {
-			order = "hashed"
-		}
-		d = append(d, bson.E{Key: f.Name, Value: order})
-	}
-	return d
 }
 
 // setValidator sends {} to remove a validator: null would be taken for "leave it as it is". A collection that does not exist is made with its validator.
@@ -338,6 +303,6 @@ func (c *Catalog) hiddenByPrimary(ctx context.Context, name string, found error)
 		return found
 	}
 	told.Err = fmt.Errorf("%w; servers change it on shards that own chunks alone, and show that of %s, the primary shard of %s, which owns none", told.Err, database.Primary, db)
-	told.Help = fmt.Sprintf("make a shard with chunks the primary (movePrimary of the database %s, which takes unsharded collections along), and plan again", db)
+	told.hint = fmt.Sprintf("make a shard with chunks the primary (movePrimary of the database %s, which takes unsharded collections along), and plan again", db)
 	return told
 }

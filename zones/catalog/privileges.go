@@ -54,7 +54,7 @@ func (p Privileges) Missing(want []zones.Privilege) []string {
 func (c *Catalog) CreateRole(ctx context.Context, role zones.Role) error {
 	err := c.admin(ctx, "create the role "+role.Name, "admin", role.CreateRole(), nil)
 	if codeOf(err) == codeRoleExists {
-		return &Error{What: "create the role " + role.Name, Kind: ErrRoleExists, Help: "change it with updateRole in mongosh, or drop it first: db.getSiblingDB(\"admin\").dropRole(\"" + role.Name + "\")"}
+		return &Error{What: "create the role " + role.Name, Kind: ErrRoleExists, hint: "change it with updateRole in mongosh, or drop it first: db.getSiblingDB(\"admin\").dropRole(\"" + role.Name + "\")"}
 	}
 	return err
 }

@@ -9,7 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -138,9 +138,9 @@ func (c *Catalog) migrations(ctx context.Context, state *zones.State) ([]zones.M
 		if e.What != "moveChunk.start" || !wanted || log[0].Time.Sub(e.Time) > staleMigration || owner(collection.Chunks, e.Details.Min) != e.Details.From {
 			continue
 		}
-		r := zones.FormatKey(e.Details.Min)
+		r := shardkey.Format(e.Details.Min)
 		if e.Details.Max != nil {
-			r += " to " + zones.FormatKey(e.Details.Max)
+			r += " to " + shardkey.Format(e.Details.Max)
 		}
 		going = append(going, zones.Migration{Collection: e.Namespace, From: e.Details.From, To: e.Details.To, Range: r})
 	}
@@ -149,7 +149,7 @@ func (c *Catalog) migrations(ctx context.Context, state *zones.State) ([]zones.M
 
 // owner is the shard whose chunk has a key.
 func owner(chunks []zones.Chunk, key bson.Raw) topology.ShardID {
-	i, found := slices.BinarySearchFunc(chunks, key, func(chunk zones.Chunk, key bson.Raw) int { return routing.CompareKeys(chunk.Min, key) })
+	i, found := slices.BinarySearchFunc(chunks, key, func(chunk zones.Chunk, key bson.Raw) int { return shardkey.CompareKeys(chunk.Min, key) })
 	if !found {
 		i--
 	}

@@ -12,7 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/zones"
 )
 
@@ -26,7 +26,7 @@ type UnknownValue struct {
 }
 
 // String is the value as people read it.
-func (v UnknownValue) String() string { return zones.FormatValue(v.Value) }
+func (v UnknownValue) String() string { return shardkey.FormatValue(v.Value) }
 
 // UnknownValues finds values of the zone field in documents whose shard keys lie between the ranges of a placement, in the order of the keys. more is true if
 // there are others. It reads keys of an index, one for each value and one for each gap, and no documents.
@@ -41,9 +41,9 @@ func (c *Catalog) UnknownValues(ctx context.Context, ns, field string, placement
 	if err != nil || len(indexes) == 0 {
 		return nil, false, err
 	}
-	i := slices.IndexFunc(indexes, func(index zones.Index) bool { return serves(index.Key, pattern(placement.Key)) })
+	i := slices.IndexFunc(indexes, func(index zones.Index) bool { return serves(index.Key, shardkey.PatternOf(placement.Key)) })
 	if i < 0 {
-		return nil, false, &Error{What: what, Err: fmt.Errorf("no index begins with %s", placement.Key), Help: fmt.Sprintf("create it: db.%s.createIndex(%s)", ns[strings.Index(ns, ".")+1:], placement.Key)}
+		return nil, false, &Error{What: what, Err: fmt.Errorf("no index begins with %s", placement.Key), hint: fmt.Sprintf("create it: db.%s.createIndex(%s)", ns[strings.Index(ns, ".")+1:], placement.Key)}
 	}
 	s := valueScan{c: c, what: what, ns: ns, field: field, index: indexes[i].Key}
 	gaps, err := s.gaps(placement.Ranges)
@@ -107,7 +107,7 @@ func (s valueScan) gaps(ranges []zones.Range) ([]gap, error) {
 		if err != nil {
 			return nil, err
 		}
-		if last == nil && !allOf(r.Min, bson.TypeMinKey) || last != nil && routing.CompareKeys(last, r.Min) < 0 {
+		if last == nil && !allOf(r.Min, bson.TypeMinKey) || last != nil && shardkey.CompareKeys(last, r.Min) < 0 {
 			gaps = append(gaps, gap{low, next})
 		}
 		if low, err = s.extend(r.Max); err != nil {
@@ -134,7 +134,7 @@ func (s valueScan) edge(value any) bson.D {
 func (s valueScan) extend(bound bson.Raw) (bson.D, error) {
 	values, err := bound.Values()
 	if err != nil || len(values) > len(s.index) {
-		return nil, &Error{What: s.what, Kind: ErrBadBounds, Err: errors.Join(err, errors.New(zones.FormatKey(bound)))}
+		return nil, &Error{What: s.what, Kind: ErrBadBounds, Err: errors.Join(err, errors.New(shardkey.Format(bound)))}
 	}
 	key := s.edge(bson.MinKey{})
 	for i, v := range values {
@@ -159,7 +159,7 @@ func (s valueScan) scan(ctx context.Context, g gap) ([]UnknownValue, error) {
 		if err != nil {
 			return nil, s.c.fail(s.what, "find", s.ns, err)
 		}
-		found := routing.ValueAt(doc, s.field)
+		found := shardkey.ValueAt(doc, s.field)
 		value := bson.RawValue{Type: bson.Type(found.Type), Value: slices.Clone(found.Data)}
 		values = append(values, UnknownValue{Value: value})
 		g.min = s.edge(bson.MaxKey{})
@@ -175,7 +175,7 @@ func (s valueScan) scan(ctx context.Context, g gap) ([]UnknownValue, error) {
 func below(a, b bson.D) bool {
 	left, errLeft := bson.Marshal(a)
 	right, errRight := bson.Marshal(b)
-	return errLeft == nil && errRight == nil && routing.CompareKeys(left, right) < 0
+	return errLeft == nil && errRight == nil && shardkey.CompareKeys(left, right) < 0
 }
 
 // count counts the documents that have a value. Null stands for a missing field too, in a filter as in an index.

@@ -2,7 +2,6 @@ package explain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,32 +10,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/enum"
 	"github.com/geoshard/geoshard/topology"
 )
-
-// The errors that callers branch on, with errors.Is.
-var (
-	// ErrNoQueryRouter means that the server's answer names no shards: it is a mongod.
-	ErrNoQueryRouter = errors.New("not a query router")
-	// ErrUndeclared means that the topology lacks a shard that the router names, or the datacenter that was asked about.
-	ErrUndeclared = errors.New("not in the topology")
-)
-
-// An Error is an error with a way out.
-type Error struct {
-	Err  error
-	Help string
-}
-
-// Error returns the error without the hint.
-func (e *Error) Error() string { return e.Err.Error() }
-
-// Unwrap returns the error that the hint belongs to.
-func (e *Error) Unwrap() error { return e.Err }
-
-// Hint returns what to do next.
-func (e *Error) Hint() string { return e.Help }
 
 // A Routing says how many of the shards that hold a collection a query asks.
 type Routing int
@@ -114,21 +91,21 @@ func (e *Explanation) Text() string {
 
 // Explain asks the query router behind client which shards a find by filter in the namespace touches, and works out what that must cost a
 // client in the datacenter from. The filter is anything that encodes to a BSON document; nil is the empty filter.
-// It returns ErrNoQueryRouter and ErrUndeclared.
+// It returns topology.ErrNoQueryRouter and topology.ErrUndeclared.
 func Explain(ctx context.Context, client *mongo.Client, world *topology.Topology, namespace string, filter any, from topology.DatacenterID) (*Explanation, error) {
 	db, coll, ok := strings.Cut(namespace, ".")
 	if !ok {
-		return nil, &Error{fmt.Errorf("explain: %q is no namespace", namespace), "write database.collection, such as shop.carts"}
+		return nil, hint.New(fmt.Errorf("explain: %q is no namespace", namespace), "write database.collection, such as shop.carts")
 	}
 	if _, ok := world.Datacenter(from); !ok {
-		return nil, &Error{fmt.Errorf("explain: datacenter %q: %w", from, ErrUndeclared), "use one of the datacenters of the topology"}
+		return nil, hint.New(fmt.Errorf("explain: datacenter %q: %w", from, topology.ErrUndeclared), "use one of the datacenters of the topology")
 	}
 	if d, ok := filter.(bson.D); filter == nil || ok && d == nil {
 		filter = bson.D{}
 	}
 	raw, err := bson.Marshal(filter)
 	if err != nil {
-		return nil, &Error{fmt.Errorf("explain: read the filter: %w", err), `write a document, such as {"dataCenter": "NYC"}`}
+		return nil, hint.New(fmt.Errorf("explain: read the filter: %w", err), `write a document, such as {"dataCenter": "NYC"}`)
 	}
 	shown, err := bson.MarshalExtJSON(bson.Raw(raw), false, false)
 	if err != nil {
@@ -176,7 +153,7 @@ func routing(asked, owners int) Routing {
 func locate(world *topology.Topology, id topology.ShardID, from topology.DatacenterID) (Shard, error) {
 	declared, ok := world.Shard(id)
 	if !ok {
-		return Shard{}, &Error{fmt.Errorf("shard %q: %w", id, ErrUndeclared), "declare the shard with its members, or use the topology of this cluster (geoshard import)"}
+		return Shard{}, hint.New(fmt.Errorf("shard %q: %w", id, topology.ErrUndeclared), "declare the shard with its members, or use the topology of this cluster (geoshard import)")
 	}
 	s := Shard{ID: id, Home: world.HomeOf(id)}
 	s.RTT = world.RTT(from, s.Home)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/explain"
 )
@@ -235,9 +236,9 @@ func TestExplainRefusesWhatItCannotKnow(t *testing.T) {
 		err  error
 		want error
 	}{
-		"a mongod":             {explained(t, member, c.Topology(), "shop.carts", nil, "NYC"), explain.ErrNoQueryRouter},
-		"an unknown place":     {explained(t, router, c.Topology(), "shop.carts", nil, "TKO"), explain.ErrUndeclared},
-		"another topology":     {explained(t, router, small, "shop.carts", nil, clustertest.SmallDC), explain.ErrUndeclared},
+		"a mongod":             {explained(t, member, c.Topology(), "shop.carts", nil, "NYC"), topology.ErrNoQueryRouter},
+		"an unknown place":     {explained(t, router, c.Topology(), "shop.carts", nil, "TKO"), topology.ErrUndeclared},
+		"another topology":     {explained(t, router, small, "shop.carts", nil, clustertest.SmallDC), topology.ErrUndeclared},
 		"no namespace":         {explained(t, router, c.Topology(), "carts", nil, "NYC"), nil},
 		"no document":          {explained(t, router, c.Topology(), "shop.carts", 7, "NYC"), nil},
 		"a filter of nonsense": {explained(t, router, c.Topology(), "shop.carts", bson.D{{Key: "$nonsense", Value: 1}}, "NYC"), nil},
@@ -245,8 +246,7 @@ func TestExplainRefusesWhatItCannotKnow(t *testing.T) {
 		if got.err == nil || got.want != nil && !errors.Is(got.err, got.want) {
 			t.Errorf("%s: got %v, want %v", name, got.err, got.want)
 		}
-		var hinted *explain.Error
-		if got.want != nil && (!errors.As(got.err, &hinted) || hinted.Hint() == "") {
+		if got.want != nil && hint.Of(got.err) == "" {
 			t.Errorf("%s: %v has no hint", name, got.err)
 		}
 	}

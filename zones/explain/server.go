@@ -9,6 +9,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -28,7 +30,7 @@ func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bs
 	const codeNamespaceNotFound = 26
 	var answer mongo.ServerError
 	if errors.As(err, &answer) && answer.HasErrorCode(codeNamespaceNotFound) {
-		return nil, &Error{fmt.Errorf("ask the query router: %w", err), "name a collection that exists; one that is declared is created by an apply"}
+		return nil, hint.New(fmt.Errorf("ask the query router: %w", err), "name a collection that exists; one that is declared is created by an apply")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the query router: %w", err)
@@ -38,7 +40,7 @@ func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bs
 		asked = append(asked, s.Name)
 	}
 	if len(asked) == 0 {
-		return nil, &Error{fmt.Errorf("the answer names no shards: %w", ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard"}
+		return nil, hint.New(fmt.Errorf("the answer names no shards: %w", topology.ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard")
 	}
 	slices.Sort(asked)
 	return slices.Compact(asked), nil
@@ -54,7 +56,7 @@ type sharding struct {
 func readSharding(ctx context.Context, client *mongo.Client, namespace string) (sharding, error) {
 	config := client.Database("config")
 	var entry struct {
-		Key  bson.D
+		Key  bson.Raw
 		UUID bson.Binary
 	}
 	err := config.Collection("collections").FindOne(ctx, bson.D{{Key: "_id", Value: namespace}}).Decode(&entry)
@@ -69,9 +71,9 @@ func readSharding(ctx context.Context, client *mongo.Client, namespace string) (
 	if err := owners.Decode(&ids); err != nil {
 		return sharding{}, fmt.Errorf("read config.chunks: %w", err)
 	}
-	s := sharding{owners: len(ids)}
-	for _, f := range entry.Key {
-		s.key = append(s.key, topology.KeyField{Name: f.Key, Hashed: f.Value == "hashed"})
+	key, err := shardkey.ReadKey(entry.Key)
+	if err != nil {
+		return sharding{}, fmt.Errorf("read the shard key of %s: %w", namespace, err)
 	}
-	return s, nil
+	return sharding{key: key, owners: len(ids)}, nil
 }

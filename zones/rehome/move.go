@@ -11,6 +11,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 // A group is what moves of one collection in one transaction.
@@ -191,12 +193,12 @@ func (p *place) arrived(d doc) bson.D {
 // explained adds a way out to errors that people meet.
 func explained(err error) error {
 	if mongo.IsDuplicateKeyError(err) {
-		return &Error{err, "the new home has a document with that _id or unique key already: they are unique on each shard alone. Delete or change one of the two"}
+		return hint.New(err, "the new home has a document with that _id or unique key already: they are unique on each shard alone. Delete or change one of the two")
 	}
 	// The code alone (ReadConcernMajorityNotEnabled) says something else.
 	if strings.Contains(err.Error(), "not supported for replica sets with arbiters") {
-		return &Error{fmt.Errorf("%w: %w", ErrNotMovable, err),
-			"MongoDB commits no transaction over shards of which one has an arbiter: put a member with data in the arbiter's place (in the topology: role: passive instead of voter)"}
+		return hint.New(fmt.Errorf("%w: %w", ErrNotMovable, err),
+			"MongoDB commits no transaction over shards of which one has an arbiter: put a member with data in the arbiter's place (in the topology: role: passive instead of voter)")
 	}
 	return err
 }

@@ -12,9 +12,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/placement"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/geoshard/geoshard/zones"
 )
 
 // A place is a collection and what its documents are to become.
@@ -33,28 +34,20 @@ func newPlace(client *mongo.Client, world *topology.Topology, name string, to to
 	ns, ok := world.NamespaceOf(name)
 	switch {
 	case !ok || strings.HasSuffix(name, "*"):
-		return nil, &Error{fmt.Errorf("namespace %q: %w", name, ErrUndeclared), "name one collection, such as shop.carts, and declare it in the topology"}
+		return nil, hint.New(fmt.Errorf("namespace %q: %w", name, topology.ErrUndeclared), "name one collection, such as shop.carts, and declare it in the topology")
 	case ns.ZoneBy == "_id":
-		return nil, &Error{fmt.Errorf("%s: %w: its zone follows from _id, which never changes", name, ErrNotMovable), "insert the documents with other _ids, and delete these"}
+		return nil, hint.New(fmt.Errorf("%s: %w: its zone follows from _id, which never changes", name, ErrNotMovable), "insert the documents with other _ids, and delete these")
 	case to.Kind() == topology.KindUnknown:
-		return nil, &Error{fmt.Errorf("the new home of %s is no value: %w", name, ErrUndeclared), "give the value of the new home, such as LON"}
-	case !hasZone(world, ns, to):
-		return nil, &Error{fmt.Errorf("no zone takes %s of %s: %w", to, name, ErrUndeclared), "use a value that the topology gives to a zone, of the same type, or declare it"}
+		return nil, hint.New(fmt.Errorf("the new home of %s is no value: %w", name, topology.ErrUndeclared), "give the value of the new home, such as LON")
+	}
+	if _, ok := placement.ZoneOf(world, ns, to); !ok {
+		return nil, hint.New(fmt.Errorf("no zone takes %s of %s: %w", to, name, topology.ErrUndeclared), "use a value that the topology gives to a zone, of the same type, or declare it")
 	}
 	db, coll, _ := strings.Cut(name, ".")
 	return &place{
-		name: name, ns: ns, to: zones.ValueOf(to), coll: client.Database(db).Collection(coll),
+		name: name, ns: ns, to: shardkey.ValueOf(to), coll: client.Database(db).Collection(coll),
 		majority: client.Database(db).Collection(coll, options.Collection().SetReadConcern(readconcern.Majority())),
 	}, nil
-}
-
-// hasZone says whether the topology gives a value to a zone, be it the one for the rest.
-func hasZone(world *topology.Topology, ns topology.Namespace, v topology.Value) bool {
-	if ns.Unknown == topology.UnknownToZone || slices.ContainsFunc(ns.Ranges, func(r topology.Range) bool { return r.Includes(v) }) {
-		return true
-	}
-	_, named := world.Zone(topology.ZoneID(v.Text()))
-	return named && !ns.OnlyRanges && v.Kind() == topology.KindString
 }
 
 // A doc is a document as far as moving it takes.
@@ -110,7 +103,7 @@ func (p *place) read(raw bson.Raw) doc {
 	for _, f := range p.ns.Key {
 		value := field(raw, f.Name)
 		if f.Name == p.ns.ZoneBy {
-			d.home = routing.Compare(value, p.to) == 0 // 7 is at home where 7.0 is
+			d.home = shardkey.Compare(value, p.to) == 0 // 7 is at home where 7.0 is
 		}
 		if f.Name != "_id" {
 			d.key = append(d.key, bson.E{Key: f.Name, Value: bson.D{{Key: "$eq", Value: value}}})

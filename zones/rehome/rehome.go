@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -62,7 +63,7 @@ type Moved struct {
 }
 
 // Rehome moves documents through the query router behind client. With an error the result says what was done before it; running again with the same
-// options goes on. It returns ErrUndeclared, ErrNotMovable, ErrIncomplete, and the errors of the driver.
+// options goes on. It returns topology.ErrUndeclared, ErrNotMovable, ErrIncomplete, and the errors of the driver.
 func Rehome(ctx context.Context, client *mongo.Client, world *topology.Topology, o Options) (*Result, error) {
 	r, err := newRun(client, world, o)
 	if err != nil {
@@ -100,7 +101,7 @@ func newRun(client *mongo.Client, world *topology.Topology, o Options) (*run, er
 	}
 	filter, err := bson.Marshal(o.Filter)
 	if err != nil {
-		return nil, &Error{fmt.Errorf("read the filter: %w", err), `write a document, such as {"userId": 7}`}
+		return nil, hint.New(fmt.Errorf("read the filter: %w", err), `write a document, such as {"userId": 7}`)
 	}
 	main, err := newPlace(client, world, o.Namespace, o.To)
 	if err != nil {
@@ -228,6 +229,6 @@ func (r *run) check() error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return &Error{fmt.Errorf("%w: %s", ErrIncomplete, strings.Join(wrong, "; ")),
-		"somebody inserted, deleted or moved documents meanwhile: run it again to move what was left behind"}
+	return hint.New(fmt.Errorf("%w: %s", ErrIncomplete, strings.Join(wrong, "; ")),
+		"somebody inserted, deleted or moved documents meanwhile: run it again to move what was left behind")
 }

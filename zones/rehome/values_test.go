@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -53,7 +54,7 @@ func TestHomesOfEveryTypeOfValue(t *testing.T) {
 	s := shop{t: t, client: c.Client(), world: world, db: "values"}
 	var docs []any
 	for id, v := range from {
-		docs = append(docs, bson.D{{Key: "_id", Value: id}, {Key: "at", Value: bson.D{{Key: "home", Value: zones.ValueOf(v)}, {Key: "city", Value: "X"}}}, {Key: "id", Value: id}})
+		docs = append(docs, bson.D{{Key: "_id", Value: id}, {Key: "at", Value: bson.D{{Key: "home", Value: shardkey.ValueOf(v)}, {Key: "city", Value: "X"}}}, {Key: "id", Value: id}})
 	}
 	s.insert("accounts", docs)
 	for id, v := range to {
@@ -64,7 +65,7 @@ func TestHomesOfEveryTypeOfValue(t *testing.T) {
 		if got, err := rehome.Rehome(t.Context(), s.client, world, o); err != nil || got.Namespaces[0].Skipped != 1 || got.Namespaces[0].After != 0 {
 			t.Errorf("to %s again: got %+v, %v, want it skipped", v, got, err)
 		}
-		if n := s.count("accounts", bson.D{{Key: "at.home", Value: zones.ValueOf(v)}, {Key: "at.city", Value: "X"}}); n != 1 {
+		if n := s.count("accounts", bson.D{{Key: "at.home", Value: shardkey.ValueOf(v)}, {Key: "at.city", Value: "X"}}); n != 1 {
 			t.Errorf("%d documents are at %s, want 1", n, v)
 		}
 	}

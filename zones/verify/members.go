@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -42,7 +43,7 @@ func (v *verifier) listShards(ctx context.Context) ([]shardHosts, error) {
 	err := v.router.Database("admin").RunCommand(ctx, bson.D{{Key: "listShards", Value: 1}}).Decode(&got)
 	var answer mongo.ServerError
 	if errors.As(err, &answer) && answer.HasErrorCode(codeCommandNotFound) {
-		return nil, &Error{fmt.Errorf("list the shards: %w", ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard"}
+		return nil, hint.New(fmt.Errorf("list the shards: %w", topology.ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list the shards: %w", err)
@@ -50,7 +51,7 @@ func (v *verifier) listShards(ctx context.Context) ([]shardHosts, error) {
 	var shards []shardHosts
 	for _, s := range got.Shards {
 		if _, ok := v.world.Shard(s.ID); !ok {
-			return nil, &Error{fmt.Errorf("shard %q of the cluster: %w", s.ID, ErrUndeclared), "add the shard to the topology, or use this cluster's (geoshard import)"}
+			return nil, hint.New(fmt.Errorf("shard %q of the cluster: %w", s.ID, topology.ErrUndeclared), "add the shard to the topology, or use this cluster's (geoshard import)")
 		}
 		_, hosts, _ := strings.Cut(s.Host, "/")
 		shards = append(shards, shardHosts{s.ID, strings.Split(hosts, ",")})
@@ -88,8 +89,8 @@ func (v *verifier) connect(ctx context.Context, shards []shardHosts) ([]*member,
 	for _, l := range lost {
 		v.notChecked("%s", l)
 	}
-	return all, &Error{fmt.Errorf("%w: %s", ErrUnreachable, strings.Join(lost, "; ")),
-		"the proof needs every member: start it, say where it can be reached (--host-map), log in to the shards as a user with the roles clusterMonitor and readAnyDatabase (--shard-credentials), or check less (--via-router)"}
+	return all, hint.New(fmt.Errorf("%w: %s", ErrUnreachable, strings.Join(lost, "; ")),
+		"the proof needs every member: start it, say where it can be reached (--host-map), log in to the shards as a user with the roles clusterMonitor and readAnyDatabase (--shard-credentials), or check less (--via-router)")
 }
 
 func (v *verifier) connectShard(ctx context.Context, s shardHosts) (members []*member, lost []string) {

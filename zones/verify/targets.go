@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -116,7 +117,7 @@ func (v *verifier) checkNames() error {
 			for _, ns := range v.world.Namespaces {
 				declared = append(declared, ns.Name)
 			}
-			return &Error{fmt.Errorf("namespace %q: %w", name, ErrUndeclared), "declared are: " + strings.Join(declared, ", ")}
+			return hint.New(fmt.Errorf("namespace %q: %w", name, topology.ErrUndeclared), "declared are: "+strings.Join(declared, ", "))
 		}
 	}
 	return nil

@@ -47,8 +47,8 @@ type Event struct {
 
 // Verify looks at the documents of the topology's namespaces behind a query router. A violation is not an error: see Report.Clean.
 //
-// With ErrUnreachable the report is returned too, and says what was proved about the other members. Other errors are ErrNoQueryRouter,
-// ErrUndeclared, and those of the driver.
+// With ErrUnreachable the report is returned too, and says what was proved about the other members. Other errors are topology.ErrNoQueryRouter,
+// topology.ErrUndeclared, and those of the driver.
 func Verify(ctx context.Context, router *mongo.Client, world *topology.Topology, o Options) (*Report, error) {
 	if o.Examples == 0 {
 		o.Examples = DefaultExamples

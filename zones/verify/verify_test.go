@@ -16,6 +16,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/verify"
@@ -291,20 +292,19 @@ func TestWhatCannotBeProvedIsAnErrorWithAWayOut(t *testing.T) {
 	}{
 		"a mongod": {func() (*verify.Report, error) {
 			return verify.Verify(t.Context(), s.primary(t, "nyc"), s.declare(ns), verify.Options{})
-		}, verify.ErrNoQueryRouter},
+		}, topology.ErrNoQueryRouter},
 		"a namespace that is not declared": {func() (*verify.Report, error) {
 			return verify.Verify(t.Context(), s.router, s.declare(ns), verify.Options{Namespaces: []string{"refused.cart"}})
-		}, verify.ErrUndeclared},
+		}, topology.ErrUndeclared},
 		"a shard that is not declared": {func() (*verify.Report, error) {
 			return verify.Verify(t.Context(), s.router, other, verify.Options{})
-		}, verify.ErrUndeclared},
+		}, topology.ErrUndeclared},
 		"no credentials": {func() (*verify.Report, error) {
 			return verify.Verify(t.Context(), s.router, s.declare(ns), verify.Options{ShardClient: closed})
 		}, verify.ErrUnreachable},
 	} {
 		r, err := c.run()
-		var hinted *verify.Error
-		if !errors.Is(err, c.want) || !errors.As(err, &hinted) || hinted.Hint() == "" || r != nil {
+		if !errors.Is(err, c.want) || hint.Of(err) == "" || r != nil {
 			t.Errorf("%s: got %v, %v, want %v with a hint", name, r, err, c.want)
 		}
 		t.Logf("%s: %v", name, err)

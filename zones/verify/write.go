@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 // content is a Report without the methods of one.
@@ -41,11 +43,11 @@ func Read(text []byte) (*Report, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&s); err != nil {
-		return nil, &Error{fmt.Errorf("read the report: %w", err), "give the JSON that verify wrote"}
+		return nil, hint.New(fmt.Errorf("read the report: %w", err), "give the JSON that verify wrote")
 	}
 	r := Report(s.content)
 	if r.Hash() != s.SHA256 {
-		return nil, &Error{fmt.Errorf("%w: its content has the hash %s, it says %q", ErrAltered, r.Hash(), s.SHA256), "run verify again"}
+		return nil, hint.New(fmt.Errorf("%w: its content has the hash %s, it says %q", ErrAltered, r.Hash(), s.SHA256), "run verify again")
 	}
 	return &r, nil
 }

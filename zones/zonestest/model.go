@@ -8,7 +8,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -186,7 +186,7 @@ func (m *Model) addRangeLocked(c zones.AddRange) error {
 		}
 	}
 	at.Ranges = append(at.Ranges, c.Range)
-	slices.SortFunc(at.Ranges, func(a, b zones.Range) int { return routing.CompareKeys(a.Min, b.Min) })
+	slices.SortFunc(at.Ranges, func(a, b zones.Range) int { return shardkey.CompareKeys(a.Min, b.Min) })
 	return nil
 }
 

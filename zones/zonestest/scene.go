@@ -31,7 +31,7 @@ type Call struct {
 	Answered bool
 }
 
-// A Fault is called at both ends of each call. The error that it returns is the call's answer; a panic ends the apply like a kill.
+// A Fault is called at both ends of each call, never twice at the same time. The error that it returns is the call's answer.
 type Fault func(Call) error
 
 // Deps are the scene as an apply sees it, with faults; nil for none.
@@ -47,24 +47,31 @@ type faulty struct {
 	scene *Scene
 	fault Fault
 
-	mu    sync.Mutex
-	calls int // guarded by mu
+	mu    sync.Mutex // held while fault is called
+	calls int        // guarded by mu
 }
 
 func (f *faulty) call(name string, change zones.Change, do func() error) error {
-	f.mu.Lock()
-	c := Call{Number: f.calls, Name: name, Change: change}
-	f.calls++
-	f.mu.Unlock()
-	if err := f.fault(c); err != nil {
+	c, err := f.begin(name, change)
+	if err != nil {
 		return err
 	}
-	err := do()
+	err = do()
 	c.Answered = true
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if wrong := f.fault(c); wrong != nil {
 		return wrong
 	}
 	return err
+}
+
+func (f *faulty) begin(name string, change zones.Change) (Call, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := Call{Number: f.calls, Name: name, Change: change}
+	f.calls++
+	return c, f.fault(c)
 }
 
 func (f *faulty) Read(ctx context.Context, namespaces []string) (state *zones.State, err error) {

@@ -8,7 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -109,13 +109,13 @@ func (p *performing) adds(c zones.AddRange) error {
 }
 
 func sameBounds(a, b zones.Range) bool {
-	return routing.CompareKeys(a.Min, b.Min) == 0 && routing.CompareKeys(a.Max, b.Max) == 0
+	return shardkey.CompareKeys(a.Min, b.Min) == 0 && shardkey.CompareKeys(a.Max, b.Max) == 0
 }
 
 func sameRange(a, b zones.Range) bool { return sameBounds(a, b) && a.Zone == b.Zone }
 
 func overlap(a, b zones.Range) bool {
-	return routing.CompareKeys(a.Min, b.Max) < 0 && routing.CompareKeys(b.Min, a.Max) < 0
+	return shardkey.CompareKeys(a.Min, b.Max) < 0 && shardkey.CompareKeys(b.Min, a.Max) < 0
 }
 
 // isFull reports whether both bounds have the fields of a key, all of them and in their order.

@@ -3,7 +3,7 @@ package layout
 import (
 	"fmt"
 
-	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -53,10 +53,8 @@ func OfGrowing(t, grown *topology.Topology, withCores bool) (nodes []Node, first
 }
 
 func cannotGrow(format string, args ...any) error {
-	return &cluster.HintedError{
-		Err:  fmt.Errorf("lay out the grown cluster: "+format, args...),
-		Help: "a cluster grows by datacenters, shards and members; those that it has stay as they are, with their priorities and links",
-	}
+	return hint.New(fmt.Errorf("lay out the grown cluster: "+format, args...),
+		"a cluster grows by datacenters, shards and members; those that it has stay as they are, with their priorities and links")
 }
 
 // difference says how a node of one name differs.

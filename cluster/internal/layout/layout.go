@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -96,7 +97,7 @@ func Of(t *topology.Topology, withCores bool) ([]Node, error) {
 func shardNodes(t *topology.Topology, s topology.Shard) ([]Node, error) {
 	switch string(s.ID) {
 	case "", cluster.ConfigSet, cluster.Router, cluster.RouterCore, "admin", "local":
-		return nil, &cluster.HintedError{Err: fmt.Errorf("lay out cluster: shard name %q is reserved", s.ID), Help: "rename the shard"}
+		return nil, hint.New(fmt.Errorf("lay out cluster: shard name %q is reserved", s.ID), "rename the shard")
 	}
 	var nodes []Node
 	home := -1

@@ -11,6 +11,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // Lags holds members behind, by slowing the connections on which they fetch the oplog: heartbeats, votes and acknowledgements keep
@@ -33,10 +34,8 @@ func (l *Lags) Set(ctx context.Context, m Member, lag time.Duration) error {
 	case lag < 0:
 		return fmt.Errorf("lag %s by %s: %w: a lag is not negative", name, lag, cluster.ErrBadFault)
 	case m.Node().Kind != layout.Data:
-		return &cluster.HintedError{
-			Err:  fmt.Errorf("lag %s: %w", name, cluster.ErrUnsupported),
-			Help: "only members of a shard that hold data copy anything that could lag",
-		}
+		return hint.New(fmt.Errorf("lag %s: %w", name, cluster.ErrUnsupported),
+			"only members of a shard that hold data copy anything that could lag")
 	case lag == 0:
 		return l.end(ctx, m)
 	}

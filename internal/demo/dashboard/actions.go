@@ -11,6 +11,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -79,8 +80,8 @@ func (d *Dashboard) act(w http.ResponseWriter, r *http.Request, act func(ctx con
 	result, err := act(ctx, id, o)
 	if err != nil {
 		d.tell(bad, err.Error())
-		status, hint := explain(err)
-		refuse(w, status, err.Error(), hint)
+		status, help := explain(err)
+		refuse(w, status, err.Error(), help)
 		return
 	}
 	if result == nil {
@@ -92,27 +93,24 @@ func (d *Dashboard) act(w http.ResponseWriter, r *http.Request, act func(ctx con
 }
 
 // explain finds the status and the way out of an error.
-func explain(err error) (status int, hint string) {
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		hint = hinted.Hint()
-	}
+func explain(err error) (status int, help string) {
+	help = hint.Of(err)
 	var problem *problemError
 	switch {
 	case errors.As(err, &problem):
 		return http.StatusBadGateway, "the line in the list of requests says who answered"
-	case errors.Is(err, errNobody), errors.Is(err, errCity), errors.Is(err, cluster.ErrUnknownMember), errors.Is(err, cluster.ErrUnknownDatacenter):
-		return http.StatusNotFound, hint
+	case errors.Is(err, errNobody), errors.Is(err, errCity), errors.Is(err, topology.ErrUnknownMember), errors.Is(err, topology.ErrUnknownDatacenter):
+		return http.StatusNotFound, help
 	case errors.Is(err, errShoppers):
 		return http.StatusConflict, "let one of those who are there shop on"
 	case errors.Is(err, errNoPrimary):
 		return http.StatusConflict, "wait for the election, or start its members"
 	case errors.Is(err, errLag), errors.Is(err, cart.ErrInvalid), errors.Is(err, cluster.ErrUnsupported):
-		return http.StatusBadRequest, hint
+		return http.StatusBadRequest, help
 	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusGatewayTimeout, "it may still come about: the page shows it then"
 	default:
-		return http.StatusInternalServerError, hint
+		return http.StatusInternalServerError, help
 	}
 }
 

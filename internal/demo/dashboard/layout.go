@@ -7,7 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/routing"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -78,11 +78,11 @@ type catalogue struct {
 		Shard topology.ShardID `bson:"shard"`
 	}
 	ranges []struct {
-		Collection string   `bson:"ns"`
-		Min        bson.Raw `bson:"min"`
-		Max        bson.Raw `bson:"max"`
-		Zone       string   `bson:"tag"`
-	}
+		Collection string          `bson:"ns"`
+		Min        bson.Raw        `bson:"min"`
+		Max        bson.Raw        `bson:"max"`
+		Zone       topology.ZoneID `bson:"tag"`
+	} // sorted
 	log []logEntry // the newest first
 }
 
@@ -110,6 +110,12 @@ func viewLayout(c catalogue, parts map[string]map[topology.ShardID]catalog.Part)
 	}
 	for _, collection := range c.collections {
 		one := collectionView{Name: collection.Name}
+		var p zones.Placement
+		for _, r := range c.ranges {
+			if r.Collection == collection.Name {
+				p.Ranges = append(p.Ranges, zones.Range{Min: r.Min, Max: r.Max, Zone: r.Zone})
+			}
+		}
 		for _, chunk := range c.chunks {
 			if !chunk.UUID.Equal(collection.UUID) {
 				continue
@@ -119,10 +125,10 @@ func viewLayout(c catalogue, parts map[string]map[topology.ShardID]catalog.Part)
 				one.More++
 				continue
 			}
-			zone := zoneOf(c, collection.Name, chunk.Min)
+			zone, zoned := p.ZoneOf(chunk.Min)
 			one.Chunks = append(one.Chunks, chunkView{
-				Shard: chunk.Shard, Zone: zone, Astray: zone != "" && !slices.Contains(zonesOf[chunk.Shard], zone),
-				Range: strings.TrimSuffix(zones.Range{Min: chunk.Min, Max: chunk.Max}.String(), " in "),
+				Shard: chunk.Shard, Zone: string(zone), Astray: zoned && !slices.Contains(zonesOf[chunk.Shard], string(zone)),
+				Range: shardkey.Format(chunk.Min) + " to " + shardkey.Format(chunk.Max),
 			})
 		}
 		if len(one.Chunks) > 0 {
@@ -139,16 +145,6 @@ func viewLayout(c catalogue, parts map[string]map[topology.ShardID]catalog.Part)
 	}
 	v.Moving, v.Moved = moves(c.log)
 	return v
-}
-
-// zoneOf is the zone of a collection's key, "" where it has none.
-func zoneOf(c catalogue, collection string, key bson.Raw) string {
-	for _, r := range c.ranges {
-		if r.Collection == collection && routing.CompareKeys(r.Min, key) <= 0 && routing.CompareKeys(key, r.Max) < 0 {
-			return r.Zone
-		}
-	}
-	return ""
 }
 
 const (

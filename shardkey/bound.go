@@ -1,0 +1,156 @@
+package shardkey
+
+import (
+	"math"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// The ends of all values.
+var (
+	MinKey = bson.RawValue{Type: bson.TypeMinKey}
+	MaxKey = bson.RawValue{Type: bson.TypeMaxKey}
+)
+
+// A Bound is one end of a range of shard keys, normalised. ReadBound makes it.
+type Bound struct {
+	// Full has a value for each field of the key, in the key's order.
+	Full bson.Raw
+	// Tight is the first key at which the same documents begin or end, so that two ranges of the same documents have the same: {dc: "LON", id: MaxKey} is
+	// {dc: "LON\u0000", id: MinKey}, since no document lies between them but one whose id is MaxKey.
+	Tight bson.Raw
+	// Complete is true if the bound was read with all fields, in the key's order.
+	Complete bool
+}
+
+// ReadBound normalises a bound from the catalogue: it puts the fields into the key's order and extends a prefix with MinKey, as the server does. It is
+// false for a bound of another key.
+func ReadBound(key topology.Key, raw bson.Raw) (Bound, bool) {
+	elements, err := raw.Elements()
+	if err != nil || len(elements) == 0 || len(elements) > len(key) {
+		return Bound{}, false
+	}
+	values := make([]bson.RawValue, len(key))
+	complete := len(elements) == len(key)
+	for i, e := range elements {
+		at := fieldOf(key, e.Key())
+		if at < 0 || at >= len(elements) { // no prefix of the key, in whatever order
+			return Bound{}, false
+		}
+		complete = complete && at == i
+		values[at] = e.Value()
+	}
+	if complete {
+		return Bound{Full: raw, Tight: tight(key, raw), Complete: true}, true
+	}
+	index, doc := bsoncore.AppendDocumentStart(nil)
+	for i, f := range key {
+		v := values[i]
+		if v.Type == 0 {
+			v = MinKey
+		}
+		doc = appendValue(doc, f.Name, v)
+	}
+	full := bson.Raw(endDocument(doc, index))
+	return Bound{Full: full, Tight: tight(key, full)}, true
+}
+
+func fieldOf(key topology.Key, name string) int {
+	return slices.IndexFunc(key, func(f topology.KeyField) bool { return f.Name == name })
+}
+
+func tight(key topology.Key, full bson.Raw) bson.Raw {
+	first, second := FirstTwo(full)
+	if first.Type == bson.TypeMaxKey {
+		return StartOf(key, MaxKey)
+	}
+	if second.Type != bson.TypeMaxKey {
+		return full
+	}
+	next, ok := Successor(first)
+	if !ok {
+		return full
+	}
+	return StartOf(key, next)
+}
+
+// StartOf returns the full key at which the documents with value v in the first field begin: {dc: v, id: MinKey}. MaxKey is the end of everything, so it
+// fills all fields. Hashed fields take MinKey and MaxKey like any other.
+func StartOf(key topology.Key, v bson.RawValue) bson.Raw {
+	if v.Type == bson.TypeMaxKey {
+		return keyWith(key, v, MaxKey)
+	}
+	return keyWith(key, v, MinKey)
+}
+
+// KeysWith returns the first and the last shard key that a query for a value of the first field has to look for: {dc: v, id: MinKey} and {dc: v, id: MaxKey}.
+func KeysWith(key topology.Key, v bson.RawValue) (lowest, highest bson.Raw) {
+	return keyWith(key, v, MinKey), keyWith(key, v, MaxKey)
+}
+
+// keyWith has one value in the first field and another in all further ones.
+func keyWith(key topology.Key, first, further bson.RawValue) bson.Raw {
+	index, doc := bsoncore.AppendDocumentStart(nil)
+	for i, f := range key {
+		v := first
+		if i > 0 {
+			v = further
+		}
+		doc = appendValue(doc, f.Name, v)
+	}
+	return endDocument(doc, index)
+}
+
+// SingleValue returns the value v of a range of full keys that covers the documents with {field: v} and no others.
+func SingleValue(key topology.Key, low, high bson.Raw) (v bson.RawValue, ok bool) {
+	first, _ := FirstTwo(low)
+	next, ok := Successor(first)
+	if !ok || CompareKeys(low, StartOf(key, first)) != 0 {
+		return bson.RawValue{}, false
+	}
+	return first, CompareKeys(tight(key, high), StartOf(key, next)) == 0
+}
+
+// FirstTwo returns the first two values of a key; the second has no type where there is none.
+func FirstTwo(key bson.Raw) (first, second bson.RawValue) {
+	walk := fieldsOf(key)
+	_, first, ok := walk.next()
+	if ok {
+		_, second, _ = walk.next()
+	}
+	return first, second
+}
+
+// Trimmed returns a bound without the MinKeys at its end, by which the server extends a prefix; the first field stays. Numbers that are integers are 64-bit
+// integers, so that bounds of the same keys have the same bytes.
+func Trimmed(bound bson.Raw) bson.Raw {
+	elements, err := bound.Elements()
+	if err != nil {
+		return bound
+	}
+	for len(elements) > 1 && elements[len(elements)-1].Value().Type == bson.TypeMinKey {
+		elements = elements[:len(elements)-1]
+	}
+	index, doc := bsoncore.AppendDocumentStart(nil)
+	for _, e := range elements {
+		doc = appendValue(doc, e.Key(), integer(e.Value()))
+	}
+	return endDocument(doc, index)
+}
+
+// integer is a number that is one as a 64-bit integer, and any other value as it is.
+func integer(v bson.RawValue) bson.RawValue {
+	switch v.Type {
+	case bson.TypeInt32:
+		return bson.RawValue{Type: bson.TypeInt64, Value: bitsOfInt(v.AsInt64())}
+	case bson.TypeDouble:
+		if d := v.Double(); d == math.Trunc(d) && math.Abs(d) <= largestExact {
+			return bson.RawValue{Type: bson.TypeInt64, Value: bitsOfInt(int64(d))}
+		}
+	}
+	return v
+}

@@ -1,0 +1,83 @@
+package shardkey
+
+import (
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+)
+
+// fields walks over a document's elements without allocating, unlike bson.Raw.Elements.
+type fields struct {
+	rest []byte
+}
+
+func fieldsOf(doc []byte) fields {
+	if len(doc) < 5 {
+		return fields{}
+	}
+	return fields{rest: doc[4:]}
+}
+
+// next returns the next element; ok is false at the end of the document and at malformed bytes.
+func (f *fields) next() (name []byte, value bson.RawValue, ok bool) {
+	typ, rest, ok := bsoncore.ReadType(f.rest)
+	if !ok || typ == 0 {
+		return nil, bson.RawValue{}, false
+	}
+	name, rest, ok = bsoncore.ReadKeyBytes(rest)
+	if !ok {
+		return nil, bson.RawValue{}, false
+	}
+	core, rest, ok := bsoncore.ReadValue(rest, typ)
+	if !ok {
+		return nil, bson.RawValue{}, false
+	}
+	f.rest = rest
+	return name, bson.RawValue{Type: bson.Type(core.Type), Value: core.Data}, true
+}
+
+// field is the first element called name; ok is false if there is none.
+func field(doc []byte, name string) (bson.RawValue, bool) {
+	for f := fieldsOf(doc); ; {
+		got, value, ok := f.next()
+		if !ok {
+			return bson.RawValue{}, false
+		}
+		if string(got) == name {
+			return value, true
+		}
+	}
+}
+
+// valueAt follows a dotted path into doc. Arrays end the walk: the array met at or along the path is the value, since that is what a shard
+// key has to refuse. ok is false if the path leads nowhere.
+func valueAt(doc []byte, path []string) (bson.RawValue, bool) {
+	for i, name := range path {
+		value, ok := field(doc, name)
+		if !ok || i == len(path)-1 || value.Type == bson.TypeArray {
+			return value, ok
+		}
+		if value.Type != bson.TypeEmbeddedDocument {
+			return bson.RawValue{}, false
+		}
+		doc = value.Value
+	}
+	return bson.RawValue{}, false
+}
+
+func appendValue(dst []byte, name string, v bson.RawValue) []byte {
+	dst = append(dst, byte(v.Type))
+	dst = append(dst, name...)
+	dst = append(dst, 0)
+	return append(dst, v.Value...)
+}
+
+// ValueAt is the value at a dotted path of a document, null if there is none: what a filter has to equal to match the document's shard key.
+func ValueAt(doc bson.Raw, path string) bsoncore.Value {
+	v, ok := valueAt(doc, strings.Split(path, "."))
+	if !ok {
+		return bsoncore.Value{Type: bsoncore.TypeNull}
+	}
+	return bsoncore.Value{Type: bsoncore.Type(v.Type), Data: v.Value}
+}

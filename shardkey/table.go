@@ -1,0 +1,189 @@
+package shardkey
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// ErrInconsistentChunks says that chunks leave a gap or overlap: they were read while a migration committed. Read the collection and its chunks
+// again.
+var ErrInconsistentChunks = errors.New("chunks do not cover the shard key's range exactly once")
+
+// Chunk is a range of shard keys (Min included, Max excluded) that one shard owns.
+type Chunk struct {
+	Min, Max bson.Raw
+	Shard    topology.ShardID
+	LastMod  bson.Timestamp // version of the chunk: T is the major, I the minor part
+}
+
+// Table is the routing table of one sharded collection at one moment. It is immutable.
+type Table struct {
+	collection collectionEntry
+	pattern    Pattern
+	chunks     []Chunk // sorted by Max, without gaps
+	shards     []topology.ShardID
+	placement  map[topology.ShardID]bson.Timestamp // highest lastmod per shard
+	lastMove   bson.Timestamp
+}
+
+// collectionEntry is a document of config.collections.
+type collectionEntry struct {
+	Namespace        string         `bson:"_id"`
+	UUID             bson.Binary    `bson:"uuid"`
+	Epoch            bson.ObjectID  `bson:"lastmodEpoch"`
+	Timestamp        bson.Timestamp `bson:"timestamp"`
+	Key              bson.Raw       `bson:"key"`
+	Unique           bool           `bson:"unique"`
+	DefaultCollation bson.Raw       `bson:"defaultCollation"`
+}
+
+// chunkEntry is a document of config.chunks.
+type chunkEntry struct {
+	Min     bson.Raw         `bson:"min"`
+	Max     bson.Raw         `bson:"max"`
+	Shard   topology.ShardID `bson:"shard"`
+	LastMod bson.Timestamp   `bson:"lastmod"`
+	// History begins with the present owner.
+	History []struct {
+		ValidAfter bson.Timestamp `bson:"validAfter"`
+	} `bson:"history"`
+}
+
+// NewTable builds the table of a collection from its document of config.collections and all its documents of config.chunks,
+// in any order. The bytes are copied. The error is ErrInconsistentChunks, or says which document cannot be read.
+func NewTable(collection bson.Raw, chunks []bson.Raw) (*Table, error) {
+	t := &Table{placement: map[topology.ShardID]bson.Timestamp{}}
+	if err := bson.Unmarshal(collection, &t.collection); err != nil {
+		return nil, fmt.Errorf("read config.collections entry: %w", err)
+	}
+	pattern, err := ParsePattern(t.collection.Key)
+	if err != nil {
+		return nil, fmt.Errorf("collection %s: %w", t.collection.Namespace, err)
+	}
+	t.pattern = pattern
+	for _, raw := range chunks {
+		if err := t.addChunk(raw); err != nil {
+			return nil, fmt.Errorf("collection %s: %w", t.collection.Namespace, err)
+		}
+	}
+	slices.SortFunc(t.chunks, func(a, b Chunk) int { return CompareKeys(a.Max, b.Max) })
+	slices.Sort(t.shards)
+	if !t.complete() {
+		return nil, fmt.Errorf("collection %s: %w", t.collection.Namespace, ErrInconsistentChunks)
+	}
+	return t, nil
+}
+
+func (t *Table) addChunk(raw bson.Raw) error {
+	var entry chunkEntry
+	if err := bson.Unmarshal(raw, &entry); err != nil {
+		return fmt.Errorf("read config.chunks entry: %w", err)
+	}
+	t.chunks = append(t.chunks, Chunk{Min: entry.Min, Max: entry.Max, Shard: entry.Shard, LastMod: entry.LastMod})
+	if len(entry.History) > 0 && entry.History[0].ValidAfter.Compare(t.lastMove) > 0 {
+		t.lastMove = entry.History[0].ValidAfter
+	}
+	highest, known := t.placement[entry.Shard]
+	if !known {
+		t.shards = append(t.shards, entry.Shard)
+	}
+	if entry.LastMod.Compare(highest) > 0 {
+		t.placement[entry.Shard] = entry.LastMod
+	}
+	return nil
+}
+
+// complete reports whether the sorted chunks lead from MinKey to MaxKey without gap or overlap.
+func (t *Table) complete() bool {
+	end := t.pattern.bound(bson.TypeMinKey)
+	for _, c := range t.chunks {
+		if CompareKeys(c.Min, end) != 0 {
+			return false
+		}
+		end = c.Max
+	}
+	return len(t.chunks) > 0 && CompareKeys(end, t.pattern.bound(bson.TypeMaxKey)) == 0
+}
+
+// Namespace is the collection's full name.
+func (t *Table) Namespace() string { return t.collection.Namespace }
+
+// UUID is the collection's uuid (BSON binary subtype 4), by which config.chunks refers to it.
+func (t *Table) UUID() bson.Binary { return t.collection.UUID }
+
+// Pattern is the collection's shard key pattern.
+func (t *Table) Pattern() Pattern { return t.pattern }
+
+// Unique reports whether the shard key is unique.
+func (t *Table) Unique() bool { return t.collection.Unique }
+
+// DefaultCollation is the collection's default collation; nil if it is the simple one.
+func (t *Table) DefaultCollation() bson.Raw {
+	if simpleCollation(t.collection.DefaultCollation) {
+		return nil
+	}
+	return t.collection.DefaultCollation
+}
+
+// Chunks lists the chunks in the order of their keys; the caller must not change them.
+func (t *Table) Chunks() []Chunk { return t.chunks }
+
+// Shards lists the shards that own at least one chunk, sorted by name; the caller must not change the list.
+func (t *Table) Shards() []topology.ShardID { return t.shards }
+
+// LastMove is the time of the last change of any chunk's owner (the sharding of the collection counts as one): the table does not hold for
+// reads at an earlier time.
+func (t *Table) LastMove() bson.Timestamp { return t.lastMove }
+
+// Version is what a command for the shard carries as shardVersion. A shard without chunks has Placement (0,0).
+func (t *Table) Version(shard topology.ShardID) Version {
+	return Version{Epoch: t.collection.Epoch, Timestamp: t.collection.Timestamp, Placement: t.placement[shard]}
+}
+
+// ShardFor is the shard that owns key, a full shard key as Pattern.KeyOf returns it. It does not allocate. It is "" for the one key that no chunk
+// contains, MaxKey in every field: the server refuses such documents too (code 61, ShardKeyNotFound), as no query would find them again.
+func (t *Table) ShardFor(key bson.Raw) topology.ShardID {
+	i := t.chunkIndex(key)
+	if i == len(t.chunks) {
+		return ""
+	}
+	return t.chunks[i].Shard
+}
+
+// chunkIndex is the index of the chunk that contains key, len(t.chunks) if none does.
+func (t *Table) chunkIndex(key bson.Raw) int {
+	low, high := 0, len(t.chunks)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		if CompareKeys(key, t.chunks[middle].Max) < 0 {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	return low
+}
+
+// ShardsFor lists the shards that own keys from lowest to highest, both included, sorted by name. It is empty only if lowest is above highest.
+func (t *Table) ShardsFor(lowest, highest bson.Raw) []topology.ShardID {
+	if CompareKeys(lowest, highest) > 0 {
+		return nil
+	}
+	var found []topology.ShardID
+	last := len(t.chunks) - 1
+	for _, c := range t.chunks[min(t.chunkIndex(lowest), last) : min(t.chunkIndex(highest), last)+1] {
+		if !slices.Contains(found, c.Shard) {
+			found = append(found, c.Shard)
+			if len(found) == len(t.shards) {
+				break
+			}
+		}
+	}
+	slices.Sort(found)
+	return found
+}
