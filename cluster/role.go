@@ -1,6 +1,6 @@
 package cluster
 
-import "fmt"
+import "github.com/geoshard/geoshard/internal/enum"
 
 // A Role is what a member does in its replica set, or that it is no part of a shard.
 type Role int
@@ -17,19 +17,17 @@ const (
 	RoleRouterCore                // the mongod whose router code a devmongos uses
 )
 
-var roleNames = [...]string{"unknown", "primary", "secondary", "arbiter", "config", "config-primary", "router", "router-core"}
+var roleNames = []string{"unknown", "primary", "secondary", "arbiter", "config", "config-primary", "router", "router-core"}
 
 // String returns the name that users see, for example "secondary".
-func (r Role) String() string { return nameOf(roleNames[:], int(r)) }
+func (r Role) String() string { return enum.Name(roleNames, r) }
 
 // MarshalText returns the role's name.
 func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // UnmarshalText accepts the names of the roles.
 func (r *Role) UnmarshalText(text []byte) error {
-	i, err := indexOf(roleNames[:], "role", text)
-	*r = Role(i)
-	return err
+	return enum.Unmarshal("role", roleNames, text, r)
 }
 
 // A State says whether a member can do its work.
@@ -45,33 +43,15 @@ const (
 	StateUnreachable              // may run, but did not answer in time
 )
 
-var stateNames = [...]string{"unknown", "up", "starting", "paused", "down", "unreachable"}
+var stateNames = []string{"unknown", "up", "starting", "paused", "down", "unreachable"}
 
 // String returns the name that users see, for example "paused".
-func (s State) String() string { return nameOf(stateNames[:], int(s)) }
+func (s State) String() string { return enum.Name(stateNames, s) }
 
 // MarshalText returns the state's name.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText accepts the names of the states.
 func (s *State) UnmarshalText(text []byte) error {
-	i, err := indexOf(stateNames[:], "state", text)
-	*s = State(i)
-	return err
-}
-
-func nameOf(names []string, i int) string {
-	if i < 0 || i >= len(names) {
-		return names[0]
-	}
-	return names[i]
-}
-
-func indexOf(names []string, what string, text []byte) (int, error) {
-	for i, n := range names {
-		if n == string(text) {
-			return i, nil
-		}
-	}
-	return 0, fmt.Errorf("parse %s: unknown name %q", what, text)
+	return enum.Unmarshal("state", stateNames, text, s)
 }

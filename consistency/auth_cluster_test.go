@@ -12,6 +12,7 @@ import (
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/signing"
 )
 
 // signed is a cluster of one server, where clients have to log in.
@@ -58,7 +59,7 @@ func TestTokensCarryTheServersSignature(t *testing.T) {
 	}
 	r := ring(t, key(t, "k", 1))
 	text := signedToken(t, r, as())
-	token, err := r.Open(text, time.Now(), consistency.Limits{})
+	token, err := consistency.OpenToken(r, text, time.Now(), consistency.Limits{})
 	if err != nil || token.Signature == (consistency.Signature{}) {
 		t.Fatalf("got %+v, %v, want a server's signature", token, err)
 	}
@@ -101,7 +102,7 @@ func connectTo(t *testing.T, uri string) *mongo.Client {
 }
 
 // signedToken writes and returns the sealed token.
-func signedToken(t *testing.T, r *consistency.Keyring, client *mongo.Client) string {
+func signedToken(t *testing.T, r *signing.Keyring, client *mongo.Client) string {
 	t.Helper()
 	session, err := client.StartSession()
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/testkit"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -110,7 +111,7 @@ type journey struct {
 	t             *testing.T
 	name          string
 	collections   []*mongo.Collection
-	writer, taker *consistency.Keyring // two processes: they share the secret, not the value
+	writer, taker *signing.Keyring // two processes: they share the secret, not the value
 	without, with outcome
 }
 
@@ -234,7 +235,7 @@ func (j *journey) session(place int, text string) (context.Context, *mongo.Sessi
 	if err != nil || text == "" {
 		return mongo.NewSessionContext(j.t.Context(), session), session, err
 	}
-	token, err := j.taker.Open(text, time.Now(), consistency.Limits{})
+	token, err := consistency.OpenToken(j.taker, text, time.Now(), consistency.Limits{})
 	if err == nil {
 		err = token.Advance(session)
 	}
@@ -249,7 +250,7 @@ func (j *journey) seal(session *mongo.Session) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return j.writer.Seal(token)
+	return token.Seal(j.writer)
 }
 
 // arrive reads what the users have in a place, with a token if there is one, and returns the next token.

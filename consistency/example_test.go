@@ -10,6 +10,7 @@ import (
 
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -34,16 +35,16 @@ func Example() {
 }
 
 // A token travels as text. In a program it comes from TokenOf and goes on by Advance.
-func ExampleKeyring() {
-	key, _ := consistency.NewKey("2026-11", bytes.Repeat([]byte("not random, "), 3))
-	keys, _ := consistency.NewKeyring(key)
+func ExampleOpenToken() {
+	key, _ := signing.NewKey("2026-11", bytes.Repeat([]byte("not random, "), 3))
+	keys, _ := signing.NewKeyring(key)
 	now := time.Unix(1_790_000_000, 0)
-	text, _ := keys.Seal(consistency.Token{Home: "LON", OperationTime: bson.Timestamp{T: 1_789_999_999, I: 3}, ClusterTime: bson.Timestamp{T: 1_790_000_000}, Issued: now})
+	text, _ := consistency.Token{Home: "LON", OperationTime: bson.Timestamp{T: 1_789_999_999, I: 3}, ClusterTime: bson.Timestamp{T: 1_790_000_000}, Issued: now}.Seal(keys)
 	fmt.Println(len(text), "characters")
 
-	token, err := keys.Open(text, now.Add(time.Minute), consistency.Limits{})
+	token, err := consistency.OpenToken(keys, text, now.Add(time.Minute), consistency.Limits{})
 	fmt.Println(token.Home, err)
-	_, err = keys.Open(text, now.Add(2*time.Hour), consistency.Limits{})
+	_, err = consistency.OpenToken(keys, text, now.Add(2*time.Hour), consistency.Limits{})
 	fmt.Println(errors.Is(err, consistency.ErrTokenExpired), err)
 	fmt.Println(keys)
 	// Output:

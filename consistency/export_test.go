@@ -3,6 +3,7 @@ package consistency
 import (
 	"time"
 
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -13,7 +14,7 @@ func BackToBackForTest(p Profile, world *topology.Topology, shard topology.Shard
 }
 
 // SignForTest signs any bytes, as Seal does with a token.
-func SignForTest(k Key, payload []byte) string {
-	sum := k.mac(payload)
+func SignForTest(k signing.Key, payload []byte) string {
+	sum := k.Sum(tokenPurpose, string(payload))
 	return tokenText.EncodeToString(append(payload[:len(payload):len(payload)], sum[:]...))
 }

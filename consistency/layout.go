@@ -1,7 +1,6 @@
 package consistency
 
 import (
-	"crypto/hmac"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -26,6 +26,9 @@ import (
 //
 // At most 110 bytes, 147 characters.
 const (
+	// tokenPurpose is what keys sign tokens for.
+	tokenPurpose = "geoshard causal token"
+
 	layoutVersion    = 1
 	flagSigned       = 1
 	maxHome          = 32
@@ -38,8 +41,6 @@ const (
 
 // tokenText has no padding, and refuses bits beyond the last byte.
 var tokenText = base64.RawURLEncoding.Strict()
-
-func equalMAC(a, b []byte) bool { return hmac.Equal(a, b) } // in constant time
 
 func (t Token) encode(keyID string) []byte {
 	b := make([]byte, 0, MaxTokenSize)
@@ -71,7 +72,7 @@ func decodeText(text string) ([]byte, error) {
 	if err != nil || tokenText.EncodeToString(data) != text {
 		return nil, fmt.Errorf("%w: not base64url", ErrTokenMalformed)
 	}
-	if len(data) < leastPayloadSize+macSize {
+	if len(data) < leastPayloadSize+signing.Size {
 		return nil, fmt.Errorf("%w: %d bytes", ErrTokenMalformed, len(data))
 	}
 	if data[0] != layoutVersion {
@@ -83,7 +84,7 @@ func decodeText(text string) ([]byte, error) {
 // keyIDOf is the only part that is read before the signature has been checked.
 func keyIDOf(data []byte) (string, error) {
 	n := int(data[2])
-	if n < 1 || n > maxKeyID || 3+n > len(data)-macSize {
+	if n < 1 || n > signing.MaxID || 3+n > len(data)-signing.Size {
 		return "", fmt.Errorf("%w: a key identifier of %d bytes", ErrTokenMalformed, n)
 	}
 	return string(data[3 : 3+n]), nil

@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -74,19 +75,20 @@ func (l Limits) withDefaults() Limits {
 }
 
 // Seal writes the token as text of at most MaxTokenSize characters that are fit for a cookie, a header or a URL.
-// It returns ErrTokenMalformed for a token that Open would not take.
-func (r *Keyring) Seal(t Token) (string, error) {
+// It returns ErrTokenMalformed for a token that OpenToken would not take.
+func (t Token) Seal(keys *signing.Keyring) (string, error) {
 	if err := t.check(); err != nil {
 		return "", err
 	}
-	payload := t.encode(r.signing.id)
-	sum := r.signing.mac(payload)
+	key := keys.Signing()
+	payload := t.encode(key.ID())
+	sum := key.Sum(tokenPurpose, string(payload))
 	return tokenText.EncodeToString(append(payload, sum[:]...)), nil
 }
 
-// Open reads what Seal wrote, and refuses everything else: ErrTokenMalformed, ErrUnknownKey, ErrTokenForged, ErrTokenExpired, ErrTokenFuture.
+// OpenToken reads what Seal wrote, and refuses everything else: ErrTokenMalformed, ErrUnknownKey, ErrTokenForged, ErrTokenExpired, ErrTokenFuture.
 // Nothing of a token is looked at before its signature has been checked, but the name of the key.
-func (r *Keyring) Open(text string, now time.Time, l Limits) (Token, error) {
+func OpenToken(keys *signing.Keyring, text string, now time.Time, l Limits) (Token, error) {
 	data, err := decodeText(text)
 	if err != nil {
 		return Token{}, refuse(err)
@@ -95,12 +97,12 @@ func (r *Keyring) Open(text string, now time.Time, l Limits) (Token, error) {
 	if err != nil {
 		return Token{}, refuse(err)
 	}
-	key, known := r.keys[id]
+	key, known := keys.Key(id)
 	if !known {
 		return Token{}, refuse(fmt.Errorf("%w %q", ErrUnknownKey, id))
 	}
-	payload, sum := data[:len(data)-macSize], data[len(data)-macSize:]
-	if want := key.mac(payload); !equalMAC(sum, want[:]) {
+	payload, sum := data[:len(data)-signing.Size], data[len(data)-signing.Size:]
+	if !key.Signed(tokenPurpose, string(payload), sum) {
 		return Token{}, refuse(ErrTokenForged)
 	}
 	t, err := decode(payload)

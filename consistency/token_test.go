@@ -15,6 +15,7 @@ import (
 
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -22,18 +23,18 @@ var issued = time.UnixMilli(1_790_000_000_123)
 
 func secret(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
 
-func key(t testing.TB, id string, b byte) consistency.Key {
+func key(t testing.TB, id string, b byte) signing.Key {
 	t.Helper()
-	k, err := consistency.NewKey(id, secret(b))
+	k, err := signing.NewKey(id, secret(b))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return k
 }
 
-func ring(t testing.TB, signing consistency.Key, verifying ...consistency.Key) *consistency.Keyring {
+func ring(t testing.TB, first signing.Key, verifying ...signing.Key) *signing.Keyring {
 	t.Helper()
-	r, err := consistency.NewKeyring(signing, verifying...)
+	r, err := signing.NewKeyring(first, verifying...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +56,18 @@ func smallest() consistency.Token {
 	return consistency.Token{OperationTime: bson.Timestamp{T: 1}, ClusterTime: bson.Timestamp{T: 1}, Issued: issued}
 }
 
-func seal(t testing.TB, r *consistency.Keyring, token consistency.Token) string {
+// Tokens travel between processes of several versions, so their text does not change.
+func TestTheTextOfATokenStays(t *testing.T) {
+	want := "AQAHMjAyNi0xMQNMT05qsTt_AAAAA2qxO4AAAAAAAaDEUGx7I4LdTJ1AJuTK14uxxiw69w"
+	token := consistency.Token{Home: "LON", OperationTime: bson.Timestamp{T: 1_789_999_999, I: 3}, ClusterTime: bson.Timestamp{T: 1_790_000_000}, Issued: issued}
+	if got := seal(t, ring(t, key(t, "2026-11", 1)), token); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func seal(t testing.TB, r *signing.Keyring, token consistency.Token) string {
 	t.Helper()
-	text, err := r.Seal(token)
+	text, err := token.Seal(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,12 +87,12 @@ func TestWhatIsSealedIsOpenedAgainAndFitsIntoACookie(t *testing.T) {
 		if rapid.Bool().Draw(t, "signed") {
 			token.Signature.KeyID = rapid.Int64Min(1).Draw(t, "keyId")
 		}
-		text, err := r.Seal(token)
+		text, err := token.Seal(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		longest = max(longest, len(text))
-		got, err := r.Open(text, issued, consistency.Limits{})
+		got, err := consistency.OpenToken(r, text, issued, consistency.Limits{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,9 +110,9 @@ func TestWhatIsSealedIsOpenedAgainAndFitsIntoACookie(t *testing.T) {
 var refusals = []error{consistency.ErrTokenForged, consistency.ErrTokenMalformed, consistency.ErrUnknownKey, consistency.ErrTokenExpired, consistency.ErrTokenFuture}
 
 // refused opens a text that has to be refused for one of the reasons.
-func refused(t *testing.T, r *consistency.Keyring, text, what string) {
+func refused(t *testing.T, r *signing.Keyring, text, what string) {
 	t.Helper()
-	got, err := r.Open(text, issued, consistency.Limits{})
+	got, err := consistency.OpenToken(r, text, issued, consistency.Limits{})
 	known := false
 	for _, reason := range refusals {
 		known = known || errors.Is(err, reason)
@@ -192,7 +202,7 @@ func TestRefusalsHaveTheirReason(t *testing.T) {
 		{"not base64url", strings.Repeat("+", 100), consistency.ErrTokenMalformed},
 		{"too long", strings.Repeat("A", 10_000_000), consistency.ErrTokenMalformed},
 	} {
-		if _, err := r.Open(c.text, issued, consistency.Limits{}); !errors.Is(err, c.want) {
+		if _, err := consistency.OpenToken(r, c.text, issued, consistency.Limits{}); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
 		}
 	}
@@ -209,7 +219,7 @@ func TestTokensThatOpenWouldRefuseAreNotSealed(t *testing.T) {
 	} {
 		token := largest()
 		change(&token)
-		if text, err := r.Seal(token); !errors.Is(err, consistency.ErrTokenMalformed) || text != "" {
+		if text, err := token.Seal(r); !errors.Is(err, consistency.ErrTokenMalformed) || text != "" {
 			t.Errorf("%s: got %q, %v", name, text, err)
 		}
 	}
@@ -219,12 +229,12 @@ func TestTokensThatOpenWouldRefuseAreNotSealed(t *testing.T) {
 func TestKeysRotate(t *testing.T) {
 	old, fresh := key(t, "old", 1), key(t, "new", 2)
 	before, both, turned, after := ring(t, old), ring(t, old, fresh), ring(t, fresh, old), ring(t, fresh)
-	opens := func(r *consistency.Keyring, text string) error {
-		_, err := r.Open(text, issued, consistency.Limits{})
+	opens := func(r *signing.Keyring, text string) error {
+		_, err := consistency.OpenToken(r, text, issued, consistency.Limits{})
 		return err
 	}
 	for name, c := range map[string]struct {
-		by, to *consistency.Keyring
+		by, to *signing.Keyring
 		want   error
 	}{
 		"before to both": {before, both, nil}, "both to before": {both, before, nil}, "both to turned": {both, turned, nil}, "turned to both": {turned, both, nil},
@@ -244,7 +254,7 @@ func FuzzOpen(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		token, err := r.Open(text, issued, consistency.Limits{})
+		token, err := consistency.OpenToken(r, text, issued, consistency.Limits{})
 		if err != nil {
 			return
 		}
@@ -271,7 +281,7 @@ func FuzzPayload(f *testing.F) {
 	f.Add(binary.BigEndian.AppendUint64([]byte{1, 2, 1, 'k', 40}, 1))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		text := consistency.SignForTest(mine, payload)
-		token, err := r.Open(text, issued, consistency.Limits{})
+		token, err := consistency.OpenToken(r, text, issued, consistency.Limits{})
 		if err != nil {
 			return
 		}
@@ -287,12 +297,12 @@ func FuzzForged(f *testing.F) {
 	f.Add(secret(2), uint32(1_790_000_000))
 	f.Add(append(secret(1), 1), uint32(1_790_000_000)) // longer by a byte
 	f.Fuzz(func(t *testing.T, other []byte, at uint32) {
-		forger, err := consistency.NewKey("k", other)
+		forger, err := signing.NewKey("k", other)
 		if err != nil || at == 0 || bytes.Equal(other, secret(1)) {
 			return
 		}
 		token := consistency.Token{Home: "LON", OperationTime: bson.Timestamp{T: at}, ClusterTime: bson.Timestamp{T: at}, Issued: issued}
-		if got, err := mine.Open(seal(t, ring(t, forger), token), issued, consistency.Limits{}); !errors.Is(err, consistency.ErrTokenForged) || got != (consistency.Token{}) {
+		if got, err := consistency.OpenToken(mine, seal(t, ring(t, forger), token), issued, consistency.Limits{}); !errors.Is(err, consistency.ErrTokenForged) || got != (consistency.Token{}) {
 			t.Errorf("got %+v, %v, want ErrTokenForged", got, err)
 		}
 	})
@@ -322,7 +332,7 @@ func FuzzTimes(f *testing.F) {
 		}
 		token := consistency.Token{OperationTime: bson.Timestamp{T: cluster}, ClusterTime: bson.Timestamp{T: cluster}, Issued: time.UnixMilli(made)}
 		expired, future := now-made > maxAge, made-now > maxSkew || int64(cluster) > (now+maxSkew)/1000
-		_, err := r.Open(seal(t, r, token), time.UnixMilli(now), limits)
+		_, err := consistency.OpenToken(r, seal(t, r, token), time.UnixMilli(now), limits)
 		if errors.Is(err, consistency.ErrTokenExpired) != expired || errors.Is(err, consistency.ErrTokenFuture) != (future && !expired) || (err == nil) == (expired || future) {
 			t.Errorf("made %d ms before now, cluster time %d, now %d: got %v, want expired %v, future %v", now-made, cluster, now, err, expired, future)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -35,18 +36,18 @@ func table(t testing.TB, w *topology.Topology) *router.Table {
 	return made
 }
 
-func key(t testing.TB, id string, b byte) router.Key {
+func key(t testing.TB, id string, b byte) signing.Key {
 	t.Helper()
-	k, err := router.NewKey(id, bytes.Repeat([]byte{b}, 32))
+	k, err := signing.NewKey(id, bytes.Repeat([]byte{b}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return k
 }
 
-func keys(t testing.TB, signing router.Key, verifying ...router.Key) *router.CookieKeys {
+func keys(t testing.TB, first signing.Key, verifying ...signing.Key) *signing.Keyring {
 	t.Helper()
-	k, err := router.NewCookieKeys(signing, verifying...)
+	k, err := signing.NewKeyring(first, verifying...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,9 +63,9 @@ type hot struct {
 	handle string
 }
 
-func hotDecisions(t testing.TB, tab *router.Table, ring *router.CookieKeys) []hot {
+func hotDecisions(t testing.TB, tab *router.Table, ring *signing.Keyring) []hot {
 	nyc, lon := tab.DC("NYC"), tab.DC("LON")
-	sealed := ring.Seal("LON", now.Add(time.Hour))
+	sealed := router.SealCookie(ring, "LON", now.Add(time.Hour))
 	sick := router.Health{Down: router.DCSet(0).With(lon), Primaries: []router.DC{nyc, nyc, router.Electing}, RTT: []time.Duration{0, 0, time.Millisecond, time.Second}}
 	return []hot{
 		{name: "write by cookie", q: router.Query{Here: nyc, Class: router.Write, Source: router.SourceCookie}, cookie: sealed},
@@ -78,11 +79,11 @@ func hotDecisions(t testing.TB, tab *router.Table, ring *router.CookieKeys) []ho
 	}
 }
 
-func (d *hot) decide(tab *router.Table, ring *router.CookieKeys) (router.Decision, bool) {
+func (d *hot) decide(tab *router.Table, ring *signing.Keyring) (router.Decision, bool) {
 	ok := true
 	switch {
 	case d.cookie != "":
-		d.q.Home, ok = ring.Open(d.cookie, now)
+		d.q.Home, ok = router.OpenCookie(ring, d.cookie, now)
 	case d.handle != "":
 		d.q.Home, _, ok = router.ParseHandle(d.handle)
 	}
@@ -125,7 +126,7 @@ func BenchmarkRead(b *testing.B) {
 	for name, r := range map[string][]string{
 		"path":   {"PUT", "/v1/carts/" + handle + "/items"},
 		"header": {"PUT", "/other", "X-Geoshard-Handle", handle},
-		"cookie": {"PUT", "/other", "Cookie", "theme=dark; geoshard_home=" + ring.Seal("LON", now.Add(time.Hour))},
+		"cookie": {"PUT", "/other", "Cookie", "theme=dark; geoshard_home=" + router.SealCookie(ring, "LON", now.Add(time.Hour))},
 	} {
 		b.Run(name, func(b *testing.B) {
 			req := httptest.NewRequest(r[0], r[1], nil)

@@ -1,5 +1,7 @@
 package router
 
+import "github.com/geoshard/geoshard/internal/enum"
+
 // A Decision says who serves a request.
 type Decision struct {
 	// To serves the request. It is NoDC when the request is refused, and the owner when it has to wait.
@@ -45,7 +47,7 @@ const (
 var modeNames = []string{ModeUnknown: "unknown", Local: "local", Forward: "forward", Redirect: "redirect", ReadOnly: "read-only", Wait: "wait", Refuse: "refuse"}
 
 // String is the mode in headers, metrics and logs.
-func (m Mode) String() string { return nameOf(modeNames, int(m)) }
+func (m Mode) String() string { return enum.Name(modeNames, m) }
 
 // MarshalText writes String.
 func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
@@ -102,7 +104,7 @@ var reasonNames = []string{
 }
 
 // String is the reason in headers, metrics and logs.
-func (r Reason) String() string { return nameOf(reasonNames, int(r)) }
+func (r Reason) String() string { return enum.Name(reasonNames, r) }
 
 // MarshalText writes String.
 func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }

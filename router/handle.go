@@ -3,43 +3,29 @@ package router
 import (
 	"context"
 	"errors"
+	"strings"
+	"unicode"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // maxHandle bounds what is looked at of a handle: no home is longer than a cookie or a path would carry.
 const maxHandle = 256
 
-// ulidSize is the length of an ULID's text.
-const ulidSize = 26
-
 // ParseHandle splits a handle, HOME.ULID: the zone key's value of a record and its identifier. Like the identifiers, handles have one spelling, in
 // capitals. It allocates nothing; the parts are parts of s.
 func ParseHandle(s string) (home, id string, ok bool) {
-	at := len(s) - ulidSize - 1
+	at := len(s) - ulid.EncodedSize - 1
 	if at < 1 || len(s) > maxHandle || s[at] != '.' || !isULID(s[at+1:]) || !printable(s[:at]) {
 		return "", "", false
 	}
 	return s[:at], s[at+1:], true
 }
 
-// crockford are the digits of Crockford's base 32, in capitals.
-var crockford = func() (digits [256]bool) {
-	for _, c := range "0123456789ABCDEFGHJKMNPQRSTVWXYZ" {
-		digits[c] = true
-	}
-	return digits
-}()
-
-// isULID accepts Crockford's base 32 in capitals, up to the largest number of 128 bits.
+// isULID accepts ULIDs in capitals alone, as all of the system writes them.
 func isULID(s string) bool {
-	if len(s) != ulidSize || s[0] > '7' {
-		return false
-	}
-	for i := range len(s) {
-		if !crockford[s[i]] {
-			return false
-		}
-	}
-	return true
+	_, err := ulid.ParseStrict(s)
+	return err == nil && !strings.ContainsFunc(s, unicode.IsLower)
 }
 
 // printable refuses control characters, which no home has and a header must not.

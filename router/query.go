@@ -1,6 +1,9 @@
 package router
 
-import "github.com/geoshard/geoshard/topology"
+import (
+	"github.com/geoshard/geoshard/internal/enum"
+	"github.com/geoshard/geoshard/topology"
+)
 
 // A Class says what a request does to records.
 type Class = topology.RouteClass
@@ -50,11 +53,4 @@ const (
 var sourceNames = []string{SourceUnknown: "unknown", SourcePath: "path", SourceHeader: "header", SourceQuery: "query", SourceCookie: "cookie", SourceDirectory: "directory"}
 
 // String is "path", "header", "query", "cookie", "directory" or "unknown".
-func (s Source) String() string { return nameOf(sourceNames, int(s)) }
-
-func nameOf(names []string, i int) string {
-	if i < 0 || i >= len(names) {
-		return names[0]
-	}
-	return names[i]
-}
+func (s Source) String() string { return enum.Name(sourceNames, s) }

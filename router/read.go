@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -85,11 +86,11 @@ type Request struct {
 type Reader struct {
 	table *Table
 	here  DC
-	keys  *CookieKeys
+	keys  *signing.Keyring
 }
 
 // NewReader makes a reader. Without keys no cookie is taken.
-func NewReader(t *Table, here DC, keys *CookieKeys) *Reader {
+func NewReader(t *Table, here DC, keys *signing.Keyring) *Reader {
 	return &Reader{table: t, here: here, keys: keys}
 }
 
@@ -179,7 +180,7 @@ func (r *Reader) openCookie(read *Request, req *http.Request, now time.Time) boo
 		return false
 	}
 	for _, c := range req.CookiesNamed(r.table.settings.Cookie.Name) {
-		home, ok := r.keys.Open(c.Value, now)
+		home, ok := OpenCookie(r.keys, c.Value, now)
 		if _, owned := r.table.Owner(home); ok && owned {
 			read.Query.Home, read.Query.Source = home, SourceCookie
 			return true
@@ -236,7 +237,7 @@ func (r *Reader) Cookie(home string, now time.Time) *http.Cookie {
 		return nil
 	}
 	s := r.table.settings.Cookie
-	value := r.keys.Seal(home, now.Add(s.MaxAge))
+	value := SealCookie(r.keys, home, now.Add(s.MaxAge))
 	if value == "" {
 		return nil
 	}

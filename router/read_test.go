@@ -120,8 +120,8 @@ func TestPatternsMatchAsInTheStandardLibrary(t *testing.T) {
 
 func TestTheFirstPlaceWithAHandleCounts(t *testing.T) {
 	ring := keys(t, key(t, "k", 1))
-	sealed := ring.Seal("NYC", now.Add(time.Hour))
-	forged := keys(t, key(t, "k", 2)).Seal("NYC", now.Add(time.Hour))
+	sealed := router.SealCookie(ring, "NYC", now.Add(time.Hour))
+	forged := router.SealCookie(keys(t, key(t, "k", 2)), "NYC", now.Add(time.Hour))
 	syd := "SYD.01K4B4B2V8G3T0000000000000"
 	for _, c := range []struct {
 		name   string
@@ -136,7 +136,7 @@ func TestTheFirstPlaceWithAHandleCounts(t *testing.T) {
 		{"cookie first where it is said so", []topology.HandlePlace{topology.HandleInCookie, topology.HandleInPath}, request("GET", "/v1/carts/"+handle, "Cookie", "geoshard_home="+sealed), router.Query{Home: "NYC", Source: router.SourceCookie}},
 		{"a forged cookie is none", nil, request("GET", "/x", "Cookie", "geoshard_home="+forged), router.Query{}},
 		{"a forged cookie beside the real one", nil, request("GET", "/x", "Cookie", "geoshard_home="+forged+"; geoshard_home="+sealed), router.Query{Home: "NYC", Source: router.SourceCookie}},
-		{"a cookie of a home that is no more", nil, request("GET", "/x", "Cookie", "geoshard_home="+ring.Seal("PAR", now.Add(time.Hour))), router.Query{}},
+		{"a cookie of a home that is no more", nil, request("GET", "/x", "Cookie", "geoshard_home="+router.SealCookie(ring, "PAR", now.Add(time.Hour))), router.Query{}},
 		{"a bare identifier leaves the home to the cookie", nil, request("GET", "/v1/carts/7", "Cookie", "geoshard_home="+sealed, "X-Geoshard-Handle", syd), router.Query{Home: "NYC", Source: router.SourceCookie}},
 		{"two headers are none", nil, request("GET", "/x", "X-Geoshard-Handle", syd, "X-Geoshard-Handle", handle), router.Query{}},
 		{"places that are not looked at", []topology.HandlePlace{topology.HandleInQuery}, request("GET", "/v1/carts/"+handle, "X-Geoshard-Handle", syd), router.Query{}},
@@ -192,7 +192,7 @@ func TestTheCookieIsTheBrowsersOwn(t *testing.T) {
 	if c == nil || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Name != "geoshard_home" || c.MaxAge != 720*3600 || c.Path != "/" {
 		t.Fatalf("got %+v", c)
 	}
-	if home, ok := ring.Open(c.Value, now.Add(719*time.Hour)); !ok || home != "LON" {
+	if home, ok := router.OpenCookie(ring, c.Value, now.Add(719*time.Hour)); !ok || home != "LON" {
 		t.Errorf("got %q, %v", home, ok)
 	}
 	plain := routed(t, func(r *topology.Router) {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/text/language"
+
+	"github.com/geoshard/geoshard/internal/enum"
 )
 
 // maxVotes is MongoDB's limit of voting members in a replica set. It also bounds the members of a shard, because every member
@@ -43,7 +45,7 @@ func (c *checker) datacenters() {
 }
 
 func (c *checker) datacenter(path string, dc Datacenter) {
-	if nameOf(roleNames, int(dc.Role)) == "unknown" {
+	if enum.Name(roleNames, dc.Role) == "unknown" {
 		c.errorf(path+".role", "", "role %d is not known", dc.Role)
 	}
 	if !printable(dc.Name) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/geoshard/geoshard/internal/enum"
 )
 
 // Limits of MongoDB: bytes of a database's name and of a sharded collection's full name, fields of an index.
@@ -138,7 +140,7 @@ func (c *checker) zoneBy(path string, ns Namespace) {
 
 func (c *checker) unknown(path string, ns Namespace) {
 	switch {
-	case nameOf(unknownNames, int(ns.Unknown)) == "unknown":
+	case enum.Name(unknownNames, ns.Unknown) == "unknown":
 		c.errorf(path+".unknown", "", "policy for unknown values %d is not known", ns.Unknown)
 	case ns.Unknown == UnknownToZone && ns.UnknownZone == "":
 		c.errorf(path+".unknown", "add unknownZone", "unknown: zone needs the zone that takes the documents")

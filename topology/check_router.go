@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/geoshard/geoshard/internal/enum"
 )
 
 // RoutedNamespace is the namespace whose records the router routes: the one that the router section names, else the only one. Several that give every
@@ -48,7 +50,7 @@ func (c *checker) router() {
 		path := fmt.Sprintf("router.handle[%d]", i)
 		switch {
 		case !c.sound(path):
-		case nameOf(handleNames, int(p)) == "unknown":
+		case enum.Name(handleNames, p) == "unknown":
 			c.errorf(path, "", "place of a handle %d is not known", p)
 		case slices.Contains(r.Handle[:i], p):
 			c.errorf(path, "keep one of them", "%s comes twice", p)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/geoshard/geoshard/internal/enum"
 )
 
 // routes checks the routes, that each can match, and that those that redirect have somewhere to redirect to.
@@ -19,10 +21,10 @@ func (c *checker) routes() {
 			c.errorf(path+".path", "write it like /v1/carts/{handle}", "%s", err)
 		}
 		c.methods(path+".methods", r.Methods)
-		if nameOf(classNames, int(r.Class)) == "unknown" {
+		if enum.Name(classNames, r.Class) == "unknown" {
 			c.errorf(path+".class", "", "class %d is not known", r.Class)
 		}
-		if r.Mode != RouteUnstated && nameOf(routeModeNames, int(r.Mode)) == "unknown" {
+		if r.Mode != RouteUnstated && enum.Name(routeModeNames, r.Mode) == "unknown" {
 			c.errorf(path+".mode", "", "mode %d is not known", r.Mode)
 		}
 		if r.Mode == RouteRedirect {

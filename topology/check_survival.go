@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/geoshard/geoshard/internal/enum"
 )
 
 // A voter is a member of a replica set as survival sees it.
@@ -25,7 +27,7 @@ func (c *checker) survival() {
 	if c.Survive == SurviveUnstated || !c.sound("survive") {
 		return
 	}
-	if nameOf(survivalNames, int(c.Survive)) == "unknown" {
+	if enum.Name(survivalNames, c.Survive) == "unknown" {
 		c.errorf("survive", "", "survival goal %d is not known", c.Survive)
 		return
 	}

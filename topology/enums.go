@@ -1,9 +1,6 @@
 package topology
 
-import (
-	"fmt"
-	"strings"
-)
+import "github.com/geoshard/geoshard/internal/enum"
 
 // A Role says what a datacenter is for.
 type Role int
@@ -22,14 +19,14 @@ const (
 var roleNames = []string{RoleActive: "active", RolePassive: "passive", RoleVoter: "voter"}
 
 // String is "active", "passive" or "voter".
-func (r Role) String() string { return nameOf(roleNames, int(r)) }
+func (r Role) String() string { return enum.Name(roleNames, r) }
 
 // MarshalText writes the name of a known role.
-func (r Role) MarshalText() ([]byte, error) { return marshalName("role", roleNames, int(r)) }
+func (r Role) MarshalText() ([]byte, error) { return enum.Marshal("role", roleNames, r) }
 
 // UnmarshalText reads a name that String wrote.
 func (r *Role) UnmarshalText(text []byte) error {
-	return unmarshalName("role", roleNames, text, (*int)(r))
+	return readName("role", roleNames, text, r)
 }
 
 // A Survival is the largest loss that the cluster is declared to live through: afterwards every shard still elects a primary and
@@ -49,16 +46,16 @@ const (
 var survivalNames = []string{SurviveNode: "node", SurviveDatacenter: "datacenter"}
 
 // String is "node" or "datacenter", or "unknown" for SurviveUnstated.
-func (s Survival) String() string { return nameOf(survivalNames, int(s)) }
+func (s Survival) String() string { return enum.Name(survivalNames, s) }
 
 // MarshalText writes the name of a stated goal.
 func (s Survival) MarshalText() ([]byte, error) {
-	return marshalName("survival goal", survivalNames, int(s))
+	return enum.Marshal("survival goal", survivalNames, s)
 }
 
 // UnmarshalText reads a name that String wrote.
 func (s *Survival) UnmarshalText(text []byte) error {
-	return unmarshalName("survival goal", survivalNames, text, (*int)(s))
+	return readName("survival goal", survivalNames, text, s)
 }
 
 // Unknown says what becomes of documents whose ZoneBy value belongs to no zone.
@@ -78,39 +75,19 @@ const (
 var unknownNames = []string{UnknownReport: "report", UnknownToZone: "zone", UnknownReject: "reject"}
 
 // String is "report", "zone" or "reject".
-func (u Unknown) String() string { return nameOf(unknownNames, int(u)) }
+func (u Unknown) String() string { return enum.Name(unknownNames, u) }
 
 // MarshalText writes the name of a stated policy.
 func (u Unknown) MarshalText() ([]byte, error) {
-	return marshalName("policy for unknown values", unknownNames, int(u))
+	return enum.Marshal("policy for unknown values", unknownNames, u)
 }
 
 // UnmarshalText reads a name that String wrote.
 func (u *Unknown) UnmarshalText(text []byte) error {
-	return unmarshalName("policy for unknown values", unknownNames, text, (*int)(u))
+	return readName("policy for unknown values", unknownNames, text, u)
 }
 
-// nameOf looks up an enum's name; index 0, the unknown, has none.
-func nameOf(names []string, i int) string {
-	if i <= 0 || i >= len(names) {
-		return "unknown"
-	}
-	return names[i]
-}
-
-func marshalName(what string, names []string, i int) ([]byte, error) {
-	if i <= 0 || i >= len(names) {
-		return nil, fmt.Errorf("marshal %s: %d is not one", what, i)
-	}
-	return []byte(names[i]), nil
-}
-
-func unmarshalName(what string, names []string, text []byte, to *int) error {
-	for i, name := range names[1:] {
-		if name == string(text) {
-			*to = i + 1
-			return nil
-		}
-	}
-	return fmt.Errorf("unknown %s %q: want %s", what, excerpt(string(text)), strings.Join(names[1:], ", "))
+// readName reads an enum's name. An error shows a name in full, but not a whole file that was taken for one.
+func readName[E ~int](what string, names []string, text []byte, to *E) error {
+	return enum.Unmarshal(what, names, []byte(excerpt(string(text))), to)
 }

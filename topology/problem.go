@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/geoshard/geoshard/internal/enum"
 )
 
 // ErrInvalid is wrapped by every *Errors, for callers that only ask whether a topology was refused.
@@ -26,16 +28,16 @@ const (
 var severityNames = []string{SeverityError: "error", SeverityWarning: "warning"}
 
 // String is "error" or "warning".
-func (s Severity) String() string { return nameOf(severityNames, int(s)) }
+func (s Severity) String() string { return enum.Name(severityNames, s) }
 
 // MarshalText writes the name of a known severity.
 func (s Severity) MarshalText() ([]byte, error) {
-	return marshalName("severity", severityNames, int(s))
+	return enum.Marshal("severity", severityNames, s)
 }
 
 // UnmarshalText reads a name that String wrote.
 func (s *Severity) UnmarshalText(text []byte) error {
-	return unmarshalName("severity", severityNames, text, (*int)(s))
+	return readName("severity", severityNames, text, s)
 }
 
 // A Problem is one thing that is wrong with a topology.

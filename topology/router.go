@@ -3,6 +3,8 @@ package topology
 import (
 	"slices"
 	"time"
+
+	"github.com/geoshard/geoshard/internal/enum"
 )
 
 // A Router says how requests find the datacenter that serves them. Zero values stand for the defaults, so a Router that was read is written back as it was.
@@ -101,16 +103,16 @@ const (
 var handleNames = []string{HandleInPath: "path", HandleInHeader: "header", HandleInQuery: "query", HandleInCookie: "cookie"}
 
 // String is "path", "header", "query" or "cookie".
-func (p HandlePlace) String() string { return nameOf(handleNames, int(p)) }
+func (p HandlePlace) String() string { return enum.Name(handleNames, p) }
 
 // MarshalText writes the name of a known place.
 func (p HandlePlace) MarshalText() ([]byte, error) {
-	return marshalName("place of a handle", handleNames, int(p))
+	return enum.Marshal("place of a handle", handleNames, p)
 }
 
 // UnmarshalText reads a name that String wrote.
 func (p *HandlePlace) UnmarshalText(text []byte) error {
-	return unmarshalName("place of a handle", handleNames, text, (*int)(p))
+	return readName("place of a handle", handleNames, text, p)
 }
 
 // A RouteClass says what a request does to records.
@@ -130,14 +132,14 @@ const (
 var classNames = []string{ClassRead: "read", ClassWrite: "write", ClassNew: "new"}
 
 // String is "read", "write" or "new".
-func (c RouteClass) String() string { return nameOf(classNames, int(c)) }
+func (c RouteClass) String() string { return enum.Name(classNames, c) }
 
 // MarshalText writes the name of a known class.
-func (c RouteClass) MarshalText() ([]byte, error) { return marshalName("class", classNames, int(c)) }
+func (c RouteClass) MarshalText() ([]byte, error) { return enum.Marshal("class", classNames, c) }
 
 // UnmarshalText reads a name that String wrote.
 func (c *RouteClass) UnmarshalText(text []byte) error {
-	return unmarshalName("class", classNames, text, (*int)(c))
+	return readName("class", classNames, text, c)
 }
 
 // A RouteMode says how a request gets to another datacenter.
@@ -156,12 +158,12 @@ const (
 var routeModeNames = []string{RouteProxy: "proxy", RouteRedirect: "redirect"}
 
 // String is "proxy" or "redirect", or "unknown" for RouteUnstated.
-func (m RouteMode) String() string { return nameOf(routeModeNames, int(m)) }
+func (m RouteMode) String() string { return enum.Name(routeModeNames, m) }
 
 // MarshalText writes the name of a stated mode.
-func (m RouteMode) MarshalText() ([]byte, error) { return marshalName("mode", routeModeNames, int(m)) }
+func (m RouteMode) MarshalText() ([]byte, error) { return enum.Marshal("mode", routeModeNames, m) }
 
 // UnmarshalText reads a name that String wrote.
 func (m *RouteMode) UnmarshalText(text []byte) error {
-	return unmarshalName("mode", routeModeNames, text, (*int)(m))
+	return readName("mode", routeModeNames, text, m)
 }

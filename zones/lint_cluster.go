@@ -3,46 +3,21 @@ package zones
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/geoshard/geoshard/internal/serverversion"
 	"github.com/geoshard/geoshard/topology"
 )
 
 // MultiDatacenterMode is the custom write-concern mode that acknowledges a write once members in two datacenters have it.
 const MultiDatacenterMode = "multiDatacenter"
 
-// oldest is the oldest version of MongoDB whose rules for zones and ranges geoshard knows.
-var oldest = version{6, 0, 0}
-
-// A version is major, minor and patch.
-type version [3]int
-
-// parseVersion reads "6.0.5", "7.0.0-rc1" or "6.0.5-ent".
-func parseVersion(text string) (v version, ok bool) {
-	number, _, _ := strings.Cut(text, "-")
-	parts := strings.Split(number, ".")
-	if len(parts) != len(v) {
-		return v, false
-	}
-	for i, part := range parts {
-		n, err := strconv.Atoi(part)
-		if err != nil {
-			return v, false
-		}
-		v[i] = n
-	}
-	return v, true
-}
-
-func (v version) before(w version) bool { return slices.Compare(v[:], w[:]) < 0 }
-
 func (l *linter) version() {
-	v, ok := parseVersion(l.state.Version)
+	v, err := serverversion.Parse(l.state.Version)
 	switch {
-	case !ok:
+	case err != nil:
 		l.report(SeverityWarning, "version", "cluster", "geoshard needs MongoDB 6.0 or later", "the servers' version %q cannot be read", l.state.Version)
-	case v.before(oldest):
+	case v.Less(serverversion.Oldest):
 		l.report(SeverityError, "version", "cluster", "upgrade to 6.0 or later", "the oldest server runs MongoDB %s: geoshard needs 6.0 or later", l.state.Version)
 	default:
 		l.balancerCrash(v)
@@ -51,15 +26,15 @@ func (l *linter) version() {
 
 // balancerCrash is about SERVER-82325, "config server could invariant during balancer round". The changelog of 6.0.12 names its fix; those of 7.0 do not, but the
 // code in question was replaced in 7.0.5 (SERVER-82365).
-func (l *linter) balancerCrash(v version) {
+func (l *linter) balancerCrash(v serverversion.Version) {
 	if len(l.state.Shards) < 4 || !l.state.Balancer.Running {
 		return
 	}
-	fixed, hint := version{6, 0, 12}, "upgrade to 6.0.12 or later before the balancer enforces zones"
-	if !v.before(version{6, 1, 0}) {
-		fixed, hint = version{7, 0, 5}, "check jira.mongodb.org/browse/SERVER-82325 for this version, or upgrade to 7.0.5 or later"
+	fixed, hint := serverversion.Version{6, 0, 12}, "upgrade to 6.0.12 or later before the balancer enforces zones"
+	if !v.Less(serverversion.Version{6, 1, 0}) {
+		fixed, hint = serverversion.Version{7, 0, 5}, "check jira.mongodb.org/browse/SERVER-82325 for this version, or upgrade to 7.0.5 or later"
 	}
-	if v.before(fixed) {
+	if v.Less(fixed) {
 		l.report(SeverityWarning, "version", "cluster", hint,
 			"with MongoDB %s, 4 or more shards and the balancer on, the primary of the config servers may crash while zones are enforced or a shard is drained (SERVER-82325)", l.state.Version)
 	}

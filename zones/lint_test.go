@@ -197,16 +197,3 @@ func TestFindings(t *testing.T) {
 	sameAsFile(t, "testdata/lint.txt", got.String())
 	t.Logf("%d flaws", len(flaws))
 }
-
-func TestVersionsAreRead(t *testing.T) {
-	for text, want := range map[string]version{"6.0.5": {6, 0, 5}, "7.0.0-rc1": {7, 0, 0}, "8.0.12-ent": {8, 0, 12}} {
-		if got, ok := parseVersion(text); !ok || got != want {
-			t.Errorf("%s: got %v, %v, want %v", text, got, ok, want)
-		}
-	}
-	for _, text := range []string{"", "6.0", "6.0.x", "6.0.5.1"} {
-		if got, ok := parseVersion(text); ok {
-			t.Errorf("%q: got %v, want none", text, got)
-		}
-	}
-}

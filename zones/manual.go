@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/go-units"
+
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -155,15 +157,10 @@ func (c Collection) hasKeyIndex(key topology.Key) bool {
 
 // bytesText writes a number of bytes as people do, in decimal units like rates.
 func bytesText(n int64) string {
-	for _, unit := range []struct {
-		name string
-		size float64
-	}{{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}} {
-		if float64(n) >= unit.size {
-			return strconv.FormatFloat(float64(n)/unit.size, 'f', 1, 64) + " " + unit.name
-		}
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
 	}
-	return strconv.FormatInt(n, 10) + " B"
+	return units.CustomSize("%.1f %s", float64(n), 1000, []string{"B", "KB", "MB", "GB", "TB"})
 }
 
 // shellCollection names a collection in mongosh, whatever characters it has.

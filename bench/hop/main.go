@@ -23,6 +23,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/geoshard/geoshard/router"
 )
 
 func main() {
@@ -179,7 +181,7 @@ func requestsOf(body int) ([]request, error) {
 	}
 	var all []request
 	for _, place := range places {
-		cookie := keys.Seal(place, time.Now().Add(24*time.Hour))
+		cookie := router.SealCookie(keys, place, time.Now().Add(24*time.Hour))
 		head := "GET /v1/cart/items HTTP/1.1\r\n"
 		if body > 0 {
 			head = fmt.Sprintf("POST /v1/cart/items HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", body)

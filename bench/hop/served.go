@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/router/gateway"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -107,12 +107,12 @@ const cookieName = "geoshard_home"
 // cookieSecret signs the cookies of one run. It protects nothing.
 const cookieSecret = "only for measuring, known to all"
 
-func cookieKeys() (*router.CookieKeys, error) {
-	key, err := router.NewKey("bench", []byte(cookieSecret))
+func cookieKeys() (*signing.Keyring, error) {
+	key, err := signing.NewKey("bench", []byte(cookieSecret))
 	if err != nil {
 		return nil, err
 	}
-	return router.NewCookieKeys(key)
+	return signing.NewKeyring(key)
 }
 
 // serveGateway is the gateway as `geoshard router serve` runs it, in New York, without a database: it judges by the upstreams' checks.

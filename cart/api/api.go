@@ -16,6 +16,7 @@ import (
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/consistency/gintoken"
+	"github.com/geoshard/geoshard/signing"
 )
 
 const (
@@ -32,7 +33,7 @@ type Options struct {
 	// Witness watches the store's client.
 	Witness *consistency.Witness
 	// Keys seal the causal tokens; all instances have the same.
-	Keys *consistency.Keyring
+	Keys *signing.Keyring
 	// Timeout bounds a request, BodyLimit its body in bytes. 0 = the defaults.
 	Timeout   time.Duration
 	BodyLimit int64

@@ -9,6 +9,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/signing"
 )
 
 // ProblemNames are the names of all problems, each once.
@@ -32,11 +33,11 @@ func Routes() (routes []string) {
 	if err != nil {
 		panic(err)
 	}
-	key, err := consistency.NewKey("k", make([]byte, 32))
+	key, err := signing.NewKey("k", make([]byte, 32))
 	if err != nil {
 		panic(err)
 	}
-	keys, err := consistency.NewKeyring(key)
+	keys, err := signing.NewKeyring(key)
 	if err != nil {
 		panic(err)
 	}

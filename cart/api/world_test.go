@@ -28,6 +28,7 @@ import (
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/consistency/gintoken"
 	"github.com/geoshard/geoshard/internal/testkit"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -106,11 +107,11 @@ func instanceOf(t testing.TB, dc topology.DatacenterID, change ...func(*api.Opti
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := consistency.NewKey("k", secret)
+	key, err := signing.NewKey("k", secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := consistency.NewKeyring(key)
+	keys, err := signing.NewKeyring(key)
 	if err != nil {
 		t.Fatal(err)
 	}

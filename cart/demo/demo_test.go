@@ -15,7 +15,6 @@ import (
 
 	"github.com/geoshard/geoshard/cart/demo"
 	"github.com/geoshard/geoshard/cluster/clustertest"
-	"github.com/geoshard/geoshard/consistency"
 )
 
 func TestMain(m *testing.M) {
@@ -44,39 +43,6 @@ func TestAnInstanceListensHereAlone(t *testing.T) {
 		if !errors.Is(err, demo.ErrOpenToAll) {
 			t.Errorf("%s: got %v, want ErrOpenToAll", address, err)
 		}
-	}
-}
-
-func TestKeyFilesAreReadOrRefused(t *testing.T) {
-	one, err := demo.NewKeyLine("a1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, err := demo.NewKeyLine("a2")
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(text string, mode os.FileMode) string {
-		file := filepath.Join(t.TempDir(), "token.keys")
-		if err := os.WriteFile(file, []byte(text), mode); err != nil {
-			t.Fatal(err)
-		}
-		return file
-	}
-	keys, err := demo.ReadKeyFile(write("# the new one\n"+one+"\n"+two+"\n", 0o600))
-	if err != nil || !strings.Contains(keys.String(), "a1") {
-		t.Errorf("got %v, %v", keys, err)
-	}
-	secret := strings.Fields(one)[1]
-	for name, file := range map[string]string{
-		"others can read it": write(one, 0o644), "empty": write("\n", 0o600), "no key": write("a1 "+secret[:8], 0o600), "no base64": write("a1 "+secret[:20]+"!", 0o600), "absent": "nowhere",
-	} {
-		if keys, err := demo.ReadKeyFile(file); err == nil || keys != nil || strings.Contains(err.Error(), secret[:8]) {
-			t.Errorf("%s: got %v, %v, want an error that does not quote the key", name, keys, err)
-		}
-	}
-	if _, err := demo.NewKeyLine("much too long"); !errors.Is(err, consistency.ErrBadKey) {
-		t.Errorf("a bad name: got %v", err)
 	}
 }
 

@@ -1,15 +1,13 @@
 package demo
 
 import (
-	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/cluster/local"
-	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/clusterflag"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -28,39 +26,16 @@ func (f *targetFlags) add(cmd *cobra.Command, t *Target) {
 }
 
 // choose completes a target by the flags that were given. One of them wins over the environment.
-func (f *targetFlags) choose(cmd *cobra.Command, t *Target) (err error) {
-	var given []string
-	for _, name := range []string{"name", "uri", "uri-file"} {
-		if cmd.Flags().Changed(name) {
-			given = append(given, "--"+name)
-		}
-	}
-	if len(given) > 1 {
-		return hint.New(fmt.Errorf("several clusters are named: %s", strings.Join(given, " and ")), "name one of them")
-	}
-	switch strings.Join(given, "") {
+func (f *targetFlags) choose(cmd *cobra.Command, t *Target) error {
+	given, err := clusterflag.Given(cmd.Flags())
+	switch given {
 	case "--name":
 		t.URI = ""
 	case "--uri-file":
-		if t.URI, err = readURI(f.uri); err != nil {
-			return err
-		}
+		t.URI, err = clusterflag.ReadURI(f.uri)
 	}
-	if f.topology != "" {
+	if err == nil && f.topology != "" {
 		t.World, err = topology.Load(f.topology)
 	}
 	return err
-}
-
-// readURI reads a file with one line.
-func readURI(file string) (string, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("read the connection string: %w", err)
-	}
-	uri := strings.TrimSpace(string(text))
-	if uri == "" || strings.ContainsAny(uri, "\r\n") {
-		return "", hint.New(fmt.Errorf("read the connection string: %s has to hold one line", file), "such as mongodb://user:password@host:27017/?authSource=admin&tls=true")
-	}
-	return uri, nil
 }

@@ -7,18 +7,15 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/gin-gonic/gin"
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
 
 	"github.com/geoshard/geoshard/cart/api"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/serve"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -102,14 +99,12 @@ func newServeCommand() *cobra.Command {
 				return err
 			}
 			o.Log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
-			provider, err := traces(cmd.Context(), string(o.DataCenter))
+			traces, end, err := serve.Traces(cmd.Context(), "cartdemo", string(o.DataCenter))
 			if err != nil {
 				return err
 			}
-			if provider != nil {
-				o.Traces = provider
-				defer func() { _ = provider.Shutdown(context.WithoutCancel(cmd.Context())) }() // spans that cannot be sent are lost
-			}
+			defer end()
+			o.Traces = traces
 			return Serve(cmd.Context(), o)
 		},
 	}
@@ -134,25 +129,11 @@ func newKeyCommand() *cobra.Command {
 		Example: "  (umask 077; cartdemo key a1 > token.keys)",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			line, err := NewKeyLine(args[0])
+			line, err := signing.NewKeyLine(args[0])
 			if err == nil {
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), line)
 			}
 			return err
 		},
 	}
-}
-
-// traces sends spans where the environment says, in OpenTelemetry's own variables; nil = nowhere.
-func traces(ctx context.Context, dc string) (*sdktrace.TracerProvider, error) {
-	set := strings.Join([]string{os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")}, "")
-	if set == "" {
-		return nil, nil
-	}
-	exporter, err := otlptracehttp.New(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("send traces: %w", err)
-	}
-	about := resource.NewSchemaless(semconv.ServiceName("cartdemo"), semconv.CloudRegion(dc))
-	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)), nil
 }

@@ -21,6 +21,8 @@ import (
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/serve"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -73,7 +75,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	if o.Timeout <= 0 {
 		o.Timeout = api.DefaultTimeout
 	}
-	if o.CertFile == "" && !o.Insecure && !onlyHere(o.Listen) {
+	if o.CertFile == "" && !o.Insecure && !serve.OnThisMachine(o.Listen) {
 		return hint.New(fmt.Errorf("listen on %s: %w", o.Listen, ErrOpenToAll), "give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS")
 	}
 	t, err := o.Target.complete(ctx, o.DataCenter)
@@ -97,25 +99,15 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	return o.serve(ctx, s, witness, keys)
 }
 
-func (o ServeOptions) keys() (*consistency.Keyring, error) {
+func (o ServeOptions) keys() (*signing.Keyring, error) {
 	if o.TokenKeyFile == "" {
 		o.Log.Warn("causal tokens hold with this instance alone: give all instances one --token-key-file")
-		return ownKeys()
+		return signing.NewOwnKeyring("own")
 	}
-	return ReadKeyFile(o.TokenKeyFile)
+	return signing.ReadKeyFile(o.TokenKeyFile, "token keys", "cartdemo key NAME")
 }
 
-// onlyHere reports whether an address is reached from this machine alone.
-func onlyHere(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-func (o ServeOptions) serve(ctx context.Context, s *store.Store, witness *consistency.Witness, keys *consistency.Keyring) error {
+func (o ServeOptions) serve(ctx context.Context, s *store.Store, witness *consistency.Witness, keys *signing.Keyring) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	handler, err := api.New(api.Options{Store: s, Witness: witness, Keys: keys, Timeout: o.Timeout, Wait: o.Wait, PlainHTTP: o.CertFile == "", Log: o.Log, Metrics: registry, Traces: o.Traces})
@@ -144,13 +136,7 @@ func (o ServeOptions) serve(ctx context.Context, s *store.Store, witness *consis
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { stock.Run(ctx); return nil })
 	group.Go(func() error { parcels.Run(ctx); return nil })
-	group.Go(func() error { return o.listen(server, listener) })
-	group.Go(func() error {
-		<-ctx.Done()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
-		defer cancel()
-		return server.Shutdown(drain)
-	})
+	group.Go(func() error { return serve.Run(ctx, drainWithin, serve.Server{Server: server, On: listener}) })
 	o.Log.Info("serving", "dataCenter", o.DataCenter, "address", listener.Addr().String(), "tls", o.CertFile != "")
 	if o.Ready != nil {
 		o.Ready(listener.Addr().String())
@@ -158,29 +144,22 @@ func (o ServeOptions) serve(ctx context.Context, s *store.Store, witness *consis
 	return group.Wait()
 }
 
-// tls is nil without a certificate.
+// tls is nil without a certificate. One that is renewed needs no restart.
 func (o ServeOptions) tls() (*tls.Config, error) {
 	if o.CertFile == "" {
 		return nil, nil
 	}
-	own, err := readCertificate(o.CertFile, o.KeyFile, o.Log)
+	own, err := serve.NewTLS(serve.TLSFiles{Certificate: o.CertFile, Key: o.KeyFile})
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: own.get}, nil
-}
-
-func (o ServeOptions) listen(server *http.Server, on net.Listener) error {
-	var err error
-	if o.CertFile != "" {
-		err = server.ServeTLS(on, "", "") // the configuration has the certificate
-	} else {
-		err = server.Serve(on)
-	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
+	return own.Following(func(err error) {
+		if err != nil {
+			o.Log.Warn("the certificate has changed and cannot be read; the old one goes on", "error", err)
+			return
+		}
+		o.Log.Info("the certificate has been read again")
+	}), nil
 }
 
 func (o ServeOptions) hearInventory(registry *prometheus.Registry) func(inventory.Event) {

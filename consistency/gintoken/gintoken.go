@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -26,7 +27,7 @@ const (
 // Options say how tokens travel. Client, Keys and Home are required.
 type Options struct {
 	Client *mongo.Client
-	Keys   *consistency.Keyring
+	Keys   *signing.Keyring
 	// Home is the datacenter of this process.
 	Home topology.DatacenterID
 	// Limits are for tokens that come in. MaxAge is the cookie's age as well.
@@ -62,7 +63,7 @@ func New(o Options) (gin.HandlerFunc, error) {
 	m.setDefaults()
 	// A name too long for a token is told now, not at the first write.
 	first := bson.Timestamp{T: 1}
-	if _, err := o.Keys.Seal(consistency.Token{Home: o.Home, OperationTime: first, ClusterTime: first, Issued: m.Now()}); err != nil {
+	if _, err := (consistency.Token{Home: o.Home, OperationTime: first, ClusterTime: first, Issued: m.Now()}).Seal(o.Keys); err != nil {
 		return nil, err
 	}
 	return m.handle, nil
@@ -133,7 +134,7 @@ func (m *middleware) token(r *http.Request) (*consistency.Token, error) {
 	if text == "" {
 		return nil, nil
 	}
-	token, err := m.Keys.Open(text, m.Now(), m.Limits)
+	token, err := consistency.OpenToken(m.Keys, text, m.Now(), m.Limits)
 	return &token, err
 }
 
@@ -161,7 +162,7 @@ func (m *middleware) out(w http.ResponseWriter, session *mongo.Session) func() {
 		if err != nil {
 			return // the session has done nothing
 		}
-		text, err := m.Keys.Seal(token)
+		text, err := token.Seal(m.Keys)
 		if err != nil {
 			return
 		}

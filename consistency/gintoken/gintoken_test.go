@@ -21,6 +21,7 @@ import (
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/consistency/gintoken"
+	"github.com/geoshard/geoshard/signing"
 )
 
 func TestMain(m *testing.M) {
@@ -28,13 +29,13 @@ func TestMain(m *testing.M) {
 	os.Exit(clustertest.Main(m))
 }
 
-func keyring(t testing.TB, id string, b byte) *consistency.Keyring {
+func keyring(t testing.TB, id string, b byte) *signing.Keyring {
 	t.Helper()
-	key, err := consistency.NewKey(id, bytes.Repeat([]byte{b}, 32))
+	key, err := signing.NewKey(id, bytes.Repeat([]byte{b}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := consistency.NewKeyring(key)
+	keys, err := signing.NewKeyring(key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +132,7 @@ func TestTheTokenGoesOutAfterEveryWrite(t *testing.T) {
 	for i, path := range []string{"/text", "/empty", "/stream"} {
 		answer := ask(one, http.MethodPost, path)
 		text := answer.Header.Get(gintoken.DefaultHeader)
-		token, err := keys.Open(text, time.Now(), consistency.Limits{})
+		token, err := consistency.OpenToken(keys, text, time.Now(), consistency.Limits{})
 		if err != nil || token.Home != "NYC" || !token.OperationTime.After(last) {
 			t.Fatalf("%s: got %s %q: %+v, %v", path, answer.Status, text, token, err)
 		}
@@ -146,7 +147,7 @@ func TestTheTokenGoesOutAfterEveryWrite(t *testing.T) {
 			if err := json.NewDecoder(answer.Body).Decode(&got); err != nil || got.N != i+1 {
 				t.Errorf("%s, token by %s: got %s %d, %v, want %d", path, name, answer.Status, got.N, err, i+1)
 			}
-			out, err := keys.Open(answer.Header.Get(gintoken.DefaultHeader), time.Now(), consistency.Limits{})
+			out, err := consistency.OpenToken(keys, answer.Header.Get(gintoken.DefaultHeader), time.Now(), consistency.Limits{})
 			if err == nil && out.OperationTime.Before(token.OperationTime) || err != nil && answer.Header.Get(gintoken.DefaultHeader) != "" {
 				t.Errorf("%s, token by %s: the token that comes out is older: %+v, %v", path, name, out, err)
 			}
@@ -176,8 +177,8 @@ func refusing(t testing.TB, o gintoken.Options) *gin.Engine {
 func TestRefusedTokensReachNoHandler(t *testing.T) {
 	now := time.Unix(1_790_000_000, 0)
 	mine := keyring(t, "k", 1)
-	token := func(keys *consistency.Keyring, issued time.Time) string {
-		text, err := keys.Seal(consistency.Token{Home: "LON", OperationTime: bson.Timestamp{T: 1_789_999_000}, ClusterTime: bson.Timestamp{T: 1_789_999_000}, Issued: issued})
+	token := func(keys *signing.Keyring, issued time.Time) string {
+		text, err := consistency.Token{Home: "LON", OperationTime: bson.Timestamp{T: 1_789_999_000}, ClusterTime: bson.Timestamp{T: 1_789_999_000}, Issued: issued}.Seal(keys)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -245,8 +246,8 @@ func TestWhatCannotWorkIsToldAtTheStart(t *testing.T) {
 }
 
 func Example() {
-	key, _ := consistency.NewKey("2026-11", bytes.Repeat([]byte("not random, "), 3))
-	keys, _ := consistency.NewKeyring(key)
+	key, _ := signing.NewKey("2026-11", bytes.Repeat([]byte("not random, "), 3))
+	keys, _ := signing.NewKeyring(key)
 	client, _ := mongo.Connect(options.Client().ApplyURI("mongodb://127.0.0.1:27017"))
 	defer func() { _ = client.Disconnect(context.Background()) }()
 	token, err := gintoken.New(gintoken.Options{Client: client, Keys: keys, Home: "LON"})

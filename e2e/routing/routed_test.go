@@ -26,10 +26,10 @@ import (
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/internal/testkit"
-	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/router/directory"
 	"github.com/geoshard/geoshard/router/gateway"
 	"github.com/geoshard/geoshard/router/homeguard"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
@@ -219,7 +219,7 @@ func (s *routedShop) open(p *place, d *door) error {
 	if p.store, err = store.New(store.Options{Client: client, DataCenter: p.dc}); err != nil {
 		return err
 	}
-	tokens, err := tokenKeys()
+	tokens, err := ownKeys()
 	if err != nil {
 		return err
 	}
@@ -235,20 +235,13 @@ func (s *routedShop) open(p *place, d *door) error {
 
 var secret = bytes.Repeat([]byte{7}, 32)
 
-func tokenKeys() (*consistency.Keyring, error) {
-	key, err := consistency.NewKey("t", secret)
+// ownKeys sign tokens and cookies.
+func ownKeys() (*signing.Keyring, error) {
+	key, err := signing.NewKey("k", secret)
 	if err != nil {
 		return nil, err
 	}
-	return consistency.NewKeyring(key)
-}
-
-func cookieKeys() (*router.CookieKeys, error) {
-	key, err := router.NewKey("c", secret)
-	if err != nil {
-		return nil, err
-	}
-	return router.NewCookieKeys(key)
+	return signing.NewKeyring(key)
 }
 
 // serve starts a gateway, which has its own client, as a process of its own would.
@@ -266,7 +259,7 @@ func (s *routedShop) serve(p *place, uri string) error {
 	if err != nil {
 		return err
 	}
-	keys, err := cookieKeys()
+	keys, err := ownKeys()
 	if err != nil {
 		return err
 	}

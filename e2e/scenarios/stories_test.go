@@ -16,6 +16,7 @@ import (
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/internal/testkit"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/rehome"
@@ -72,11 +73,11 @@ func documentsAreInTheirZones(t *testing.T, s *openedShop) {
 // Sydney's copy of New York's shard is behind. Without a token the traveller does not find there what he has written in New York; with it, he does.
 func aTokenMakesATravellerReadHisOwnWrites(t *testing.T, s *openedShop) {
 	session := profile(t, "session")
-	key, err := consistency.NewKey("k", bytes.Repeat([]byte("scenario"), 4))
+	key, err := signing.NewKey("k", bytes.Repeat([]byte("scenario"), 4))
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := consistency.NewKeyring(key)
+	keys, err := signing.NewKeyring(key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func aTokenMakesATravellerReadHisOwnWrites(t *testing.T, s *openedShop) {
 const behind = 4 * time.Second
 
 // writeAt puts one thing into the cart and returns the sealed token of that.
-func writeAt(t *testing.T, shop *store.Store, p consistency.Profile, h cart.Handle, keys *consistency.Keyring) string {
+func writeAt(t *testing.T, shop *store.Store, p consistency.Profile, h cart.Handle, keys *signing.Keyring) string {
 	t.Helper()
 	var sealed string
 	inSession(t, shop, p, func(ctx context.Context, session *mongo.Session) error {
@@ -140,17 +141,17 @@ func writeAt(t *testing.T, shop *store.Store, p consistency.Profile, h cart.Hand
 		if err != nil {
 			return err
 		}
-		sealed, err = keys.Seal(token)
+		sealed, err = token.Seal(keys)
 		return err
 	})
 	return sealed
 }
 
 // readWith reads the cart with a token, and returns how many things it holds.
-func readWith(t *testing.T, shop *store.Store, p consistency.Profile, h cart.Handle, keys *consistency.Keyring, sealed string) (things int) {
+func readWith(t *testing.T, shop *store.Store, p consistency.Profile, h cart.Handle, keys *signing.Keyring, sealed string) (things int) {
 	t.Helper()
 	inSession(t, shop, p, func(ctx context.Context, session *mongo.Session) error {
-		token, err := keys.Open(sealed, time.Now(), consistency.Limits{})
+		token, err := consistency.OpenToken(keys, sealed, time.Now(), consistency.Limits{})
 		if err != nil {
 			return err
 		}

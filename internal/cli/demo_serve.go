@@ -11,6 +11,7 @@ import (
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/demo"
 	"github.com/geoshard/geoshard/internal/demo/dashboard"
+	"github.com/geoshard/geoshard/internal/serve"
 )
 
 // defaultDashboard is on this machine alone.
@@ -37,11 +38,10 @@ func (f *demoServeFlags) bind(ctx context.Context) (net.Listener, error) {
 		}
 		return nil, nil
 	}
-	host, _, err := net.SplitHostPort(f.listen)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(f.listen); err != nil {
 		return nil, hint.New(fmt.Errorf("listen: %w", err), "an address is written HOST:PORT, for example "+defaultDashboard)
 	}
-	if ip := net.ParseIP(host); !f.insecure && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !f.insecure && !serve.OnThisMachine(f.listen) {
 		return nil, hint.New(fmt.Errorf("%s can be reached from other machines, and the dashboard has no TLS", f.listen),
 			"leave --listen at an address of this machine, or give --insecure if something in front has TLS")
 	}

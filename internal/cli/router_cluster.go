@@ -11,7 +11,7 @@ import (
 	"github.com/geoshard/geoshard/internal/redact"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/router/directory"
-	"github.com/geoshard/geoshard/router/gateway"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -73,7 +73,7 @@ same file. To change keys, add the new one behind the old one everywhere, then p
 		Example: "  (umask 077; geoshard router key 2026-11 > cookie.keys)",
 		Args:    arguments("NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			line, err := gateway.NewKeyLine(args[0])
+			line, err := signing.NewKeyLine(args[0])
 			if err == nil {
 				_, err = fmt.Fprintln(env.stdout, line)
 			}

@@ -8,21 +8,17 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
 
 	"github.com/geoshard/geoshard/hint"
-	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/router/gateway"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -126,14 +122,12 @@ func (e *environment) serveRouter(cmd *cobra.Command, s *routerServe) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	o := &s.gateway
 	o.World, o.Here, o.Keys, o.Log, o.Registerer = world, topology.DatacenterID(s.dc), keys, log, registry
-	traces, err := gatewayTraces(ctx, s.dc)
+	traces, end, err := serve.Traces(ctx, "geoshard-gateway", s.dc)
 	if err != nil {
 		return err
 	}
-	if traces != nil {
-		o.Traces = traces
-		defer func() { _ = traces.Shutdown(context.WithoutCancel(ctx)) }() // spans that cannot be sent are lost
-	}
+	defer end()
+	o.Traces = traces
 	leave, err := e.followCluster(cmd, s)
 	if err != nil {
 		return err
@@ -148,7 +142,7 @@ func (e *environment) serveRouter(cmd *cobra.Command, s *routerServe) error {
 }
 
 // read reads what is read again when it changes.
-func (s *routerServe) read() (*topology.Topology, *router.CookieKeys, error) {
+func (s *routerServe) read() (*topology.Topology, *signing.Keyring, error) {
 	src, err := readSource(s.cluster.file, "")
 	if err != nil {
 		return nil, nil, err
@@ -157,7 +151,7 @@ func (s *routerServe) read() (*topology.Topology, *router.CookieKeys, error) {
 	if err != nil || s.cookieKeys == "" {
 		return world, nil, err
 	}
-	keys, err := gateway.ReadKeyFile(s.cookieKeys)
+	keys, err := signing.ReadKeyFile(s.cookieKeys, "cookie keys", "geoshard router key NAME")
 	return world, keys, err
 }
 
@@ -217,31 +211,12 @@ func (s *routerServe) watch(ctx context.Context, gate *gateway.Gateway, server *
 
 // checkListeners refuses to be reached by strangers unless that is wanted.
 func (s *routerServe) checkListeners() error {
-	if s.tls.Certificate == "" && !s.insecure && !onThisMachine(s.listen) {
+	if s.tls.Certificate == "" && !s.insecure && !serve.OnThisMachine(s.listen) {
 		return hint.New(fmt.Errorf("--listen %s can be reached from other machines, and there is no TLS", s.listen),
 			"give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS")
 	}
-	if s.adminListen != "" && !onThisMachine(s.adminListen) && !s.insecure {
+	if s.adminListen != "" && !serve.OnThisMachine(s.adminListen) && !s.insecure {
 		return hint.New(fmt.Errorf("--admin-listen %s can be reached from other machines", s.adminListen), "listen on 127.0.0.1, or give --insecure")
 	}
 	return nil
-}
-
-func onThisMachine(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	ip := net.ParseIP(host)
-	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
-}
-
-// gatewayTraces sends spans where OpenTelemetry's own variables say; nil = nowhere.
-func gatewayTraces(ctx context.Context, dc string) (*sdktrace.TracerProvider, error) {
-	if strings.Join([]string{os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")}, "") == "" {
-		return nil, nil
-	}
-	exporter, err := otlptracehttp.New(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("send traces: %w", err)
-	}
-	about := resource.NewSchemaless(semconv.ServiceName("geoshard-gateway"), semconv.CloudRegion(dc))
-	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)), nil
 }

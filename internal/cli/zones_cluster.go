@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/clusterflag"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
@@ -67,23 +67,17 @@ type target struct {
 
 // target finds the cluster. A flag on the command line wins over the settings.
 func (e *environment) target(cmd *cobra.Command, f clusterFlags) (target, error) {
-	var given []string
-	for _, name := range []string{"name", "uri", "uri-file"} {
-		if cmd.Flags().Changed(name) {
-			given = append(given, "--"+name)
-		}
+	choice, err := clusterflag.Given(cmd.Flags())
+	if err != nil {
+		return target{}, err
 	}
-	if len(given) > 1 {
-		return target{}, hint.New(fmt.Errorf("several clusters are named: %s", strings.Join(given, " and ")), "name one of them")
-	}
-	choice := strings.Join(given, "")
 	switch {
 	case choice == "--name":
 	case choice == "--uri", choice == "" && f.uri != "":
 		uri, err := e.givenURI(cmd, f.uri)
 		return target{uri: f.withTLS(uri)}, err
 	case choice == "--uri-file", f.uriFile != "":
-		uri, err := uriOfFile(f.uriFile)
+		uri, err := clusterflag.ReadURI(f.uriFile)
 		return target{uri: f.withTLS(uri)}, err
 	}
 	return localTarget(cmd)
@@ -110,18 +104,6 @@ func (e *environment) givenURI(cmd *cobra.Command, uri string) (string, error) {
 		if _, secret := u.User.Password(); secret {
 			e.say("the password in --uri can be read in the list of processes: use GEOSHARD_URI, --uri-file or --uri -")
 		}
-	}
-	return uri, nil
-}
-
-func uriOfFile(file string) (string, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("read the connection string: %w", err)
-	}
-	uri := strings.TrimSpace(string(text))
-	if uri == "" || strings.ContainsAny(uri, "\r\n") {
-		return "", hint.New(fmt.Errorf("read the connection string: %s has to hold one line", file), "such as mongodb://user:password@host:27017/?authSource=admin")
 	}
 	return uri, nil
 }

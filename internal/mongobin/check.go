@@ -10,9 +10,12 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
 // probeTimeout bounds `mongod --version`, which takes about 0.1 s from a warm disk and some seconds from a cold one.
@@ -23,18 +26,18 @@ const loaderFailed = 127
 
 // probe runs a program with --version and returns what it says. want is the word before "version" in the answer: "db" or "mongos".
 // Its errors are *Error around ErrNotExecutable, ErrWrongArchitecture, ErrMissingLibraries, ErrTooOld or ErrCorrupt, or the context's.
-func probe(ctx context.Context, path, want string) (Version, error) {
+func probe(ctx context.Context, path, want string) (serverversion.Version, error) {
 	if err := checkFile(path); err != nil {
-		return Version{}, err
+		return serverversion.Version{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
 	if ctx.Err() != nil {
-		return Version{}, fmt.Errorf("check %s: %w", path, ctx.Err())
+		return serverversion.Version{}, fmt.Errorf("check %s: %w", path, ctx.Err())
 	}
 	if err != nil {
-		return Version{}, explainExec(ctx, path, out, err)
+		return serverversion.Version{}, explainExec(ctx, path, out, err)
 	}
 	return readVersion(path, want, out)
 }
@@ -81,18 +84,21 @@ func missingLibraries(path string, libs []string) error {
 		"install the packages that hold them (on Debian 12 and Ubuntu: apt-get install libcurl4 libssl3), or " + ownBinary}
 }
 
-func readVersion(path, want string, out []byte) (Version, error) {
+// versionLine matches what mongod ("db version v6.0.5") and mongos ("mongos version v6.0.5") print first for --version.
+var versionLine = regexp.MustCompile(`(?m)^(db|mongos) version (v\S+)`)
+
+func readVersion(path, want string, out []byte) (serverversion.Version, error) {
 	m := versionLine.FindSubmatch(out)
 	if m == nil || string(m[1]) != want {
-		return Version{}, &Error{"check", path, fmt.Errorf("%w: --version answers %q, not %q", ErrCorrupt, firstLine(out), want+" version …"),
+		return serverversion.Version{}, &Error{"check", path, fmt.Errorf("%w: --version answers %q, not %q", ErrCorrupt, firstLine(out), want+" version …"),
 			"give the path of MongoDB's own program, or run: geoshard mongodb install"}
 	}
-	v, err := ParseVersion(string(m[2]))
+	v, err := serverversion.Parse(string(m[2]))
 	if err != nil {
-		return Version{}, &Error{"check", path, fmt.Errorf("%w: %w", ErrCorrupt, err), ownBinary}
+		return serverversion.Version{}, &Error{"check", path, fmt.Errorf("%w: %w", ErrCorrupt, err), ownBinary}
 	}
-	if v.Less(MinVersion) {
-		return Version{}, &Error{"check", path, fmt.Errorf("%w: version %s, and %s is the oldest that works", ErrTooOld, v, MinVersion),
+	if v.Less(serverversion.Oldest) {
+		return serverversion.Version{}, &Error{"check", path, fmt.Errorf("%w: version %s, and %s is the oldest that works", ErrTooOld, v, serverversion.Oldest),
 			"install a newer MongoDB, or run: geoshard mongodb install"}
 	}
 	return v, nil

@@ -11,7 +11,7 @@ import (
 var (
 	// ErrNotFound: no usable mongod in the environment, in PATH or in the cache.
 	ErrNotFound = errors.New("no usable mongod found")
-	// ErrTooOld: the program is older than MinVersion.
+	// ErrTooOld: the program is older than serverversion.Oldest.
 	ErrTooOld = errors.New("too old")
 	// ErrWrongArchitecture: the program is for another processor or operating system.
 	ErrWrongArchitecture = errors.New("built for another machine")

@@ -245,24 +245,6 @@ func TestArchivePathForEachMachine(t *testing.T) {
 	}
 }
 
-func TestVersionsParseAndCompare(t *testing.T) {
-	for _, s := range []string{"", "6", "6.0", "v6.0.x", "6.0.5.1", "99999.0.0", "-6.0.5"} {
-		if v, err := ParseVersion(s); err == nil {
-			t.Errorf("ParseVersion(%q) = %v, want an error", s, v)
-		}
-	}
-	ordered := []string{"5.0.31", "6.0.0", "6.0.5", "6.0.10", "6.3.1", "10.0.0"}
-	for i, a := range ordered {
-		for j, b := range ordered {
-			va, errA := ParseVersion(a)
-			vb, errB := ParseVersion("v" + b + "-rc1")
-			if errA != nil || errB != nil || va.Less(vb) != (i < j) || va.String() != a {
-				t.Errorf("%s before %s: got %v (%v, %v)", a, b, va.Less(vb), errA, errB)
-			}
-		}
-	}
-}
-
 func TestPlainProgressIsShort(t *testing.T) {
 	var b strings.Builder
 	tell := Printer(&b)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
 func TestInstallFromTheDownloadSite(t *testing.T) {
@@ -57,7 +58,7 @@ func TestInstallRealProgramFromAnArchive(t *testing.T) {
 	o.Archive = strings.Replace(testArchive, "8.0.32", real.Version, 1)
 	s.path = o.Archive
 	_, err = Install(t.Context(), o)
-	if v, _ := ParseVersion(real.Version); v.Release() != routerlessRelease {
+	if v, _ := serverversion.Parse(real.Version); v.Release() != routerlessRelease {
 		if !errors.Is(err, ErrNoRouter) {
 			t.Fatalf("mongod %s without mongos: got %v, want ErrNoRouter", real.Version, err)
 		}

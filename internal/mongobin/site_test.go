@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
 const testArchive = "linux/mongodb-linux-x86_64-test-8.0.32.tgz"
@@ -183,7 +185,7 @@ func leftovers(t testing.TB, dir string) []string {
 	}
 	var names []string
 	for _, e := range entries {
-		if _, err := ParseVersion(e.Name()); err != nil && e.Name() != ".lock" {
+		if _, err := serverversion.Parse(e.Name()); err != nil && e.Name() != ".lock" {
 			names = append(names, e.Name())
 		}
 	}

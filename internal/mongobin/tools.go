@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
 // Tools are the server programs to run.
@@ -117,7 +119,7 @@ func (o Options) inspect(ctx context.Context, mongod, mongos string) (Tools, err
 	if err != nil {
 		return Tools{}, err
 	}
-	v, err := ParseVersion(t.Version)
+	v, err := serverversion.Parse(t.Version)
 	if err == nil && t.Mongos == "" && v.Release() != routerlessRelease {
 		return Tools{}, &Error{"check", mongod, fmt.Errorf("%w: %s has no mongos beside it, and only %s works without one", ErrNoRouter, v, routerlessRelease),
 			"install the mongos of that release, or run: geoshard mongodb install"}
@@ -156,7 +158,7 @@ func (o Options) pair(ctx context.Context, mongod, mongos string) (Tools, error)
 }
 
 // sameRelease returns an error around ErrMismatch unless the mongos is of the mongod's release.
-func sameRelease(ctx context.Context, mongos string, mongod Version) error {
+func sameRelease(ctx context.Context, mongos string, mongod serverversion.Version) error {
 	v, err := probe(ctx, mongos, "mongos")
 	if err != nil {
 		return err

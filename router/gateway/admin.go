@@ -16,7 +16,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/rehome"
 )
@@ -200,4 +202,20 @@ func (g *Gateway) Rehome(ctx context.Context, home, id, to string) (*Rehoming, e
 		g.metrics.rehomed.Inc()
 	}
 	return &Rehoming{Handle: to + "." + id, To: to, From: home, Moved: moved.After > 0}, nil
+}
+
+// leastToken is what a token of random letters needs so that nobody guesses it.
+const leastToken = 16
+
+// ReadTokenFile reads the bearer token of the admin API. A file that others can read is refused.
+func ReadTokenFile(file string) (string, error) {
+	text, err := signing.ReadSecretFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read the admin token: %w", err)
+	}
+	token := strings.TrimSpace(text)
+	if len(token) < leastToken || strings.ContainsAny(token, " \r\n\t") {
+		return "", hint.New(fmt.Errorf("read the admin token: %s has to hold one word of at least %d characters", file, leastToken), "write one: (umask 077; openssl rand -hex 32 > "+file+")")
+	}
+	return token, nil
 }

@@ -12,16 +12,17 @@ import (
 
 	"go.opentelemetry.io/otel/propagation"
 
-	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/internal/serve"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
 // A Gateway is the proxy of one datacenter: an http.Handler. Run has to run beside it.
 type Gateway struct {
 	o           Options
-	upstreamTLS *liveTLS
+	upstreamTLS *serve.TLS
 	wiring      atomic.Pointer[wiring]
-	keys        atomic.Pointer[router.CookieKeys]
+	keys        atomic.Pointer[signing.Keyring]
 	health      health
 	queue       holdQueue
 	directory   *directory
@@ -47,7 +48,7 @@ func New(o Options) (*Gateway, error) {
 	o.setDefaults()
 	g := &Gateway{o: o, rewired: make(chan struct{}, 1), queue: holdQueue{mostBytes: o.ReplayBytes}}
 	var err error
-	if g.upstreamTLS, err = newLiveTLS(o.UpstreamTLS); err != nil {
+	if g.upstreamTLS, err = serve.NewTLS(o.UpstreamTLS); err != nil {
 		return nil, err
 	}
 	if g.metrics, err = newMetrics(o.Registerer, g); err != nil {
@@ -63,7 +64,7 @@ func New(o Options) (*Gateway, error) {
 	return g, nil
 }
 
-func (g *Gateway) install(w *wiring, keys *router.CookieKeys) {
+func (g *Gateway) install(w *wiring, keys *signing.Keyring) {
 	g.queue.most.Store(int64(w.settings.Queue))
 	g.keys.Store(keys)
 	g.wiring.Store(w)
@@ -76,7 +77,7 @@ func (g *Gateway) install(w *wiring, keys *router.CookieKeys) {
 
 // Reload takes another topology, and reads the files of the upstreams' TLS anew. If that fails the gateway goes on as it was, and says why. Requests
 // under way end as they began.
-func (g *Gateway) Reload(world *topology.Topology, keys *router.CookieKeys) error {
+func (g *Gateway) Reload(world *topology.Topology, keys *signing.Keyring) error {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
 	err := g.reload(world, keys)
@@ -84,11 +85,11 @@ func (g *Gateway) Reload(world *topology.Topology, keys *router.CookieKeys) erro
 	return err
 }
 
-func (g *Gateway) reload(world *topology.Topology, keys *router.CookieKeys) error {
+func (g *Gateway) reload(world *topology.Topology, keys *signing.Keyring) error {
 	if world == nil {
 		return ErrIncomplete
 	}
-	if err := g.upstreamTLS.reload(); err != nil {
+	if err := g.upstreamTLS.Reload(); err != nil {
 		return err
 	}
 	old := g.wiring.Load()
@@ -120,7 +121,7 @@ func (g *Gateway) transportsFor(old *wiring) transports {
 	if old != nil && g.o.UpstreamTLS == (TLSFiles{}) {
 		return old.transports
 	}
-	return newTransports(&g.o, g.upstreamTLS.client())
+	return newTransports(&g.o, g.upstreamTLS.Client())
 }
 
 // Run checks the upstreams and follows the primaries until the context ends. It returns when all that it started has ended.

@@ -125,7 +125,7 @@ func (x *exchange) stick(res *http.Response) {
 		}
 	}
 	c := x.at.settings.Cookie
-	if value := keys.Seal(home, x.g.o.Now().Add(c.MaxAge)); value != "" {
+	if value := router.SealCookie(keys, home, x.g.o.Now().Add(c.MaxAge)); value != "" {
 		cookie := http.Cookie{Name: c.Name, Value: value, Path: "/", MaxAge: int(c.MaxAge.Seconds()), HttpOnly: true, Secure: !c.PlainHTTP, SameSite: http.SameSiteLaxMode}
 		res.Header.Add("Set-Cookie", cookie.String())
 	}

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -41,7 +42,7 @@ type Options struct {
 	// Here is the gateway's datacenter.
 	Here topology.DatacenterID
 	// Keys sign the affinity cookies; all gateways have the same. nil = there are no cookies.
-	Keys *router.CookieKeys
+	Keys *signing.Keyring
 	// Directory finds the home of records that moved, and of bare identifiers; see FreshDirectory. nil = nobody is asked.
 	Directory router.Directory
 	// Client leads to a query router: with it the gateway knows where each shard has its primary. nil = it works by the upstreams' health alone.

@@ -2,9 +2,7 @@ package gateway
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,7 +13,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/serve"
 )
+
+// TLSFiles name certificates that are read anew at each reload. Empty names mean none.
+type TLSFiles = serve.TLSFiles
 
 // Bounds of connections from clients.
 const (
@@ -56,7 +58,7 @@ type ServeOptions struct {
 type Server struct {
 	g    *Gateway
 	o    ServeOptions
-	live *liveTLS // nil = plain
+	live *serve.TLS // nil = plain
 }
 
 // NewServer prepares a gateway's listeners.
@@ -73,7 +75,7 @@ func NewServer(g *Gateway, o ServeOptions) (*Server, error) {
 	}
 	if o.TLS.Certificate != "" || o.TLS.Key != "" {
 		var err error
-		if s.live, err = newLiveTLS(o.TLS); err != nil {
+		if s.live, err = serve.NewTLS(o.TLS); err != nil {
 			return nil, err
 		}
 	}
@@ -85,7 +87,7 @@ func (s *Server) ReloadTLS() error {
 	if s.live == nil {
 		return nil
 	}
-	return s.live.reload()
+	return s.live.Reload()
 }
 
 // Serve runs the gateway until the context ends, and then lets the requests under way end.
@@ -94,49 +96,22 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer breakOff()
 	front := s.server()
 	front.BaseContext = func(net.Listener) context.Context { return base }
-	on := netutil.LimitListener(s.o.Listener, s.o.Connections)
-	if s.live != nil {
-		on = tls.NewListener(on, front.TLSConfig)
-	}
-	servers := []*http.Server{front}
+	servers := []serve.Server{{Server: front, On: netutil.LimitListener(s.o.Listener, s.o.Connections)}}
 	run, end := context.WithCancel(context.WithoutCancel(ctx)) // checks go on while requests end
 	defer end()
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.g.Run(run) })
-	group.Go(func() error { return unlessClosed(front.Serve(on)) })
 	if s.o.AdminListener != nil {
 		admin := &http.Server{Handler: s.o.Admin, ReadHeaderTimeout: s.o.HeaderWithin, ReadTimeout: time.Minute, MaxHeaderBytes: mostHeader, IdleTimeout: clientIdleFor,
 			ErrorLog: discard}
-		servers = append(servers, admin)
-		group.Go(func() error { return unlessClosed(admin.Serve(netutil.LimitListener(s.o.AdminListener, 100))) })
+		servers = append(servers, serve.Server{Server: admin, On: netutil.LimitListener(s.o.AdminListener, 100)})
 	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.g.Run(run) })
 	group.Go(func() error {
-		<-ctx.Done()
 		defer end()
 		defer breakOff()
-		return drainAll(context.WithoutCancel(ctx), s.o.Drain, servers)
+		return serve.Run(ctx, s.o.Drain, servers...)
 	})
 	return group.Wait()
-}
-
-// drainAll lets requests end, and breaks off those that do not.
-func drainAll(ctx context.Context, within time.Duration, servers []*http.Server) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	var errs []error
-	for _, server := range servers {
-		if err := server.Shutdown(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("not all requests ended within %s: %w", within, err), server.Close())
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func unlessClosed(err error) error {
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
 }
 
 func (s *Server) server() *http.Server {
@@ -154,7 +129,7 @@ func (s *Server) server() *http.Server {
 	server.Protocols.SetHTTP2(s.live != nil)
 	server.Protocols.SetUnencryptedHTTP2(s.o.H2C)
 	if s.live != nil {
-		server.TLSConfig = s.live.server()
+		server.TLSConfig = s.live.Server()
 	}
 	return server
 }

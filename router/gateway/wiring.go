@@ -10,6 +10,7 @@ import (
 
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -31,7 +32,7 @@ type wiring struct {
 }
 
 // newWiring makes a wiring. Upstreams that the old one has too, if there is one, keep what is known of them.
-func (g *Gateway) newWiring(world *topology.Topology, keys *router.CookieKeys, old *wiring) (*wiring, error) {
+func (g *Gateway) newWiring(world *topology.Topology, keys *signing.Keyring, old *wiring) (*wiring, error) {
 	table, err := router.NewTable(world)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -18,7 +19,7 @@ type Options struct {
 	// Here is the datacenter of this process.
 	Here topology.DatacenterID
 	// Keys sign and open the affinity cookie. nil = no cookie.
-	Keys *router.CookieKeys
+	Keys *signing.Keyring
 	// Directory finds the homes of records of which a request has the bare identifier. nil = such requests are served here.
 	Directory router.Directory
 	// Health is what is known of the world when a request comes; it returns nil when nothing is. nil = everything is healthy.

@@ -16,6 +16,7 @@ import (
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/router/ginroute"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -44,13 +45,13 @@ func table(t testing.TB, preset string, edit func(*topology.Topology)) *router.T
 	return made
 }
 
-func keys(t testing.TB) *router.CookieKeys {
+func keys(t testing.TB) *signing.Keyring {
 	t.Helper()
-	k, err := router.NewKey("k", bytes.Repeat([]byte{1}, 32))
+	k, err := signing.NewKey("k", bytes.Repeat([]byte{1}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, err := router.NewCookieKeys(k)
+	ring, err := signing.NewKeyring(k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +108,7 @@ func said(w *httptest.ResponseRecorder) string {
 func TestRequestsAreServedOrRedirected(t *testing.T) {
 	tab := table(t, "nyc-lon-syd", nil)
 	h := app(t, ginroute.Options{Table: tab, Here: "NYC", Keys: keys(t)})
-	sealed := keys(t).Seal("LON", now.Add(time.Hour))
+	sealed := router.SealCookie(keys(t), "LON", now.Add(time.Hour))
 	for _, c := range []struct{ name, line, header, value, want string }{
 		{"a new record is made here", "POST /v1/carts", "", "", "NYC home=NYC id= local rtt"},
 		{"a new record where the client chose", "POST /v1/carts", "X-Geoshard-Place", "SYD", "Temporary Redirect http://127.0.0.1:8083/v1/carts?geoshard-hop=1"},

@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/internal/enum"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
@@ -34,12 +35,7 @@ const (
 var verdictNames = []string{"unknown", "outside", "home", "remote", "no-key", "unplaced"}
 
 // String is "outside", "home", "remote", "no-key" or "unplaced".
-func (v Verdict) String() string {
-	if v < 0 || int(v) >= len(verdictNames) {
-		return verdictNames[0]
-	}
-	return verdictNames[v]
-}
+func (v Verdict) String() string { return enum.Name(verdictNames, v) }
 
 // MarshalText returns what String does.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }

@@ -3,15 +3,13 @@ package catalog
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/geoshard/geoshard/internal/serverversion"
 	"github.com/geoshard/geoshard/zones"
 )
 
@@ -86,20 +84,11 @@ func (c *Catalog) identity(ctx context.Context, state *zones.State) error {
 	return nil
 }
 
+// olderVersion compares two versions. What is none counts as the oldest.
 func olderVersion(a, b string) bool {
-	return slices.Compare(numbers(a), numbers(b)) < 0
-}
-
-// numbers are those of a version: "6.0.5-rc1" is 6, 0, 5.
-func numbers(version string) []int {
-	var out []int
-	version, _, _ = strings.Cut(version, "-")
-	for part := range strings.SplitSeq(version, ".") {
-		n := 0
-		_, _ = fmt.Sscanf(part, "%d", &n) // what is no number counts as 0
-		out = append(out, n)
-	}
-	return out
+	va, _ := serverversion.Parse(a)
+	vb, _ := serverversion.Parse(b)
+	return va.Less(vb)
 }
 
 // defaultChunkSize is MongoDB's since 6.0.

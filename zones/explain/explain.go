@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/enum"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -31,12 +32,7 @@ const (
 var routingNames = []string{"unknown", "one shard", "some shards", "scatter-gather"}
 
 // String is "one shard", "some shards" or "scatter-gather".
-func (r Routing) String() string {
-	if r < 0 || int(r) >= len(routingNames) {
-		return routingNames[0]
-	}
-	return routingNames[r]
-}
+func (r Routing) String() string { return enum.Name(routingNames, r) }
 
 // MarshalText returns what String does.
 func (r Routing) MarshalText() ([]byte, error) { return []byte(r.String()), nil }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/geoshard/geoshard/internal/enum"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -54,13 +55,13 @@ const (
 var roleNames = []string{"unknown", "primary", "secondary", "router"}
 
 // String is "primary", "secondary" or "router".
-func (r Role) String() string { return nameOf(roleNames, int(r)) }
+func (r Role) String() string { return enum.Name(roleNames, r) }
 
 // MarshalText writes the name.
 func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // UnmarshalText reads a name that String wrote.
-func (r *Role) UnmarshalText(text []byte) error { return readName(roleNames, "role", text, (*int)(r)) }
+func (r *Role) UnmarshalText(text []byte) error { return enum.Unmarshal("role", roleNames, text, r) }
 
 // A Member is what one member of a shard holds of a collection.
 type Member struct {
@@ -129,13 +130,13 @@ const (
 var kindNames = []string{"unknown", "misplaced", "orphan"}
 
 // String is "misplaced" or "orphan".
-func (k Kind) String() string { return nameOf(kindNames, int(k)) }
+func (k Kind) String() string { return enum.Name(kindNames, k) }
 
 // MarshalText writes the name.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // UnmarshalText reads a name that String wrote.
-func (k *Kind) UnmarshalText(text []byte) error { return readName(kindNames, "kind", text, (*int)(k)) }
+func (k *Kind) UnmarshalText(text []byte) error { return enum.Unmarshal("kind", kindNames, text, k) }
 
 // An Example is one document in the wrong place.
 type Example struct {

@@ -133,21 +133,3 @@ func place(h Holder) string {
 	}
 	return string(h.Datacenter)
 }
-
-// nameOf looks up an enum's name; what is out of range is unknown.
-func nameOf(names []string, i int) string {
-	if i < 0 || i >= len(names) {
-		return names[0]
-	}
-	return names[i]
-}
-
-func readName(names []string, what string, text []byte, to *int) error {
-	for i, name := range names {
-		if name == string(text) {
-			*to = i
-			return nil
-		}
-	}
-	return fmt.Errorf("unknown %s %q", what, text)
-}

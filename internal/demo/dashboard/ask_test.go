@@ -15,6 +15,7 @@ import (
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/consistency/gintoken"
 	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/signing"
 )
 
 const handle = "NYC.01K4B4B2V8G3T0000000000000"
@@ -86,16 +87,16 @@ func TestARequestIsShownAsItsAnswersTellIt(t *testing.T) {
 }
 
 func TestAReadWithoutTheTokenIsCalledStaleWhenItIs(t *testing.T) {
-	key, err := consistency.NewKey("t", make([]byte, 32))
+	key, err := signing.NewKey("t", make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := consistency.NewKeyring(key)
+	keys, err := signing.NewKeyring(key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	sealed, err := keys.Seal(consistency.Token{Home: "NYC", OperationTime: bson.Timestamp{T: uint32(now.Unix()), I: 3}, ClusterTime: bson.Timestamp{T: uint32(now.Unix()), I: 4}, Issued: now})
+	sealed, err := consistency.Token{Home: "NYC", OperationTime: bson.Timestamp{T: uint32(now.Unix()), I: 3}, ClusterTime: bson.Timestamp{T: uint32(now.Unix()), I: 4}, Issued: now}.Seal(keys)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/serve"
+	"github.com/geoshard/geoshard/signing"
 )
 
 //go:embed assets
@@ -26,7 +27,7 @@ type Options struct {
 	// Token is what requests that change something have to send. Take one of NewToken.
 	Token string
 	// Keys open the causal tokens of the shop, to show what is in them; nil = tokens are shown closed.
-	Keys *consistency.Keyring
+	Keys *signing.Keyring
 	// Hosts are further names by which the page may be asked for, besides addresses and localhost.
 	Hosts []string
 	// Quiet is true to begin without the steady traffic, which the page can switch on.
@@ -138,21 +139,11 @@ func Serve(ctx context.Context, d *Dashboard, listener net.Listener) error {
 		_ = d.Run(running) // its error is the context's
 	}()
 	server := &http.Server{Handler: d, ReadHeaderTimeout: readHeaderWithin, IdleTimeout: idleFor, MaxHeaderBytes: 16 << 10}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	var err error
-	select {
-	case err = <-served:
-	case <-ctx.Done():
-		stop()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
-		defer cancel()
-		if server.Shutdown(drain) != nil {
-			_ = server.Close() // what is left waits for servers that do not answer
-		}
-		<-served
-	}
+	err := serve.Run(ctx, drainWithin, serve.Server{Server: server, On: listener})
 	stop()
 	<-ran
+	if errors.Is(err, serve.ErrUnfinished) {
+		return nil // what was left waited for servers that do not answer
+	}
 	return err
 }

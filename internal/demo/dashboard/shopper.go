@@ -12,6 +12,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -68,7 +69,7 @@ type timeView struct {
 	Number  uint32 `json:"number"`
 }
 
-func viewToken(text string, keys *consistency.Keyring, now time.Time) *tokenView {
+func viewToken(text string, keys *signing.Keyring, now time.Time) *tokenView {
 	if text == "" {
 		return nil
 	}
@@ -76,7 +77,7 @@ func viewToken(text string, keys *consistency.Keyring, now time.Time) *tokenView
 	if keys == nil {
 		return v
 	}
-	t, err := keys.Open(text, now, consistency.Limits{})
+	t, err := consistency.OpenToken(keys, text, now, consistency.Limits{})
 	if err != nil {
 		v.Error = err.Error()
 		return v

@@ -1,4 +1,4 @@
-package consistency_test
+package signing_test
 
 import (
 	"bytes"
@@ -10,23 +10,33 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/signing"
 )
+
+func secret(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
 
 // Whatever prints a key or a keyring, also deep inside other values, prints no byte of a secret.
 func TestNoSecretIsPrinted(t *testing.T) {
 	raw := []byte("0123456789 this is the secret 0123456789")
-	k, err := consistency.NewKey("k1", raw)
+	k, err := signing.NewKey("k1", raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := ring(t, k, key(t, "k2", 7))
+	other, err := signing.NewKey("k2", secret(7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := signing.NewKeyring(k, other)
+	if err != nil {
+		t.Fatal(err)
+	}
 	type inside struct {
-		Key  consistency.Key
-		Ring *consistency.Keyring
-		k    consistency.Key
-		r    *consistency.Keyring
-		v    consistency.Keyring
+		Key  signing.Key
+		Ring *signing.Keyring
+		k    signing.Key
+		r    *signing.Keyring
+		v    signing.Keyring
 	}
 	values := []any{k, &k, r, *r, inside{k, r, k, r, *r}, &inside{k, r, k, r, *r}, []any{k, r}, map[string]any{"k": k, "r": r}}
 	var out strings.Builder
@@ -40,8 +50,8 @@ func TestNoSecretIsPrinted(t *testing.T) {
 		slog.New(slog.NewTextHandler(&out, nil)).Info("key", "v", v)
 		slog.New(slog.NewJSONHandler(&out, nil)).Info("key", "v", v)
 	}
-	_, tooShort := consistency.NewKey("short", raw[:31])
-	_, badID := consistency.NewKey("no spaces", raw)
+	_, tooShort := signing.NewKey("short", raw[:31])
+	_, badID := signing.NewKey("no spaces", raw)
 	fmt.Fprintln(&out, tooShort, badID, k.String(), r.String())
 	text := strings.ToLower(out.String())
 	decimal := strings.Trim(fmt.Sprint(raw[:8]), "[]")
@@ -57,31 +67,34 @@ func TestNoSecretIsPrinted(t *testing.T) {
 }
 
 func TestKeysAreChecked(t *testing.T) {
-	good := key(t, "k", 1)
+	good, err := signing.NewKey("a.b_c-d", secret(1))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, made := range map[string]func() error{
-		"no identifier":       func() error { _, err := consistency.NewKey("", secret(1)); return err },
-		"long identifier":     func() error { _, err := consistency.NewKey("123456789", secret(1)); return err },
-		"identifier of signs": func() error { _, err := consistency.NewKey("a\nb", secret(1)); return err },
-		"short secret":        func() error { _, err := consistency.NewKey("k", secret(1)[:31]); return err },
-		"zero key":            func() error { _, err := consistency.NewKeyring(consistency.Key{}); return err },
-		"zero verifying key":  func() error { _, err := consistency.NewKeyring(good, consistency.Key{}); return err },
-		"twice the same name": func() error { _, err := consistency.NewKeyring(good, key(t, "k", 2)); return err },
+		"no identifier":       func() error { _, err := signing.NewKey("", secret(1)); return err },
+		"long identifier":     func() error { _, err := signing.NewKey("123456789", secret(1)); return err },
+		"identifier of signs": func() error { _, err := signing.NewKey("a\nb", secret(1)); return err },
+		"short secret":        func() error { _, err := signing.NewKey("k", secret(1)[:31]); return err },
+		"zero key":            func() error { _, err := signing.NewKeyring(signing.Key{}); return err },
+		"zero verifying key":  func() error { _, err := signing.NewKeyring(good, signing.Key{}); return err },
+		"twice the same name": func() error { _, err := signing.NewKeyring(good, good); return err },
 	} {
-		if err := made(); !errors.Is(err, consistency.ErrBadKey) {
-			t.Errorf("%s: got %v, want ErrBadKey", name, err)
+		if err := made(); !errors.Is(err, signing.ErrBadKey) || hint.Of(err) == "" {
+			t.Errorf("%s: got %v, want ErrBadKey with a hint", name, err)
 		}
 	}
 }
 
 func TestAKeyKeepsItsSecretWhenTheCallersBytesChange(t *testing.T) {
 	raw := secret(1)
-	k, err := consistency.NewKey("k", raw)
+	k, err := signing.NewKey("k", raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := seal(t, ring(t, k), largest())
+	before := k.Sum("a test", "text")
 	copy(raw, bytes.Repeat([]byte{9}, 32))
-	if after := seal(t, ring(t, k), largest()); after != before {
+	if after := k.Sum("a test", "text"); after != before {
 		t.Error("the signature changed with the caller's slice")
 	}
 }
