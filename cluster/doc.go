@@ -1,4 +1,5 @@
-// Package cluster says what a running geo cluster is: a [View] can be looked at, a [Cluster] can be broken as well.
+// Package cluster says what a running geo cluster is: a [View] can be looked at, a [Stopper], a [Breaker] and a [Lagger] can be broken, a
+// [Grower] grows, and a [Cluster] is all of these.
 //
 // It holds the words that every provider shares (member names, [Status], sentinel errors) and never starts, dials or
 // plans anything itself. Providers are cluster/local (real processes on this machine) and cluster/existing (somebody's
@@ -6,6 +7,7 @@
 //
 //	uri, err := c.URI("NYC")               // the query router of New York's clients
 //	err = c.Kill(ctx, "nyc/NYC")           // SIGKILL; another datacenter elects a primary
+//	err = cluster.Cut(ctx, c, "LON", "SYD") // the same as c.Apply(ctx, wan.Cut{From: "LON", To: "SYD"})
 //	status, err := c.Status(ctx)
 //	primary, ok := status.Primary("nyc")
 package cluster

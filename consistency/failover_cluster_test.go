@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/internal/testkit"
@@ -143,7 +144,7 @@ func homeKilled(t *testing.T, w *world, round int) (lost [2]int) {
 		wr.GoesOn(t, 100)
 	}
 	// The network goes a moment before the machines: what is acknowledged in that moment by one member alone is what there is to lose.
-	if err := w.Isolate(ctx, "NYC"); err != nil {
+	if err := cluster.Isolate(ctx, w, "NYC"); err != nil {
 		t.Fatal(err)
 	}
 	writers[1].cut.Store(true)

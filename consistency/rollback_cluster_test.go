@@ -40,7 +40,7 @@ func rolledBack(t *testing.T, w *world) {
 	for _, client := range []*mongo.Client{five, three} {
 		setElectionTimeout(t, client, 20*time.Second)
 	}
-	if err := w.Isolate(ctx, "SYD"); err != nil {
+	if err := cluster.Isolate(ctx, w, "SYD"); err != nil {
 		t.Fatal(err)
 	}
 	if err := inParallel(2, func(i int) error {

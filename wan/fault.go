@@ -67,6 +67,14 @@ type Lag struct {
 	By     time.Duration
 }
 
+// Check says what is wrong with a fault's own values, whatever the network. Its errors are *FaultError.
+func Check(f Fault) error {
+	if err := f.check(); err != nil {
+		return &FaultError{Fault: f.String(), Err: err}
+	}
+	return nil
+}
+
 // Places lists the datacenters that a fault names.
 func Places(f Fault) []topology.DatacenterID { return f.places() }
 

@@ -215,8 +215,8 @@ func (n *Network) checkLocked(f Fault) error {
 	if n.closed {
 		return ErrClosed
 	}
-	if err := f.check(); err != nil {
-		return &FaultError{Fault: f.String(), Err: err}
+	if err := Check(f); err != nil {
+		return err
 	}
 	if err := n.checkPlaces(f.places()); err != nil {
 		return &FaultError{Fault: f.String(), Err: err}

@@ -10,14 +10,9 @@ import (
 	"github.com/geoshard/geoshard/internal/testkit"
 )
 
-// A Watched cluster says how it is.
-type Watched interface {
-	Status(ctx context.Context) (cluster.Status, error)
-}
-
 // Await waits until a cluster's status is as wanted, and returns it; the test ends, with the members as they are, when
 // that does not come within [testkit.Patience].
-func Await(t testing.TB, c Watched, what string, wanted func(cluster.Status) bool) cluster.Status {
+func Await(t testing.TB, c cluster.Watched, what string, wanted func(cluster.Status) bool) cluster.Status {
 	t.Helper()
 	var status cluster.Status
 	took := testkit.EventuallyNil(t, testkit.Patience, what, func(ctx context.Context) (err error) {
@@ -34,7 +29,7 @@ func Await(t testing.TB, c Watched, what string, wanted func(cluster.Status) boo
 }
 
 // AwaitWhole waits until every member works and every primary is at home.
-func AwaitWhole(t testing.TB, c Watched) cluster.Status {
+func AwaitWhole(t testing.TB, c cluster.Watched) cluster.Status {
 	t.Helper()
 	return Await(t, c, "all members up, all primaries at home", cluster.Status.Whole)
 }

@@ -88,7 +88,7 @@ func (s *suite) isolate(t *testing.T) {
 		if _, other := s.home(t, shard.ID); other == "" || 2*(all-inside) <= all {
 			continue
 		}
-		if err := s.Isolate(ctx, dc); err != nil {
+		if err := cluster.Isolate(ctx, s, dc); err != nil {
 			t.Fatal(err)
 		}
 		s.await(t, "a primary outside "+string(dc), func(now cluster.Status) bool {
@@ -143,7 +143,7 @@ func (s *suite) cut(t *testing.T) {
 		return
 	}
 	homeHost := hostOf(t, status, home)
-	if err := s.Cut(s.context(t), here, there.Datacenter); err != nil {
+	if err := cluster.Cut(s.context(t), s, here, there.Datacenter); err != nil {
 		t.Fatal(err)
 	}
 	s.await(t, "the link is shown as cut", func(now cluster.Status) bool {

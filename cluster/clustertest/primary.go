@@ -15,7 +15,10 @@ import (
 
 // KillPrimary kills the primary of a shard, waits for one if there is none, and waits until another member is primary. It returns both; [Revive] brings the killed one
 // back. The test ends when no other one is elected within [testkit.Patience].
-func KillPrimary(t testing.TB, c cluster.Cluster, shard topology.ShardID) (killed, elected cluster.Member) {
+func KillPrimary(t testing.TB, c interface {
+	cluster.Watched
+	cluster.Stopper
+}, shard topology.ShardID) (killed, elected cluster.Member) {
 	t.Helper()
 	killed = AwaitPrimary(t, c, shard, "")
 	began := time.Now()
@@ -28,7 +31,7 @@ func KillPrimary(t testing.TB, c cluster.Cluster, shard topology.ShardID) (kille
 }
 
 // AwaitPrimary waits until a shard has a primary that is another member than the one named ("" = any), and returns it.
-func AwaitPrimary(t testing.TB, c Watched, shard topology.ShardID, not string) cluster.Member {
+func AwaitPrimary(t testing.TB, c cluster.Watched, shard topology.ShardID, not string) cluster.Member {
 	t.Helper()
 	what := "a primary of " + string(shard)
 	if not != "" {
@@ -54,7 +57,7 @@ func primaryBut(s cluster.Status, shard topology.ShardID, not string) (cluster.M
 
 // Revive starts killed or paused members again, side by side, and returns when all of them work. Query routers come last, for they need the others. On a
 // busy machine a process may give up: then it is started once more.
-func Revive(t testing.TB, c cluster.Cluster, members ...string) {
+func Revive(t testing.TB, c cluster.Stopper, members ...string) {
 	t.Helper()
 	var routers, others []string
 	for _, name := range members {

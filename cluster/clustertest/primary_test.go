@@ -13,7 +13,7 @@ import (
 
 // A set is a shard in memory: some looks after its primary was killed the next member is primary.
 type set struct {
-	cluster.Cluster // nil: only what is below is called
+	cluster.Stopper // nil: only what is below is called
 	mu              sync.Mutex
 	members         []cluster.Member // guarded by mu
 	looks           int              // guarded by mu; until the election

@@ -5,7 +5,7 @@
 //	defer c.Close(ctx)
 //	uri, err := c.URI("LON")        // London's query router, for clients on this machine
 //	uri, err = c.NetworkURI("LON")  // and for containers on the network c.Network("LON")
-//	err = c.Isolate(ctx, "SYD")
+//	err = cluster.Isolate(ctx, c, "SYD")
 //
 // A datacenter is one of Docker's networks, a member one container. A further container, the box, stands in all networks and answers to
 // the members' names there, so that all they send each other passes it: it makes the delays, cuts and lags (package wan), without rights in

@@ -2,7 +2,6 @@ package container
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -114,48 +113,33 @@ func (c *Cluster) Start(ctx context.Context, member string) error {
 	return c.lags.Again(ctx, m)
 }
 
-// Isolate cuts every link of a datacenter, in both directions.
-func (c *Cluster) Isolate(ctx context.Context, dc topology.DatacenterID) error {
-	return c.Apply(ctx, wan.Isolate{DC: dc}.String())
-}
-
-// Cut cuts the link between two datacenters, in both directions.
-func (c *Cluster) Cut(ctx context.Context, a, b topology.DatacenterID) error {
-	return c.Apply(ctx, wan.Cut{From: a, To: b}.String())
-}
-
-// Apply puts a fault into force, written as the wan package parses it: "cut NYC->LON", "delay NYC LON 300ms". It returns
-// ErrBadFault, topology.ErrUnknownDatacenter or topology.ErrUnknownMember for what cannot be.
-func (c *Cluster) Apply(ctx context.Context, fault string) error {
+// Apply puts a fault into force. It returns ErrBadFault, topology.ErrUnknownDatacenter or topology.ErrUnknownMember for what
+// cannot be.
+func (c *Cluster) Apply(ctx context.Context, fault wan.Fault) error {
 	return c.disturb(ctx, fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, lag.By) }, c.api.Apply)
 }
 
 // Remove ends one fault that is in force.
-func (c *Cluster) Remove(ctx context.Context, fault string) error {
+func (c *Cluster) Remove(ctx context.Context, fault wan.Fault) error {
 	return c.disturb(ctx, fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, 0) }, c.api.Remove)
 }
 
-func (c *Cluster) disturb(ctx context.Context, fault string, onLag func(wan.Lag) error, do func(context.Context, string) error) error {
+func (c *Cluster) disturb(ctx context.Context, fault wan.Fault, onLag func(wan.Lag) error, do func(context.Context, wan.Fault) error) error {
 	if err := c.open(); err != nil {
 		return err
 	}
-	parsed, err := wan.ParseFault(fault)
-	if err != nil {
-		help := ""
-		if bad := (*wan.FaultError)(nil); errors.As(err, &bad) {
-			help = bad.Hint()
-		}
-		return hint.New(fmt.Errorf("%w: %w", cluster.ErrBadFault, err), help)
+	if err := wan.Check(fault); err != nil {
+		return fmt.Errorf("%w: %w", cluster.ErrBadFault, err) // the hint is err's
 	}
-	if lag, ok := parsed.(wan.Lag); ok {
+	if lag, ok := fault.(wan.Lag); ok {
 		return onLag(lag)
 	}
-	for _, dc := range wan.Places(parsed) {
+	for _, dc := range wan.Places(fault) {
 		if _, ok := c.Topology().Datacenter(dc); !ok {
 			return fmt.Errorf("%q: %w", fault, cluster.UnknownDatacenter(dc, c.datacenters()))
 		}
 	}
-	return do(ctx, parsed.String())
+	return do(ctx, fault)
 }
 
 // Heal removes every fault of the links and every lag. Killed and paused members stay as they are.
@@ -177,7 +161,7 @@ func (c *Cluster) SetLag(ctx context.Context, member string, lag time.Duration) 
 }
 
 func (c *Cluster) delayFetches(ctx context.Context, member string, by time.Duration) error {
-	fault := wan.Lag{Member: member, By: by}.String()
+	fault := wan.Lag{Member: member, By: by}
 	if by == 0 {
 		return c.api.Remove(ctx, fault)
 	}

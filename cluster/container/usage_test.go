@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
+	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/container"
 	"github.com/geoshard/geoshard/internal/dockertest"
 )
@@ -50,7 +51,7 @@ func OrdersOutliveADatacenter(t *testing.T) {
 	if _, err := orders.InsertOne(ctx, bson.D{{Key: "_id", Value: "before"}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Isolate(ctx, "NYC"); err != nil { // New York is cut off; London and Sydney are a majority
+	if err := cluster.Isolate(ctx, c, "NYC"); err != nil { // New York is cut off; London and Sydney are a majority
 		t.Fatal(err)
 	}
 	// Until there are new primaries, of a shard and of the config servers, an application tries again: here for a minute.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -16,6 +17,7 @@ import (
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/wan"
 )
 
 // attached checks that another process sees and does what the supervisor sees and does.
@@ -38,10 +40,10 @@ func attached(t *testing.T, c *local.Cluster) {
 	if err := r.Kill(ctx, "nyc/nowhere"); !errors.Is(err, topology.ErrUnknownMember) || clustertest.Hint(err) == "" {
 		t.Errorf("kill of an unknown member: got %v, want ErrUnknownMember with a hint", err)
 	}
-	if err := r.Apply(ctx, "cut"); !errors.Is(err, cluster.ErrBadFault) {
+	if err := r.Apply(ctx, wan.Cut{}); !errors.Is(err, cluster.ErrBadFault) {
 		t.Errorf("bad fault: got %v, want ErrBadFault", err)
 	}
-	if err := r.Apply(ctx, "delay NYC LON 90ms"); err != nil {
+	if err := r.Apply(ctx, wan.Delay{A: "NYC", B: "LON", RTT: 90 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
 	status, err := r.Status(ctx)

@@ -15,6 +15,7 @@ import (
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/wan"
 )
 
 // A controlServer lets other processes of the same user operate the cluster: HTTP on loopback, every request with the
@@ -90,8 +91,8 @@ func controlRoutes(c *Cluster, s *controlServer) http.Handler {
 		"lag": func(ctx context.Context, q controlRequest) error {
 			return c.SetLag(ctx, q.Member, time.Duration(q.Lag))
 		},
-		"apply":  func(ctx context.Context, q controlRequest) error { return c.Apply(ctx, q.Fault) },
-		"remove": func(ctx context.Context, q controlRequest) error { return c.Remove(ctx, q.Fault) },
+		"apply":  withFault("apply", c.Apply),
+		"remove": withFault("remove", c.Remove),
 		"heal":   func(ctx context.Context, _ controlRequest) error { return c.Heal(ctx) },
 		"grow":   func(ctx context.Context, _ controlRequest) error { return c.Grow(ctx) },
 		// Closing also ends this server, so it is answered when it begins; the caller waits for the name to be free.
@@ -110,6 +111,17 @@ func controlRoutes(c *Cluster, s *controlServer) http.Handler {
 		})
 	}
 	return mux
+}
+
+// withFault reads the fault of a request.
+func withFault(verb string, do func(context.Context, wan.Fault) error) func(context.Context, controlRequest) error {
+	return func(ctx context.Context, q controlRequest) error {
+		fault, err := wan.ParseFault(q.Fault)
+		if err != nil {
+			return faultError(verb, q.Fault, err)
+		}
+		return do(ctx, fault)
+	}
 }
 
 func answer(w http.ResponseWriter, value any, err error) {

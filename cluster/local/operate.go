@@ -55,32 +55,30 @@ func (c *Cluster) Start(ctx context.Context, member string) error {
 	})
 }
 
-// Isolate cuts every link of a datacenter, in both directions.
-func (c *Cluster) Isolate(ctx context.Context, dc topology.DatacenterID) error {
-	return c.Apply(ctx, wan.Isolate{DC: dc}.String())
+// Apply puts a fault into force. It returns ErrBadFault, topology.ErrUnknownDatacenter or topology.ErrUnknownMember for what
+// cannot be.
+func (c *Cluster) Apply(ctx context.Context, fault wan.Fault) error {
+	return c.disturb(ctx, "apply", fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, lag.By) }, c.network.Apply)
 }
 
-// Cut cuts the link between two datacenters, in both directions.
-func (c *Cluster) Cut(ctx context.Context, a, b topology.DatacenterID) error {
-	return c.Apply(ctx, wan.Cut{From: a, To: b}.String())
+// Remove ends one fault that is in force.
+func (c *Cluster) Remove(ctx context.Context, fault wan.Fault) error {
+	return c.disturb(ctx, "remove", fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, 0) }, c.network.Remove)
 }
 
-// Apply puts a fault into force, written as the wan package parses it: "cut NYC->LON", "lag nyc/LON 5s". It returns
-// ErrBadFault, topology.ErrUnknownDatacenter or topology.ErrUnknownMember for what cannot be.
-func (c *Cluster) Apply(ctx context.Context, fault string) error {
-	parsed, err := wan.ParseFault(fault)
-	if err != nil {
-		return faultError("apply", fault, err)
+func (c *Cluster) disturb(ctx context.Context, verb string, fault wan.Fault, onLag func(wan.Lag) error, do func(wan.Fault) error) error {
+	if err := wan.Check(fault); err != nil {
+		return faultError(verb, fault.String(), err)
 	}
-	if lag, ok := parsed.(wan.Lag); ok {
-		return c.SetLag(ctx, lag.Member, lag.By)
+	if lag, ok := fault.(wan.Lag); ok {
+		return onLag(lag)
 	}
 	_, end, err := c.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	return faultError("apply", fault, c.network.Apply(parsed))
+	return faultError(verb, fault.String(), do(fault))
 }
 
 // faultError turns what the network says about a fault into the errors of the cluster package, or returns nil for nil. How faults are
@@ -99,23 +97,6 @@ func faultError(verb, fault string, err error) error {
 		return fmt.Errorf("%s %q: %w", verb, fault, cluster.UnknownDatacenter(topology.DatacenterID(unknown.Name), known))
 	}
 	return hint.New(fmt.Errorf("%s: %w %q: %w", verb, cluster.ErrBadFault, fault, bad.Err), bad.Hint())
-}
-
-// Remove ends one fault that is in force.
-func (c *Cluster) Remove(ctx context.Context, fault string) error {
-	parsed, err := wan.ParseFault(fault)
-	if err != nil {
-		return faultError("remove", fault, err)
-	}
-	if lag, ok := parsed.(wan.Lag); ok {
-		return c.SetLag(ctx, lag.Member, 0)
-	}
-	_, end, err := c.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	return faultError("remove", fault, c.network.Remove(parsed))
 }
 
 // Heal removes every fault of the links and every lag. Killed and paused members stay as they are.

@@ -164,24 +164,14 @@ func (r *Remote) Start(ctx context.Context, member string) error {
 	return r.post(ctx, "start", controlRequest{Member: member})
 }
 
-// Isolate cuts every link of a datacenter, in both directions.
-func (r *Remote) Isolate(ctx context.Context, dc topology.DatacenterID) error {
-	return r.Apply(ctx, wan.Isolate{DC: dc}.String())
-}
-
-// Cut cuts the link between two datacenters, in both directions.
-func (r *Remote) Cut(ctx context.Context, a, b topology.DatacenterID) error {
-	return r.Apply(ctx, wan.Cut{From: a, To: b}.String())
-}
-
 // Apply puts a fault into force; see Cluster.Apply.
-func (r *Remote) Apply(ctx context.Context, fault string) error {
-	return r.post(ctx, "apply", controlRequest{Fault: fault})
+func (r *Remote) Apply(ctx context.Context, fault wan.Fault) error {
+	return r.post(ctx, "apply", controlRequest{Fault: fault.String()})
 }
 
 // Remove ends one fault that is in force.
-func (r *Remote) Remove(ctx context.Context, fault string) error {
-	return r.post(ctx, "remove", controlRequest{Fault: fault})
+func (r *Remote) Remove(ctx context.Context, fault wan.Fault) error {
+	return r.post(ctx, "remove", controlRequest{Fault: fault.String()})
 }
 
 // Heal removes every fault of the links and every lag.

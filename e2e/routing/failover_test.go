@@ -107,7 +107,7 @@ func (s *routedShop) cutOff(t *testing.T, m *market, c *control, dc topology.Dat
 	if err := s.network.Apply(wan.Isolate{DC: dc}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.cluster.Isolate(t.Context(), dc); err != nil {
+	if err := s.cluster.Apply(t.Context(), wan.Isolate{DC: dc}); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Pause(t.Context(), outage)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/cart/store"
+	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/internal/testkit"
@@ -205,7 +206,7 @@ func aDatacenterIsCutOff(t *testing.T, s *openedShop) {
 		m.goOn(t, "NYC>NYC")
 		abroad := s.shop(t, [2]topology.DatacenterID{"NYC", "SYD"}) // has a cart in Sydney already
 		abroad.goOn(t, "NYC>SYD")
-		if err := s.Isolate(t.Context(), "SYD"); err != nil {
+		if err := cluster.Isolate(t.Context(), s, "SYD"); err != nil {
 			t.Fatal(err)
 		}
 		clustertest.AwaitPrimary(t, s, "syd", "syd/SYD")

@@ -142,7 +142,7 @@ func (e *environment) apply(cmd *cobra.Command, fault wan.Fault) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Apply(cmd.Context(), fault.String()); err != nil {
+	if err := c.Apply(cmd.Context(), fault); err != nil {
 		return err
 	}
 	return e.show(deed{Cluster: c.Name(), Action: fault.String(), past: "in force: " + fault.String()})

@@ -45,7 +45,7 @@ func cutOff(ctx context.Context, p *play) error {
 	began := time.Now()
 	if p.spoilt("cut") {
 		p.say("spoilt: the links are left as they are")
-	} else if err := p.world.cluster.Isolate(ctx, dc); err != nil {
+	} else if err := cluster.Isolate(ctx, p.world.cluster, dc); err != nil {
 		return err
 	}
 	load.also(late)

@@ -25,7 +25,7 @@ type zoning struct {
 // after the other, so that is done at full speed, as the cluster itself was started; the delays are on from then on.
 func (w *World) zone(ctx context.Context) (err error) {
 	for _, l := range w.topology.Links {
-		none := wan.Delay{A: l.Between[0], B: l.Between[1]}.String()
+		none := wan.Delay{A: l.Between[0], B: l.Between[1]}
 		if err := w.cluster.Apply(ctx, none); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/internal/testkit"
 )
@@ -211,7 +212,7 @@ func (r *rampage) killRouter(t *testing.T) {
 func (r *rampage) cut(t *testing.T) {
 	i := r.chance.IntN(len(worldDatacenters))
 	a, b := worldDatacenters[i], worldDatacenters[(i+1)%len(worldDatacenters)]
-	if err := r.cluster.Cut(t.Context(), a, b); err != nil {
+	if err := cluster.Cut(t.Context(), r.cluster, a, b); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Pause(t.Context(), time.Duration(500+r.chance.IntN(2500))*time.Millisecond)

@@ -151,7 +151,7 @@ func (d *Dashboard) startMember(ctx context.Context, member string) error {
 }
 
 func (d *Dashboard) isolate(ctx context.Context, dc topology.DatacenterID) error {
-	return d.broke(d.o.Now(), d.o.World.Cluster().Isolate(ctx, dc), "cut %s off from all other datacenters", dc)
+	return d.broke(d.o.Now(), cluster.Isolate(ctx, d.o.World.Cluster(), dc), "cut %s off from all other datacenters", dc)
 }
 
 func (d *Dashboard) heal(ctx context.Context) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/wan"
 )
 
 // A still is a world for tests of the handler: members that answer what they are told to, and gateways that are one server of the test. It has no database: what the
@@ -120,11 +121,11 @@ func (c stillCluster) Start(_ context.Context, member string) error {
 	}
 	return c.done("start %s", member)
 }
-func (c stillCluster) Isolate(_ context.Context, dc topology.DatacenterID) error {
-	return c.done("isolate %s", dc)
+func (c stillCluster) Apply(_ context.Context, fault wan.Fault) error {
+	return c.done("%s", fault)
 }
-func (c stillCluster) Cut(_ context.Context, a, b topology.DatacenterID) error {
-	return c.done("cut %s %s", a, b)
+func (c stillCluster) Remove(_ context.Context, fault wan.Fault) error {
+	return c.done("no more %s", fault)
 }
 func (c stillCluster) Heal(context.Context) error { return c.done("heal") }
 func (c stillCluster) Grow(context.Context) error { return c.done("grow") }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/wan"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -47,7 +48,7 @@ func TestABoxStandsBetweenDatacenters(t *testing.T) {
 		t.Errorf("got %s from the other datacenter, %s from its own, %s past the links; want 60ms only there", far, near, past)
 	}
 
-	if err := api.Apply(t.Context(), "cut NYC LON"); err != nil {
+	if err := api.Apply(t.Context(), wan.Cut{From: "NYC", To: "LON"}); err != nil {
 		t.Fatal(err)
 	}
 	state, err := api.State(t.Context())
@@ -87,7 +88,7 @@ func TestABoxStandsBetweenDatacenters(t *testing.T) {
 	if err := stranger.Heal(t.Context()); err == nil {
 		t.Error("a wrong token was let in")
 	}
-	if err := api.Apply(t.Context(), "cut NYC ATLANTIS"); err == nil {
+	if err := api.Apply(t.Context(), wan.Cut{From: "NYC", To: "ATLANTIS"}); err == nil {
 		t.Error("a fault of an unknown datacenter was taken")
 	}
 }

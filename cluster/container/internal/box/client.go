@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/geoshard/geoshard/wan"
 )
 
 // A Client steers a box from this machine.
@@ -32,14 +34,14 @@ func (c Client) State(ctx context.Context) (State, error) {
 	return s, nil
 }
 
-// Apply puts a fault into force, in the form that the wan package parses.
-func (c Client) Apply(ctx context.Context, fault string) error {
-	return c.do(ctx, http.MethodPost, "/faults", fault)
+// Apply puts a fault into force.
+func (c Client) Apply(ctx context.Context, fault wan.Fault) error {
+	return c.do(ctx, http.MethodPost, "/faults", fault.String())
 }
 
 // Remove ends a fault.
-func (c Client) Remove(ctx context.Context, fault string) error {
-	return c.do(ctx, http.MethodDelete, "/faults", fault)
+func (c Client) Remove(ctx context.Context, fault wan.Fault) error {
+	return c.do(ctx, http.MethodDelete, "/faults", fault.String())
 }
 
 // Heal ends all faults.
