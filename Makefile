@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build mongodb demo test soak nightly fuzz bench lint golden docs e2e test-real cross clean
+.PHONY: help build mongodb demo test soak nightly fuzz bench forecast lint golden docs e2e test-real cross clean
 
 export GOFLAGS := $(shell scripts/goflags.sh)
 PKG ?= ./...
@@ -34,6 +34,9 @@ fuzz: ## fuzz every target for TIME (default 1m)
 
 bench: mongodb ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem -p 1 -timeout 1h $(PKG)
+
+forecast: mongodb ## measure the consistency forecast on a real cluster; fails when more than one median in twenty is off
+	GEOSHARD_SOAK=1 go test ./consistency -run '^$$' -bench Forecast -timeout 1h
 
 lint: ## check formatting, vet, staticcheck, govulncheck
 	scripts/lint.sh
