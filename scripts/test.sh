@@ -51,20 +51,14 @@ say quarantine
 
 mapfile -t all < <(go list "${packages[@]:-./...}" | sed 's|^github.com/geoshard/geoshard/|./|; s|^github.com/geoshard/geoshard$|.|')
 
-# A job is one of these packages, the longest first so that the end does not wait for it, or all others.
-long=(./internal/devmongos ./e2e/clients ./cluster/local ./e2e/scenarios ./e2e/dashboard REST ./e2e/docs ./consistency ./e2e/demo ./e2e/zones ./e2e/routing
-  ./internal/cli ./zones/catalog ./zones/verify ./cart/api ./cluster/container)
+# A job is one of these packages, the longest first so that the end does not wait for it, or all others, which are short.
+long=(./internal/devmongos ./e2e/clients ./cluster/local ./e2e/scenarios ./e2e/dashboard ./e2e/docs ./consistency ./e2e/demo ./e2e/zones ./e2e/routing ./internal/cli
+  ./zones/catalog ./zones/verify ./cart/api ./cluster/container ./wan ./cart/store ./e2e/api ./e2e/release)
+short=$(printf '%s\n' "${all[@]}" | grep -vxF "$(printf '%s\n' "${long[@]}")") || true
+short=${short//$'\n'/ }
 jobs=()
 for p in "${long[@]}"; do
-  if [ "$p" = REST ]; then
-    rest=$(printf '%s\n' "${all[@]}" | grep -vxF "$(printf '%s\n' "${long[@]}")" | grep -v '^\./e2e/') || true
-    [ -z "$rest" ] || jobs+=("${rest//$'\n'/ }")
-  elif printf '%s\n' "${all[@]}" | grep -qxF "$p"; then
-    jobs+=("$p")
-  fi
-done
-for p in "${all[@]}"; do # the short ones of e2e
-  case $p in ./e2e/*) printf '%s\n' "${long[@]}" | grep -qxF "$p" || jobs+=("$p") ;; esac
+  if printf '%s\n' "${all[@]}" | grep -qxF "$p"; then jobs+=("$p"); fi
 done
 
 # A server whose disk is full ends with SIGABRT, which looks like anything but that.
@@ -94,31 +88,31 @@ job() { # job PACKAGE...
   case $1 in ./e2e/*) run -- "$@" ;; *) run "${race[@]}" -- "$@" ;; esac
 }
 
-# Two jobs at a time, whatever the machine has: with more, elections and starts are late on two cores.
+# Two jobs at a time, whatever the machine has: with more, elections and starts are late on two cores. The short packages go beside them, mostly the compiler's
+# work, with what the two leave of the cores.
 once() {
-  local running=0 ok=0 j
+  local j beside=none
+  rm -f "$scratch/failed"
   set -m # each job is a process group, which Ctrl-C reaches through finish
+  # shellcheck disable=SC2086 # packages, divided by spaces
+  if [ -n "$short" ]; then
+    { job $short || touch "$scratch/failed"; } </dev/null &
+    beside=$!
+    renice -n 5 -g "$beside" >/dev/null || true
+  fi
   for j in "${jobs[@]}"; do
-    if [ "$running" = 2 ]; then
-      wait -n || ok=$?
-      running=1
-    fi
-    # shellcheck disable=SC2086 # packages, divided by spaces
-    job $j </dev/null &
-    running=$((running + 1))
+    while [ "$(jobs -rp | grep -cvx "$beside")" -ge 2 ]; do wait -n || true; done
+    { job "$j" || touch "$scratch/failed"; } </dev/null &
   done
-  while [ "$running" -gt 0 ]; do
-    wait -n || ok=$?
-    running=$((running - 1))
-  done
+  wait
   set +m
   cat "$scratch"/part.* >>"$results"
   rm -f "$scratch"/part.*
-  return $ok
+  [ ! -e "$scratch/failed" ]
 }
 
 for ((n = 1; n <= ${GEOSHARD_TIMES:-1}; n++)); do
-  once || status=$?
+  once || status=1
 done
 
 # Whether a test passes is asked again of those in quarantine alone, and only when nothing else failed.
