@@ -1,4 +1,4 @@
-package shardkey_test
+package routing_test
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +23,10 @@ func cartIsRehomedUnderWrites(t *testing.T, s *routedShop) {
 	}
 }
 
-// rehomed moves a new cart to one home after the other. A cart remembers 256 writes and takes no more then, so there are fewer.
+// writesPerMove keeps the writes below the 256 that a cart remembers and takes, however long the moves last.
+const writesPerMove = 60
+
+// rehomed moves a new cart to one home after the other.
 func rehomed(t *testing.T, s *routedShop, moves []string) {
 	m := newMarket(t, s, 1)
 	old := m.baskets[0].handle
@@ -35,10 +39,14 @@ func rehomed(t *testing.T, s *routedShop, moves []string) {
 	defer stop()
 	var mu sync.Mutex
 	written, failed := int64(0), map[string]int{}
+	var left atomic.Int64
 	var clients sync.WaitGroup
 	for _, from := range places {
 		clients.Go(func() {
 			for n := 1; testkit.Pause(ctx, 150*time.Millisecond); n++ {
+				if left.Add(-1) < 0 {
+					continue
+				}
 				body := fmt.Sprintf(`{"quantity":%d}`, 1+n%900)
 				status, _, _, problem := m.send(s.places[from].gate, http.MethodPut, "/v1/carts/"+old+"/items/mug", body, newKey(), "")
 				mu.Lock()
@@ -52,6 +60,7 @@ func rehomed(t *testing.T, s *routedShop, moves []string) {
 		})
 	}
 	for _, to := range moves {
+		left.Store(writesPerMove)
 		testkit.Pause(t.Context(), time.Second)
 		done, err := s.places["NYC"].gateway.Rehome(t.Context(), home, id, to)
 		if err != nil {
