@@ -51,14 +51,17 @@ say quarantine
 
 mapfile -t all < <(go list "${packages[@]:-./...}" | sed 's|^github.com/geoshard/geoshard/|./|; s|^github.com/geoshard/geoshard$|.|')
 
-# A job is one of these packages, the longest first so that the end does not wait for it, or all others, which are short.
-long=(./internal/devmongos ./e2e/clients ./cluster/local ./e2e/scenarios ./e2e/dashboard ./e2e/docs ./consistency ./e2e/demo ./e2e/zones ./e2e/routing ./internal/cli
-  ./zones/catalog ./zones/verify ./cart/api ./cluster/container ./wan ./cart/store ./e2e/api ./e2e/release)
+# A job is one of these packages, the longest first so that the end does not wait for it, or all others, which are SHORT.
+long=(./internal/devmongos ./e2e/clients ./cluster/local ./e2e/scenarios ./e2e/dashboard SHORT ./e2e/docs ./consistency ./e2e/demo ./e2e/zones ./e2e/routing
+  ./internal/cli ./zones/catalog ./zones/verify ./cart/api ./cluster/container ./e2e/api ./e2e/release)
 short=$(printf '%s\n' "${all[@]}" | grep -vxF "$(printf '%s\n' "${long[@]}")") || true
-short=${short//$'\n'/ }
 jobs=()
 for p in "${long[@]}"; do
-  if printf '%s\n' "${all[@]}" | grep -qxF "$p"; then jobs+=("$p"); fi
+  if [ "$p" = SHORT ] && [ -n "$short" ]; then
+    jobs+=("${short//$'\n'/ }")
+  elif printf '%s\n' "${all[@]}" | grep -qxF "$p"; then
+    jobs+=("$p")
+  fi
 done
 
 # A server whose disk is full ends with SIGABRT, which looks like anything but that.
@@ -88,21 +91,15 @@ job() { # job PACKAGE...
   case $1 in ./e2e/*) run -- "$@" ;; *) run "${race[@]}" -- "$@" ;; esac
 }
 
-# Two jobs at a time, whatever the machine has: with more, elections and starts are late on two cores. The short packages go beside them, mostly the compiler's
-# work, with what the two leave of the cores.
+# Two jobs at a time, whatever the machine has: with more, elections and starts are late on two cores, and so are latencies; also when the third one gives way.
 once() {
-  local j beside=none
+  local j
   rm -f "$scratch/failed"
   set -m # each job is a process group, which Ctrl-C reaches through finish
-  # shellcheck disable=SC2086 # packages, divided by spaces
-  if [ -n "$short" ]; then
-    { job $short || touch "$scratch/failed"; } </dev/null &
-    beside=$!
-    renice -n 5 -g "$beside" >/dev/null || true
-  fi
   for j in "${jobs[@]}"; do
-    while [ "$(jobs -rp | grep -cvx "$beside")" -ge 2 ]; do wait -n || true; done
-    { job "$j" || touch "$scratch/failed"; } </dev/null &
+    while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || true; done
+    # shellcheck disable=SC2086 # packages, divided by spaces
+    { job $j || touch "$scratch/failed"; } </dev/null &
   done
   wait
   set +m

@@ -38,7 +38,7 @@ func secondRouter(t *testing.T, c *smallCluster) {
 	var open []net.Conn
 	for range 2 {
 		client := raw(t, address)
-		if got := client.run(t, "admin", d("ping", 1)); got["ok"] != 1.0 {
+		if got := client.run(t, "admin", d("hello", 1)); got["ok"] != 1.0 { // a ping asks a shard, whose connection may break
 			t.Errorf("got %v", got)
 		}
 	}
