@@ -122,10 +122,11 @@ func (s sampler) value(depth int) any {
 	}
 }
 
+// document has each name once: $cmp passes over a name that comes again ({b: 1, b: 2} is {b: 1} to it), and is no measure for what an index does then.
 func (s sampler) document(depth int) bson.D {
-	d := bson.D{}
-	for range s.IntN(3) {
-		d = append(d, bson.E{Key: string(rune('a' + s.IntN(3))), Value: s.value(max(depth-1, 0))})
+	d, names := bson.D{}, s.Perm(3)
+	for i := range s.IntN(3) {
+		d = append(d, bson.E{Key: string(rune('a' + names[i])), Value: s.value(max(depth-1, 0))})
 	}
 	return d
 }
