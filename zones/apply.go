@@ -134,7 +134,7 @@ func (a *applying) apply(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := choose(a.plan, found)
+	chosen, err := choose(a.plan, a.order, found)
 	if err != nil || chosen.nothing {
 		return &a.result, err
 	}

@@ -64,8 +64,8 @@ type choice struct {
 	nothing bool
 }
 
-// choose decides whether a plan may be applied to the state that was found, and where to begin.
-func choose(plan *Plan, f findings) (choice, error) {
+// choose decides whether a plan, whose steps are made in that order, may be applied to the state that was found, and where to begin.
+func choose(plan *Plan, order []orderedStep, f findings) (choice, error) {
 	if plan.ClusterID != f.state.ClusterID {
 		return choice{}, &StateChangedError{When: "since the plan was made",
 			Differences: []string{fmt.Sprintf("the plan is for cluster %s, this is cluster %s", plan.ClusterID, f.state.ClusterID)}}
@@ -87,12 +87,12 @@ func choose(plan *Plan, f findings) (choice, error) {
 	now := factsOf(before)
 	switch {
 	case c.resumed:
-		if err := resumable(plan, &c.run, now); err != nil {
+		if err := resumable(order, &c.run, now); err != nil {
 			return choice{}, err
 		}
 		c.run.Status, c.run.Error = RunGoing, ""
 	case plan.StateHash == f.state.Hash():
-		c.run = newRun("", plan, before)
+		c.run = newRun(plan, order, before)
 		c.nothing = len(plan.Steps) == 0 && len(f.unfinished) == 0
 	case f.last != nil && f.last.Plan == id && len(f.unfinished) == 0 && len(differences(replay(f.last.Before, changesOf(plan.Steps)), now)) == 0:
 		c.nothing = true // it was done to the end, and whoever did it did not live to say so
@@ -104,12 +104,11 @@ func choose(plan *Plan, f findings) (choice, error) {
 }
 
 // resumable checks that the cluster is as the run left it: with the steps that are done, and perhaps some of those that were started.
-func resumable(plan *Plan, run *Run, now factSet) error {
-	changes := orderedChanges(plan)
-	left := replay(run.Before, changes[:run.Done()])
-	for _, c := range changes[run.Done():run.begun()] {
-		if now.has(c) {
-			left.replay(c)
+func resumable(order []orderedStep, run *Run, now factSet) error {
+	left, done := factsOf(run.Before), run.Done()
+	for i, step := range order[:run.Begun()] {
+		if i < done || now.has(step.Change) {
+			left.replay(step.Change)
 		}
 	}
 	if differences := differences(left, now); len(differences) > 0 {

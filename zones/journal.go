@@ -108,17 +108,14 @@ func (r *Run) Done() int {
 	return len(r.Steps)
 }
 
-// begun is the number of steps up to the last one that may be in effect.
-func (r *Run) begun() int {
+// Begun is the number of steps up to the last one that may be in effect: those that are done, and those of the group that was begun behind them.
+func (r *Run) Begun() int {
 	n := len(r.Steps)
 	for n > 0 && r.Steps[n-1].Status == StepWaiting {
 		n--
 	}
 	return n
 }
-
-// Begun is how many steps behind those that are done may be in effect: those of one group.
-func (r *Run) Begun() int { return max(0, r.begun()-r.Done()) }
 
 // hold and release keep account of what the balancer leaves alone for the run.
 func (r *Run) hold(collection string) {
@@ -132,12 +129,12 @@ func (r *Run) release(collection string) {
 }
 
 // newRun is the record of a plan that has not begun.
-func newRun(id string, plan *Plan, before Layout) Run {
+func newRun(plan *Plan, order []orderedStep, before Layout) Run {
 	run := Run{
-		ID: id, Plan: planID(plan), StateHash: plan.StateHash, Status: RunGoing,
-		Before: before, After: plan.Layout, Steps: make([]RunStep, len(plan.Steps)), Holds: []string{},
+		Plan: planID(plan), StateHash: plan.StateHash, Status: RunGoing,
+		Before: before, After: plan.Layout, Steps: make([]RunStep, len(order)), Holds: []string{},
 	}
-	for i, step := range inOrder(plan.Steps) {
+	for i, step := range order {
 		run.Steps[i] = RunStep{Step: step.Change.String(), Hash: changeHash(step.Change), Status: StepWaiting}
 	}
 	return run

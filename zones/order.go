@@ -115,13 +115,3 @@ func group(left []orderedStep) int {
 	}
 	return len(left)
 }
-
-// orderedChanges are a plan's changes in the order of inOrder.
-func orderedChanges(plan *Plan) []Change {
-	ordered := inOrder(plan.Steps)
-	changes := make([]Change, len(ordered))
-	for i, step := range ordered {
-		changes[i] = step.Change
-	}
-	return changes
-}

@@ -51,7 +51,7 @@ type record struct {
 	zones.Run  `bson:",inline"`
 	Parts      int   `bson:"parts"`
 	StepsDone  int   `bson:"stepsDone"`
-	StepsBegun int   `bson:"stepsBegun"` // behind those that are done; an earlier program made one at a time
+	StepsBegun int   `bson:"stepsBegun"` // 0 of an earlier program, which made one at a time
 	Step       going `bson:"step"`
 }
 

@@ -160,7 +160,7 @@ func (j *Journal) readParts(ctx context.Context, r *record) (zones.Run, error) {
 	for i := range r.StepsDone {
 		run.Steps[i].Status = zones.StepIsDone
 	}
-	for i := r.StepsDone; i < min(r.StepsDone+r.StepsBegun, len(run.Steps)); i++ {
+	for i := r.StepsDone; i < min(r.StepsBegun, len(run.Steps)); i++ {
 		run.Steps[i].Status = zones.StepStarted
 	}
 	if r.StepsDone < len(run.Steps) && r.Step.Status != "" {
