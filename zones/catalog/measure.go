@@ -2,10 +2,10 @@ package catalog
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
@@ -197,33 +197,30 @@ type distribution struct {
 // found for host"), so that for that long after addShard aggregations over all shards may fail.
 const (
 	shardsKnownWithin = 40 * time.Second
+	firstAskedAgain   = 20 * time.Millisecond
 	askAgainEvery     = time.Second
 )
 
 // Distribution tells what each shard owns of collections, and what it has not cleaned up yet. It takes MongoDB 6.0.3 and the action
-// shardedDataDistribution on the cluster. Right after a shard was added it waits until the others know it.
+// shardedDataDistribution on the cluster. Right after a shard was added it waits until the others know it. A collection that is
+// dropped while the server looks at it fails the whole command (NamespaceNotFound), which is then asked again.
 func (c *Catalog) Distribution(ctx context.Context, collections []string) (map[string]map[topology.ShardID]Part, error) {
-	patience, cancel := context.WithTimeout(ctx, shardsKnownWithin)
-	defer cancel()
-	again := time.NewTicker(askAgainEvery)
-	defer again.Stop()
-	for {
+	pauses := backoff.NewExponentialBackOff()
+	pauses.InitialInterval, pauses.MaxInterval = firstAskedAgain, askAgainEvery
+	entries, err := backoff.Retry(ctx, func() ([]distribution, error) {
 		entries, err := c.distribution(ctx, collections)
-		if err == nil {
-			return byShard(entries), nil
+		if err != nil && codeOf(err) != codeShardNotFound && codeOf(err) != codeNamespaceNotFound {
+			return nil, backoff.Permanent(err)
 		}
-		var answer mongo.ServerError
-		if !errors.As(err, &answer) || !answer.HasErrorCode(codeShardNotFound) {
-			return nil, c.fail("count the orphans", "$shardedDataDistribution", "", err)
-		}
-		select {
-		case <-again.C:
-		case <-patience.Done():
-			return nil, c.fail("count the orphans", "$shardedDataDistribution", "", err)
-		}
+		return entries, err
+	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(shardsKnownWithin))
+	if err != nil {
+		return nil, c.fail("count the orphans", "$shardedDataDistribution", "", err)
 	}
+	return byShard(entries), nil
 }
 
+// distribution asks once. The server looks at no other collections than those that a $match right behind the stage names.
 func (c *Catalog) distribution(ctx context.Context, collections []string) ([]distribution, error) {
 	cursor, err := c.client.Database("admin").Aggregate(ctx, mongo.Pipeline{
 		{{Key: "$shardedDataDistribution", Value: bson.D{}}},

@@ -3,7 +3,9 @@ package catalog_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
+	"strconv"
 	"testing"
 	"time"
 
@@ -125,6 +127,46 @@ func TestOrphansDoNotInflateAMeasurement(t *testing.T) {
 	}
 	if left.Chunks != 0 || left.Orphans != 1000 || len(left.Migrations) != 0 {
 		t.Errorf("everything is in its zone, and 1000 orphans: got %+v", left)
+	}
+}
+
+// A collection that is dropped while $shardedDataDistribution looks at it fails the command: the others are told all the same.
+func TestTheDistributionIsToldWhileCollectionsAreDropped(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	const ns, collections = "catdropped.c", 60
+	sharded(t, c, ns)
+	held(t, c, ns)
+	fill(t, c, ns, map[any]int{"A": 10})
+	others := c.Client().Database("catdropped_others")
+	names := []string{ns}
+	for i := range collections {
+		names = append(names, fmt.Sprintf("%s.%d", others.Name(), i))
+	}
+	for range testkit.Count(t, "rounds of drops", 5, 50) {
+		for i := range collections {
+			if err := others.CreateCollection(t.Context(), strconv.Itoa(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dropped := make(chan error, 1)
+		go func() { dropped <- others.Drop(context.Background()) }()
+		for going := true; going; {
+			select {
+			case err := <-dropped:
+				if err != nil {
+					t.Fatal(err)
+				}
+				going = false
+			default:
+			}
+			parts, err := c.Distribution(t.Context(), names)
+			if err != nil {
+				t.Error(err)
+			} else if got := parts[ns]["s0"].Owned.Documents; got != 10 {
+				t.Errorf("got %d documents on s0, want 10: %+v", got, parts)
+			}
+		}
 	}
 }
 
