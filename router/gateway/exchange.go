@@ -1,9 +1,6 @@
 package gateway
 
 import (
-	"context"
-	"errors"
-	"io"
 	"net/http"
 	"net/http/httputil"
 	"sync"
@@ -12,63 +9,56 @@ import (
 	"github.com/geoshard/geoshard/router"
 )
 
-// An exchange is one request and its answer. It is the ReverseProxy's transport, so each try is a decision of its own while the request and the
-// answer stream through one proxy; and it is the writer of the answer. Exchanges are used again: a request allocates no proxy and no closure.
+// An exchange is one request and its answer: what is known of the request, and the parts that send it, hold it and write the answer. Exchanges
+// are used again: a request allocates no proxy and no closure.
 type exchange struct {
-	http.ResponseWriter
 	g     *Gateway
 	at    *wiring
 	in    *http.Request
+	began time.Time
 	proxy httputil.ReverseProxy
 
 	request  router.Request
 	decision router.Decision
-	body     sendable
+	record   naming
+	// sure: a copy nearby did not have the record, so its owner is asked.
+	sure    bool
+	lookups int
+	explain bool
+
+	body sendable
 	// repeat: the request may be sent again although it may have been done.
 	repeat bool
-	// handle is the record's handle as the upstream is told it, where it is not the client's; moved says that the client's was an old one.
-	handle string
-	moved  bool
-	// named is how the request names it at present.
-	named string
-	// sure: a copy nearby did not have the record, so its owner is asked.
-	sure bool
-
-	began    time.Time
-	deadline time.Time // of new tries
-	try      attempt
-	serving  *upstream // of the last try
-	tries    int
-	lookups  int
-	holding  bool
-	heldAt   time.Time
-	upstream time.Duration // spent waiting for upstreams
-	status   int
-	explain  bool
+	try    try // the last one
+	tries  int
+	spent  time.Duration // waiting for upstreams
+	hold   hold
+	answer writer
 }
 
 var exchanges = sync.Pool{New: func() any {
 	x := &exchange{}
-	x.proxy = httputil.ReverseProxy{Transport: x, Rewrite: x.rewrite, ModifyResponse: x.answered, ErrorHandler: x.failed, BufferPool: buffers, ErrorLog: discard}
+	x.proxy = httputil.ReverseProxy{Transport: (*retrier)(x), Rewrite: x.rewrite, ModifyResponse: x.answered, ErrorHandler: x.failed, BufferPool: buffers, ErrorLog: discard}
 	return x
 }}
 
 // ServeHTTP passes a request on to the datacenter that serves it.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchanges.Get().(*exchange)
-	x.ResponseWriter, x.g, x.at, x.in, x.began = w, g, g.wiring.Load(), r, g.o.Now()
+	x.g, x.at, x.in, x.began = g, g.wiring.Load(), r, g.o.Now()
+	x.answer = writer{ResponseWriter: w, in: r, body: &x.body, stall: g.o.Stall}
 	defer x.end() // also when the proxy breaks off an answer by a panic
 	x.serve()
 }
 
 // end gives back what the request holds.
 func (x *exchange) end() {
-	x.letGo()
-	x.unhold()
+	x.try.end()
+	x.hold.end(&x.g.queue)
 	if n := int64(len(x.body.kept)); n > 0 {
 		x.g.queue.release(n)
 	}
-	x.g.metrics.ended(x)
+	x.g.metrics.ended(x.at, tally{status: x.answer.status, decision: x.decision, class: x.request.Query.Class, tries: x.tries})
 	x.g.underWay.Add(-1)
 	proxy := x.proxy
 	*x = exchange{proxy: proxy}
@@ -103,7 +93,7 @@ func (x *exchange) serve() {
 		x.refuse(*p)
 		return
 	}
-	x.proxy.ServeHTTP(x, x.in)
+	x.proxy.ServeHTTP(&x.answer, x.in)
 }
 
 // decide asks the table anew, with what is known now.
@@ -122,7 +112,7 @@ func (x *exchange) decide() {
 func (x *exchange) takeBody() *problem {
 	g := x.g
 	x.repeat = mayRepeat(x.in, x.request.Query.Class)
-	x.deadline = x.began.Add(x.at.budget)
+	x.hold.deadline = x.began.Add(x.at.budget)
 	if x.in.Body == nil || x.in.Body == http.NoBody || x.in.ContentLength == 0 {
 		return nil
 	}
@@ -130,7 +120,7 @@ func (x *exchange) takeBody() *problem {
 	if g.o.BodyLimit >= 0 && size > g.o.BodyLimit {
 		return &problemTooLarge
 	}
-	body := &clientBody{from: x.in.Body, conn: http.NewResponseController(x.ResponseWriter), left: g.o.BodyLimit, stall: g.o.Stall}
+	body := &clientBody{from: x.in.Body, conn: http.NewResponseController(x.answer.ResponseWriter), left: g.o.BodyLimit, stall: g.o.Stall}
 	x.body.client = body
 	most := g.o.ReplayLimit
 	if size > most || !x.repeat && x.request.ID == "" {
@@ -149,21 +139,6 @@ func (x *exchange) takeBody() *problem {
 	return bodyProblem(err)
 }
 
-// bodyProblem says what is wrong with a body that did not come in; nil for none.
-func bodyProblem(err error) *problem {
-	var timeout interface{ Timeout() bool }
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, errTooLarge):
-		return &problemTooLarge
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return &problemSlow
-	default:
-		return &problemBody
-	}
-}
-
 // mayRepeat reports whether a request may be sent again although it may have been done: it changes nothing, or the application recognises it by its key.
 func mayRepeat(r *http.Request, class router.Class) bool {
 	if class == router.Read {
@@ -172,110 +147,3 @@ func mayRepeat(r *http.Request, class router.Class) bool {
 	keys := r.Header["Idempotency-Key"]
 	return len(keys) == 1 && keys[0] != ""
 }
-
-// An outcome is what came of a try.
-type outcome struct {
-	res *http.Response
-	err error
-	// again: another try may succeed, after a pause of at least after; at once if the way is known to be another.
-	again, atOnce bool
-	after         time.Duration
-}
-
-// RoundTrip sends a request until it is answered, or the time is over. It makes exchange the transport of its proxy.
-func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
-	for {
-		o := x.send(out)
-		if !o.again {
-			return o.res, o.err
-		}
-		if !o.atOnce {
-			if err := x.hold(out.Context(), o.after); err != nil {
-				return o.res, o.err // the last answer is the best there is
-			}
-		}
-		if o.res != nil {
-			drain(o.res)
-		}
-		x.letGo()
-		x.decide()
-		out = x.renewed(out)
-	}
-}
-
-// renewed is a request for another try. The last one may still be read by its connection, so it is not changed.
-func (x *exchange) renewed(out *http.Request) *http.Request {
-	next := out.Clone(out.Context())
-	if x.handle != "" {
-		x.rename(next)
-	}
-	return next
-}
-
-// hold waits for another try. It returns an error when the request has waited long enough, or may not wait.
-func (x *exchange) hold(ctx context.Context, after time.Duration) error {
-	left := x.deadline.Sub(x.g.o.Now())
-	if left <= 0 {
-		return errBudget
-	}
-	if !x.holding {
-		if err := x.g.queue.enter(); err != nil {
-			x.g.metrics.full.Inc()
-			return err
-		}
-		x.holding, x.heldAt = true, x.g.o.Now()
-		x.g.metrics.held.Inc()
-	}
-	changed := x.g.health.changed()
-	return wait(ctx, min(pauseOf(x.tries-1, after), left), changed)
-}
-
-var errBudget = errors.New("the time for new tries is over")
-
-func (x *exchange) unhold() {
-	if x.holding {
-		x.holding = false
-		x.g.queue.leave()
-		x.g.metrics.heldFor.Observe(x.g.o.Now().Sub(x.heldAt).Seconds())
-	}
-}
-
-// letGo ends what a try has registered.
-func (x *exchange) letGo() {
-	if x.serving == nil {
-		return
-	}
-	x.serving.inflight.Add(-1)
-	if x.try.cancel != nil {
-		x.serving.end(&x.try)
-		x.try.cancel(nil)
-		x.try.cancel = nil
-	}
-	x.serving = nil
-}
-
-// Unwrap gives http.ResponseController the writer behind.
-func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
-
-// WriteHeader notes the status. Before the server answers it reads what is left of a body: the client may not keep it waiting for that either.
-func (x *exchange) WriteHeader(status int) {
-	if status >= 200 || status == http.StatusSwitchingProtocols {
-		x.status = status
-	}
-	if status >= 200 && x.in.ContentLength != 0 && (x.body.client == nil || !x.body.client.ended.Load()) {
-		until := time.Now()
-		if x.body.failure() == nil {
-			until = until.Add(x.g.o.Stall)
-		}
-		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(until)
-	}
-	x.ResponseWriter.WriteHeader(status)
-}
-
-// Write hands a part of the answer to the client, which may not keep it waiting for ever.
-func (x *exchange) Write(p []byte) (int, error) {
-	x.g.limitWrite(x.ResponseWriter, x.in)
-	return x.ResponseWriter.Write(p)
-}
-
-var _ io.Writer = (*exchange)(nil)

@@ -2,9 +2,7 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"net/http"
 	"net/http/httputil"
 	"sync"
 	"sync/atomic"
@@ -46,7 +44,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, ErrIncomplete
 	}
 	o.setDefaults()
-	g := &Gateway{o: o, rewired: make(chan struct{}, 1), queue: holdQueue{mostBytes: o.ReplayBytes}}
+	g := &Gateway{o: o, rewired: make(chan struct{}, 1), queue: holdQueue{now: o.Now, mostBytes: o.ReplayBytes}}
 	var err error
 	if g.upstreamTLS, err = serve.NewTLS(o.UpstreamTLS); err != nil {
 		return nil, err
@@ -54,6 +52,7 @@ func New(o Options) (*Gateway, error) {
 	if g.metrics, err = newMetrics(o.Registerer, g); err != nil {
 		return nil, err
 	}
+	g.queue.metrics = g.metrics
 	g.directory = newDirectory(o.Directory, o.Now, func(outcome string) { g.metrics.lookups.WithLabelValues(outcome).Inc() })
 	w, err := g.newWiring(o.World, o.Keys, nil)
 	if err != nil {
@@ -175,17 +174,6 @@ var propagator = propagation.TraceContext{}
 func (g *Gateway) inject(p *httputil.ProxyRequest) {
 	if g.o.Traces != nil {
 		propagator.Inject(p.In.Context(), propagation.HeaderCarrier(p.Out.Header))
-	}
-}
-
-// limitWrite bounds the next write to a client. On HTTP/2 a deadline that passes ends the stream even if nothing is written, so there the connection's own
-// bound has to do. The bound is twice the usual one: the server may first wait for what is left of the request's body.
-func (g *Gateway) limitWrite(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor != 1 {
-		return
-	}
-	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * g.o.Stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return // the connection has ended; the write will say so
 	}
 }
 

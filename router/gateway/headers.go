@@ -77,17 +77,15 @@ func protocol(r *http.Request) string {
 // answered is the proxy's: an answer is about to go to the client.
 func (x *exchange) answered(res *http.Response) error {
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		x.unhold()
+		x.hold.end(&x.g.queue)
 		return nil
 	}
-	if x.moved {
-		res.Header.Set(router.HeaderHandle, x.handle)
-	}
+	x.record.tell(res.Header)
 	x.stick(res)
 	if x.explain {
 		x.explainTo(res.Header)
 	}
-	x.unhold()
+	x.hold.end(&x.g.queue)
 	return nil
 }
 
@@ -102,7 +100,7 @@ func (x *exchange) explainTo(h http.Header) {
 	text := append(make([]byte, 0, 96), "geoshard;dur="...)
 	text = strconv.AppendFloat(text, total.Seconds()*1000, 'f', 1, 64)
 	text = append(text, ", upstream;dur="...)
-	text = strconv.AppendFloat(text, x.upstream.Seconds()*1000, 'f', 1, 64)
+	text = strconv.AppendFloat(text, x.spent.Seconds()*1000, 'f', 1, 64)
 	text = append(text, ", tries;desc="...)
 	text = strconv.AppendInt(text, int64(x.tries), 10)
 	h.Add("Server-Timing", string(text))
@@ -116,7 +114,7 @@ func (x *exchange) stick(res *http.Response) {
 	}
 	home := ""
 	switch {
-	case x.moved:
+	case x.record.moved:
 		home = x.request.Query.Home
 	case x.request.Query.Class == router.New && res.StatusCode >= 200:
 		home = madeIn(res.Header)

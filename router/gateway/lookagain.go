@@ -43,7 +43,7 @@ func (x *exchange) lookAgain(res *http.Response) outcome {
 		drain(res)  // a 404 for a record that may exist is worse than none
 		return outcome{err: errors.Join(errLookup, err), again: ctx.Err() == nil && !x.body.spent()}
 	case home != tried:
-		x.moveTo(home)
+		x.record.moveTo(&x.request, home)
 		x.g.metrics.followed.Inc()
 		if x.body.spent() {
 			return x.sendBack(res)
@@ -62,7 +62,7 @@ func (x *exchange) lookAgain(res *http.Response) outcome {
 // sendBack lets the client send a body that is gone once more, under the new handle. The way leads to this gateway and nowhere else.
 func (x *exchange) sendBack(res *http.Response) outcome {
 	drain(res)
-	again := x.renamed(x.in)
+	again := x.record.renamed(x.in)
 	path := "/" + strings.TrimLeft(again.URL.RequestURI(), "/") // two slashes would be another host
 	h := http.Header{"Location": {path}, "Cache-Control": {"no-store"}}
 	return outcome{res: &http.Response{StatusCode: http.StatusTemporaryRedirect, ProtoMajor: 1, ProtoMinor: 1, Header: h, Body: http.NoBody, Request: x.in}}

@@ -114,26 +114,33 @@ func (m *metrics) of(dc string) placeMetrics {
 	return p
 }
 
-// ended counts a request that is over.
-func (m *metrics) ended(x *exchange) {
-	if i := x.status / 100; i < len(m.byStatus) {
+// A tally is what is counted of a request that is over.
+type tally struct {
+	status   int // 0 = it was broken off
+	decision router.Decision
+	class    router.Class
+	tries    int
+}
+
+// ended counts a request that is over, by the wiring that it began with.
+func (m *metrics) ended(at *wiring, t tally) {
+	if i := t.status / 100; i < len(m.byStatus) {
 		m.byStatus[i].Inc()
 	}
-	d := x.decision
-	if d.Reason == router.ReasonUnknown {
+	if t.decision.Reason == router.ReasonUnknown {
 		return // refused before it was decided on
 	}
-	of := &x.at.metrics[d.To]
-	of.decided[d.Reason].Inc()
-	if x.tries > 1 {
-		m.retried.Add(float64(x.tries - 1))
+	of := &at.metrics[t.decision.To]
+	of.decided[t.decision.Reason].Inc()
+	if t.tries > 1 {
+		m.retried.Add(float64(t.tries - 1))
 	}
-	if x.tries == 0 {
+	if t.tries == 0 {
 		return
 	}
 	way := 0
-	if d.To != x.at.here {
+	if t.decision.To != at.here {
 		way = 1
 	}
-	of.share[x.request.Query.Class][way].Inc()
+	of.share[t.class][way].Inc()
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 )
@@ -33,6 +34,21 @@ var (
 	problemTimedOut   = problem{http.StatusGatewayTimeout, "timed-out", "the application did not answer in time", "a write may have happened: send it again with the same Idempotency-Key", 0}
 	problemLookup     = problem{http.StatusServiceUnavailable, "lookup", "the record's home could not be looked up", "send it again in a moment", 1}
 )
+
+// bodyProblem says what is wrong with a body that did not come in; nil for none.
+func bodyProblem(err error) *problem {
+	var timeout interface{ Timeout() bool }
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errTooLarge):
+		return &problemTooLarge
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return &problemSlow
+	default:
+		return &problemBody
+	}
+}
 
 // A problemText is a problem as it is sent.
 type problemText struct {

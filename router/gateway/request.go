@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/geoshard/geoshard/router"
@@ -33,8 +32,7 @@ func (x *exchange) locate() *problem {
 	}
 	if !x.request.Lookup {
 		if home, ok := d.remembered(x.request.ID); ok && home != q.Home {
-			x.moveTo(home)
-			x.in = x.renamed(x.in)
+			x.in = x.moveTo(home)
 		}
 		return nil
 	}
@@ -50,54 +48,14 @@ func (x *exchange) locate() *problem {
 		return &problemLookup
 	}
 	q.Source = router.SourceDirectory
-	x.moveTo(home)
-	x.in = x.renamed(x.in)
+	x.in = x.moveTo(home)
 	return nil
 }
 
-// moveTo notes that the record is elsewhere than the request says.
-func (x *exchange) moveTo(home string) {
-	if x.named == "" {
-		x.named = x.request.ID
-		if !x.request.Lookup {
-			x.named = x.request.Query.Home + "." + x.request.ID
-		}
-	}
-	x.handle, x.moved = home+"."+x.request.ID, true
-	x.request.Query.Home = home
-}
-
-// renamed is a request that names the record as it is called now.
-func (x *exchange) renamed(r *http.Request) *http.Request {
-	r2 := r.WithContext(r.Context())
-	address := *r.URL
-	r2.URL, r2.Header = &address, r.Header.Clone()
-	x.rename(r2)
-	return r2
-}
-
-// rename puts the record's present handle in the place of the one that the request has, wherever that is.
-func (x *exchange) rename(r *http.Request) {
-	segments := strings.Split(r.URL.EscapedPath(), "/")
-	for i, segment := range segments {
-		if plain, err := url.PathUnescape(segment); err == nil && plain == x.named {
-			segments[i] = url.PathEscape(x.handle)
-		}
-	}
-	escaped := strings.Join(segments, "/")
-	if plain, err := url.PathUnescape(escaped); err == nil {
-		r.URL.Path, r.URL.RawPath = plain, escaped
-	}
-	if values := r.Header[router.HeaderHandle]; len(values) == 1 && values[0] == x.named {
-		r.Header[router.HeaderHandle] = []string{x.handle}
-	}
-	if strings.Contains(r.URL.RawQuery, router.QueryHandle) {
-		if query := r.URL.Query(); query.Get(router.QueryHandle) == x.named {
-			query.Set(router.QueryHandle, x.handle)
-			r.URL.RawQuery = query.Encode()
-		}
-	}
-	x.named = x.handle
+// moveTo notes that the record is elsewhere than the request says, and returns the request that says so.
+func (x *exchange) moveTo(home string) *http.Request {
+	x.record.moveTo(&x.request, home)
+	return x.record.renamed(x.in)
 }
 
 // redirect sends the client to the gateway of the datacenter that serves it: to the same path there, and never elsewhere.
@@ -109,29 +67,27 @@ func (x *exchange) redirect() {
 		to.RawPath = escaped
 	}
 	to.RawQuery = router.AddHop(x.in.URL.RawQuery)
-	h := x.ResponseWriter.Header()
+	h := x.answer.Header()
 	h.Set("Location", to.String())
 	h.Set("Cache-Control", "no-store") // homes change
-	if x.moved {
-		h.Set(router.HeaderHandle, x.handle)
-	}
+	x.record.tell(h)
 	if x.explain {
 		x.explainTo(h)
 	}
-	x.WriteHeader(http.StatusTemporaryRedirect)
+	x.answer.WriteHeader(http.StatusTemporaryRedirect)
 }
 
 // refuse answers in the application's stead.
 func (x *exchange) refuse(p problem) {
 	if x.explain {
-		x.explainTo(x.ResponseWriter.Header())
+		x.explainTo(x.answer.Header())
 	}
-	p.write(x)
+	p.write(&x.answer)
 }
 
 // failed is the proxy's: there is no answer to pass on.
 func (x *exchange) failed(_ http.ResponseWriter, _ *http.Request, err error) {
-	x.unhold()
+	x.hold.end(&x.g.queue)
 	if broken := x.body.failure(); broken != nil { // the server takes that for the client's going away
 		x.refuse(*bodyProblem(broken))
 		return

@@ -12,6 +12,70 @@ import (
 // errNowhere means that no datacenter can take a request at the moment.
 var errNowhere = errors.New("no datacenter can serve this now")
 
+// A try is a request at an upstream. cancel ends it from outside; nil where it cannot be begun elsewhere.
+type try struct {
+	at     *upstream
+	cancel context.CancelCauseFunc
+}
+
+// begin registers a try, and gives it a context of its own if it may be ended.
+func (t *try) begin(ctx context.Context, at *upstream, mayEnd bool) context.Context {
+	t.at = at
+	at.inflight.Add(1)
+	if mayEnd {
+		ctx, t.cancel = context.WithCancelCause(ctx)
+		at.begin(t)
+	}
+	return ctx
+}
+
+// end takes back what begin has registered.
+func (t *try) end() {
+	if t.at == nil {
+		return
+	}
+	t.at.inflight.Add(-1)
+	if t.cancel != nil {
+		t.at.end(t)
+		t.cancel(nil)
+	}
+	*t = try{}
+}
+
+// An outcome is what came of a try.
+type outcome struct {
+	res *http.Response
+	err error
+	// again: another try may succeed, after a pause of at least after; at once if the way is known to be another.
+	again, atOnce bool
+	after         time.Duration
+}
+
+// A retrier is an exchange as the transport of its proxy: each try is a decision of its own, while the request and the answer stream through one proxy.
+type retrier exchange
+
+// RoundTrip sends a request until it is answered, or the time is over.
+func (r *retrier) RoundTrip(out *http.Request) (*http.Response, error) {
+	x := (*exchange)(r)
+	for {
+		o := x.send(out)
+		if !o.again {
+			return o.res, o.err
+		}
+		if !o.atOnce {
+			if err := x.hold.wait(out.Context(), &x.g.queue, x.tries, o.after, x.g.health.changed()); err != nil {
+				return o.res, o.err // the last answer is the best there is
+			}
+		}
+		if o.res != nil {
+			drain(o.res)
+		}
+		x.try.end()
+		x.decide()
+		out = x.record.next(out)
+	}
+}
+
 // send tries once.
 func (x *exchange) send(out *http.Request) outcome {
 	x.tries++
@@ -19,13 +83,7 @@ func (x *exchange) send(out *http.Request) outcome {
 	if up == nil {
 		return outcome{err: errNowhere, again: !x.body.spent()}
 	}
-	x.serving = up
-	up.inflight.Add(1)
-	ctx := out.Context()
-	if x.repeat && x.body.stream == nil { // it can be ended here and begun elsewhere
-		ctx, x.try.cancel = context.WithCancelCause(ctx)
-		up.begin(&x.try)
-	}
+	ctx := x.try.begin(out.Context(), up, x.repeat && x.body.stream == nil)
 	out = out.WithContext(ctx)
 	address := *out.URL
 	out.URL = &address
@@ -35,7 +93,7 @@ func (x *exchange) send(out *http.Request) outcome {
 	began := x.g.o.Now()
 	res, err := x.at.transports.of(out).RoundTrip(out)
 	took := x.g.o.Now().Sub(began)
-	x.upstream += took
+	x.spent += took
 	x.at.metrics[x.decision.To].latency.Observe(took.Seconds())
 	if err != nil {
 		return x.unanswered(ctx, up, err)

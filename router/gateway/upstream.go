@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"net/url"
 	"sync"
@@ -45,28 +44,25 @@ type upstream struct {
 	lastError    string
 	rtts         [8]time.Duration // of the last checks that succeeded; 0 = none
 	nextRTT      int
-	tries        map[*attempt]struct{} // those that may be ended and sent elsewhere
+	tries        map[*try]struct{} // those that may be ended and sent elsewhere
 }
 
-// An attempt is one try of a request that may be sent again.
-type attempt struct{ cancel context.CancelCauseFunc }
-
 func newUpstream(base *url.URL, dc topology.DatacenterID, now func() time.Time) *upstream {
-	u := &upstream{url: base, dc: dc, now: now, tries: map[*attempt]struct{}{}}
+	u := &upstream{url: base, dc: dc, now: now, tries: map[*try]struct{}{}}
 	u.usable.Store(true)
 	return u
 }
 
 // begin registers a try that can be ended from outside; end has to follow.
-func (u *upstream) begin(a *attempt) {
+func (u *upstream) begin(t *try) {
 	u.mu.Lock()
-	u.tries[a] = struct{}{}
+	u.tries[t] = struct{}{}
 	u.mu.Unlock()
 }
 
-func (u *upstream) end(a *attempt) {
+func (u *upstream) end(t *try) {
 	u.mu.Lock()
-	delete(u.tries, a)
+	delete(u.tries, t)
 	u.mu.Unlock()
 }
 
@@ -124,8 +120,8 @@ func (u *upstream) settleLocked() (changed bool) {
 	lost := u.badChecks >= failedChecks
 	usable := !lost && !u.now().Before(u.ejected)
 	if lost {
-		for a := range u.tries {
-			a.cancel(errUpstreamLost)
+		for t := range u.tries {
+			t.cancel(errUpstreamLost)
 		}
 	}
 	return u.usable.Swap(usable) != usable
