@@ -69,10 +69,9 @@ func exitCode(err error) int {
 }
 
 func runRouter(ctx context.Context, encoded []byte) error {
-	var config devmongos.Config
-	if err := json.Unmarshal(encoded, &config); err != nil {
-		return fmt.Errorf("decode configuration of query router: %w", err)
+	var place devmongos.Place
+	if err := json.Unmarshal(encoded, &place); err != nil {
+		return fmt.Errorf("decode the place of the query router: %w", err)
 	}
-	config.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	return devmongos.Run(ctx, config)
+	return devmongos.Main(ctx, os.Args[1:], place)
 }

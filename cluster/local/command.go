@@ -25,17 +25,41 @@ func queryRouter(tools mongobin.Tools) cluster.QueryRouter {
 
 // command is what starts a process. cleanUp is called when it has been started.
 func (c *Cluster) command(p *process) (_ *exec.Cmd, cleanUp func(), _ error) {
-	switch {
-	case p.Kind != kindRouter:
-		if err := os.MkdirAll(c.dataDir(p), 0o700); err != nil {
-			return nil, nil, fmt.Errorf("make data directory of %s: %w", p.Name, err)
-		}
-		return exec.Command(c.options.Tools.Mongod, c.mongodArguments(p)...), func() {}, nil
-	case c.options.Tools.Mongos != "":
-		return exec.Command(c.options.Tools.Mongos, c.mongosArguments(p)...), func() {}, nil
-	default:
-		return c.devmongosCommand(p)
+	if p.Kind == kindRouter {
+		return c.routerCommand(p)
 	}
+	if err := os.MkdirAll(c.dataDir(p), 0o700); err != nil {
+		return nil, nil, fmt.Errorf("make data directory of %s: %w", p.Name, err)
+	}
+	return exec.Command(c.options.Tools.Mongod, c.mongodArguments(p)...), func() {}, nil
+}
+
+// routerCommand starts mongos, or where there is none this program with the same command line; see ChildMain.
+func (c *Cluster) routerCommand(p *process) (*exec.Cmd, func(), error) {
+	arguments := c.mongosArguments(p)
+	if c.options.Tools.Mongos != "" {
+		return exec.Command(c.options.Tools.Mongos, arguments...), func() {}, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, fmt.Errorf("find own executable: %w", err)
+	}
+	core, err := c.process(memberName(cluster.RouterCore, p.DC))
+	if err != nil {
+		return nil, nil, err
+	}
+	place, err := json.Marshal(devmongos.Place{Name: p.Name, DC: p.DC, Core: core.advertised()})
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode the place of %s: %w", p.Name, err)
+	}
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open log of %s: %w", p.Name, err)
+	}
+	cmd := exec.Command(self, arguments...)
+	cmd.Env = append(os.Environ(), childEnv+"="+childRouter, childConfigEnv+"="+string(place))
+	cmd.Stdout, cmd.Stderr = log, log // for what a Go program says when it ends by itself
+	return cmd, func() { _ = log.Close() }, nil
 }
 
 func (c *Cluster) mongodArguments(p *process) []string {
@@ -58,37 +82,4 @@ func serverArguments(p *process) []string {
 // configServers is the config set in the form that routers take: "config/host:port,host:port".
 func (c *Cluster) configServers() string {
 	return cluster.ConfigSet + "/" + replica.Hosts(c.members(), cluster.ConfigSet)
-}
-
-// devmongosCommand re-executes this program as a query router; see ChildMain.
-func (c *Cluster) devmongosCommand(p *process) (*exec.Cmd, func(), error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, nil, fmt.Errorf("find own executable: %w", err)
-	}
-	core, err := c.process(memberName(cluster.RouterCore, p.DC))
-	if err != nil {
-		return nil, nil, err
-	}
-	configuration := devmongos.Config{
-		Listen: p.advertised(), Name: p.Name, DC: p.DC, ConfigServers: c.configServers(), Core: core.advertised(),
-	}
-	if c.security.authenticates() {
-		configuration.KeyFile = c.security.KeyFile
-	}
-	if c.security.encrypts() {
-		configuration.CAFile, configuration.CertificateKeyFile = c.security.CAFile, c.security.certificate(p.Name)
-	}
-	config, err := json.Marshal(configuration)
-	if err != nil {
-		return nil, nil, fmt.Errorf("encode configuration of %s: %w", p.Name, err)
-	}
-	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open log of %s: %w", p.Name, err)
-	}
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), childEnv+"="+childRouter, childConfigEnv+"="+string(config))
-	cmd.Stdout, cmd.Stderr = log, log
-	return cmd, func() { _ = log.Close() }, nil
 }

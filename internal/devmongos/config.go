@@ -27,7 +27,7 @@ const (
 	defaultStopGrace = 2 * time.Second
 )
 
-// Config says what Run serves. All fields but Logger and Dial survive a trip through JSON.
+// Config says what Run serves.
 type Config struct {
 	// Listen is the address for clients, host:port. Required.
 	Listen string
@@ -54,9 +54,9 @@ type Config struct {
 	StopGrace time.Duration
 
 	// Logger receives starts, elections and refreshes; nil means slog.Default.
-	Logger *slog.Logger `json:"-"`
+	Logger *slog.Logger
 	// Dial opens connections to members; nil means a plain TCP connection.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error) `json:"-"`
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 func (c Config) withDefaults() (Config, error) {
