@@ -3,7 +3,6 @@ package devmongos_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,7 +118,7 @@ func judgeWrites(ctx context.Context, t *testing.T, c *testCluster, coll *mongo.
 			break
 		}
 	}
-	noOrphans(ctx, t, c, int64(len(documents)+len(counters)))
+	judgeOwners(ctx, t, c, coll)
 }
 
 // chaosCollection is sharded by k into twelve chunks on three shards, which nothing but the nemesis moves.
@@ -182,60 +181,4 @@ func holdings(ctx context.Context, t *testing.T, coll *mongo.Collection) (docume
 		t.Fatal(err)
 	}
 	return documents, counters
-}
-
-// noOrphans waits until the shards together hold as many documents as the router showed. What remains beyond that
-// would be a document on a shard that does not own it: written there by mistake, not left there by a move.
-func noOrphans(ctx context.Context, t *testing.T, c *testCluster, want int64) {
-	t.Helper()
-	var colls []*mongo.Collection
-	for _, s := range c.shards {
-		colls = append(colls, c.direct(ctx, t, s).Database("chaos").Collection("things"))
-	}
-	ctx, cancel := context.WithTimeout(ctx, testkit.Patience)
-	defer cancel()
-	err := testkit.Await(ctx, "no orphans are left", func(ctx context.Context) error {
-		var counts []int64
-		total := int64(0)
-		for _, coll := range colls {
-			n, err := coll.CountDocuments(ctx, bson.D{})
-			if err != nil {
-				return err
-			}
-			counts, total = append(counts, n), total+n
-		}
-		if total != want {
-			return fmt.Errorf("the shards hold %v documents, the router shows %d", counts, want)
-		}
-		t.Logf("documents on the shards %v: no orphans are left", counts)
-		return nil
-	})
-	if err != nil {
-		t.Errorf("%v: %s", err, strays(colls))
-	}
-}
-
-// strays are some documents that lie on two shards.
-func strays(colls []*mongo.Collection) string {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	on := map[string][]int{}
-	for i, coll := range colls {
-		cursor, err := coll.Find(ctx, bson.D{}, options.Find().SetProjection(d("_id", 1)))
-		if err != nil {
-			return err.Error()
-		}
-		for cursor.Next(ctx) {
-			id := cursor.Current.Lookup("_id").StringValue()
-			on[id] = append(on[id], i)
-		}
-	}
-	var out []string
-	for id, shards := range on {
-		if len(shards) > 1 && len(out) < 10 {
-			out = append(out, fmt.Sprintf("%s on shards %v", id, shards))
-		}
-	}
-	slices.Sort(out)
-	return strings.Join(out, ", ")
 }
