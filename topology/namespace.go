@@ -14,21 +14,21 @@ import (
 // name as its value, unless OnlyRanges; what is left is unknown, and Unknown says what becomes of it.
 type Namespace struct {
 	// Name is database and collection, for example "shop.carts". One that ends in ".*" is a pattern: see IsPattern.
-	Name string
+	Name string `file:",key"`
 	// Key is the shard key. Its first field is ZoneBy.
-	Key Key
+	Key Key `file:"key,required" want:"a mapping of fields, such as {dataCenter: 1, cartId: 1}"`
 	// ZoneBy is the field whose value decides on the zone.
-	ZoneBy string
+	ZoneBy string `file:"zoneBy,required" want:"a field of the key"`
 	// Unknown is UnknownReport where the file states nothing.
-	Unknown Unknown
+	Unknown Unknown `file:"unknown,always"`
 	// UnknownZone takes the unknown documents when Unknown is UnknownToZone; else it is empty.
-	UnknownZone ZoneID
-	// Ranges do not overlap.
-	Ranges []Range
+	UnknownZone ZoneID `file:"unknownZone" want:"a zone"`
 	// OnlyRanges ends the rule that a zone takes the values of its own name.
-	OnlyRanges bool
+	OnlyRanges bool `file:"onlyRanges"`
+	// Ranges do not overlap.
+	Ranges []Range `file:"ranges,lines" want:"ranges"`
 	// Related namespaces hold documents that change home together with this namespace's: a customer's orders with the customer.
-	Related []Related
+	Related []Related `file:"related" want:"related namespaces"`
 }
 
 // IsPattern reports whether the namespace stands for collections that it does not name: "shop.*" for those of the database shop, "shop.eu.*"
@@ -48,9 +48,9 @@ func (n Namespace) Covers(collection string) bool {
 // A Related namespace has documents that belong to documents of the namespace that names it.
 type Related struct {
 	// Namespace is the name of another declared namespace.
-	Namespace string
+	Namespace string `file:"namespace,required" want:"a namespace"`
 	// By is a field of both: documents belong together where it has the same value.
-	By string
+	By string `file:"by,required" want:"a field of both namespaces"`
 }
 
 // A Key is a shard key: its fields in order.
@@ -58,7 +58,7 @@ type Key []KeyField
 
 // A KeyField is one field of a shard key; a dotted name reaches into subdocuments.
 type KeyField struct {
-	Name string
+	Name string `file:",key"`
 	// Hashed fields spread documents over the chunks of a zone. At most one field of a key is hashed.
 	Hashed bool
 }
@@ -82,10 +82,11 @@ func (f KeyField) order() string {
 // A Range assigns values of the namespace's ZoneBy field to a zone: either single Values, or everything from From (inclusive) to
 // To (exclusive).
 type Range struct {
-	Zone   ZoneID
-	Values []Value
+	Zone   ZoneID  `file:"zone,required" want:"a zone"`
+	Values []Value `file:"values" want:"values"`
 	// From and To are nil for "no bound on this side". Both are nil when Values are given.
-	From, To *Value
+	From *Value `file:"from"`
+	To   *Value `file:"to"`
 }
 
 // Includes reports whether the range has a value, in MongoDB's order of values.

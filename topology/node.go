@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/goccy/go-yaml"
@@ -42,13 +43,6 @@ type value struct {
 	node ast.Node
 	path string
 	at   place
-}
-
-// A field is one known key of a mapping.
-type field struct {
-	key      string
-	required bool
-	read     func(value)
 }
 
 // parseDocument returns the root of the only document of src; on a syntax error it reports and returns false.
@@ -184,33 +178,95 @@ func (v value) entries(what string, each func(key string, val value)) {
 	}
 }
 
-// object reads a mapping with known keys.
-func (v value) object(fields ...field) {
-	known := make([]string, len(fields))
-	for i, f := range fields {
-		known[i] = f.key
+// read reads the value into to, by the form of its type, by its tags or by its kind, and says whether to is what the file says.
+func (v value) read(to reflect.Value, f *field) bool {
+	ok := true
+	if form, own := forms[to.Type()]; own {
+		ok = form.read(v, to)
+	} else {
+		v.readKind(to, f)
 	}
-	excused := map[string]bool{} // present, or reported as misspelt
-	v.entries("a mapping with the keys "+strings.Join(known, ", "), func(key string, val value) {
-		excused[key] = true
-		for _, f := range fields {
-			if f.key == key {
-				f.read(val)
-				return
-			}
+	if f.positive != "" && to.Int() <= 0 && !v.d.flaws[v.path] {
+		v.report("want more than 0: "+f.positive, "")
+	}
+	if f.empty != "" && to.Len() == 0 && !v.d.flaws[v.path] {
+		v.report(f.empty, f.hint)
+	}
+	return ok
+}
+
+func (v value) readKind(to reflect.Value, f *field) {
+	switch to.Kind() {
+	case reflect.Pointer:
+		if pointed := fresh(to.Type().Elem()); v.read(pointed, f) {
+			to.Set(pointed.Addr())
 		}
-		if meant := spelling.Nearest(key, known); meant != "" {
+	case reflect.Struct:
+		if inline := shapes[to.Type()].inline; inline != nil {
+			v.read(to.Field(inline.index), inline)
+		} else {
+			v.object(to)
+		}
+	case reflect.Slice:
+		v.list(to, f)
+	case reflect.String:
+		to.SetString(v.text(f.want))
+	case reflect.Int:
+		to.SetInt(v.integer(f.want))
+	case reflect.Bool:
+		to.SetBool(v.boolean() != f.not)
+	case reflect.Float64:
+		n := v.number(f.want)
+		if f.natural && n < 0 {
+			v.report(fmt.Sprintf("%s %v is below 0", f.name, n), f.hint)
+			n = 0
+		}
+		to.SetFloat(n)
+	default:
+		panic("a file holds no " + to.Type().String())
+	}
+}
+
+// list reads a list, or the mapping that stands for one.
+func (v value) list(to reflect.Value, f *field) {
+	item := func(v value, key string) {
+		read := fresh(to.Type().Elem())
+		if keyed := keyed(to.Type()); keyed != nil {
+			read.Field(keyed.index).SetString(key)
+		}
+		if v.read(read, f.item) {
+			to.Set(reflect.Append(to, read))
+		}
+	}
+	if keyed(to.Type()) != nil {
+		v.entries(f.want, func(key string, v value) { item(v, key) })
+	} else {
+		v.items(f.want, func(v value) { item(v, "") })
+	}
+}
+
+// object reads a mapping with known keys into a struct.
+func (v value) object(to reflect.Value) {
+	s := shapes[to.Type()]
+	excused := map[string]bool{} // present, or reported as misspelt
+	v.entries("a mapping with the keys "+strings.Join(s.names, ", "), func(key string, val value) {
+		excused[key] = true
+		if i := slices.Index(s.names, key); i >= 0 {
+			val.read(to.Field(s.fields[i].index), s.fields[i])
+			return
+		}
+		if meant := spelling.Nearest(key, s.names); meant != "" {
 			excused[meant] = true
 			v.d.flaws.mark(v.below("." + meant))
 		}
-		val.report(fmt.Sprintf("unknown key %q", excerpt(key)), didYouMean(key, known))
+		val.report(fmt.Sprintf("unknown key %q", excerpt(key)), didYouMean(key, s.names))
 	})
 	if _, ok := v.node.(*ast.MappingNode); !ok {
 		return
 	}
-	for _, f := range fields {
-		if f.required && !excused[f.key] {
-			v.d.report(v.at, v.below("."+f.key), "the key is missing", "")
+	for _, f := range s.fields {
+		if f.required && !excused[f.name] {
+			v.d.report(v.at, v.below("."+f.name), "the key is missing", "")
 		}
 	}
 }
@@ -252,13 +308,6 @@ func (v value) text(what string) string {
 		v.want(what)
 	}
 	return ""
-}
-
-// texts reads a list of strings.
-func texts[S ~string](v value, what, item string) []S {
-	var list []S
-	v.items(what, func(val value) { list = append(list, S(val.text(item))) })
-	return list
 }
 
 // number reads a finite number.
@@ -304,30 +353,4 @@ func (v value) integer(what string) int64 {
 	}
 	v.want(what)
 	return 0
-}
-
-// duration reads a time such as 76ms.
-func (v value) duration() time.Duration {
-	const what = "a duration such as 76ms"
-	if _, ok := v.node.(*ast.StringNode); !ok {
-		v.want(what)
-		return 0
-	}
-	text := v.text(what)
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		v.report(fmt.Sprintf("want %s, got %q", what, excerpt(text)), "")
-	}
-	return d
-}
-
-// enum reads one of an enum's names into to.
-func (v value) enum(to interface{ UnmarshalText([]byte) error }, names []string) {
-	text := v.text("one of " + strings.Join(names[1:], ", "))
-	if text == "" {
-		return
-	}
-	if err := to.UnmarshalText([]byte(text)); err != nil {
-		v.report(err.Error(), didYouMeanOnly(text, names[1:]))
-	}
 }

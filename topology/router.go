@@ -10,21 +10,21 @@ import (
 // A Router says how requests find the datacenter that serves them. Zero values stand for the defaults, so a Router that was read is written back as it was.
 type Router struct {
 	// Namespace is the namespace whose ZoneBy values name the records' homes. Required unless the world has one namespace only.
-	Namespace string
+	Namespace string `file:"namespace" want:"a namespace"`
 	// Handle are the places where a request may name a record or its home; the first that does counts. nil = DefaultHandle.
-	Handle []HandlePlace
+	Handle []HandlePlace `file:"handle" want:"places" empty:"no request could name its record" hint:"leave out handle for all places"`
 	// Default takes new records that nothing else places. "" = the first active datacenter.
-	Default DatacenterID
+	Default DatacenterID `file:"default" want:"a datacenter"`
 	// Upstreams are the application's base URLs in each datacenter: only these are ever called.
-	Upstreams []Upstream
+	Upstreams []Upstream `file:"upstreams,lines" want:"a mapping of datacenters to base URLs"`
 	// Routes classify requests; the first that matches counts. Others are reads if their method is safe, else writes.
-	Routes []Route
-	Cookie AffinityCookie
-	Trust  Trust
+	Routes []Route        `file:"routes,lines" want:"routes"`
+	Cookie AffinityCookie `file:"cookie"`
+	Trust  Trust          `file:"trust"`
 	// Budget is how long a request may be held while a shard elects a primary. 0 = DefaultBudget.
-	Budget time.Duration
+	Budget time.Duration `file:"budget" positive:"no request is held in no time"`
 	// Queue is the most requests that are held at once. 0 = DefaultQueue.
-	Queue int
+	Queue int `file:"queue" want:"a number of requests" positive:"a queue without a place holds nobody"`
 }
 
 // The defaults of a Router.
@@ -46,19 +46,19 @@ func DefaultHandle() []HandlePlace {
 
 // An Upstream is the application in one datacenter.
 type Upstream struct {
-	DC   DatacenterID
-	URLs []string
+	DC   DatacenterID `file:",key"`
+	URLs []string     `file:",inline" want:"base URLs" item:"a URL such as http://127.0.0.1:9081"`
 }
 
 // A Route classifies the requests that its path and methods match.
 type Route struct {
 	// Path is a pattern: see ParsePath.
-	Path string
+	Path string `file:"path,required" want:"a path such as /v1/carts/{handle}"`
 	// Methods are in capitals. nil = all. See Allows.
-	Methods []string
-	Class   RouteClass
+	Methods []string   `file:"methods" want:"methods" item:"a method such as POST" empty:"no method matches" hint:"leave out methods for all"`
+	Class   RouteClass `file:"class,required"`
 	// Mode is RouteProxy where the file states none.
-	Mode RouteMode
+	Mode RouteMode `file:"mode"`
 }
 
 // Allows reports whether the route is for a method. As in net/http, a route for GET is for HEAD too.
@@ -69,19 +69,20 @@ func (r Route) Allows(method string) bool {
 // An AffinityCookie carries the home of a user's latest record.
 type AffinityCookie struct {
 	// Name is the cookie's name. "" = DefaultCookieName.
-	Name string
+	Name string `file:"name" want:"a name such as geoshard_home"`
 	// MaxAge is how long a cookie is taken. 0 = DefaultCookieAge.
-	MaxAge time.Duration
+	MaxAge time.Duration `file:"maxAge" positive:"such a cookie has expired when it is set"`
 	// PlainHTTP lets the cookie travel without TLS (secure: false).
-	PlainHTTP bool
+	PlainHTTP bool `file:"secure,not"`
 }
 
 // Trust says whose word counts on where a client is. The zero value trusts nobody.
 type Trust struct {
 	// Proxies are the networks, in CIDR notation, of the peers whose header is taken.
-	Proxies []string
+	Proxies []string `file:"proxies" want:"networks" item:"a network such as 10.0.0.0/8"`
 	// Country and Location are the header's name: one of them is empty. Country's holds an ISO 3166-1 code of two letters, Location's "latitude,longitude".
-	Country, Location string
+	Country  string `file:"country" want:"a header such as CF-IPCountry"`
+	Location string `file:"location" want:"a header such as X-Client-Geo-Location"`
 }
 
 // A HandlePlace is a part of a request that may name a record or its home.
