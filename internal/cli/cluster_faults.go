@@ -20,18 +20,10 @@ func newMemberCommand(env *environment, verb, past, short, long string, do func(
 		Short:             short,
 		Long:              long,
 		Example:           fmt.Sprintf("  geoshard cluster %s nyc/NYC\n  geoshard cluster %s config/LON --name second", verb, verb),
-		Args:              arguments("MEMBER"),
 		ValidArgsFunction: complete(1, memberNames),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := attach(cmd)
-			if err != nil {
-				return err
-			}
-			if err := do(c, cmd.Context(), args[0]); err != nil {
-				return err
-			}
-			return env.show(deed{Cluster: c.Name(), Action: verb + " " + args[0], past: args[0] + " " + past})
-		},
+		RunE: env.does(func(ctx context.Context, c *local.Remote, args []string) (deed, error) {
+			return deed{Action: verb + " " + args[0], past: args[0] + " " + past}, do(c, ctx, args[0])
+		}),
 	}
 }
 
@@ -57,11 +49,8 @@ func newIsolateCommand(env *environment) *cobra.Command {
 		Long: `Cut all links of a datacenter, in both directions: packets vanish, nothing is reset, new connections time out. Its own members and
 clients still reach each other. geoshard cluster heal mends the links.`,
 		Example:           "  geoshard cluster isolate SYD",
-		Args:              arguments("DATACENTER"),
 		ValidArgsFunction: complete(1, datacenterNames),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return env.apply(cmd, wan.Isolate{DC: topology.DatacenterID(args[0])})
-		},
+		RunE:              env.applies(func(args []string) wan.Fault { return wan.Isolate{DC: topology.DatacenterID(args[0])} }),
 	}
 }
 
@@ -74,11 +63,10 @@ func newCutCommand(env *environment) *cobra.Command {
 way from the first to the second vanish. geoshard cluster heal mends the link.`,
 		Example: `  geoshard cluster cut NYC LON
   geoshard cluster cut NYC LON --one-way`,
-		Args:              arguments("FROM", "TO"),
 		ValidArgsFunction: complete(2, datacenterNames),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return env.apply(cmd, wan.Cut{From: topology.DatacenterID(args[0]), To: topology.DatacenterID(args[1]), OneWay: oneWay})
-		},
+		RunE: env.applies(func(args []string) wan.Fault {
+			return wan.Cut{From: topology.DatacenterID(args[0]), To: topology.DatacenterID(args[1]), OneWay: oneWay}
+		}),
 	}
 	cmd.Flags().BoolVar(&oneWay, "one-way", false, "cut only the way from the first to the second")
 	return cmd
@@ -92,25 +80,19 @@ func newLagCommand(env *environment) *cobra.Command {
 ends the lag, and so does geoshard cluster heal.`,
 		Example: `  geoshard cluster lag nyc/LON 5s
   geoshard cluster lag nyc/LON 0`,
-		Args:              arguments("MEMBER", "DURATION"),
 		ValidArgsFunction: complete(1, memberNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			by, err := time.ParseDuration(args[1])
 			if err != nil || by < 0 {
 				return hint.New(fmt.Errorf("lag %q: want a duration of 0 or more", args[1]), "such as 5s or 500ms; 0 ends the lag")
 			}
-			c, err := attach(cmd)
-			if err != nil {
-				return err
-			}
-			if err := c.SetLag(cmd.Context(), args[0], by); err != nil {
-				return err
-			}
 			past := fmt.Sprintf("%s is held %s behind", args[0], by)
 			if by == 0 {
 				past = args[0] + " is no longer held behind"
 			}
-			return env.show(deed{Cluster: c.Name(), Action: fmt.Sprintf("lag %s %s", args[0], by), past: past})
+			return env.does(func(ctx context.Context, c *local.Remote, _ []string) (deed, error) {
+				return deed{Action: fmt.Sprintf("lag %s %s", args[0], by), past: past}, c.SetLag(ctx, args[0], by)
+			})(cmd, args)
 		},
 	}
 }
@@ -122,28 +104,16 @@ func newHealCommand(env *environment) *cobra.Command {
 		Long:  `Mend all links and end all lags. What was sent over a cut link then arrives. Killed and paused members stay as they are.`,
 		Example: `  geoshard cluster heal
   geoshard cluster heal --name second`,
-		Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := attach(cmd)
-			if err != nil {
-				return err
-			}
-			if err := c.Heal(cmd.Context()); err != nil {
-				return err
-			}
-			return env.show(deed{Cluster: c.Name(), Action: "heal", past: "all links are open and no member is held behind"})
-		},
+		RunE: env.does(func(ctx context.Context, c *local.Remote, _ []string) (deed, error) {
+			return deed{Action: "heal", past: "all links are open and no member is held behind"}, c.Heal(ctx)
+		}),
 	}
 }
 
-// apply puts a fault of the links into force.
-func (e *environment) apply(cmd *cobra.Command, fault wan.Fault) error {
-	c, err := attach(cmd)
-	if err != nil {
-		return err
-	}
-	if err := c.Apply(cmd.Context(), fault); err != nil {
-		return err
-	}
-	return e.show(deed{Cluster: c.Name(), Action: fault.String(), past: "in force: " + fault.String()})
+// applies puts a fault of the links into force.
+func (e *environment) applies(fault func(args []string) wan.Fault) runner {
+	return e.does(func(ctx context.Context, c *local.Remote, args []string) (deed, error) {
+		f := fault(args)
+		return deed{Action: f.String(), past: "in force: " + f.String()}, c.Apply(ctx, f)
+	})
 }

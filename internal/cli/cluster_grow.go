@@ -22,21 +22,16 @@ Interrupted, it goes on when it is called again.`,
 		Example: `  geoshard cluster up -f geoshard.yaml --grow-to with-tokyo.yaml --detach
   geoshard cluster grow
   geoshard plan -f with-tokyo.yaml`,
-		Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := attach(cmd)
+		RunE: env.does(func(ctx context.Context, c *local.Remote, _ []string) (deed, error) {
+			before, err := c.Status(ctx)
 			if err != nil {
-				return err
+				return deed{}, err
 			}
-			before, err := c.Status(cmd.Context())
-			if err != nil {
-				return err
+			if err := env.grow(ctx, c, before); err != nil {
+				return deed{}, err
 			}
-			if err := env.grow(cmd.Context(), c, before); err != nil {
-				return err
-			}
-			return env.show(deed{Cluster: c.Name(), Action: "grow", past: "the cluster is grown: " + summarise(c.Topology())})
-		},
+			return deed{Action: "grow", past: "the cluster is grown: " + summarise(c.Topology())}, nil
+		}),
 	}
 }
 

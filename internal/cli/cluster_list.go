@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -19,14 +20,10 @@ func newListCommand(env *environment) *cobra.Command {
 down removes what is left.`,
 		Example: `  geoshard cluster list
   geoshard cluster list --output json`,
-		Args: arguments(),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: env.shows(func(context.Context, []string) (view, error) {
 			found, err := local.List("")
-			if err != nil {
-				return err
-			}
-			return env.show(append(clusterList{}, found...)) // [] in JSON, not null
-		},
+			return append(clusterList{}, found...), err // [] in JSON, not null
+		}),
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/geoshard/geoshard/cluster/local"
 )
 
 // lookForMore is how often logs --follow looks for new lines.
@@ -22,21 +24,17 @@ func newLogsCommand(env *environment) *cobra.Command {
 		Long:  `Print the log of a member's process, as that process writes it (mongod: one JSON document for each line).`,
 		Example: `  geoshard cluster logs nyc/NYC
   geoshard cluster logs router/LON --follow`,
-		Args:              arguments("MEMBER"),
 		ValidArgsFunction: complete(1, memberNames),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := attach(cmd)
-			if err != nil {
-				return err
-			}
+		RunE: env.onLocal(func(ctx context.Context, c *local.Remote, args []string) error {
 			path, err := c.LogPath(args[0])
 			if err != nil {
 				return err
 			}
-			return env.printLog(cmd.Context(), path, follow)
-		},
+			return env.printLog(ctx, path, follow)
+		}),
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new lines until Ctrl-C")
+	oneRun(cmd.Flags(), "follow")
 	return cmd
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -31,20 +32,12 @@ a cluster that was started with --auth.`,
   geoshard cluster status --watch
   geoshard cluster status --name second --output json
   geoshard cluster status --show-secrets`,
-		Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := attach(cmd)
-			if err != nil {
-				return err
-			}
-			if watch {
-				return env.watchStatus(cmd.Context(), c, secrets)
-			}
-			return env.showStatus(cmd.Context(), c, secrets)
-		},
+		RunE: env.onLocal(func(ctx context.Context, c *local.Remote, _ []string) error {
+			return env.look(ctx, watch, func(ctx context.Context) error { return env.showStatus(ctx, c, secrets) })
+		}),
 	}
 	cmd.Flags().BoolVar((*bool)(&secrets), "show-secrets", false, "put user and password into the connection strings")
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "refresh until Ctrl-C")
+	addWatchFlag(cmd, &watch)
 	return cmd
 }
 
@@ -83,13 +76,17 @@ func routerURI(c cluster.View, dc topology.DatacenterID, secrets secrecy) (strin
 	return c.URI(dc)
 }
 
-// watchStatus shows the status until the context ends.
-func (e *environment) watchStatus(ctx context.Context, c cluster.View, secrets secrecy) error {
-	return e.watch(ctx, func(ctx context.Context) error { return e.showStatus(ctx, c, secrets) })
+// addWatchFlag adds the flag for look.
+func addWatchFlag(cmd *cobra.Command, watch *bool) {
+	cmd.Flags().BoolVarP(watch, "watch", "w", false, "refresh until Ctrl-C")
+	oneRun(cmd.Flags(), "watch")
 }
 
-// watch shows something again and again until the context ends. On a terminal each one takes the place of the last.
-func (e *environment) watch(ctx context.Context, show func(context.Context) error) error {
+// look shows something once, or to watch it again and again until the context ends. On a terminal each one takes the place of the last.
+func (e *environment) look(ctx context.Context, watch bool, show func(context.Context) error) error {
+	if !watch {
+		return show(ctx)
+	}
 	again := time.NewTicker(refreshEvery)
 	defer again.Stop()
 	for {

@@ -18,7 +18,7 @@ import (
 
 // upFlags are the flags of cluster up.
 type upFlags struct {
-	file, preset    string
+	worldFlags
 	growTo          string
 	detach          bool
 	wanScale        float64
@@ -48,15 +48,13 @@ that there is. With --tls all connections are encrypted, with certificates that 
   geoshard cluster up -f geoshard.yaml --name second --detach --election-timeout 10s
   geoshard cluster up --auth --tls --detach
   geoshard cluster up -f geoshard.yaml --grow-to with-tokyo.yaml`,
-		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return env.up(cmd.Context(), clusterName(cmd), flags) },
 	}
-	addPresetFlag(cmd, &flags.preset, "", "start a preset")
-	cmd.Flags().StringVarP(&flags.file, "file", "f", "", "start the topology of a file")
-	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
+	flags.add(cmd, "start a preset", "start the topology of a file")
 	cmd.Flags().StringVar(&flags.growTo, "grow-to", "", "the file with the topology that geoshard cluster grow makes of it")
 	_ = cmd.MarkFlagFilename("grow-to", "yaml", "yml")
 	cmd.Flags().BoolVar(&flags.detach, "detach", false, "leave the cluster running in the background")
+	oneRun(cmd.Flags(), "detach")
 	cmd.Flags().Float64Var(&flags.wanScale, "wan-scale", 1, "multiply every round-trip time; negative: no delays")
 	cmd.Flags().BoolVar(&flags.auth, "auth", false, "make clients log in")
 	cmd.Flags().BoolVar(&flags.tls, "tls", false, "encrypt all connections")
@@ -71,13 +69,13 @@ func (e *environment) up(ctx context.Context, name string, flags upFlags) error 
 	case flags.electionTimeout <= 0:
 		return hint.New(fmt.Errorf("--election-timeout %s: want more than 0", flags.electionTimeout), "2s suits one machine")
 	}
-	src, world, err := readWorld(flags.file, flags.preset)
+	src, world, err := flags.read()
 	if err != nil {
 		return err
 	}
 	var grown *topology.Topology
 	if flags.growTo != "" {
-		if _, grown, err = readWorld(flags.growTo, ""); err != nil {
+		if _, grown, err = (worldFlags{file: flags.growTo}).read(); err != nil {
 			return err
 		}
 	}
@@ -173,7 +171,6 @@ works in every state. It removes only what geoshard made: a directory of that na
 directory stays.`,
 		Example: `  geoshard cluster down
   geoshard cluster down --name second`,
-		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			name := clusterName(cmd)
 			if err := local.Down(cmd.Context(), name, ""); err != nil {

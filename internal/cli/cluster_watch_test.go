@@ -40,12 +40,13 @@ func TestWatchStatus(t *testing.T) {
 		defer cancel()
 		env, stdout, _ := testEnvironment()
 		looks := 0
-		err := env.watchStatus(ctx, toldView{world: world, status: func() (cluster.Status, error) {
+		view := toldView{world: world, status: func() (cluster.Status, error) {
 			if looks++; looks == c.looks {
 				return healthy(world), c.last(cancel)
 			}
 			return healthy(world), nil
-		}}, withoutSecrets)
+		}}
+		err := env.look(ctx, true, func(ctx context.Context) error { return env.showStatus(ctx, view, withoutSecrets) })
 		if !errors.Is(err, c.want) || (c.want == nil) != (err == nil) || looks != c.looks {
 			t.Errorf("%s: got %v after %d looks, want %v after %d", name, err, looks, c.want, c.looks)
 		}

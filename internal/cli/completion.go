@@ -21,7 +21,6 @@ the topology, and, while a cluster runs, its members.`,
   geoshard completion zsh > "${fpath[1]}/_geoshard"
   geoshard completion fish > ~/.config/fish/completions/geoshard.fish
   geoshard completion powershell | Out-String | Invoke-Expression`,
-		Args:      arguments("SHELL"),
 		ValidArgs: shells,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()

@@ -25,18 +25,8 @@ Costs are forecasts from the declared round trips, for one client that does one 
 	return asGroup(cmd)
 }
 
-// addWorldFlags adds the two ways to name a topology.
-func addWorldFlags(cmd *cobra.Command, file, preset *string) {
-	addPresetFlag(cmd, preset, "", "use a preset")
-	cmd.Flags().StringVarP(file, "file", "f", "", "use the topology of a file")
-	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
-}
-
-const whichWorld = `-f names the topology's file, --preset a preset; without either it is geoshard.yaml of the working directory, or the preset nyc-lon-syd where there
-is no such file.`
-
 func newConsistencyListCommand(env *environment) *cobra.Command {
-	var file, preset string
+	var flags worldFlags
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the named profiles",
@@ -46,21 +36,16 @@ median.
 ` + whichWorld,
 		Example: `  geoshard consistency list
   geoshard consistency list --preset ebay --output json`,
-		Args: arguments(),
-		RunE: func(*cobra.Command, []string) error {
-			src, world, err := readWorld(file, preset)
-			if err != nil {
-				return err
-			}
-			return env.show(newProfileList(src.name, world))
-		},
+		RunE: env.ofWorld(&flags, func(src source, world *topology.Topology, _ []string) (view, error) {
+			return newProfileList(src.name, world), nil
+		}),
 	}
-	addWorldFlags(cmd, &file, &preset)
+	flags.add(cmd, "use a preset", "use the topology of a file")
 	return cmd
 }
 
 func newConsistencyExplainCommand(env *environment) *cobra.Command {
-	var file, preset string
+	var flags worldFlags
 	cmd := &cobra.Command{
 		Use:   "explain PROFILE",
 		Short: "Say what a profile promises, and forecast what it costs from each datacenter",
@@ -70,26 +55,21 @@ in each datacenter.
 ` + whichWorld,
 		Example: `  geoshard consistency explain multi-datacenter
   geoshard consistency explain session --preset ogilvy --output json`,
-		Args:              arguments("PROFILE"),
 		ValidArgsFunction: cobra.FixedCompletions(consistency.Names(), cobra.ShellCompDirectiveNoFileComp),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: env.ofWorld(&flags, func(src source, world *topology.Topology, args []string) (view, error) {
 			profile, err := consistency.Lookup(args[0])
 			if err != nil {
-				return err
+				return nil, err
 			}
-			src, world, err := readWorld(file, preset)
-			if err != nil {
-				return err
-			}
-			return env.show(newExplanation(src.name, profile, world))
-		},
+			return newExplanation(src.name, profile, world), nil
+		}),
 	}
-	addWorldFlags(cmd, &file, &preset)
+	flags.add(cmd, "use a preset", "use the topology of a file")
 	return cmd
 }
 
 func newConsistencyCheckCommand(env *environment) *cobra.Command {
-	var file, preset string
+	var flags worldFlags
 	cmd := &cobra.Command{
 		Use:   "check [PROFILE]",
 		Short: "Check the profiles against a topology",
@@ -100,7 +80,6 @@ reads should be local. Exit code 1 when a profile cannot keep its promise; warni
 		Example: `  geoshard consistency check
   geoshard consistency check multi-datacenter --preset yougov
   geoshard consistency check -f geoshard.yaml --output json`,
-		Args:              arguments("[PROFILE]"),
 		ValidArgsFunction: cobra.FixedCompletions(consistency.Names(), cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(_ *cobra.Command, args []string) error {
 			profiles := consistency.Named()
@@ -111,14 +90,14 @@ reads should be local. Exit code 1 when a profile cannot keep its promise; warni
 				}
 				profiles = []consistency.Profile{profile}
 			}
-			src, world, err := readWorld(file, preset)
+			src, world, err := flags.read()
 			if err != nil {
 				return err
 			}
 			return env.checkProfiles(src.name, profiles, world)
 		},
 	}
-	addWorldFlags(cmd, &file, &preset)
+	flags.add(cmd, "use a preset", "use the topology of a file")
 	return cmd
 }
 

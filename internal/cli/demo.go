@@ -45,7 +45,6 @@ The preset us-east-west has two datacenters, and a story that begins with the st
   geoshard demo --list
   geoshard demo --break delay
   geoshard demo --serve --no-story`,
-		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return env.demo(cmd.Context(), clusterName(cmd), flags) },
 	}
 	addPresetFlag(cmd, &flags.preset, configs.Default, "the world to play in: nyc-lon-syd or us-east-west")
@@ -53,6 +52,7 @@ The preset us-east-west has two datacenters, and a story that begins with the st
 	cmd.Flags().StringVar(&flags.spoil, "break", "", "spoil a step, so that its checks fail")
 	cmd.Flags().BoolVar(&flags.list, "list", false, "list the steps, and what breaking them does")
 	cmd.Flags().DurationVar(&flags.electionTimeout, "election-timeout", local.DefaultElectionTimeout, "how long members wait for a primary before they elect another")
+	oneRun(cmd.Flags(), "break", "list")
 	flags.dashboard.add(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("break", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var names []cobra.Completion

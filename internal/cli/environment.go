@@ -9,6 +9,7 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 	"github.com/muesli/termenv"
+	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 )
 
@@ -22,21 +23,16 @@ type environment struct {
 	noColor bool
 }
 
-// newEnvironment looks for --output ahead of parsing, so that an error of the command line itself is printed in the form asked for.
+// newEnvironment reads --output ahead of all other flags, so that an error of the command line itself is printed in the form asked for.
 func newEnvironment(args []string, stdin io.Reader, stdout, stderr io.Writer) *environment {
 	env := &environment{stdin: stdin, stdout: stdout, stderr: stderr, settings: viper.New(), output: outputText}
-	if os.Getenv(envPrefix+"_OUTPUT") == string(outputJSON) {
-		env.output = outputJSON
-	}
-	for i, arg := range args {
-		value, inline := strings.CutPrefix(arg, "--output=")
-		if !inline && (arg == "--output" || arg == "-o") && i+1 < len(args) {
-			value = args[i+1]
-		}
-		if value == string(outputJSON) {
-			env.output = outputJSON
-		}
-	}
+	_ = env.output.Set(os.Getenv(envPrefix + "_OUTPUT")) // what is wrong with it the command says, and so it is with the flag
+	early := pflag.NewFlagSet("", pflag.ContinueOnError)
+	early.ParseErrorsAllowlist.UnknownFlags = true
+	early.BoolP("help", "h", false, "")
+	early.VarP(&env.output, "output", "o", "")
+	early.Usage = func() {}
+	_ = early.Parse(args)
 	return env
 }
 

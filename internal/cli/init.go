@@ -36,7 +36,6 @@ The presets:
   geoshard init --preset us-east-west east-west.yaml
   geoshard init --preset ogilvy -
   geoshard init --schema worlds/eu.yaml`,
-		Args: arguments("[FILE]"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			file := defaultFile
 			if len(args) > 0 {
@@ -76,6 +75,7 @@ The presets:
 	addPresetFlag(cmd, &preset, configs.Default, "the preset to write")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite an existing file")
 	cmd.Flags().BoolVar(&schema, "schema", false, "write the JSON Schema for editors as well")
+	oneRun(cmd.Flags(), "force", "schema")
 	return cmd
 }
 

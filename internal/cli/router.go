@@ -24,21 +24,19 @@ serve runs a datacenter's gateway. decide, table and check tell what it would do
 	return asGroup(cmd)
 }
 
-// routingTable reads a world and makes its table.
-func routingTable(file, preset string) (source, *topology.Topology, *router.Table, error) {
-	src, world, err := readWorld(file, preset)
-	if err != nil {
-		return src, nil, nil, err
-	}
-	table, err := router.NewTable(world)
-	if err != nil {
-		return src, nil, nil, fmt.Errorf("%s: %w", src.name, err)
-	}
-	return src, world, table, nil
+// ofTable shows what is found out about a topology's routing.
+func (e *environment) ofTable(f *worldFlags, find func(name string, world *topology.Topology, table *router.Table) (view, error)) runner {
+	return e.ofWorld(f, func(src source, world *topology.Topology, _ []string) (view, error) {
+		table, err := router.NewTable(world)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", src.name, err)
+		}
+		return find(src.name, world, table)
+	})
 }
 
 func newRouterCheckCommand(env *environment) *cobra.Command {
-	var file, preset string
+	var flags worldFlags
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check that a topology says how to route, and says it once",
@@ -49,9 +47,8 @@ several datacenters; two headers that say where a client is. Exit code 1 when a 
 ` + whichWorld,
 		Example: `  geoshard router check
   geoshard router check -f geoshard.yaml --output json`,
-		Args: arguments(),
 		RunE: func(*cobra.Command, []string) error {
-			src, err := readSourceOrDefault(file, preset)
+			src, err := flags.source()
 			if err != nil {
 				return err
 			}
@@ -69,7 +66,7 @@ several datacenters; two headers that say where a client is. Exit code 1 when a 
 			return nil
 		},
 	}
-	addWorldFlags(cmd, &file, &preset)
+	flags.add(cmd, "use a preset", "use the topology of a file")
 	return cmd
 }
 

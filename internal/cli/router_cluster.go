@@ -71,7 +71,6 @@ func newRouterKeyCommand(env *environment) *cobra.Command {
 		Long: `Print a new key for the file of geoshard router serve --cookie-key-file: a name and a secret. The first key of a file signs, all verify; all gateways need the
 same file. To change keys, add the new one behind the old one everywhere, then put it first, and drop the old one when its cookies have expired.`,
 		Example: "  (umask 077; geoshard router key 2026-11 > cookie.keys)",
-		Args:    arguments("NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			line, err := signing.NewKeyLine(args[0])
 			if err == nil {

@@ -20,7 +20,7 @@ import (
 
 // decideFlags describe a request and the state of the world.
 type decideFlags struct {
-	file, preset        string
+	worldFlags
 	here, cart, choose  string
 	country, location   string
 	method, path, class string
@@ -44,25 +44,20 @@ answer, and --primary where shards are led at the moment (none: an election is u
   geoshard router decide --cart LON.01K4B4B2V8G3T0000000000000 --at-dc NYC --method POST --path /v1/carts
   geoshard router decide --cart LON --at-dc NYC --down LON --primary lon=NYC
   geoshard router decide --preset us-east-west --at-dc East --location 37.77,-122.42 --output json`,
-		Args: arguments(),
-		RunE: func(*cobra.Command, []string) error {
-			src, _, table, err := routingTable(f.file, f.preset)
-			if err != nil {
-				return err
-			}
+		RunE: env.ofTable(&f.worldFlags, func(name string, _ *topology.Topology, table *router.Table) (view, error) {
 			query, err := f.query(table)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			health, err := f.health(table)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			d, steps := table.Explain(&query, &health)
-			return env.show(f.view(src.name, table, d, steps))
-		},
+			return f.view(name, table, d, steps), nil
+		}),
 	}
-	addWorldFlags(cmd, &f.file, &f.preset)
+	f.add(cmd, "use a preset", "use the topology of a file")
 	flags := cmd.Flags()
 	flags.StringVar(&f.here, "at-dc", "", "the datacenter whose gateway is asked")
 	flags.StringVar(&f.cart, "cart", "", "the record: its handle, such as LON.01K4B4B2V8G3T0000000000000, or its home")
@@ -75,6 +70,7 @@ answer, and --primary where shards are led at the moment (none: an election is u
 	flags.BoolVar(&f.redirect, "redirect", false, "redirect instead of forwarding, whatever the routes say")
 	flags.StringSliceVar(&f.down, "down", nil, "datacenters whose application does not answer")
 	flags.StringSliceVar(&f.primaries, "primary", nil, "SHARD=DATACENTER where a shard is led away from home, or SHARD=none")
+	oneRun(flags, "cart", "choose", "country", "location", "method", "path", "class", "redirect", "down", "primary")
 	_ = cmd.RegisterFlagCompletionFunc("class", cobra.FixedCompletions([]string{"read", "write", "new"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

@@ -71,8 +71,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT says where traces go, if anywhere.
 
 func (s *routerServe) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVarP(&s.cluster.file, "file", "f", "", "the topology of a file (default geoshard.yaml)")
-	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
+	addFileFlag(cmd, &s.cluster.file, "the topology of a file (default geoshard.yaml)")
 	s.cluster.addCluster(cmd)
 	flags.StringVar(&s.dc, "dc", "", "the datacenter of this gateway (required)")
 	_ = cmd.MarkFlagRequired("dc")

@@ -13,7 +13,7 @@ import (
 )
 
 func newRouterTableCommand(env *environment) *cobra.Command {
-	var file, preset string
+	var flags worldFlags
 	cmd := &cobra.Command{
 		Use:   "table",
 		Short: "Show who owns what, and where requests go",
@@ -23,16 +23,11 @@ copies; the routes in the order in which they are tried.
 ` + whichWorld,
 		Example: `  geoshard router table
   geoshard router table --preset us-east-west --output json`,
-		Args: arguments(),
-		RunE: func(*cobra.Command, []string) error {
-			src, world, table, err := routingTable(file, preset)
-			if err != nil {
-				return err
-			}
-			return env.show(newRouterTable(src.name, world, table))
-		},
+		RunE: env.ofTable(&flags, func(name string, world *topology.Topology, table *router.Table) (view, error) {
+			return newRouterTable(name, world, table), nil
+		}),
 	}
-	addWorldFlags(cmd, &file, &preset)
+	flags.add(cmd, "use a preset", "use the topology of a file")
 	return cmd
 }
 

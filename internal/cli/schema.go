@@ -25,7 +25,6 @@ geoshard init --schema writes it beside a new document. For one that exists, wri
   ` + schemaLine,
 		Example: `  geoshard schema
   geoshard schema > ` + schemaFile,
-		Args: arguments(),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := env.stdout.Write(topology.Schema())
 			return err

@@ -19,13 +19,22 @@ import (
 // envPrefix begins the environment variables that stand for flags.
 const envPrefix = "GEOSHARD"
 
-// notSettings are flags that make sense on a command line alone: what one run is to do, not how runs are done.
-var notSettings = []string{
-	"help", "config", "force", "preset", "schema", "file", "detach", "follow", "watch",
-	"tighten", "prune", "shard-collections", "save", "auto-approve", "wait", "sample", "via-router", "spare-primaries",
-	"out", "plan", "into", "ns", "filter", "to", "dry-run", "create",
-	"cart", "choose", "country", "location", "method", "path", "class", "redirect", "down", "primary",
-	"break", "list",
+// ofOneRun is the annotation of flags that make sense on a command line alone: what one run is to do, not how runs are done.
+const ofOneRun = "ofOneRun"
+
+// oneRun says that flags are no settings. It stands where they are defined.
+func oneRun(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		if err := flags.SetAnnotation(name, ofOneRun, nil); err != nil {
+			panic(err) // a slip in the name
+		}
+	}
+}
+
+// isSetting reports whether a flag can be set by the environment and the settings file. The library defines the flag of the help.
+func isSetting(f *pflag.Flag) bool {
+	_, once := f.Annotations[ofOneRun]
+	return !once && f.Name != "help"
 }
 
 // readSettings gives flags that the command line leaves out their values from the environment or the settings file.
@@ -38,7 +47,7 @@ func (e *environment) readSettings(cmd *cobra.Command) error {
 	}
 	var err error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if err != nil || f.Changed || slices.Contains(notSettings, f.Name) || !e.settings.IsSet(f.Name) {
+		if err != nil || f.Changed || !isSetting(f) || !e.settings.IsSet(f.Name) {
 			return
 		}
 		// Not by way of the flag set, whose message would speak of a flag that nobody wrote.
@@ -102,7 +111,7 @@ func (e *environment) checkSettings(root *cobra.Command, path string) error {
 func settingNames(root *cobra.Command) []string {
 	var names []string
 	add := func(f *pflag.Flag) {
-		if !slices.Contains(notSettings, f.Name) && !slices.Contains(names, f.Name) {
+		if isSetting(f) && !slices.Contains(names, f.Name) {
 			names = append(names, f.Name)
 		}
 	}

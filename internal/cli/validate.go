@@ -22,7 +22,6 @@ Warnings point at what is legal and likely a mistake; they do not change the exi
 		Example: `  geoshard validate
   geoshard validate worlds/eu.yaml
   geoshard validate --preset us-east-west --output json`,
-		Args: arguments("[FILE]"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			src, err := readSource(strings.Join(args, ""), preset)
 			if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"runtime"
@@ -16,8 +17,7 @@ func newVersionCommand(env *environment) *cobra.Command {
 		Long:  `Print the version of this build: module version, revision of the source, Go version and platform.`,
 		Example: `  geoshard version
   geoshard version --output json`,
-		Args: arguments(),
-		RunE: func(*cobra.Command, []string) error { return env.show(readBuild()) },
+		RunE: env.shows(func(context.Context, []string) (view, error) { return readBuild(), nil }),
 	}
 }
 

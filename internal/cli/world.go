@@ -16,10 +16,30 @@ import (
 // defaultFile is the topology document of the working directory.
 const defaultFile = "geoshard.yaml"
 
+// worldFlags are the two ways to name a topology.
+type worldFlags struct{ file, preset string }
+
+// whichWorld ends the help of commands that take worldFlags and nothing of a cluster.
+const whichWorld = `-f names the topology's file, --preset a preset; without either it is geoshard.yaml of the working directory, or the preset nyc-lon-syd where there
+is no such file.`
+
+func (f *worldFlags) add(cmd *cobra.Command, presetUsage, fileUsage string) {
+	addPresetFlag(cmd, &f.preset, "", presetUsage)
+	addFileFlag(cmd, &f.file, fileUsage)
+}
+
 // addPresetFlag adds --preset with the completion of its names.
 func addPresetFlag(cmd *cobra.Command, to *string, preset, usage string) {
 	cmd.Flags().StringVar(to, "preset", preset, usage)
 	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions(configs.Names(), cobra.ShellCompDirectiveNoFileComp))
+	oneRun(cmd.Flags(), "preset")
+}
+
+// addFileFlag adds --file, a topology's.
+func addFileFlag(cmd *cobra.Command, to *string, usage string) {
+	cmd.Flags().StringVarP(to, "file", "f", "", usage)
+	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
+	oneRun(cmd.Flags(), "file")
 }
 
 // A source is a topology document: a file, or a preset.
@@ -50,9 +70,9 @@ func readSource(file, preset string) (source, error) {
 	return source{name: file, text: text}, nil
 }
 
-// readWorld reads the file or the preset. Where neither is named it reads geoshard.yaml if there is one, else the default preset.
-func readWorld(file, preset string) (source, *topology.Topology, error) {
-	src, err := readSourceOrDefault(file, preset)
+// read reads the file or the preset. Where neither is named it reads geoshard.yaml if there is one, else the default preset.
+func (f worldFlags) read() (source, *topology.Topology, error) {
+	src, err := f.source()
 	if err != nil {
 		return source{}, nil, err
 	}
@@ -60,12 +80,15 @@ func readWorld(file, preset string) (source, *topology.Topology, error) {
 	return src, world, err
 }
 
-// readSourceOrDefault is readSource with the default preset where nothing is named and there is no geoshard.yaml.
-func readSourceOrDefault(file, preset string) (source, error) {
-	if file == "" && preset == "" {
-		if _, err := os.Stat(defaultFile); errors.Is(err, fs.ErrNotExist) {
-			preset = configs.Default
-		}
+// source is readSource with the default preset where nothing is named and there is no geoshard.yaml.
+func (f worldFlags) source() (source, error) {
+	if f == (worldFlags{}) && !exists(defaultFile) {
+		f.preset = configs.Default
 	}
-	return readSource(file, preset)
+	return readSource(f.file, f.preset)
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return !errors.Is(err, fs.ErrNotExist)
 }

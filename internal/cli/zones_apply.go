@@ -35,7 +35,6 @@ hour by default. geoshard rollback plans the way back.` + whichHelp,
   geoshard apply --shard-collections --auto-approve --wait=moved
   geoshard plan --save plan.json
   geoshard apply plan.json --wait=clean`,
-		Args: arguments("[PLAN]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			goal, err := waitGoal(flags.wait)
 			if err != nil {
@@ -57,6 +56,7 @@ hour by default. geoshard rollback plans the way back.` + whichHelp,
 	cmd.Flags().BoolVar(&flags.autoApprove, "auto-approve", false, "do not ask")
 	cmd.Flags().BoolVar(&flags.force, "force", false, "apply a plan that replaces a great part of all ranges")
 	cmd.Flags().StringVar(&flags.wait, "wait", "", "wait until data has moved, or also until no copies are left (moved or clean)")
+	oneRun(cmd.Flags(), "auto-approve", "force", "wait")
 	cmd.Flags().Lookup("wait").NoOptDefVal = zones.WaitMoved.String()
 	_ = cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions([]string{zones.WaitMoved.String(), zones.WaitClean.String()}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

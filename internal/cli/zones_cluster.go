@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,7 +18,7 @@ import (
 
 // clusterFlags say which topology and which cluster a command is about.
 type clusterFlags struct {
-	file, preset    string
+	worldFlags
 	uri, uriFile    string
 	caFile, keyFile string
 }
@@ -39,14 +37,8 @@ connection strings without a password. Passwords are never printed. TLS and X.50
 
 // add adds the flags to a command.
 func (f *clusterFlags) add(cmd *cobra.Command) {
-	f.addTopology(cmd)
+	f.worldFlags.add(cmd, "the topology of a preset", "the topology of a file")
 	f.addCluster(cmd)
-}
-
-func (f *clusterFlags) addTopology(cmd *cobra.Command) {
-	addPresetFlag(cmd, &f.preset, "", "the topology of a preset")
-	cmd.Flags().StringVarP(&f.file, "file", "f", "", "the topology of a file")
-	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
 }
 
 func (f *clusterFlags) addCluster(cmd *cobra.Command) {
@@ -134,10 +126,8 @@ func (f clusterFlags) withTLS(uri string) string {
 
 // world reads the topology.
 func (f clusterFlags) world(t target) (*topology.Topology, error) {
-	if f.file == "" && f.preset == "" && t.local != nil {
-		if _, err := os.Stat(defaultFile); errors.Is(err, fs.ErrNotExist) {
-			return t.local.Topology(), nil
-		}
+	if f.worldFlags == (worldFlags{}) && t.local != nil && !exists(defaultFile) {
+		return t.local.Topology(), nil
 	}
 	src, err := readSource(f.file, f.preset)
 	if err != nil {

@@ -39,6 +39,7 @@ func (f *drainFlags) add(cmd *cobra.Command) {
 	addOutFlags(cmd, &f.out, &f.force)
 	addRateFlag(cmd, &f.rate)
 	cmd.Flags().BoolVar(&f.plan, "plan", false, "show the plan of the changed topology instead")
+	oneRun(cmd.Flags(), "plan")
 	cmd.MarkFlagsMutuallyExclusive("plan", "out")
 }
 
@@ -56,7 +57,6 @@ func newDrainZoneCommand(env *environment) *cobra.Command {
 		Long:  `Give everything that belongs to a zone to another zone: its ranges change their zone, and their documents move. The zone itself stays, empty.` + drainHelp,
 		Example: `  geoshard drain zone SYD --into LON
   geoshard drain zone SYD --into LON --plan --save drain.json`,
-		Args: arguments("ZONE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.drain(cmd, flags, func(s session, state *zones.State) (*topology.Topology, []zones.Finding, error) {
 				return zones.DrainZone(s.world, state, topology.ZoneID(args[0]), topology.ZoneID(into))
@@ -66,6 +66,7 @@ func newDrainZoneCommand(env *environment) *cobra.Command {
 	flags.add(cmd)
 	cmd.Flags().StringVar(&into, "into", "", "the zone that takes the documents (required)")
 	_ = cmd.MarkFlagRequired("into")
+	oneRun(cmd.Flags(), "into")
 	cmd.ValidArgsFunction = completeWorld(&flags.clusterFlags, 1, zoneNames)
 	_ = cmd.RegisterFlagCompletionFunc("into", completeWorld(&flags.clusterFlags, 2, zoneNames))
 	return cmd
@@ -80,7 +81,6 @@ func newDrainDatacenterCommand(env *environment) *cobra.Command {
 datacenter that may hold its documents take their place. Where there is none it is refused. Members of other shards in the datacenter keep their copies.` + drainHelp,
 		Example: `  geoshard drain datacenter SYD
   geoshard drain datacenter SYD --plan`,
-		Args: arguments("DATACENTER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.drain(cmd, flags, func(s session, state *zones.State) (*topology.Topology, []zones.Finding, error) {
 				return zones.DrainDatacenter(s.world, state, topology.DatacenterID(args[0]))

@@ -28,7 +28,6 @@ client in each datacenter or in that of --from. The query router is asked which 
 The filter is extended JSON. Without --ns it is about the namespace of the topology, where there is just one.` + whichHelp,
 		Example: `  geoshard explain '{"dataCenter":"NYC"}'
   geoshard explain '{"cartId":7}' --ns shop.carts --from SYD`,
-		Args: arguments("FILTER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			filter, err := readFilter("FILTER", args[0])
 			if err != nil {
@@ -66,6 +65,7 @@ The filter is extended JSON. Without --ns it is about the namespace of the topol
 func addNamespaceFlag(cmd *cobra.Command, flags *clusterFlags, namespace *string) {
 	cmd.Flags().StringVar(namespace, "ns", "", "the collection, such as shop.carts")
 	_ = cmd.RegisterFlagCompletionFunc("ns", completeWorld(flags, 2, namespaceNames))
+	oneRun(cmd.Flags(), "ns")
 }
 
 // readFilter reads extended JSON.

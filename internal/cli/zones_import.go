@@ -25,7 +25,6 @@ its datacenters, say) and what a topology cannot express is told on the standard
 		Example: `  geoshard import
   geoshard import --uri-file prod.uri --out geoshard.yaml
   geoshard import --output json`,
-		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.withCluster(cmd, flags, func(ctx context.Context, s session) error {
 				state, err := s.Read(ctx, nil)
@@ -49,6 +48,7 @@ func addOutFlags(cmd *cobra.Command, out *string, force *bool) {
 	cmd.Flags().StringVar(out, "out", "", "write the topology to a file instead")
 	_ = cmd.MarkFlagFilename("out", "yaml", "yml")
 	cmd.Flags().BoolVar(force, "force", false, "overwrite an existing file")
+	oneRun(cmd.Flags(), "out", "force")
 }
 
 // showWorld prints a topology or writes it to a file. Findings are told first: they say why there may be none.

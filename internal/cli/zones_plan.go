@@ -28,6 +28,7 @@ func (f *planFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.tighten, "tighten", false, "replace ranges of the same documents by tight ones, so that a query for one value asks one shard")
 	cmd.Flags().BoolVar(&f.prune, "prune", false, "remove ranges of declared collections, and shards of declared zones, that the topology does not declare")
 	cmd.Flags().BoolVar(&f.shard, "shard-collections", false, "shard declared collections that are empty or do not exist yet")
+	oneRun(cmd.Flags(), "tighten", "prune", "shard-collections")
 	addRateFlag(cmd, &f.rate)
 }
 
@@ -48,6 +49,7 @@ type outcomeFlags struct {
 func (f *outcomeFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.save, "save", "", "write the plan to a file, for geoshard apply FILE")
 	_ = cmd.MarkFlagFilename("save", "json")
+	oneRun(cmd.Flags(), "save")
 	cmd.Flags().BoolVar(&f.exitCode, "detailed-exitcode", false, "exit with 0 when nothing is to change, 2 when something is, 1 after an error")
 }
 
@@ -68,16 +70,13 @@ before, apply refuses it.` + whichHelp,
   geoshard plan --shard-collections --detailed-exitcode
   geoshard plan -f geoshard.yaml --uri-file prod.uri --save plan.json
   geoshard plan --tighten --rate 50MB/s --output json`,
-		Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error {
-				plan, err := s.Plan(ctx, s.world, flags.options())
-				if err != nil {
-					return err
-				}
-				return env.showPlan(plan, outcome, "geoshard apply, with the same flags")
-			})
-		},
+		RunE: env.onWorld(&flags.clusterFlags, func(ctx context.Context, s session) error {
+			plan, err := s.Plan(ctx, s.world, flags.options())
+			if err != nil {
+				return err
+			}
+			return env.showPlan(plan, outcome, "geoshard apply, with the same flags")
+		}),
 	}
 	flags.add(cmd)
 	outcome.add(cmd)
@@ -96,16 +95,13 @@ back; a collection that was sharded stays sharded. Nothing is changed: save the 
 		Example: `  geoshard rollback
   geoshard rollback --save back.json
   geoshard apply back.json`,
-		Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return env.withWorld(cmd, flags, func(ctx context.Context, s session) error {
-				plan, err := s.Rollback(ctx, s.world, rate)
-				if err != nil {
-					return err
-				}
-				return env.showPlan(plan, outcome, "geoshard rollback --save FILE && geoshard apply FILE")
-			})
-		},
+		RunE: env.onWorld(&flags, func(ctx context.Context, s session) error {
+			plan, err := s.Rollback(ctx, s.world, rate)
+			if err != nil {
+				return err
+			}
+			return env.showPlan(plan, outcome, "geoshard rollback --save FILE && geoshard apply FILE")
+		}),
 	}
 	flags.add(cmd)
 	outcome.add(cmd)

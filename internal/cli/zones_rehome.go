@@ -31,7 +31,6 @@ extended JSON too; {} chooses all documents. --dry-run counts what would move.` 
   geoshard rehome --ns shop.carts --filter '{"userId":7}' --to LON
   geoshard rehome --filter '{"dataCenter":"SYD"}' --to LON --batch 200
   geoshard rehome --ns crm.accounts --filter '{"country":1}' --to 44`,
-		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			chosen, err := readFilter("--filter", filter)
 			if err != nil {
@@ -66,9 +65,11 @@ extended JSON too; {} chooses all documents. --dry-run counts what would move.` 
 	cmd.Flags().StringVar(&to, "to", "", "the new value of the zone field, a string or extended JSON (required)")
 	_ = cmd.MarkFlagRequired("filter")
 	_ = cmd.MarkFlagRequired("to")
+	oneRun(cmd.Flags(), "filter", "to")
 	_ = cmd.RegisterFlagCompletionFunc("to", completeWorld(&flags, 2, zoneNames))
 	cmd.Flags().IntVar(&o.Batch, "batch", rehome.DefaultBatch, "documents in one transaction")
 	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "count what would move, and change nothing")
+	oneRun(cmd.Flags(), "dry-run")
 	return cmd
 }
 

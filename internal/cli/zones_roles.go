@@ -22,7 +22,6 @@ status and verify through the router; ` + zones.ApplyRoleName + ` is that, and w
 the database admin). Neither makes users: grant the roles with grantRolesToUser.` + whichHelp,
 		Example: `  geoshard roles -f geoshard.yaml
   geoshard roles --create --uri-file admin.uri`,
-		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if create {
 				return env.withWorld(cmd, flags, func(ctx context.Context, s session) error {
@@ -45,6 +44,7 @@ the database admin). Neither makes users: grant the roles with grantRolesToUser.
 	}
 	flags.add(cmd)
 	cmd.Flags().BoolVar(&create, "create", false, "create the roles in the cluster")
+	oneRun(cmd.Flags(), "create")
 	return cmd
 }
 

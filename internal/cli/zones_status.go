@@ -27,25 +27,18 @@ balancer with its migrations, and the last apply. Processes, links and lags of a
 		Example: `  geoshard status
   geoshard status --watch
   geoshard status --uri-file prod.uri --output json`,
-		Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return env.withWorld(cmd, flags, func(ctx context.Context, s session) error {
-				look := func(ctx context.Context) error {
-					status, err := s.Status(ctx, s.world)
-					if err != nil {
-						return err
-					}
-					return env.show(zoneStatus{status, s.world})
+		RunE: env.onWorld(&flags, func(ctx context.Context, s session) error {
+			return env.look(ctx, watch, func(ctx context.Context) error {
+				status, err := s.Status(ctx, s.world)
+				if err != nil {
+					return err
 				}
-				if watch {
-					return env.watch(ctx, look)
-				}
-				return look(ctx)
+				return env.show(zoneStatus{status, s.world})
 			})
-		},
+		}),
 	}
 	flags.add(cmd)
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "refresh until Ctrl-C")
+	addWatchFlag(cmd, &watch)
 	return cmd
 }
 

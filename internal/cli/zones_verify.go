@@ -43,7 +43,6 @@ zone that leaves possible; --throttle and --spare-primaries spare the servers.` 
   geoshard verify --ns shop.carts --sample 10000 --spare-primaries
   geoshard verify --uri-file prod.uri --shard-credentials shards.uri --host-map nyc-1.internal:27018=localhost:9001
   geoshard verify --via-router --output json > report.json`,
-		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.Sample < 0 || flags.Throttle < 0 || flags.Examples < 0 {
 				return hint.New(errors.New("--sample, --throttle and --examples are numbers of documents: want 0 or more"), "leave the flag out for its default")
@@ -62,6 +61,7 @@ zone that leaves possible; --throttle and --spare-primaries spare the servers.` 
 	_ = cmd.MarkFlagFilename("shard-credentials")
 	cmd.Flags().StringToStringVar(&flags.HostMap, "host-map", nil, "where members can be reached: HOST:PORT=ADDRESS:PORT")
 	cmd.Flags().BoolVar(&flags.ViaRouter, "via-router", false, "ask the query router alone")
+	oneRun(cmd.Flags(), "ns", "sample", "spare-primaries", "via-router")
 	return cmd
 }
 
