@@ -73,7 +73,7 @@ var layers = [][]string{
 	{"cart/..."},
 	{"router/..."},
 	{"cluster/clustertest", "internal/dockertest"},
-	{"cluster/local", "cluster/container/...", "cluster/existing"},
+	{"cluster/local", "cluster/container/..."},
 	{"cluster/internal/..."},
 	{"cluster"},
 	{"internal/devmongos"},

@@ -2,8 +2,8 @@
 // [Grower] grows, and a [Cluster] is all of these.
 //
 // It holds the words that every provider shares (member names, [Status], sentinel errors) and never starts, dials or
-// plans anything itself. Providers are cluster/local (real processes on this machine) and cluster/existing (somebody's
-// own cluster); cluster/clustertest is the suite that they pass.
+// plans anything itself. Providers are cluster/local (real processes on this machine) and cluster/container (the same in containers);
+// cluster/clustertest is the suite that they pass.
 //
 //	uri, err := c.URI("NYC")               // the query router of New York's clients
 //	err = c.Kill(ctx, "nyc/NYC")           // SIGKILL; another datacenter elects a primary

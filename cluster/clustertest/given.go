@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -11,9 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
 	"github.com/geoshard/geoshard/cluster"
-	"github.com/geoshard/geoshard/cluster/existing"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/internal/redact"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -73,43 +78,62 @@ func (e *otherShardsError) Error() string {
 	return "shards s0, s1 and s2 (there are " + strings.Join(e.has, ", ") + ")"
 }
 
-// A given cluster is somebody else's.
+// A given cluster is somebody else's. Nothing about it is asked but where its shards are.
 type given struct {
-	*existing.View
 	uri    string
+	world  *topology.Topology
 	shards map[string]string // a member's host by its shard
 }
 
 // connectGiven returns the cluster that a connection string leads to.
-func connectGiven(uri string, world *topology.Topology) (_ SharedCluster, closing func() error, err error) {
+func connectGiven(uri string, world *topology.Topology) (SharedCluster, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), attachWithin)
 	defer cancel()
-	view, err := existing.Connect(ctx, existing.Options{Name: "given", URI: uri, Topology: world})
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", uriEnv, err)
+	var list struct {
+		Shards []struct {
+			ID   string `bson:"_id"`
+			Host string `bson:"host"` // "set/host:port,host:port"
+		} `bson:"shards"`
 	}
-	closing = func() error { return view.Close(context.Background()) }
-	status, err := view.Status(ctx)
-	if err != nil {
-		return nil, closing, fmt.Errorf("%s: %w", uriEnv, err)
+	client, err := mongo.Connect(options.Client().ApplyURI(uri))
+	if err == nil {
+		defer func() { _ = client.Disconnect(ctx) }()
+		err = client.Database("admin").RunCommand(ctx, bson.D{{Key: "listShards", Value: 1}}).Decode(&list)
 	}
-	g := &given{View: view, uri: uri, shards: map[string]string{}}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", uriEnv, redact.Error(err, uri))
+	}
+	g := &given{uri: uri, world: world, shards: map[string]string{}}
 	var has []string
-	for _, m := range status.Members {
-		if _, known := g.shards[string(m.Shard)]; !known {
-			has = append(has, string(m.Shard))
-		}
-		if m.State == cluster.StateUp || g.shards[string(m.Shard)] == "" {
-			g.shards[string(m.Shard)] = m.Host
-		}
+	for _, shard := range list.Shards {
+		has = append(has, shard.ID)
+		_, hosts, _ := strings.Cut(shard.Host, "/")
+		g.shards[shard.ID] = answering(strings.Split(hosts, ","))
 	}
 	for _, s := range world.Shards {
 		if _, ok := g.shards[string(s.ID)]; !ok {
-			return nil, closing, &otherShardsError{has}
+			return nil, &otherShardsError{has}
 		}
 	}
-	return g, closing, nil
+	return g, nil
 }
+
+// answering is the first host that takes connections, and the first of all if none does.
+func answering(hosts []string) string {
+	for _, h := range hosts {
+		if conn, err := net.DialTimeout("tcp", h, 3*time.Second); err == nil {
+			_ = conn.Close()
+			return h
+		}
+	}
+	return hosts[0]
+}
+
+// Topology is that of Small, as far as tests are concerned.
+func (g *given) Topology() *topology.Topology { return g.world }
+
+// URI is the connection string that the tests were given, for everybody.
+func (g *given) URI(topology.DatacenterID) (string, error) { return g.uri, nil }
 
 // MemberURI leads to some member of the shard: which ones there are is not for a test to know.
 func (g *given) MemberURI(member string) (string, error) {

@@ -1,7 +1,6 @@
 package clustertest
 
 import (
-	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -38,8 +36,6 @@ type SharedCluster interface {
 	URI(dc topology.DatacenterID) (string, error)
 	// MemberURI is the connection string of exactly one member, such as s0/HERE.
 	MemberURI(member string) (string, error)
-	// Status asks every member once.
-	Status(ctx context.Context) (cluster.Status, error)
 }
 
 // mainCalled is set by Main, without which nobody would close what is started.
@@ -49,7 +45,6 @@ var mainCalled atomic.Bool
 var shared struct {
 	mu      sync.Mutex
 	cluster SharedCluster // guarded by mu
-	close   func() error  // guarded by mu; nil = it is not ours to end
 	err     error         // guarded by mu; told to every test
 }
 
@@ -58,7 +53,7 @@ func Main(m *testing.M) int {
 	local.ChildMain()
 	mainCalled.Store(true)
 	code := m.Run()
-	if err := errors.Join(closeShared(), closeWorlds()); err != nil {
+	if err := closeWorlds(); err != nil {
 		fmt.Fprintln(os.Stderr, "close the clusters of the tests:", err)
 		return max(code, 1)
 	}
@@ -76,7 +71,7 @@ func Shared(t testing.TB) SharedCluster {
 		t.Fatal("clustertest.Shared needs TestMain to call clustertest.Main")
 	}
 	if shared.cluster == nil && shared.err == nil {
-		shared.cluster, shared.close, shared.err = share(t)
+		shared.cluster, shared.err = share(t)
 	}
 	var other *otherShardsError
 	if errors.As(shared.err, &other) {
@@ -88,29 +83,18 @@ func Shared(t testing.TB) SharedCluster {
 	return shared.cluster
 }
 
-func share(t testing.TB) (SharedCluster, func() error, error) {
+func share(t testing.TB) (SharedCluster, error) {
 	world, err := Small()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if uri := os.Getenv(uriEnv); uri != "" {
 		return connectGiven(uri, world)
 	}
 	if at := os.Getenv(clusterEnv); at != "" {
-		c, err := attach(at, world)
-		return c, nil, err
+		return attach(at, world)
 	}
-	c, err := alone.begin(t)
-	return c, nil, err // closed with the Worlds
-}
-
-func closeShared() error {
-	shared.mu.Lock()
-	defer shared.mu.Unlock()
-	if shared.close == nil {
-		return nil
-	}
-	return shared.close()
+	return alone.begin(t) // closed with the Worlds
 }
 
 // alone is this binary's own cluster of the Small topology.
