@@ -32,15 +32,10 @@ type Cluster struct {
 	watcher  *watcher
 
 	networks map[topology.DatacenterID]dcNetwork
-	// places are all members in the order of the layout: first those that the cluster starts with, then those that it grows by.
-	places  []*member
-	first   int          // how many of them the cluster starts with
-	present atomic.Int32 // how many of them belong to the cluster by now
-	growing sync.Mutex   // one call of Grow at a time; Close waits for it
+	roster   *replica.Roster[*member]
 	// life ends when Close begins; a Grow that is under way then stops.
 	life    context.Context
 	endLife context.CancelFunc
-	world   atomic.Pointer[topology.Topology]
 	api     box.Client
 	lags    replica.Lags
 	router  cluster.QueryRouter
@@ -62,16 +57,14 @@ const (
 
 // place gives each node its addresses. A query router listens on two ports, so there is a gap.
 func (c *Cluster) place(nodes []layout.Node, first int) {
-	c.first = first
-	c.present.Store(int32(first))
-	c.world.Store(c.settings.world)
+	c.roster = replica.NewRoster[*member](c.settings.world, c.settings.grown, first)
 	for i, n := range nodes {
 		port := firstPort + 2*i
 		m := &member{
 			node: n, port: port, controlPort: firstControlPort + 2*i,
 			host: net.JoinHostPort(hostName(n.Name), strconv.Itoa(port)),
 		}
-		c.places = append(c.places, m)
+		c.roster.Add(m)
 		c.lags.Members = append(c.lags.Members, m)
 	}
 	c.lags.Delay = c.delayFetches
@@ -86,14 +79,11 @@ func hostName(member string) string {
 func (c *Cluster) Name() string { return c.settings.name }
 
 // Topology is the declared world that the cluster was built from; after Grow it is the grown one.
-func (c *Cluster) Topology() *topology.Topology { return c.world.Load() }
-
-// members are those that belong to the cluster.
-func (c *Cluster) members() []*member { return c.places[:c.present.Load()] }
+func (c *Cluster) Topology() *topology.Topology { return c.roster.Topology() }
 
 // URI is the connection string of a datacenter's query router, for clients on this machine. It stays the same for the cluster's life.
 func (c *Cluster) URI(dc topology.DatacenterID) (string, error) {
-	m, err := c.routerOf(dc)
+	m, err := c.roster.Router(dc)
 	if err != nil {
 		return "", err
 	}
@@ -103,7 +93,7 @@ func (c *Cluster) URI(dc topology.DatacenterID) (string, error) {
 // NetworkURI is the connection string of a datacenter's query router, for containers on any of the cluster's networks: those on the network of
 // another datacenter feel the distance.
 func (c *Cluster) NetworkURI(dc topology.DatacenterID) (string, error) {
-	m, err := c.routerOf(dc)
+	m, err := c.roster.Router(dc)
 	if err != nil {
 		return "", err
 	}
@@ -115,12 +105,12 @@ func (c *Cluster) Network(dc topology.DatacenterID) (string, error) {
 	if n, ok := c.networks[dc]; ok {
 		return n.name, nil
 	}
-	return "", cluster.UnknownDatacenter(dc, c.datacenters())
+	return "", cluster.UnknownDatacenter(dc, replica.Datacenters(c.Topology()))
 }
 
 // MemberURI is the connection string of exactly one member, for clients on this machine, or topology.ErrUnknownMember.
 func (c *Cluster) MemberURI(member string) (string, error) {
-	m, err := c.member(member)
+	m, err := c.roster.Member(member)
 	if err != nil {
 		return "", err
 	}
@@ -139,43 +129,10 @@ func (c *Cluster) DialContext(ctx context.Context, network, address string) (net
 // HostMap says where each member is reached from this machine, by its advertised address; zones/verify takes it.
 func (c *Cluster) HostMap() map[string]string {
 	hosts := map[string]string{}
-	for _, m := range c.members() {
+	for _, m := range c.roster.Members() {
 		hosts[m.host] = m.control
 	}
 	return hosts
-}
-
-func (c *Cluster) datacenters() []topology.DatacenterID {
-	var ids []topology.DatacenterID
-	for _, dc := range c.Topology().Datacenters {
-		ids = append(ids, dc.ID)
-	}
-	return ids
-}
-
-func (c *Cluster) routerOf(dc topology.DatacenterID) (*member, error) {
-	var known []topology.DatacenterID
-	for _, m := range c.members() {
-		if m.node.Kind != layout.Router {
-			continue
-		}
-		if m.node.DC == dc {
-			return m, nil
-		}
-		known = append(known, m.node.DC)
-	}
-	return nil, cluster.UnknownDatacenter(dc, known)
-}
-
-func (c *Cluster) member(name string) (*member, error) {
-	var known []string
-	for _, m := range c.members() {
-		if m.node.Name == name {
-			return m, nil
-		}
-		known = append(known, m.node.Name)
-	}
-	return nil, cluster.UnknownMember(name, known)
 }
 
 // Close removes every container with its data, and the networks. It is idempotent: later calls wait for the first and return its result.
@@ -183,13 +140,12 @@ func (c *Cluster) Close(ctx context.Context) error {
 	c.closing.Do(func() {
 		c.closed.Store(true)
 		c.endLife()
-		c.growing.Lock() // or it would go on making containers
-		defer c.growing.Unlock()
+		defer c.roster.Hold()() // or a Grow would go on making containers
 		// Once begun, removing is finished: a caller who gives up must not leave half of it behind.
 		ctx := context.WithoutCancel(ctx)
 		var leaving sync.WaitGroup
-		for _, m := range c.places {
-			leaving.Go(func() { m.disconnect(ctx) })
+		for _, m := range c.roster.All() {
+			leaving.Go(func() { m.direct.Disconnect(ctx) })
 		}
 		err := removeCluster(ctx, c.docker, c.id)
 		leaving.Wait()

@@ -33,7 +33,7 @@ func (c *Cluster) begin(ctx context.Context, m *member) error {
 
 // identify asks what was started: MongoDB's version, and whether its own mongos routes.
 func (c *Cluster) identify(ctx context.Context) error {
-	for _, m := range c.members() {
+	for _, m := range c.roster.Members() {
 		if m.node.Kind != layout.Router {
 			continue
 		}

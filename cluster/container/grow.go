@@ -16,22 +16,20 @@ func (c *Cluster) Grow(ctx context.Context) error {
 	if c.settings.grown == nil {
 		return cluster.CannotGrow(c.Name(), "run it with container.WithGrowth")
 	}
-	c.growing.Lock()
-	defer c.growing.Unlock()
 	if err := c.open(); err != nil {
 		return err
-	}
-	if c.Topology() == c.settings.grown {
-		return nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(c.life, func() { cancel(cluster.ErrClosed) })()
-	c.present.Store(int32(len(c.places)))
-	if err := c.form(ctx, c.places[:c.first], c.places[c.first:]); err != nil {
-		return fmt.Errorf("grow cluster %s: %w", c.Name(), err)
-	}
-	c.world.Store(c.settings.grown)
-	c.report("grown")
-	return nil
+	return c.roster.Grow(func(old, fresh []*member) error {
+		if err := c.open(); err != nil { // it was closed while another call went on
+			return err
+		}
+		if err := c.form(ctx, old, fresh); err != nil {
+			return fmt.Errorf("grow cluster %s: %w", c.Name(), err)
+		}
+		c.report("grown")
+		return nil
+	})
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster"
@@ -37,11 +36,12 @@ type member struct {
 	control string
 
 	mu     sync.Mutex
-	id     string        // guarded by mu: of the container
-	pid    int           // guarded by mu: 0 when it does not run
-	paused bool          // guarded by mu
-	killed bool          // guarded by mu: by us
-	client *mongo.Client // guarded by mu; direct, made when first needed
+	id     string // guarded by mu: of the container
+	pid    int    // guarded by mu: 0 when it does not run
+	paused bool   // guarded by mu
+	killed bool   // guarded by mu: by us
+
+	direct replica.Direct
 }
 
 var _ replica.Member = (*member)(nil)
@@ -61,53 +61,9 @@ func (m *member) Running() bool {
 
 // Run runs a command on the admin database of exactly this member, past all links.
 func (m *member) Run(ctx context.Context, command bson.D, into any) error {
-	c, err := m.direct()
-	if err != nil {
-		return err
-	}
-	result := c.Database("admin").RunCommand(ctx, command)
-	if into == nil {
-		err = result.Err()
-	} else {
-		err = result.Decode(into)
-	}
-	if err != nil {
-		return fmt.Errorf("run %s on %s: %w", command[0].Key, m.node.Name, err)
-	}
-	return nil
-}
-
-func (m *member) direct() (*mongo.Client, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.client != nil {
-		return m.client, nil
-	}
-	c, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + m.control + "/").
-		SetDirect(m.node.Kind != layout.Router).
-		SetAppName("geoshard-supervisor").
-		SetMaxPoolSize(4).
-		// Docker says who lives; the driver need not ask often, nor keep a stream open.
-		SetServerMonitoringMode("poll").
-		SetHeartbeatInterval(10 * time.Second).
-		SetServerSelectionTimeout(2 * time.Second).
-		SetConnectTimeout(2 * time.Second))
-	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", m.node.Name, err)
-	}
-	m.client = c
-	return c, nil
-}
-
-// disconnect drops the client, so that the next command starts afresh.
-func (m *member) disconnect(ctx context.Context) {
-	m.mu.Lock()
-	c := m.client
-	m.client = nil
-	m.mu.Unlock()
-	if c != nil {
-		_ = c.Disconnect(ctx)
-	}
+	return m.direct.Run(ctx, m.node, func() *options.ClientOptions {
+		return options.Client().ApplyURI("mongodb://" + m.control + "/").SetConnectTimeout(2 * time.Second)
+	}, command, into)
 }
 
 // Each server's storage cache, the least that mongod accepts, and its oplog.
@@ -126,7 +82,7 @@ func (c *Cluster) serverCommand(m *member) []string {
 }
 
 func (c *Cluster) routerCommand(m *member) []string {
-	return append(append([]string{"mongos"}, serverArguments(m)...), "--configdb", cluster.ConfigSet+"/"+replica.Hosts(c.members(), cluster.ConfigSet))
+	return append(append([]string{"mongos"}, serverArguments(m)...), "--configdb", cluster.ConfigSet+"/"+replica.Hosts(c.roster.Members(), cluster.ConfigSet))
 }
 
 // create makes and starts a member's container. It goes past testcontainers, which would publish the image's ports on all addresses of this machine; its

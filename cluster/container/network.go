@@ -37,7 +37,7 @@ type dcNetwork struct {
 
 func (c *Cluster) openNetworks(ctx context.Context) error {
 	c.networks = map[topology.DatacenterID]dcNetwork{}
-	for _, dc := range c.settings.widest().Datacenters {
+	for _, dc := range c.roster.Widest().Datacenters {
 		all := testcontainers.GenericLabels()
 		maps.Copy(all, labels(c.id))
 		made, err := network.New(ctx, network.WithLabels(all))
@@ -76,7 +76,7 @@ func (c *Cluster) startBox(ctx context.Context) error {
 	}
 	published := []int{box.APIPort}
 	var names []string
-	for _, m := range c.places {
+	for _, m := range c.roster.All() {
 		published = append(published, m.controlPort)
 		names = append(names, hostName(m.node.Name))
 	}
@@ -97,7 +97,7 @@ func (c *Cluster) startBox(ctx context.Context) error {
 			},
 		}}),
 	}
-	for _, dc := range c.settings.widest().Datacenters {
+	for _, dc := range c.roster.Widest().Datacenters {
 		options = append(options, network.WithNetworkName(names, c.networks[dc.ID].name))
 	}
 	running, err := testcontainers.Run(ctx, c.settings.image, options...)
@@ -130,11 +130,11 @@ func (c *Cluster) copyInto(ctx context.Context, container string, files map[stri
 }
 
 func (c *Cluster) boxConfig() box.Config {
-	config := box.Config{Token: c.api.Token, APIPort: box.APIPort, Links: c.settings.widest().Links, Scale: c.settings.scale}
-	for _, dc := range c.settings.widest().Datacenters {
+	config := box.Config{Token: c.api.Token, APIPort: box.APIPort, Links: c.roster.Widest().Links, Scale: c.settings.scale}
+	for _, dc := range c.roster.Widest().Datacenters {
 		config.Datacenters = append(config.Datacenters, box.Datacenter{ID: dc.ID, Subnet: c.networks[dc.ID].subnet})
 	}
-	for _, m := range c.places {
+	for _, m := range c.roster.All() {
 		config.Members = append(config.Members, box.Member{
 			Name: m.node.Name, DC: m.node.DC, Port: m.port, ControlPort: m.controlPort,
 		})
@@ -162,7 +162,7 @@ func (c *Cluster) findPorts(ctx context.Context, running *testcontainers.DockerC
 	var problems []error
 	c.api.Address, err = published(box.APIPort)
 	problems = append(problems, err)
-	for _, m := range c.places {
+	for _, m := range c.roster.All() {
 		m.control, err = published(m.controlPort)
 		problems = append(problems, err)
 	}

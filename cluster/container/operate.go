@@ -3,7 +3,6 @@ package container
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -13,7 +12,6 @@ import (
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/hint"
-	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
 
@@ -25,7 +23,7 @@ func (c *Cluster) open() error {
 }
 
 func (c *Cluster) find(member string) (*member, error) {
-	m, err := c.member(member)
+	m, err := c.roster.Member(member)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +36,7 @@ func (c *Cluster) Kill(ctx context.Context, member string) error {
 	if err != nil {
 		return err
 	}
-	m.disconnect(ctx)
+	m.direct.Disconnect(ctx)
 	_, err = c.docker.ContainerKill(ctx, m.container(), client.ContainerKillOptions{Signal: "SIGKILL"})
 	if err != nil && !errdefs.IsConflict(err) { // a conflict: it does not run
 		return fmt.Errorf("kill %s: %w", member, err)
@@ -99,7 +97,7 @@ func (c *Cluster) Start(ctx context.Context, member string) error {
 		m.paused = false
 		m.mu.Unlock()
 	case !state.Running:
-		m.disconnect(ctx) // the client of the former life would wait for its next heartbeat
+		m.direct.Disconnect(ctx) // the client of the former life would wait for its next heartbeat
 		if err := c.launch(ctx, m); err != nil {
 			return err
 		}
@@ -135,8 +133,8 @@ func (c *Cluster) disturb(ctx context.Context, fault wan.Fault, onLag func(wan.L
 		return onLag(lag)
 	}
 	for _, dc := range wan.Places(fault) {
-		if _, ok := c.Topology().Datacenter(dc); !ok {
-			return fmt.Errorf("%q: %w", fault, cluster.UnknownDatacenter(dc, c.datacenters()))
+		if err := c.roster.Datacenter(dc); err != nil {
+			return fmt.Errorf("%q: %w", fault, err)
 		}
 	}
 	return do(ctx, fault)
@@ -184,31 +182,18 @@ func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 	for _, one := range containers.Items {
 		states[one.ID] = one.State
 	}
-	members := c.members()
-	looks := make([]replica.Look, len(members))
-	var all sync.WaitGroup
-	for i, m := range members {
-		all.Go(func() { looks[i] = look(ctx, m, states[m.container()]) })
-	}
+	members := c.roster.LookAt(func(m *member) replica.Look { return look(ctx, m, states[m.container()]) })
 	network, err := c.api.State(ctx)
-	all.Wait()
 	if err != nil {
 		return cluster.Status{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return cluster.Status{}, fmt.Errorf("ask members of %s: %w", c.Name(), context.Cause(ctx))
 	}
-	s := cluster.Status{
+	return cluster.Status{
 		Name: c.Name(), Taken: time.Now().UTC(), Started: c.started.UTC(), ServerVersion: c.router.Version, QueryRouter: c.router,
-		Members: replica.WithLags(looks), Faults: network.Faults,
-	}
-	for _, l := range network.Links {
-		s.Links = append(s.Links, cluster.Link{
-			Between: [2]topology.DatacenterID{l.A, l.B}, RTT: cluster.Duration(l.RTT), Jitter: cluster.Duration(l.Jitter),
-			Bandwidth: l.Bandwidth, Cut: l.CutAB || l.CutBA,
-		})
-	}
-	return s, nil
+		Members: members, Faults: network.Faults, Links: replica.Links(network.Links),
+	}, nil
 }
 
 func look(ctx context.Context, m *member, state docker.ContainerState) replica.Look {

@@ -69,14 +69,6 @@ func WithProgress(hear func(text string)) Option {
 	}
 }
 
-// widest is the world with all that the cluster may grow by.
-func (s *settings) widest() *topology.Topology {
-	if s.grown != nil {
-		return s.grown
-	}
-	return s.world
-}
-
 func settingsOf(options []Option) (settings, error) {
 	s := settings{image: DefaultImage, scale: 1, electionTimeout: DefaultElectionTimeout, progress: func(string) {}}
 	for _, o := range options {

@@ -66,8 +66,8 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 	if err := c.startBox(ctx); err != nil {
 		return err
 	}
-	c.report("the network between %d datacenters stands", len(c.settings.widest().Datacenters))
-	if err := c.form(ctx, nil, c.members()); err != nil {
+	c.report("the network between %d datacenters stands", len(c.roster.Widest().Datacenters))
+	if err := c.form(ctx, nil, c.roster.Members()); err != nil {
 		return err
 	}
 	if err := c.identify(ctx); err != nil {

@@ -13,7 +13,7 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	if err := c.form(ctx, nil, c.members()); err != nil {
+	if err := c.form(ctx, nil, c.roster.Members()); err != nil {
 		return fmt.Errorf("start cluster %s: %w", c.options.Name, err)
 	}
 	c.network.SetDelays(true)

@@ -38,7 +38,10 @@ func TestTakenPortIsReplaced(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	p := c.byName["s/A"]
+	p, err := c.roster.Member("s/A")
+	if err != nil {
+		t.Fatal(err)
+	}
 	before := p.realPort()
 	intruder, err := net.Listen("tcp4", loopback(before))
 	if err != nil {

@@ -44,7 +44,7 @@ func (c *Cluster) routerCommand(p *process) (*exec.Cmd, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("find own executable: %w", err)
 	}
-	core, err := c.process(memberName(cluster.RouterCore, p.DC))
+	core, err := c.roster.Member(memberName(cluster.RouterCore, p.DC))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -81,5 +81,5 @@ func serverArguments(p *process) []string {
 
 // configServers is the config set in the form that routers take: "config/host:port,host:port".
 func (c *Cluster) configServers() string {
-	return cluster.ConfigSet + "/" + replica.Hosts(c.members(), cluster.ConfigSet)
+	return cluster.ConfigSet + "/" + replica.Hosts(c.roster.Members(), cluster.ConfigSet)
 }

@@ -21,23 +21,18 @@ func (c *Cluster) Grow(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	c.growing.Lock()
-	defer c.growing.Unlock()
-	if c.Topology() == c.options.Grown {
-		return nil
-	}
-	c.present.Store(int32(len(c.processes)))
-	if err := c.form(ctx, c.processes[:c.first], c.processes[c.first:]); err != nil {
-		return fmt.Errorf("grow cluster %s: %w", c.Name(), err)
-	}
-	encoded, err := c.options.Grown.Marshal()
-	if err != nil {
-		return fmt.Errorf("record topology: %w", err)
-	}
-	c.topology.Store(c.options.Grown)
-	c.mu.Lock()
-	c.state.Topology = string(encoded)
-	c.mu.Unlock()
-	c.report("grown")
-	return c.saveState()
+	return c.roster.Grow(func(old, fresh []*process) error {
+		if err := c.form(ctx, old, fresh); err != nil {
+			return fmt.Errorf("grow cluster %s: %w", c.Name(), err)
+		}
+		encoded, err := c.options.Grown.Marshal()
+		if err != nil {
+			return fmt.Errorf("record topology: %w", err)
+		}
+		c.mu.Lock()
+		c.state.Topology = string(encoded)
+		c.mu.Unlock()
+		c.report("grown")
+		return c.saveState()
+	})
 }

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
@@ -30,13 +28,7 @@ type Cluster struct {
 	security *security
 	started  time.Time
 
-	// processes are in the order of the layout: first those that the cluster starts with, then those that it grows by.
-	processes []*process
-	byName    map[string]*process
-	first     int          // how many of them the cluster starts with
-	present   atomic.Int32 // how many of them belong to the cluster by now
-	growing   sync.Mutex   // one call of Grow at a time
-	topology  atomic.Pointer[topology.Topology]
+	roster *replica.Roster[*process]
 
 	// lags are the members whose replication is slowed.
 	lags replica.Lags
@@ -64,10 +56,7 @@ var _ cluster.Cluster = (*Cluster)(nil)
 func (c *Cluster) Name() string { return c.options.Name }
 
 // Topology is the declared world that the cluster was built from; after Grow it is Options.Grown.
-func (c *Cluster) Topology() *topology.Topology { return c.topology.Load() }
-
-// members are the processes that belong to the cluster.
-func (c *Cluster) members() []*process { return c.processes[:c.present.Load()] }
+func (c *Cluster) Topology() *topology.Topology { return c.roster.Topology() }
 
 // Done is closed when the cluster has been closed, by whomever: a foreground command waits for it.
 func (c *Cluster) Done() <-chan struct{} { return c.done }
@@ -101,8 +90,8 @@ func (c *Cluster) SecretMemberURI(member string) (string, error) {
 
 // Dialer dials as a client in that datacenter would: with the delays and faults of its links.
 func (c *Cluster) Dialer(dc topology.DatacenterID) (*wan.Dialer, error) {
-	if _, ok := c.Topology().Datacenter(dc); !ok {
-		return nil, cluster.UnknownDatacenter(dc, datacenterIDs(c.Topology()))
+	if err := c.roster.Datacenter(dc); err != nil {
+		return nil, err
 	}
 	return c.network.Dialer(dc), nil
 }
@@ -110,26 +99,10 @@ func (c *Cluster) Dialer(dc topology.DatacenterID) (*wan.Dialer, error) {
 // Watch counts what crosses the links and holds one of some texts; see [wan.Watch]. TLS hides it.
 func (c *Cluster) Watch(texts ...string) *wan.Watch { return c.network.Watch(texts...) }
 
-func datacenterIDs(t *topology.Topology) []topology.DatacenterID {
-	var ids []topology.DatacenterID
-	for _, dc := range t.Datacenters {
-		ids = append(ids, dc.ID)
-	}
-	return ids
-}
-
-func (c *Cluster) process(member string) (*process, error) {
-	if p, ok := c.byName[member]; ok && slices.Contains(c.members(), p) {
-		return p, nil
-	}
-	_, err := c.book().find(member)
-	return nil, err
-}
-
 // book is the address book as it is now.
 func (c *Cluster) book() book {
 	var b book
-	for _, p := range c.members() {
+	for _, p := range c.roster.Members() {
 		m := memberState{Name: p.Name, Kind: p.Kind, Shard: p.Shard, Datacenter: p.DC, Host: p.advertised(), Port: p.realPort(), Log: p.log}
 		if r := p.current(); r.alive() {
 			m.Process = r.id
@@ -165,13 +138,13 @@ func (c *Cluster) stop(ctx context.Context) error {
 	// The data goes away with the cluster, so nobody needs an orderly end, and SIGKILL cannot be ignored.
 	var problems []error
 	var all sync.WaitGroup
-	for _, p := range c.processes {
-		all.Go(func() { p.disconnect(ctx) })
+	for _, p := range c.roster.All() {
+		all.Go(func() { p.direct.Disconnect(ctx) })
 		if err := p.signalKill(); err != nil {
 			problems = append(problems, err)
 		}
 	}
-	for _, p := range c.processes {
+	for _, p := range c.roster.All() {
 		if err := p.kill(ctx); err != nil {
 			problems = append(problems, err)
 		}

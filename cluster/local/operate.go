@@ -15,7 +15,7 @@ import (
 // Kill ends a member's process with SIGKILL and returns when it is gone. Killing a dead one does nothing.
 func (c *Cluster) Kill(ctx context.Context, member string) error {
 	return c.operate(ctx, member, func(ctx context.Context, p *process) error {
-		p.disconnect(ctx)
+		p.direct.Disconnect(ctx)
 		if err := p.kill(ctx); err != nil {
 			return err
 		}
@@ -40,7 +40,7 @@ func (c *Cluster) Start(ctx context.Context, member string) error {
 			}
 			return c.awaitWork(ctx, p)
 		}
-		p.disconnect(ctx) // the client of the former life would wait for its next heartbeat
+		p.direct.Disconnect(ctx) // the client of the former life would wait for its next heartbeat
 		r, err := c.launch(p)
 		if err != nil {
 			return err
@@ -134,7 +134,7 @@ func (c *Cluster) delayFetches(_ context.Context, member string, by time.Duratio
 }
 
 func (c *Cluster) operate(ctx context.Context, member string, do func(context.Context, *process) error) error {
-	p, err := c.process(member)
+	p, err := c.roster.Member(member)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	psnet "github.com/shirou/gopsutil/v4/net"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
@@ -34,9 +33,10 @@ type process struct {
 	// host is the advertised address: the WAN front of members, the real port of routers and cores.
 	host string // guarded by mu
 	// port is the real port on 127.0.0.1. Once the process has listened it stays the same, over restarts too.
-	port   int           // guarded by mu
-	run    *run          // guarded by mu; nil before the first start
-	client *mongo.Client // guarded by mu; direct, made when first needed
+	port int  // guarded by mu
+	run  *run // guarded by mu; nil before the first start
+
+	direct replica.Direct
 }
 
 // A run is one life of a process.

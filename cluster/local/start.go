@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/cluster/internal/replica"
+	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
 
@@ -52,11 +54,8 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 	}
 	c := &Cluster{
 		options: o, dir: dir, lock: lock, started: began,
-		forker: newForker(), byName: map[string]*process{}, done: make(chan struct{}),
+		forker: newForker(), roster: replica.NewRoster[*process](o.Topology, o.Grown, first), done: make(chan struct{}),
 	}
-	c.first = first
-	c.present.Store(int32(first))
-	c.topology.Store(o.Topology)
 	c.life, c.endLife = context.WithCancelCause(context.Background())
 	defer func() {
 		if err != nil {
@@ -77,7 +76,7 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 	if c.security, err = newSecurity(o, nodes, filepath.Join(c.dir, "secrets")); err != nil {
 		return nil, err
 	}
-	if c.network, err = newNetwork(o); err != nil {
+	if c.network, err = newNetwork(c.roster.Widest(), o.WANScale); err != nil {
 		return nil, err
 	}
 	c.lags.Delay = c.delayFetches
@@ -104,12 +103,8 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 	return c, c.saveState()
 }
 
-func newNetwork(o Options) (*wan.Network, error) {
-	world := o.Topology
-	if o.Grown != nil {
-		world = o.Grown
-	}
-	network, err := wan.New(wan.Options{Datacenters: datacenterIDs(world), Links: world.Links, Scale: o.WANScale})
+func newNetwork(world *topology.Topology, scale float64) (*wan.Network, error) {
+	network, err := wan.New(wan.Options{Datacenters: replica.Datacenters(world), Links: world.Links, Scale: scale})
 	if err != nil {
 		return nil, fmt.Errorf("emulate network: %w", err)
 	}
@@ -125,8 +120,7 @@ func (c *Cluster) addProcess(n node) error {
 		return err
 	}
 	p.port, p.host = port, loopback(port)
-	c.processes = append(c.processes, p) // from here on Close gives the port back
-	c.byName[n.Name] = p
+	c.roster.Add(p) // from here on Close gives the port back
 	c.lags.Members = append(c.lags.Members, p)
 	if n.Kind == kindRouter || n.Kind == kindCore {
 		return nil // only their own datacenter talks to them

@@ -3,12 +3,10 @@ package local
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
-	"github.com/geoshard/geoshard/topology"
 )
 
 // answerWithin is how long a status waits for one member.
@@ -21,13 +19,7 @@ func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 		return cluster.Status{}, err
 	}
 	defer end()
-	members := c.members()
-	looks := make([]replica.Look, len(members))
-	var all sync.WaitGroup
-	for i, p := range members {
-		all.Go(func() { looks[i] = p.look(ctx) })
-	}
-	all.Wait()
+	members := c.roster.LookAt(func(p *process) replica.Look { return p.look(ctx) })
 	if err := ctx.Err(); err != nil {
 		return cluster.Status{}, fmt.Errorf("ask members of %s: %w", c.Name(), context.Cause(ctx))
 	}
@@ -35,7 +27,7 @@ func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 		Name: c.Name(), Taken: time.Now().UTC(), Started: c.started.UTC(),
 		ServerVersion: c.options.Tools.Version, QueryRouter: queryRouter(c.options.Tools),
 		Access:  c.security.access(queryRouter(c.options.Tools)),
-		Members: replica.WithLags(looks), Links: c.links(),
+		Members: members, Links: replica.Links(c.network.Links()),
 	}
 	for _, f := range c.network.Faults() {
 		s.Faults = append(s.Faults, f.String())
@@ -72,15 +64,4 @@ func (p *process) whyDown(r *run) string {
 	default:
 		return fmt.Sprintf("ended by itself: %v; see %s", r.err, p.log)
 	}
-}
-
-func (c *Cluster) links() []cluster.Link {
-	var links []cluster.Link
-	for _, l := range c.network.Links() {
-		links = append(links, cluster.Link{
-			Between: [2]topology.DatacenterID{l.A, l.B}, RTT: cluster.Duration(l.RTT), Jitter: cluster.Duration(l.Jitter),
-			Bandwidth: l.Bandwidth, Cut: l.CutAB || l.CutBA,
-		})
-	}
-	return links
 }

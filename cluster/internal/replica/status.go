@@ -111,8 +111,8 @@ func stateFrom(err error, working bool) (cluster.State, string) {
 	}
 }
 
-// WithLags compares the members of each shard with the newest operation of their primary.
-func WithLags(looks []Look) []cluster.Member {
+// withLags compares the members of each shard with the newest operation of their primary.
+func withLags(looks []Look) []cluster.Member {
 	newest := map[string]time.Time{}
 	for _, l := range looks {
 		if l.Member.Role == cluster.RolePrimary && l.Applied.After(newest[string(l.Member.Shard)]) {
