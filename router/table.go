@@ -124,8 +124,8 @@ func (t *Table) distances(w *topology.Topology) {
 			t.located = t.located.With(t.DC(dc.ID))
 		}
 	}
-	for code, at := range countryPoints {
-		t.country[countryIndex(code)].at, t.country[countryIndex(code)].known = pointAt(float64(at[0]), float64(at[1])), true
+	for code, at := range countryPoints() {
+		t.country[countryIndex(code)].at, t.country[countryIndex(code)].known = at, true
 	}
 	for _, dc := range w.Datacenters {
 		for _, code := range dc.Countries {
