@@ -5,7 +5,30 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-// A book lists the members of a cluster with their addresses, for the supervisor and for those who attach to it alike.
+// addresses tell where the members of a cluster are, and what it takes to be let in: to the supervisor and to those who attach to it alike.
+type addresses func() (book, *security)
+
+// URI is the connection string of a datacenter's query router, for that datacenter's clients. It holds no password: see SecretURI.
+func (a addresses) URI(dc topology.DatacenterID) (string, error) { return a.uri(dc, false) }
+
+// SecretURI is URI with AdminUser and its password, where the cluster has users. Do not log it.
+func (a addresses) SecretURI(dc topology.DatacenterID) (string, error) { return a.uri(dc, true) }
+
+// MemberURI is the connection string of exactly one member, by its advertised address, or topology.ErrUnknownMember. Clients that
+// are to feel the WAN connect with the Dialer of their datacenter.
+func (a addresses) MemberURI(member string) (string, error) { return a.memberURI(member, false) }
+
+// SecretMemberURI is MemberURI with AdminUser and its password, where the cluster has users. Arbiters know no users. Do not log it.
+func (a addresses) SecretMemberURI(member string) (string, error) { return a.memberURI(member, true) }
+
+// LogPath returns the path of a member's log file, or topology.ErrUnknownMember.
+func (a addresses) LogPath(member string) (string, error) {
+	b, _ := a()
+	m, err := b.find(member)
+	return m.Log, err
+}
+
+// A book lists the members of a cluster with their addresses.
 type book []memberState
 
 func (b book) find(member string) (memberState, error) {
@@ -19,7 +42,8 @@ func (b book) find(member string) (memberState, error) {
 	return memberState{}, cluster.UnknownMember(member, names)
 }
 
-func (b book) uri(dc topology.DatacenterID, s *security, secrets bool) (string, error) {
+func (a addresses) uri(dc topology.DatacenterID, secrets bool) (string, error) {
+	b, s := a()
 	var known []topology.DatacenterID
 	for _, m := range b {
 		if m.Kind != kindRouter {
@@ -33,15 +57,11 @@ func (b book) uri(dc topology.DatacenterID, s *security, secrets bool) (string, 
 	return "", cluster.UnknownDatacenter(dc, known)
 }
 
-func (b book) memberURI(member string, s *security, secrets bool) (string, error) {
+func (a addresses) memberURI(member string, secrets bool) (string, error) {
+	b, s := a()
 	m, err := b.find(member)
 	if err != nil {
 		return "", err
 	}
 	return s.uri(m.Host, true, secrets), nil
-}
-
-func (b book) logPath(member string) (string, error) {
-	m, err := b.find(member)
-	return m.Log, err
 }

@@ -135,11 +135,12 @@ func lookUp(d bson.D, key string) any {
 
 func TestBookFindsByName(t *testing.T) {
 	b := book{{Name: "nyc/NYC", Host: "127.0.0.1:1", Log: "nyc.log"}, {Name: "router/NYC", Kind: kindRouter, Datacenter: "NYC", Host: "127.0.0.1:2"}}
-	uri, err := b.uri("NYC", nil, false)
+	a := addresses(func() (book, *security) { return b, nil })
+	uri, err := a.URI("NYC")
 	if diff := cmp.Diff("mongodb://127.0.0.1:2/", uri); diff != "" || err != nil {
 		t.Errorf("uri: %v\n%s", err, diff)
 	}
-	member, err := b.memberURI("nyc/NYC", nil, false)
+	member, err := a.MemberURI("nyc/NYC")
 	if diff := cmp.Diff("mongodb://127.0.0.1:1/?directConnection=true", member); diff != "" || err != nil {
 		t.Errorf("memberURI: %v\n%s", err, diff)
 	}

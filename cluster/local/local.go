@@ -17,6 +17,7 @@ import (
 
 // A Cluster is a running cluster whose supervisor is this process. It is safe for concurrent use.
 type Cluster struct {
+	addresses
 	options Options
 	dir     string
 	mark    *mark // of dir; nil until it is ours
@@ -64,30 +65,6 @@ func (c *Cluster) Done() <-chan struct{} { return c.done }
 // Dir is the cluster's directory: state file, data and logs.
 func (c *Cluster) Dir() string { return c.dir }
 
-// LogPath returns the path of a member's log file, or topology.ErrUnknownMember.
-func (c *Cluster) LogPath(member string) (string, error) { return c.book().logPath(member) }
-
-// URI is the connection string of a datacenter's query router, for that datacenter's clients. It holds no password: see SecretURI.
-func (c *Cluster) URI(dc topology.DatacenterID) (string, error) {
-	return c.book().uri(dc, c.security, false)
-}
-
-// SecretURI is URI with AdminUser and its password, where the cluster has users. Do not log it.
-func (c *Cluster) SecretURI(dc topology.DatacenterID) (string, error) {
-	return c.book().uri(dc, c.security, true)
-}
-
-// MemberURI is the connection string of exactly one member, by its advertised address, or topology.ErrUnknownMember. Clients that
-// are to feel the WAN connect with the Dialer of their datacenter.
-func (c *Cluster) MemberURI(member string) (string, error) {
-	return c.book().memberURI(member, c.security, false)
-}
-
-// SecretMemberURI is MemberURI with AdminUser and its password, where the cluster has users. Arbiters know no users. Do not log it.
-func (c *Cluster) SecretMemberURI(member string) (string, error) {
-	return c.book().memberURI(member, c.security, true)
-}
-
 // Dialer dials as a client in that datacenter would: with the delays and faults of its links.
 func (c *Cluster) Dialer(dc topology.DatacenterID) (*wan.Dialer, error) {
 	if err := c.roster.Datacenter(dc); err != nil {
@@ -99,8 +76,8 @@ func (c *Cluster) Dialer(dc topology.DatacenterID) (*wan.Dialer, error) {
 // Watch counts what crosses the links and holds one of some texts; see [wan.Watch]. TLS hides it.
 func (c *Cluster) Watch(texts ...string) *wan.Watch { return c.network.Watch(texts...) }
 
-// book is the address book as it is now.
-func (c *Cluster) book() book {
+// members is the address book as it is now.
+func (c *Cluster) members() book {
 	var b book
 	for _, p := range c.roster.Members() {
 		m := memberState{Name: p.Name, Kind: p.Kind, Shard: p.Shard, Datacenter: p.DC, Host: p.advertised(), Port: p.realPort(), Log: p.log}
@@ -117,7 +94,7 @@ func (c *Cluster) saveState() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state.Ready = c.ready
-	c.state.Members = c.book()
+	c.state.Members = c.members()
 	return c.state.write(c.dir)
 }
 

@@ -20,6 +20,7 @@ import (
 
 // A Remote is a cluster whose supervisor is another process. It is safe for concurrent use.
 type Remote struct {
+	addresses
 	root, name string
 	client     *http.Client
 	last       atomic.Pointer[seen]
@@ -66,6 +67,7 @@ func attach(name, dir string) (*Remote, error) {
 		// No keep-alive: a Remote has no Close of its own, so it must not hold connections.
 		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	}
+	r.addresses = func() (book, *security) { return r.seen().Members, r.seen().Security }
 	if err := r.read(); err != nil {
 		return nil, err
 	}
@@ -109,29 +111,6 @@ func (r *Remote) Topology() *topology.Topology { return r.seen().topology }
 
 // Dir is the cluster's directory: state file, data and logs.
 func (r *Remote) Dir() string { return filepath.Join(r.root, r.name) }
-
-// URI is the connection string of a datacenter's query router, for that datacenter's clients.
-func (r *Remote) URI(dc topology.DatacenterID) (string, error) {
-	return r.seen().Members.uri(dc, r.seen().Security, false)
-}
-
-// SecretURI is URI with a user and its password; see Cluster.SecretURI.
-func (r *Remote) SecretURI(dc topology.DatacenterID) (string, error) {
-	return r.seen().Members.uri(dc, r.seen().Security, true)
-}
-
-// MemberURI is the connection string of exactly one member, by its advertised address.
-func (r *Remote) MemberURI(member string) (string, error) {
-	return r.seen().Members.memberURI(member, r.seen().Security, false)
-}
-
-// SecretMemberURI is MemberURI with a user and its password; see Cluster.SecretMemberURI.
-func (r *Remote) SecretMemberURI(member string) (string, error) {
-	return r.seen().Members.memberURI(member, r.seen().Security, true)
-}
-
-// LogPath returns the path of a member's log file.
-func (r *Remote) LogPath(member string) (string, error) { return r.seen().Members.logPath(member) }
 
 // Dialer dials as a client in that datacenter would: with the delays and faults of its links.
 func (r *Remote) Dialer(ctx context.Context, dc topology.DatacenterID) (*wan.Dialer, error) {

@@ -56,6 +56,7 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 		options: o, dir: dir, lock: lock, started: began,
 		forker: newForker(), roster: replica.NewRoster[*process](o.Topology, o.Grown, first), done: make(chan struct{}),
 	}
+	c.addresses = func() (book, *security) { return c.members(), c.security }
 	c.life, c.endLife = context.WithCancelCause(context.Background())
 	defer func() {
 		if err != nil {
