@@ -103,9 +103,7 @@ func (t *Table) places(w *topology.Topology) {
 			t.serving = t.serving.With(t.DC(dc.ID))
 		}
 	}
-	for _, s := range w.Shards {
-		t.shards = append(t.shards, s.ID)
-	}
+	t.shards = w.ShardIDs()
 }
 
 // distances keeps the declared round trips and the positions.

@@ -103,19 +103,11 @@ func each[T, U any](items []T, to func(T) U) []U {
 	return list
 }
 
-func (c *checker) datacenterIDs() []DatacenterID {
-	return each(c.Datacenters, func(d Datacenter) DatacenterID { return d.ID })
-}
-
-func (c *checker) shardIDs() []ShardID { return each(c.Shards, func(s Shard) ShardID { return s.ID }) }
-
-func (c *checker) zoneIDs() []ZoneID { return each(c.Zones, func(z Zone) ZoneID { return z.ID }) }
-
 // knownDatacenter reports a datacenter that is not declared.
 func (c *checker) knownDatacenter(path string, id DatacenterID) bool {
 	_, ok := c.Datacenter(id)
 	if !ok {
-		unknown(c, path, "datacenter", id, c.datacenterIDs())
+		unknown(c, path, "datacenter", id, c.DatacenterIDs())
 	}
 	return ok
 }
@@ -123,7 +115,7 @@ func (c *checker) knownDatacenter(path string, id DatacenterID) bool {
 // knownZone reports a zone that is not declared.
 func (c *checker) knownZone(path string, id ZoneID) {
 	if _, ok := c.Zone(id); !ok {
-		unknown(c, path, "zone", id, c.zoneIDs())
+		unknown(c, path, "zone", id, c.ZoneIDs())
 	}
 }
 

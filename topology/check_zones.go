@@ -40,7 +40,7 @@ func (c *checker) zone(path string, zone Zone) {
 	for i, id := range zone.Shards {
 		path := fmt.Sprintf("%s.shards[%d]", path, i)
 		if _, ok := c.Shard(id); !ok {
-			unknown(c, path, "shard", id, c.shardIDs())
+			unknown(c, path, "shard", id, c.ShardIDs())
 		} else if slices.Contains(zone.Shards[:i], id) {
 			c.errorf(path, "keep one of them", "shard %s comes twice", id)
 		}

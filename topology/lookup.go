@@ -6,6 +6,17 @@ import (
 	"time"
 )
 
+// DatacenterIDs lists the datacenters, in the order of the file.
+func (t *Topology) DatacenterIDs() []DatacenterID {
+	return each(t.Datacenters, func(d Datacenter) DatacenterID { return d.ID })
+}
+
+// ShardIDs lists the shards, in the order of the file.
+func (t *Topology) ShardIDs() []ShardID { return each(t.Shards, func(s Shard) ShardID { return s.ID }) }
+
+// ZoneIDs lists the zones, in the order of the file.
+func (t *Topology) ZoneIDs() []ZoneID { return each(t.Zones, func(z Zone) ZoneID { return z.ID }) }
+
 // Datacenter returns the datacenter with that ID.
 func (t *Topology) Datacenter(id DatacenterID) (Datacenter, bool) {
 	return find(t.Datacenters, func(d Datacenter) bool { return d.ID == id })

@@ -105,7 +105,7 @@ func (c *Cluster) Network(dc topology.DatacenterID) (string, error) {
 	if n, ok := c.networks[dc]; ok {
 		return n.name, nil
 	}
-	return "", cluster.UnknownDatacenter(dc, replica.Datacenters(c.Topology()))
+	return "", cluster.UnknownDatacenter(dc, c.Topology().DatacenterIDs())
 }
 
 // MemberURI is the connection string of exactly one member, for clients on this machine, or topology.ErrUnknownMember.

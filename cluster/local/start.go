@@ -105,7 +105,7 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 }
 
 func newNetwork(world *topology.Topology, scale float64) (*wan.Network, error) {
-	network, err := wan.New(wan.Options{Datacenters: replica.Datacenters(world), Links: world.Links, Scale: scale})
+	network, err := wan.New(wan.Options{Datacenters: world.DatacenterIDs(), Links: world.Links, Scale: scale})
 	if err != nil {
 		return nil, fmt.Errorf("emulate network: %w", err)
 	}

@@ -76,14 +76,17 @@ func memberNames(t *topology.Topology) []string {
 	return names
 }
 
-// datacenterNames lists the datacenters of a topology.
-func datacenterNames(t *topology.Topology) []string {
-	names := make([]string, len(t.Datacenters))
-	for i, dc := range t.Datacenters {
-		names[i] = string(dc.ID)
+// words are names as texts.
+func words[S ~string](names []S) []string {
+	texts := make([]string, len(names))
+	for i, n := range names {
+		texts[i] = string(n)
 	}
-	return names
+	return texts
 }
+
+// datacenterNames lists the datacenters of a topology.
+func datacenterNames(t *topology.Topology) []string { return words(t.DatacenterIDs()) }
 
 // complete completes the first arguments, up to a number, with names of the running cluster. Without one there is nothing to offer.
 func complete(arguments int, names func(*topology.Topology) []string) cobra.CompletionFunc {

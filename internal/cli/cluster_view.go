@@ -30,15 +30,7 @@ type connection struct {
 }
 
 func newStatusView(status cluster.Status, t *topology.Topology) statusView {
-	v := statusView{Status: status}
-	for _, dc := range t.Datacenters {
-		v.datacenters = append(v.datacenters, dc.ID)
-	}
-	for _, shard := range t.Shards {
-		v.rows = append(v.rows, string(shard.ID))
-	}
-	v.rows = append(v.rows, cluster.ConfigSet, cluster.Router)
-	return v
+	return statusView{Status: status, datacenters: t.DatacenterIDs(), rows: append(words(t.ShardIDs()), cluster.ConfigSet, cluster.Router)}
 }
 
 func (v statusView) text(w io.Writer, s styles) {

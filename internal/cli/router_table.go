@@ -117,10 +117,4 @@ func (v routerTable) text(w io.Writer, s styles) {
 	fmt.Fprintf(w, "\n%s", grid(s, rows))
 }
 
-func joined[S ~string](names []S) string {
-	words := make([]string, len(names))
-	for i, n := range names {
-		words[i] = string(n)
-	}
-	return strings.Join(words, " ")
-}
+func joined[S ~string](names []S) string { return strings.Join(words(names), " ") }

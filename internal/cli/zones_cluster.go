@@ -200,13 +200,7 @@ func completeWorld(f *clusterFlags, arguments int, names func(*topology.Topology
 }
 
 // zoneNames lists the zones of a topology.
-func zoneNames(t *topology.Topology) []string {
-	names := make([]string, len(t.Zones))
-	for i, zone := range t.Zones {
-		names[i] = string(zone.ID)
-	}
-	return names
-}
+func zoneNames(t *topology.Topology) []string { return words(t.ZoneIDs()) }
 
 // declared lists the names of namespaces, patterns too.
 func declared(namespaces []topology.Namespace) []string {

@@ -148,11 +148,7 @@ func datacenterList(dcs []topology.DatacenterID) string {
 	if len(dcs) == 0 {
 		return "none"
 	}
-	names := make([]string, len(dcs))
-	for i, dc := range dcs {
-		names[i] = string(dc)
-	}
-	return strings.Join(names, ", ")
+	return strings.Join(words(dcs), ", ")
 }
 
 func bytesOf(n int64) string { return units.HumanSize(float64(n)) }

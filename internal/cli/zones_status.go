@@ -62,10 +62,7 @@ func (v zoneStatus) text(w io.Writer, s styles) {
 
 // zones has a row for each shard and a column for each zone.
 func (v zoneStatus) zones(s styles) string {
-	var names []topology.ZoneID
-	for _, zone := range v.world.Zones {
-		names = append(names, zone.ID)
-	}
+	names := v.world.ZoneIDs()
 	for _, shard := range v.State.Shards {
 		for _, zone := range shard.Zones {
 			if !slices.Contains(names, zone) {

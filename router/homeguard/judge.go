@@ -187,9 +187,7 @@ func (j *judge) judgement(touched []topology.ZoneID, verdict Verdict, r reach) *
 	out := &Judgement{Verdict: verdict}
 	for _, zone := range touched {
 		if zone == gap {
-			for _, s := range j.world.Shards {
-				out.Shards = append(out.Shards, s.ID)
-			}
+			out.Shards = append(out.Shards, j.world.ShardIDs()...)
 			if verdict == VerdictUnknown && len(touched) == 1 {
 				out.Verdict = VerdictUnplaced
 			}

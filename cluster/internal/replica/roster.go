@@ -82,16 +82,7 @@ func (r *Roster[M]) Datacenter(dc topology.DatacenterID) error {
 	if _, ok := r.Topology().Datacenter(dc); ok {
 		return nil
 	}
-	return cluster.UnknownDatacenter(dc, Datacenters(r.Topology()))
-}
-
-// Datacenters lists those of a world.
-func Datacenters(world *topology.Topology) []topology.DatacenterID {
-	var ids []topology.DatacenterID
-	for _, dc := range world.Datacenters {
-		ids = append(ids, dc.ID)
-	}
-	return ids
+	return cluster.UnknownDatacenter(dc, r.Topology().DatacenterIDs())
 }
 
 // Grow lets form make the members that the cluster grows by part of it. It does nothing once that has been done; what failed may be repeated. One call goes on at a time.
