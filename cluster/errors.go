@@ -3,7 +3,6 @@ package cluster
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/spelling"
@@ -38,16 +37,12 @@ func UnknownMember(name string, known []string) error {
 
 // UnknownDatacenter returns a topology.ErrUnknownDatacenter for dc whose hint is the nearest of the known names.
 func UnknownDatacenter(dc topology.DatacenterID, known []topology.DatacenterID) error {
-	names := make([]string, len(known))
-	for i, k := range known {
-		names[i] = string(k)
-	}
-	return unknown(topology.ErrUnknownDatacenter, string(dc), names)
+	return unknown(topology.ErrUnknownDatacenter, dc, known)
 }
 
-func unknown(sentinel error, name string, known []string) error {
-	help := "known are " + strings.Join(known, ", ")
-	if best := spelling.Nearest(name, known); best != "" {
+func unknown[S ~string](sentinel error, name S, known []S) error {
+	help := "known are " + spelling.List(known)
+	if best := spelling.Nearest(string(name), known); best != "" {
 		help = fmt.Sprintf("did you mean %q? %s", best, help)
 	}
 	return hint.New(fmt.Errorf("%w %q", sentinel, name), help)

@@ -38,9 +38,4 @@ func (e *UnknownPresetError) Error() string {
 }
 
 // Hint is the nearest preset, or empty.
-func (e *UnknownPresetError) Hint() string {
-	if near := spelling.Nearest(e.Preset, names); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
-	}
-	return ""
-}
+func (e *UnknownPresetError) Hint() string { return spelling.Hint(e.Preset, names, "") }

@@ -161,9 +161,6 @@ func Lookup(name string) (Profile, error) {
 	if i := slices.IndexFunc(named, func(p Profile) bool { return p.Name == name }); i >= 0 {
 		return named[i], nil
 	}
-	help := "the profiles are " + strings.Join(Names(), ", ")
-	if near := spelling.Nearest(name, Names()); near != "" {
-		help = fmt.Sprintf("did you mean %q?", near)
-	}
+	help := spelling.Hint(name, Names(), "the profiles are "+strings.Join(Names(), ", "))
 	return Profile{}, hint.New(fmt.Errorf("%w %q", ErrUnknownProfile, name), help)
 }

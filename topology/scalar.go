@@ -12,6 +12,8 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/geoshard/geoshard/internal/spelling"
 )
 
 // A form is how values of one type are read and written, where it is not what their kind or their tags say. Read says whether it could.
@@ -61,7 +63,7 @@ func (v value) named(want string, known []string, to encoding.TextUnmarshaler) {
 		return
 	}
 	if err := to.UnmarshalText([]byte(text)); err != nil {
-		v.report(err.Error(), didYouMeanOnly(text, known))
+		v.report(err.Error(), spelling.Hint(text, known, ""))
 	}
 }
 
@@ -123,7 +125,7 @@ func readOrder(v value, f *KeyField) bool {
 		}
 	case *ast.StringNode:
 		if f.Hashed = n.Value == "hashed"; !f.Hashed {
-			v.report(fmt.Sprintf("want 1 or hashed, got %q", excerpt(n.Value)), didYouMeanOnly(n.Value, []string{"hashed"}))
+			v.report(fmt.Sprintf("want 1 or hashed, got %q", excerpt(n.Value)), spelling.Hint(n.Value, []string{"hashed"}, ""))
 		}
 	default:
 		v.want("1 or hashed")

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -146,11 +147,7 @@ func (n *Network) checkPlaces(dcs []topology.DatacenterID) error {
 func (n *Network) index(dc topology.DatacenterID) int { return slices.Index(n.now.datacenters, dc) }
 
 func (n *Network) unknownDatacenter(dc topology.DatacenterID) error {
-	var known []string
-	for _, k := range n.now.datacenters {
-		known = append(known, string(k))
-	}
-	return &UnknownError{Kind: topology.ErrUnknownDatacenter, Name: string(dc), Known: known}
+	return &UnknownError{Kind: topology.ErrUnknownDatacenter, Name: string(dc), Known: spelling.Texts(n.now.datacenters)}
 }
 
 // Apply brings a fault about; when it returns, every link obeys it. Applying a fault twice is applying it once; one that disturbs the

@@ -9,6 +9,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -76,17 +77,8 @@ func memberNames(t *topology.Topology) []string {
 	return names
 }
 
-// words are names as texts.
-func words[S ~string](names []S) []string {
-	texts := make([]string, len(names))
-	for i, n := range names {
-		texts[i] = string(n)
-	}
-	return texts
-}
-
 // datacenterNames lists the datacenters of a topology.
-func datacenterNames(t *topology.Topology) []string { return words(t.DatacenterIDs()) }
+func datacenterNames(t *topology.Topology) []string { return spelling.Texts(t.DatacenterIDs()) }
 
 // complete completes the first arguments, up to a number, with names of the running cluster. Without one there is nothing to offer.
 func complete(arguments int, names func(*topology.Topology) []string) cobra.CompletionFunc {

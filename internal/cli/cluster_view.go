@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/lipgloss/table"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -30,7 +31,7 @@ type connection struct {
 }
 
 func newStatusView(status cluster.Status, t *topology.Topology) statusView {
-	return statusView{Status: status, datacenters: t.DatacenterIDs(), rows: append(words(t.ShardIDs()), cluster.ConfigSet, cluster.Router)}
+	return statusView{Status: status, datacenters: t.DatacenterIDs(), rows: append(spelling.Texts(t.ShardIDs()), cluster.ConfigSet, cluster.Router)}
 }
 
 func (v statusView) text(w io.Writer, s styles) {

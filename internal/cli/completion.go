@@ -34,11 +34,7 @@ the topology, and, while a cluster runs, its members.`,
 			case "powershell":
 				return root.GenPowerShellCompletionWithDesc(env.stdout)
 			}
-			help := "the shells are bash, zsh, fish and powershell"
-			if near := spelling.Nearest(args[0], shells); near != "" {
-				help = fmt.Sprintf("did you mean %q?", near)
-			}
-			return hint.New(fmt.Errorf("unknown shell %q", args[0]), help)
+			return hint.New(fmt.Errorf("unknown shell %q", args[0]), spelling.Hint(args[0], shells, "the shells are bash, zsh, fish and powershell"))
 		},
 	}
 }

@@ -169,11 +169,7 @@ func knownDatacenter(t *router.Table, flag, name string) (router.DC, error) {
 	for _, known := range t.DCs() {
 		names = append(names, t.Datacenter(known))
 	}
-	help := "the datacenters are " + joined(names)
-	if near := spelling.Nearest(name, names); near != "" {
-		help = fmt.Sprintf("did you mean %q?", near)
-	}
-	return router.NoDC, hint.New(fmt.Errorf("%s: unknown datacenter %q", flag, name), help)
+	return router.NoDC, hint.New(fmt.Errorf("%s: unknown datacenter %q", flag, name), spelling.Hint(name, names, "the datacenters are "+joined(names)))
 }
 
 // A routed is what router decide shows.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -117,4 +118,4 @@ func (v routerTable) text(w io.Writer, s styles) {
 	fmt.Fprintf(w, "\n%s", grid(s, rows))
 }
 
-func joined[S ~string](names []S) string { return strings.Join(words(names), " ") }
+func joined[S ~string](names []S) string { return strings.Join(spelling.Texts(names), " ") }

@@ -98,11 +98,7 @@ func (e *environment) checkSettings(root *cobra.Command, path string) error {
 		if slices.Contains(known, key) {
 			continue
 		}
-		help := "the settings are " + strings.Join(known, ", ")
-		if near := spelling.Nearest(key, known); near != "" {
-			help = fmt.Sprintf("did you mean %q?", near)
-		}
-		return hint.New(fmt.Errorf("read settings: %s: unknown setting %q", path, key), help)
+		return hint.New(fmt.Errorf("read settings: %s: unknown setting %q", path, key), spelling.Hint(key, known, "the settings are "+strings.Join(known, ", ")))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/clusterflag"
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
@@ -200,7 +201,7 @@ func completeWorld(f *clusterFlags, arguments int, names func(*topology.Topology
 }
 
 // zoneNames lists the zones of a topology.
-func zoneNames(t *topology.Topology) []string { return words(t.ZoneIDs()) }
+func zoneNames(t *topology.Topology) []string { return spelling.Texts(t.ZoneIDs()) }
 
 // declared lists the names of namespaces, patterns too.
 func declared(namespaces []topology.Namespace) []string {

@@ -12,6 +12,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/docker/go-units"
 
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -148,7 +149,7 @@ func datacenterList(dcs []topology.DatacenterID) string {
 	if len(dcs) == 0 {
 		return "none"
 	}
-	return strings.Join(words(dcs), ", ")
+	return spelling.List(dcs)
 }
 
 func bytesOf(n int64) string { return units.HumanSize(float64(n)) }

@@ -1,4 +1,7 @@
-// Package spelling guesses what a misspelt word means: the source of every "did you mean". It never corrects anything by itself.
+// Package spelling guesses what a misspelt word means, and lists the names that it could have been: the source of every "did you mean". It never corrects anything
+// by itself.
 //
-//	spelling.Nearest("LNO", []string{"NYC", "LON", "SYD"}) // "LON"
+//	known := []string{"NYC", "LON", "SYD"}
+//	spelling.Nearest("LNO", known)                          // LON
+//	spelling.Hint("LNO", known, "known: "+spelling.List(known)) // did you mean "LON"?
 package spelling

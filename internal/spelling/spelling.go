@@ -1,6 +1,9 @@
 package spelling
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Nearest returns the candidate that a misspelt word most likely means, or "": the one with the fewest edits, which are at most a
 // third of its letters. Case does not count as an edit.
@@ -17,6 +20,26 @@ func Nearest[S ~string](word string, candidates []S) S {
 		}
 	}
 	return best
+}
+
+// Hint asks whether a misspelt word means the nearest of the known ones; where none is near it is otherwise.
+func Hint[S ~string](word string, known []S, otherwise string) string {
+	if near := Nearest(word, known); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return otherwise
+}
+
+// List is names as messages list them: with commas.
+func List[S ~string](names []S) string { return strings.Join(Texts(names), ", ") }
+
+// Texts are names without their type.
+func Texts[S ~string](names []S) []string {
+	texts := make([]string, len(names))
+	for i, n := range names {
+		texts[i] = string(n)
+	}
+	return texts
 }
 
 // edits is the Damerau-Levenshtein distance with adjacent transpositions: "lno" is one slip away from "lon", not two.

@@ -3,8 +3,8 @@ package homeguard
 import (
 	"errors"
 	"fmt"
-	"strings"
 
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -41,7 +41,7 @@ func (e *Error) Hint() string {
 	const deliberately = "if it is meant, run it under homeguard.Allow"
 	switch e.Judgement.Verdict {
 	case VerdictRemote:
-		return fmt.Sprintf("send the request to %s (the router does), or read with the preference nearest; %s", list(e.Judgement.Datacenters), deliberately)
+		return fmt.Sprintf("send the request to %s (the router does), or read with the preference nearest; %s", spelling.List(e.Judgement.Datacenters), deliberately)
 	case VerdictUnplaced:
 		return fmt.Sprintf("use a value of %s that the topology gives to a zone, or declare it; %s", e.ZoneBy, deliberately)
 	default:
@@ -53,18 +53,10 @@ func (e *Error) Hint() string {
 func reason(j Judgement, zoneBy string) string {
 	switch j.Verdict {
 	case VerdictRemote:
-		return fmt.Sprintf("it touches keys that are at home in %s", list(j.Datacenters))
+		return fmt.Sprintf("it touches keys that are at home in %s", spelling.List(j.Datacenters))
 	case VerdictUnplaced:
-		return fmt.Sprintf("its %s belongs to no zone, so it may be in %s", zoneBy, list(j.Datacenters))
+		return fmt.Sprintf("its %s belongs to no zone, so it may be in %s", zoneBy, spelling.List(j.Datacenters))
 	default:
-		return fmt.Sprintf("it does not fix %s, so it asks %s", zoneBy, list(j.Datacenters))
+		return fmt.Sprintf("it does not fix %s, so it asks %s", zoneBy, spelling.List(j.Datacenters))
 	}
-}
-
-func list(dcs []topology.DatacenterID) string {
-	names := make([]string, len(dcs))
-	for i, dc := range dcs {
-		names[i] = string(dc)
-	}
-	return strings.Join(names, ", ")
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -144,7 +145,7 @@ func (g *Guard) count(ctx context.Context, c command, shape *shapeCount, j *Judg
 	}
 	if n, due := shape.warningDue(g.options.Now(), g.options.Every); due {
 		g.options.Log.WarnContext(ctx, "operation leaves its datacenter", "shape", shape.name, "here", string(g.options.Here), "verdict", j.Verdict.String(),
-			"datacenters", list(j.Datacenters), "since_last", n)
+			"datacenters", spelling.List(j.Datacenters), "since_last", n)
 	}
 }
 
