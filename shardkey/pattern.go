@@ -64,11 +64,6 @@ func (p Pattern) Fields() []string {
 	return names
 }
 
-// Hashed reports whether a field of the pattern is hashed.
-func (p Pattern) Hashed() bool {
-	return slices.ContainsFunc(p.fields, func(f keyField) bool { return f.hashed })
-}
-
 // KeyOf extracts the shard key of a full document, hashed fields already hashed. A missing field counts as null, as the
 // server has it since 4.4. The error is ErrArrayInKey or nil.
 func (p Pattern) KeyOf(doc bson.Raw) (bson.Raw, error) {
@@ -97,16 +92,6 @@ func (f keyField) append(dst []byte, value bson.RawValue) []byte {
 		return bsoncore.AppendInt64Element(dst, f.name, Hash(value))
 	}
 	return appendValue(dst, f.name, value)
-}
-
-// HasKey reports whether doc itself holds every field of the pattern, with values other than arrays.
-func (p Pattern) HasKey(doc bson.Raw) bool {
-	for _, f := range p.fields {
-		if value, ok := valueAt(doc, f.path); !ok || value.Type == bson.TypeArray {
-			return false
-		}
-	}
-	return true
 }
 
 // bound is the key with edge (MinKey or MaxKey) in every field.

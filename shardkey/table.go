@@ -113,14 +113,8 @@ func (t *Table) complete() bool {
 // Namespace is the collection's full name.
 func (t *Table) Namespace() string { return t.collection.Namespace }
 
-// UUID is the collection's uuid (BSON binary subtype 4), by which config.chunks refers to it.
-func (t *Table) UUID() bson.Binary { return t.collection.UUID }
-
 // Pattern is the collection's shard key pattern.
 func (t *Table) Pattern() Pattern { return t.pattern }
-
-// Unique reports whether the shard key is unique.
-func (t *Table) Unique() bool { return t.collection.Unique }
 
 // DefaultCollation is the collection's default collation; nil if it is the simple one.
 func (t *Table) DefaultCollation() bson.Raw {

@@ -28,9 +28,6 @@ func (v Version) Append(dst []byte) []byte {
 	return endDocument(dst, index)
 }
 
-// Raw is the version as a BSON document {e, t, v}.
-func (v Version) Raw() bson.Raw { return v.Append(nil) }
-
 // endDocument closes the document that starts at index. AppendDocumentEnd fails only if index is out of range, which it cannot be here.
 func endDocument(dst []byte, index int32) []byte {
 	dst, err := bsoncore.AppendDocumentEnd(dst, index)
