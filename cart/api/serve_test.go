@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cart"
-	"github.com/geoshard/geoshard/cart/demo"
+	"github.com/geoshard/geoshard/cart/server"
 	"github.com/geoshard/geoshard/internal/testkit"
 )
 
@@ -27,8 +27,8 @@ func TestAnInstanceRunsAndEnds(t *testing.T) {
 	defer stop()
 	ready, ended, logged := make(chan string, 1), make(chan error, 1), &buffer{}
 	go func() {
-		ended <- demo.Serve(ctx, demo.ServeOptions{
-			Target: demo.Target{URI: uri, World: running(t).Topology()}, DataCenter: "SYD", Listen: "127.0.0.1:0",
+		ended <- server.Run(ctx, server.Options{
+			Target: server.Target{URI: uri, World: running(t).Topology()}, DataCenter: "SYD", Listen: "127.0.0.1:0",
 			Log: slog.New(slog.NewJSONHandler(logged, nil)), Ready: func(address string) { ready <- address },
 		})
 	}()

@@ -20,7 +20,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/cart/api"
-	"github.com/geoshard/geoshard/cart/demo"
+	"github.com/geoshard/geoshard/cart/server"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
@@ -74,7 +74,7 @@ func open(t testing.TB, c *local.Cluster) error {
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	began := time.Now()
-	err = demo.Setup(ctx, demo.SetupOptions{Target: demo.Target{URI: uri, World: c.Topology()}})
+	err = server.Setup(ctx, server.SetupOptions{Target: server.Target{URI: uri, World: c.Topology()}})
 	t.Logf("shop ready after %s", time.Since(began).Round(time.Millisecond))
 	return err
 }

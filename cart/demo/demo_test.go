@@ -3,7 +3,6 @@ package demo_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,15 +34,6 @@ func ExampleMain() {
 	// cartdemo: listen on 0.0.0.0:8080: this address can be reached from other machines, and there is no TLS
 	// cartdemo: hint: give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS
 	// exit code 1
-}
-
-func TestAnInstanceListensHereAlone(t *testing.T) {
-	for _, address := range []string{":8080", "0.0.0.0:1", "[::]:1", "example.net:1", "192.0.2.1:1", "8080"} {
-		err := demo.Serve(t.Context(), demo.ServeOptions{DataCenter: "LON", Listen: address, Target: demo.Target{URI: "mongodb://127.0.0.1:1"}})
-		if !errors.Is(err, demo.ErrOpenToAll) {
-			t.Errorf("%s: got %v, want ErrOpenToAll", address, err)
-		}
-	}
 }
 
 // What is in the environment is not in the help, and errors quote no password.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/geoshard/geoshard/cart/server"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/internal/clusterflag"
@@ -15,7 +16,7 @@ import (
 type targetFlags struct{ topology, uri string }
 
 // add adds the flags that name the shop.
-func (f *targetFlags) add(cmd *cobra.Command, t *Target) {
+func (f *targetFlags) add(cmd *cobra.Command, t *server.Target) {
 	cmd.Flags().StringVar(&t.URI, "uri", os.Getenv("GEOSHARD_URI"), "connection string of a query router (better: GEOSHARD_URI)")
 	cmd.Flags().Lookup("uri").DefValue = "" // help does not show what is in the environment
 	cmd.Flags().StringVar(&f.uri, "uri-file", "", "file that holds the connection string")
@@ -26,7 +27,7 @@ func (f *targetFlags) add(cmd *cobra.Command, t *Target) {
 }
 
 // choose completes a target by the flags that were given. One of them wins over the environment.
-func (f *targetFlags) choose(cmd *cobra.Command, t *Target) error {
+func (f *targetFlags) choose(cmd *cobra.Command, t *server.Target) error {
 	given, err := clusterflag.Given(cmd.Flags())
 	switch given {
 	case "--name":

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/geoshard/geoshard/cart/api"
+	"github.com/geoshard/geoshard/cart/server"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/signing"
@@ -54,7 +55,7 @@ by the connection string of a query router. Give that in GEOSHARD_URI or in a fi
 }
 
 func newSetupCommand() *cobra.Command {
-	var o SetupOptions
+	var o server.SetupOptions
 	var from targetFlags
 	var dcs []string
 	cmd := &cobra.Command{
@@ -72,7 +73,7 @@ catalogue and the stock of each datacenter. What is there stays: it can be run a
 				o.DataCenters = append(o.DataCenters, topology.DatacenterID(dc))
 			}
 			o.Progress = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }
-			if err := Setup(cmd.Context(), o); err != nil {
+			if err := server.Setup(cmd.Context(), o); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), "the shop is set up")
@@ -81,12 +82,12 @@ catalogue and the stock of each datacenter. What is there stays: it can be run a
 	}
 	from.add(cmd, &o.Target)
 	cmd.Flags().StringSliceVar(&dcs, "dc", nil, "datacenters with carts (default: those of the topology that have a zone of their name)")
-	cmd.Flags().Int64Var(&o.Stock, "stock", DefaultStock, "how many of each product a datacenter begins with")
+	cmd.Flags().Int64Var(&o.Stock, "stock", server.DefaultStock, "how many of each product a datacenter begins with")
 	return cmd
 }
 
 func newServeCommand() *cobra.Command {
-	var o ServeOptions
+	var o server.Options
 	var from targetFlags
 	cmd := &cobra.Command{
 		Use:     "serve --dc DATACENTER",
@@ -105,14 +106,14 @@ func newServeCommand() *cobra.Command {
 			}
 			defer end()
 			o.Traces = traces
-			return Serve(cmd.Context(), o)
+			return server.Run(cmd.Context(), o)
 		},
 	}
 	from.add(cmd, &o.Target)
 	flags := cmd.Flags()
 	flags.StringVar((*string)(&o.DataCenter), "dc", "", "the datacenter of this instance")
 	_ = cmd.MarkFlagRequired("dc")
-	flags.StringVar(&o.Listen, "listen", DefaultListen, "address to listen on")
+	flags.StringVar(&o.Listen, "listen", server.DefaultListen, "address to listen on")
 	flags.DurationVar(&o.Timeout, "timeout", api.DefaultTimeout, "how long a request may take")
 	flags.StringVar(&o.CertFile, "tls-certificate-file", "", "certificate of this server (PEM); read again when it changes")
 	flags.StringVar(&o.KeyFile, "tls-key-file", "", "its key (PEM)")

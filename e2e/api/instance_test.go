@@ -13,7 +13,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/geoshard/geoshard/cart/demo"
+	"github.com/geoshard/geoshard/cart/server"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/internal/testkit"
@@ -52,14 +52,14 @@ func serve(t *testing.T) string {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
-	target := demo.Target{URI: uri, World: cluster.Topology()}
-	if err := demo.Setup(ctx, demo.SetupOptions{Target: target}); err != nil {
+	target := server.Target{URI: uri, World: cluster.Topology()}
+	if err := server.Setup(ctx, server.SetupOptions{Target: target}); err != nil {
 		t.Fatal(err)
 	}
 	running, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		ended <- demo.Serve(running, demo.ServeOptions{
+		ended <- server.Run(running, server.Options{
 			Target: target, DataCenter: "LON", Listen: "127.0.0.1:0", Timeout: patience, Wait: patience, Ready: func(address string) { ready <- address }})
 	}()
 	t.Cleanup(func() {

@@ -19,7 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/geoshard/geoshard/cart/api"
-	"github.com/geoshard/geoshard/cart/demo"
+	"github.com/geoshard/geoshard/cart/server"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
@@ -142,7 +142,7 @@ func (s *routedShop) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := demo.Setup(ctx, demo.SetupOptions{Target: demo.Target{URI: uri, World: s.world}, Stock: 1_000_000}); err != nil {
+	if err := server.Setup(ctx, server.SetupOptions{Target: server.Target{URI: uri, World: s.world}, Stock: 1_000_000}); err != nil {
 		return err
 	}
 	for i, dc := range places {

@@ -8,7 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/geoshard/geoshard/cart/demo"
+	"github.com/geoshard/geoshard/cart/server"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/clustertest"
@@ -100,7 +100,7 @@ func (s *openedShop) setUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	if err := demo.Setup(t.Context(), demo.SetupOptions{Target: demo.Target{URI: uri, World: s.Topology()}}); err != nil {
+	if err := server.Setup(t.Context(), server.SetupOptions{Target: server.Target{URI: uri, World: s.Topology()}}); err != nil {
 		t.Fatalf("set up the shop: %v%s", err, clustertest.Hint(err))
 	}
 	t.Logf("the shop was set up in %s", time.Since(began).Round(100*time.Millisecond))

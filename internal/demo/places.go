@@ -13,11 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/geoshard/geoshard/cart/api"
-	"github.com/geoshard/geoshard/cart/inventory"
-	"github.com/geoshard/geoshard/cart/shipping"
-	"github.com/geoshard/geoshard/cart/store"
-	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/cart/server"
 	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/router/directory"
 	"github.com/geoshard/geoshard/router/gateway"
@@ -38,21 +34,17 @@ const (
 	checkWithin = 2 * gateway.DefaultCheckWithin
 	// lookEvery is how often inventory services and shipping processes look; quicker than by default, since people watch.
 	lookEvery = 500 * time.Millisecond
-
-	readHeaderWithin = 10 * time.Second
 )
 
 // A place is one datacenter: its shop and the gateway in front of it.
 type place struct {
 	dc topology.DatacenterID
-	// shop and gate are the base URLs; front is the shop's address for other datacenters' gateways.
-	shop, gate, front      string
+	// direct and gate are the base URLs of shop and gateway; front is the shop's address for other datacenters' gateways.
+	direct, gate, front    string
 	shopListen, gateListen net.Listener
+	shop                   *server.Instance
 	gateway                *gateway.Gateway
-	store                  *store.Store
-	tokens                 *signing.Keyring // the same in all places
-	// inventory and shipping can be stopped by themselves.
-	inventory, shipping *service
+	client                 *mongo.Client
 	// marked counts the carts that the inventory service has marked.
 	marked atomic.Int64
 }
@@ -79,7 +71,7 @@ func (s *service) end(context.Context) error {
 }
 
 // listen opens the addresses of all shops and gateways: the topology names them, so they are there before it. What connects before its server runs waits.
-func (w *World) listen(ctx context.Context, links *wan.Network, declared *topology.Topology) error {
+func (w *World) listen(ctx context.Context, links *wan.Network) error {
 	on := func() (net.Listener, error) {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err == nil {
@@ -100,7 +92,7 @@ func (w *World) listen(ctx context.Context, links *wan.Network, declared *topolo
 		if p.front, err = links.Front("shop/"+string(dc), dc, address); err != nil {
 			return err
 		}
-		p.shop, p.gate = "http://"+address, "http://"+p.gateListen.Addr().String()
+		p.direct, p.gate = "http://"+address, "http://"+p.gateListen.Addr().String()
 		w.places[dc] = p
 	}
 	return nil
@@ -142,17 +134,17 @@ func (w *World) route(declared *topology.Topology) error {
 
 // open starts the shops and the gateways, and returns when each gateway serves.
 func (w *World) open(ctx context.Context, links *wan.Network) error {
-	keys, err := signing.NewOwnKeyring("demo") // its tokens and cookies end with this world
-	if err != nil {
+	var err error
+	if w.keys, err = signing.NewOwnKeyring("demo"); err != nil {
 		return err
 	}
 	for _, dc := range w.homes {
-		if err := w.openShop(w.places[dc], keys); err != nil {
+		if err := w.openShop(ctx, w.places[dc]); err != nil {
 			return fmt.Errorf("open the shop in %s: %w", dc, err)
 		}
 	}
 	for _, dc := range w.homes {
-		if err := w.openGateway(w.places[dc], keys, links); err != nil {
+		if err := w.openGateway(w.places[dc], links); err != nil {
 			return fmt.Errorf("open the gateway in %s: %w", dc, err)
 		}
 	}
@@ -165,77 +157,62 @@ func (w *World) open(ctx context.Context, links *wan.Network) error {
 	return nil
 }
 
-// client connects to the query router of a datacenter, as a program there would. It ends with the world.
-func (w *World) client(dc topology.DatacenterID, adjust func(*options.ClientOptions) *options.ClientOptions) (*mongo.Client, error) {
-	uri, err := w.cluster.URI(dc)
-	if err != nil {
-		return nil, err
-	}
-	client, err := mongo.Connect(adjust(options.Client().ApplyURI(uri).SetAppName("geoshard-demo")))
-	if err != nil {
-		return nil, err
-	}
-	w.later(client.Disconnect)
-	return client, nil
-}
-
-func (w *World) openShop(p *place, keys *signing.Keyring) error {
-	witness := consistency.NewWitness()
-	client, err := w.client(p.dc, witness.Attach)
+func (w *World) openShop(ctx context.Context, p *place) error {
+	uri, err := w.cluster.URI(p.dc)
 	if err != nil {
 		return err
 	}
-	if p.store, err = store.New(store.Options{Client: client, DataCenter: p.dc, Field: w.field}); err != nil {
-		return err
-	}
-	p.tokens = keys
-	handler, err := api.New(api.Options{Store: p.store, Witness: witness, Keys: keys, PlainHTTP: true})
+	p.shop, err = server.Open(ctx, server.Options{
+		Target: server.Target{URI: uri, World: w.topology}, DataCenter: p.dc, Listener: p.shopListen, Keys: w.keys, Drain: drainWithin, Every: lookEvery,
+		Marked: func(carts int64) { p.marked.Add(carts) },
+	})
 	if err != nil {
 		return err
 	}
-	durable, err := consistency.Lookup("durable")
-	if err != nil {
-		return err
-	}
-	goods := &inventory.Instance{Shop: p.store, Read: durable, Write: durable, Every: lookEvery, Listen: func(e inventory.Event) { p.marked.Add(e.Marked) }}
-	parcels := &shipping.Process{Carts: p.store, Profile: durable, Every: lookEvery}
-	p.inventory = launch(func(ctx context.Context) error { goods.Run(ctx); return nil })
-	p.shipping = launch(func(ctx context.Context) error { parcels.Run(ctx); return nil })
-	w.later(p.inventory.end)
-	w.later(p.shipping.end)
-	server := serve.Server{Server: &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderWithin}, On: p.shopListen}
 	w.later(launch(func(ctx context.Context) error {
-		return unless(serve.ErrUnfinished, serve.Run(ctx, drainWithin, server)) // the requests are of this process
+		return unless(serve.ErrUnfinished, p.shop.Run(ctx)) // the requests are of this process
 	}).end)
 	return nil
 }
 
-func (w *World) openGateway(p *place, keys *signing.Keyring, links *wan.Network) error {
-	client, err := w.client(p.dc, func(o *options.ClientOptions) *options.ClientOptions { return o })
+// connect connects to the query router of a place's datacenter, as a program there would. It ends with the world.
+func (w *World) connect(p *place) error {
+	uri, err := w.cluster.URI(p.dc)
 	if err != nil {
+		return err
+	}
+	if p.client, err = mongo.Connect(options.Client().ApplyURI(uri).SetAppName("geoshard-demo")); err != nil {
+		return err
+	}
+	w.later(p.client.Disconnect)
+	return nil
+}
+
+func (w *World) openGateway(p *place, links *wan.Network) error {
+	if err := w.connect(p); err != nil {
 		return err
 	}
 	members, err := w.cluster.Dialer(p.dc)
 	if err != nil {
 		return err
 	}
-	homes, err := directory.New(directory.Options{Client: client, World: w.topology, Namespace: w.topology.Router.Namespace, Here: p.dc})
+	homes, err := directory.New(directory.Options{Client: p.client, World: w.topology, Namespace: w.topology.Router.Namespace, Here: p.dc})
 	if err != nil {
 		return err
 	}
 	p.gateway, err = gateway.New(gateway.Options{
-		World: w.topology, Here: p.dc, Keys: keys, Directory: homes, Client: client, Explain: true,
+		World: w.topology, Here: p.dc, Keys: w.keys, Directory: homes, Client: p.client, Explain: true,
 		Members: func() *options.ClientOptions { return options.Client().SetDialer(members) },
 		Dial:    links.Dialer(p.dc).DialContext, CheckWithin: checkWithin,
 	})
 	if err != nil {
 		return err
 	}
-	server, err := gateway.NewServer(p.gateway, gateway.ServeOptions{Listener: p.gateListen, Drain: drainWithin})
+	front, err := gateway.NewServer(p.gateway, gateway.ServeOptions{Listener: p.gateListen, Drain: drainWithin})
 	if err != nil {
 		return err
 	}
-	running := launch(server.Serve)
+	running := launch(front.Serve)
 	w.later(func(ctx context.Context) error {
 		_ = running.end(ctx) // at most that requests did not end in time: they are of this process
 		p.gateway.Close()

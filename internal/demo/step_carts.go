@@ -55,7 +55,7 @@ func (p *play) newcomer(ctx context.Context, v visitor, from, home topology.Data
 
 // stamped reads the documents themselves: the field with the datacenter is the first of the shard key.
 func (p *play) stamped(ctx context.Context) error {
-	carts := p.world.places[p.world.center()].store.Client().Database(database).Collection("carts")
+	carts := p.world.places[p.world.center()].client.Database(database).Collection("carts")
 	wrong := 0
 	for _, b := range p.all() {
 		_, id, _ := cutHandle(b.first)

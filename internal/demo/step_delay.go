@@ -23,7 +23,7 @@ const (
 func delayed(ctx context.Context, p *play) error {
 	if p.spoilt("delay") {
 		dc := p.lost()
-		_ = p.world.places[dc].inventory.end(ctx) // it only ends by being stopped
+		p.world.places[dc].shop.StopInventory()
 		p.say("spoilt: the inventory service in %s is stopped", p.name(dc))
 	}
 	if err := p.consoles(ctx); err != nil {

@@ -20,7 +20,7 @@ import (
 func shipped(ctx context.Context, p *play) error {
 	b, within := p.hers, patience
 	if p.spoilt("shipping") {
-		_ = p.world.places[b.home].shipping.end(ctx) // it only ends by being stopped
+		p.world.places[b.home].shop.StopShipping()
 		p.say("spoilt: the shipping process in %s is stopped", p.name(b.home))
 		within = spoiltFor
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -21,12 +22,7 @@ func pretend(t *testing.T, preset string) *play {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &World{preset: preset, topology: declared, places: map[topology.DatacenterID]*place{}}
-	for _, dc := range declared.Datacenters {
-		if _, ok := declared.Zone(topology.ZoneID(dc.ID)); ok {
-			w.homes = append(w.homes, dc.ID)
-		}
-	}
+	w := &World{preset: preset, topology: declared, homes: placement.Homes(declared), places: map[topology.DatacenterID]*place{}}
 	return &play{world: w, listen: func(Event) {}, report: &Report{}, step: &StepReport{}}
 }
 

@@ -16,6 +16,8 @@ import (
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/mongobin"
+	"github.com/geoshard/geoshard/placement"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
@@ -50,7 +52,8 @@ type World struct {
 
 	cluster  *linked
 	topology *topology.Topology
-	field    string // the field of documents that names their datacenter
+	field    string           // the field of documents that names their datacenter
+	keys     *signing.Keyring // of all tokens and cookies, which end with this world
 	// homes are the datacenters with a shop, in the order of the topology.
 	homes  []topology.DatacenterID
 	places map[topology.DatacenterID]*place
@@ -80,11 +83,7 @@ func (w *World) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, dc := range declared.Datacenters {
-		if _, ok := declared.Zone(topology.ZoneID(dc.ID)); ok {
-			w.homes = append(w.homes, dc.ID)
-		}
-	}
+	w.homes = placement.Homes(declared)
 	if len(w.homes) < 2 {
 		return hint.New(fmt.Errorf("preset %s: %d datacenters have a zone of their name, and the story is about two or more", w.preset, len(w.homes)),
 			"take the preset nyc-lon-syd or us-east-west")
@@ -94,7 +93,7 @@ func (w *World) start(ctx context.Context) error {
 		return err
 	}
 	w.later(func(context.Context) error { return links.Close() })
-	if err := w.listen(ctx, links, declared); err != nil {
+	if err := w.listen(ctx, links); err != nil {
 		return err
 	}
 	if err := w.route(declared); err != nil {
@@ -152,6 +151,9 @@ func (w *World) Cluster() cluster.Cluster { return w.cluster }
 // Topology is the declared world, with the addresses of the shops and gateways that run.
 func (w *World) Topology() *topology.Topology { return w.topology }
 
+// Tokens opens the causal tokens of the shops, to show what is in them.
+func (w *World) Tokens() *signing.Keyring { return w.keys }
+
 // Preset is the preset that the world was made from.
 func (w *World) Preset() string { return w.preset }
 
@@ -169,7 +171,7 @@ func (w *World) Gateway(dc topology.DatacenterID) string {
 // Shop is the base URL of a datacenter's shop, for clients beside it; empty for a datacenter without one.
 func (w *World) Shop(dc topology.DatacenterID) string {
 	if p := w.places[dc]; p != nil {
-		return p.shop
+		return p.direct
 	}
 	return ""
 }

@@ -7,7 +7,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	shop "github.com/geoshard/geoshard/cart/demo"
+	"github.com/geoshard/geoshard/cart/server"
+	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 	"github.com/geoshard/geoshard/zones"
@@ -50,8 +51,8 @@ func (w *World) zone(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	err = shop.Setup(ctx, shop.SetupOptions{
-		Target: shop.Target{URI: uri, World: w.topology}, DataCenters: w.homes, Progress: func(text string) { w.options.Progress("apply: " + text) },
+	err = server.Setup(ctx, server.SetupOptions{
+		Target: server.Target{URI: uri, World: w.topology}, DataCenters: w.homes, Progress: func(text string) { w.options.Progress("apply: " + text) },
 	})
 	w.zoning.applied = time.Since(began)
 	return err
@@ -73,20 +74,8 @@ func (w *World) Plan(ctx context.Context) (*zones.Plan, error) {
 
 // Verify proves by documents, on every member, that each is where it belongs.
 func (w *World) Verify(ctx context.Context) (*verify.Report, error) {
-	return verify.Verify(ctx, w.places[w.center()].store.Client(), w.topology, verify.Options{ShardClient: options.Client()})
+	return verify.Verify(ctx, w.places[w.center()].client, w.topology, verify.Options{ShardClient: options.Client()})
 }
 
-// center is the datacenter with the least sum of round trips to the others.
-func (w *World) center() topology.DatacenterID {
-	best, least := w.homes[0], time.Duration(-1)
-	for _, dc := range w.homes {
-		sum := time.Duration(0)
-		for _, other := range w.homes {
-			sum += w.topology.RTT(dc, other)
-		}
-		if least < 0 || sum < least {
-			best, least = dc, sum
-		}
-	}
-	return best
-}
+// center is the datacenter from which the others are reached soonest.
+func (w *World) center() topology.DatacenterID { return w.homes[placement.Center(w.topology, w.homes)] }

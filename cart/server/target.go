@@ -1,4 +1,4 @@
-package demo
+package server
 
 import (
 	"context"
@@ -91,16 +91,6 @@ func (t Target) connect(dc topology.DatacenterID, traces trace.TracerProvider) (
 		return nil, nil, err
 	}
 	return s, witness, nil
-}
-
-// homes are the datacenters that have carts: those with a zone of their name.
-func homes(world *topology.Topology) (ids []topology.DatacenterID) {
-	for _, dc := range world.Datacenters {
-		if _, ok := world.Zone(topology.ZoneID(dc.ID)); ok {
-			ids = append(ids, dc.ID)
-		}
-	}
-	return ids
 }
 
 func names(ids []topology.DatacenterID) string {

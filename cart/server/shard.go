@@ -1,15 +1,15 @@
-package demo
+package server
 
 import (
 	"context"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/cart/store"
+	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -46,20 +46,16 @@ func shard(ctx context.Context, c *catalog.Catalog, t Target, progress func(stri
 	return err
 }
 
-// center is the shard whose home has the least sum of round trips to the homes of all shards: the servers' work of making collections goes from there.
+// center is the shard from whose home all the others are reached soonest: the servers' work of making collections goes from there.
 func center(world *topology.Topology) topology.ShardID {
-	var best topology.ShardID
-	least := time.Duration(-1)
-	for _, one := range world.Shards {
-		sum := time.Duration(0)
-		for _, other := range world.Shards {
-			sum += world.RTT(world.HomeOf(one.ID), world.HomeOf(other.ID))
-		}
-		if least < 0 || sum < least {
-			best, least = one.ID, sum
-		}
+	homes := make([]topology.DatacenterID, len(world.Shards))
+	for i, shard := range world.Shards {
+		homes[i] = world.HomeOf(shard.ID)
 	}
-	return best
+	if at := placement.Center(world, homes); at >= 0 {
+		return world.Shards[at].ID
+	}
+	return ""
 }
 
 // withShop is a topology with the shop's namespaces alone. One that the topology declares stays as it is declared.

@@ -1,4 +1,4 @@
-package demo
+package server
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
@@ -46,7 +47,7 @@ func Setup(ctx context.Context, o SetupOptions) error {
 		o.Progress = func(string) {}
 	}
 	if len(o.DataCenters) == 0 && t.World != nil {
-		o.DataCenters = homes(t.World)
+		o.DataCenters = placement.Homes(t.World)
 	}
 	if len(o.DataCenters) == 0 {
 		return hint.New(errors.New("no datacenter is known that carts could be at home in"),
