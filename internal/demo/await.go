@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
@@ -23,23 +25,19 @@ func await(ctx context.Context, within time.Duration, what string, wanted func(c
 	began := time.Now()
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	tick := time.NewTicker(pause)
-	defer tick.Stop()
-	for {
-		err := wanted(limited)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-limited.Done():
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return hint.New(fmt.Errorf("waited %s in vain for %s: %w", time.Since(began).Round(time.Second), what, err),
-				"is the machine busy with something else? a larger --election-timeout helps then")
-		case <-tick.C:
-		}
+	var last error
+	_, err := backoff.Retry(limited, func() (struct{}, error) {
+		last = wanted(limited)
+		return struct{}{}, last
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(pause)), backoff.WithMaxElapsedTime(0))
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
 	}
+	return hint.New(fmt.Errorf("waited %s in vain for %s: %w", time.Since(began).Round(time.Second), what, last),
+		"is the machine busy with something else? a larger --election-timeout helps then")
 }
 
 // awaitServing waits until a gateway passes requests on to its own shop.

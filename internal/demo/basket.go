@@ -7,10 +7,14 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -26,11 +30,14 @@ type basket struct {
 	writes        int
 }
 
-func (b *basket) path() string {
+func (b *basket) newest() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return "/v1/carts/" + b.handle
+	return b.handle
 }
+
+// idOf is the identifier in a handle: what stands behind the home.
+func idOf(handle string) string { return handle[strings.LastIndexByte(handle, '.')+1:] }
 
 // seen is the version and the token of the last write, or of a later read.
 func (b *basket) seen() (version int64, token string) {
@@ -47,21 +54,23 @@ func (b *basket) contents() map[string]int {
 }
 
 // acknowledged takes what a write has changed.
-func (b *basket) acknowledged(c cart.Cart, a answer, change func(items map[string]int)) {
+func (b *basket) acknowledged(c cart.Cart, a client.Answer, change func(items map[string]int)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	change(b.items)
 	b.writes++
 	b.version, b.handle, b.home = max(b.version, c.Version), c.Handle.String(), c.Handle.DataCenter
-	if a.token != "" {
-		b.token = a.token
+	if a.Token != "" {
+		b.token = a.Token
 	}
 }
 
 // create makes a cart by way of a gateway, for a client at a place.
-func (p *play) create(ctx context.Context, from topology.DatacenterID, at *topology.Coordinates, customer, profile string) (*basket, answer, error) {
+func (p *play) create(ctx context.Context, from topology.DatacenterID, at *topology.Coordinates, customer, profile string) (*basket, client.Answer, error) {
 	var made cart.Cart
-	a, err := p.send(ctx, request{from: from, method: http.MethodPost, path: "/v1/carts", body: map[string]string{"customer": customer}, at: at, profile: profile}, &made)
+	q := client.NewCart(from, customer)
+	q.At, q.Profile = at, profile
+	a, err := p.send(ctx, q, &made)
 	if err != nil {
 		return nil, a, err
 	}
@@ -94,35 +103,27 @@ func (p *play) at(dc topology.DatacenterID) *topology.Coordinates {
 }
 
 // change sends a write, and takes it into the ledger when it is acknowledged.
-func (p *play) change(ctx context.Context, b *basket, q request, change func(items map[string]int)) (answer, error) {
-	return p.changeAs(ctx, b, q, newKey(), change)
-}
-
-func (p *play) changeAs(ctx context.Context, b *basket, q request, key string, change func(items map[string]int)) (answer, error) {
+func (p *play) change(ctx context.Context, b *basket, q client.Request, change func(items map[string]int)) (client.Answer, error) {
 	var changed cart.Cart
-	a, err := p.sendAs(ctx, q, key, &changed)
+	a, err := p.send(ctx, q, &changed)
 	if err == nil {
 		b.acknowledged(changed, a, change)
 	}
 	return a, err
 }
 
-func adding(b *basket, from topology.DatacenterID, sku string, n int, profile string) request {
-	return request{from: from, method: http.MethodPost, path: b.path() + "/items", body: map[string]any{"sku": sku, "quantity": n}, profile: profile}
-}
-
-func setting(b *basket, from topology.DatacenterID, sku string, n int, profile string, past bool) request {
-	return request{from: from, method: http.MethodPut, path: b.path() + "/items/" + sku, body: map[string]int{"quantity": n}, profile: profile, past: past}
-}
-
 // add puts a number of a product into a cart.
-func (p *play) add(ctx context.Context, b *basket, from topology.DatacenterID, sku string, n int, profile string) (answer, error) {
-	return p.change(ctx, b, adding(b, from, sku, n, profile), func(items map[string]int) { items[sku] += n })
+func (p *play) add(ctx context.Context, b *basket, from topology.DatacenterID, sku string, n int, profile string) (client.Answer, error) {
+	q := client.AddItem(from, b.newest(), sku, n)
+	q.Profile = profile
+	return p.change(ctx, b, q, func(items map[string]int) { items[sku] += n })
 }
 
-// set changes the number of a product that is in a cart.
-func (p *play) set(ctx context.Context, b *basket, from topology.DatacenterID, sku string, n int, profile string) (answer, error) {
-	return p.change(ctx, b, setting(b, from, sku, n, profile, false), func(items map[string]int) { items[sku] = n })
+// set changes the number of a product that is in a cart. past is the shop that is asked past the gateway; empty = none.
+func (p *play) set(ctx context.Context, b *basket, from topology.DatacenterID, sku string, n int, profile, past string) (client.Answer, error) {
+	q := client.SetItem(from, b.newest(), sku, n)
+	q.Profile, q.Past = profile, past
+	return p.change(ctx, b, q, func(items map[string]int) { items[sku] = n })
 }
 
 // again is how long a client waits before it sends a request again that was refused for the moment.
@@ -130,37 +131,38 @@ const again = 200 * time.Millisecond
 
 // insist adds one of a product, and sends the request again, the same one, until it is acknowledged: what a client does that was refused for the moment. refusals
 // are what the answers before that said.
-func (p *play) insist(ctx context.Context, b *basket, from topology.DatacenterID, sku, profile string) (a answer, refusals []string, err error) {
-	key, began := newKey(), time.Now()
-	for {
-		a, err = p.changeAs(ctx, b, adding(b, from, sku, 1, profile), key, func(items map[string]int) { items[sku]++ })
-		a.Took = rounded(time.Since(began))
-		var refused *RefusedError
-		if !errors.As(err, &refused) || !refused.forTheMoment() || time.Since(began) > patience {
-			return a, refusals, err
+func (p *play) insist(ctx context.Context, b *basket, from topology.DatacenterID, sku, profile string) (a client.Answer, refusals []string, err error) {
+	q := client.AddItem(from, b.newest(), sku, 1)
+	q.Key, q.Profile = client.NewKey(), profile
+	began := time.Now()
+	a, err = backoff.Retry(ctx, func() (client.Answer, error) {
+		a, err := p.change(ctx, b, q, func(items map[string]int) { items[sku]++ })
+		var refused *client.RefusedError
+		if errors.As(err, &refused) && refused.ForTheMoment() {
+			return a, err
 		}
-		refusals = append(refusals, err.Error())
-		select {
-		case <-ctx.Done():
-			return a, refusals, context.Cause(ctx)
-		case <-time.After(again):
-		}
-	}
+		return a, backoff.Permanent(err)
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(again)), backoff.WithMaxElapsedTime(patience),
+		backoff.WithNotify(func(err error, _ time.Duration) { refusals = append(refusals, err.Error()) }))
+	a.Took = client.Rounded(time.Since(began))
+	return a, refusals, err
 }
 
 // look reads a cart, with the token of what its customer has seen, or without, and counts whether that was as new.
-func (p *play) look(ctx context.Context, b *basket, from topology.DatacenterID, withToken bool) (c cart.Cart, a answer, err error) {
+func (p *play) look(ctx context.Context, b *basket, from topology.DatacenterID, withToken bool) (c cart.Cart, a client.Answer, err error) {
 	version, token := b.seen()
-	q := request{from: from, method: http.MethodGet, path: b.path()}
+	q := client.ReadCart(from, b.newest())
 	if withToken {
-		q.token = token
+		q.Token = token
 	}
-	a, err = p.send(ctx, q, &c)
-	var refused *RefusedError
-	for began := time.Now(); errors.As(err, &refused) && a.Status == http.StatusServiceUnavailable && time.Since(began) < patience; { // no copy is as new as the token yet: a client asks again
-		a, err = p.send(ctx, q, &c)
-	}
-	unknown := !withToken && errors.As(err, &refused) && a.Status == http.StatusNotFound // so far behind that it has not been made
+	a, err = backoff.Retry(ctx, func() (client.Answer, error) {
+		a, err := p.send(ctx, q, &c)
+		if a.Status == http.StatusServiceUnavailable { // no copy is as new as the token yet: a client asks again
+			return a, err
+		}
+		return a, backoff.Permanent(err)
+	}, backoff.WithBackOff(&backoff.ZeroBackOff{}), backoff.WithMaxElapsedTime(patience))
+	unknown := !withToken && a.Status == http.StatusNotFound // so far behind that it has not been made
 	if err != nil && !unknown {
 		return c, a, err
 	}

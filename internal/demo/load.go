@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -18,7 +19,7 @@ type writer struct {
 
 // A written is one write of a writer, as its client saw it.
 type written struct {
-	answer
+	client.Answer
 	began    time.Time
 	refusals []string
 }
@@ -78,7 +79,7 @@ func (l *load) abandon() {
 func (p *play) insistent(ctx context.Context, w writer) (written, error) {
 	one := written{began: time.Now()}
 	var err error
-	one.answer, one.refusals, err = p.insist(ctx, w.basket, w.from, "notebook", w.profile)
+	one.Answer, one.refusals, err = p.insist(ctx, w.basket, w.from, "notebook", w.profile)
 	return one, err
 }
 

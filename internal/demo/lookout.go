@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/wan"
 )
 
@@ -16,8 +17,7 @@ type lookout struct{ links, cluster *wan.Watch }
 func (p *play) lookout(baskets ...*basket) *lookout {
 	var about []string
 	for _, b := range baskets {
-		_, id, _ := cutHandle(b.path())
-		about = append(about, id)
+		about = append(about, idOf(b.newest()))
 	}
 	return &lookout{links: p.world.cluster.links.Watch(about...), cluster: p.world.cluster.Watch(about...)}
 }
@@ -46,7 +46,7 @@ func program(source string) bool {
 }
 
 // stays sends one request about a cart, and checks that nothing of it crossed a link.
-func (p *play) stays(of string, b *basket, do func() (answer, error)) (answer, error) {
+func (p *play) stays(of string, b *basket, do func() (client.Answer, error)) (client.Answer, error) {
 	l := p.lookout(b)
 	defer l.close()
 	a, err := do()

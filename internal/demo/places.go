@@ -22,8 +22,8 @@ import (
 	"github.com/geoshard/geoshard/wan"
 )
 
-// HeaderLocation is where a trusted proxy, here everybody on this machine, says where on Earth a client is: "latitude,longitude" in degrees.
-const HeaderLocation = "X-Client-Location"
+// headerLocation is where a trusted proxy, here everybody on this machine, says where on Earth a client is: "latitude,longitude" in degrees.
+const headerLocation = "X-Client-Location"
 
 const (
 	// budget is how long a gateway holds a request while a shard elects: several elections, so that a busy machine costs time and no answers.
@@ -111,7 +111,7 @@ func (w *World) route(declared *topology.Topology) error {
 	w.field = carts.ZoneBy
 	r := &topology.Router{
 		Namespace: carts.Name, Budget: budget, Cookie: topology.AffinityCookie{PlainHTTP: true},
-		Trust: topology.Trust{Proxies: []string{"127.0.0.0/8"}, Location: HeaderLocation},
+		Trust: topology.Trust{Proxies: []string{"127.0.0.0/8"}, Location: headerLocation},
 		Routes: []topology.Route{
 			{Path: "/v1/carts/{handle}", Methods: []string{http.MethodGet}, Class: topology.ClassRead},
 			{Path: "/v1/carts", Methods: []string{http.MethodPost}, Class: topology.ClassNew},

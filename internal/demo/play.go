@@ -4,13 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -46,7 +45,7 @@ type play struct {
 	world  *World
 	listen func(Event)
 	broken string
-	http   *http.Client
+	client *client.Client
 
 	primaries primaries
 	// visitor is the customer whose cart the story follows, set by the step of the newcomers.
@@ -65,10 +64,9 @@ type play struct {
 // ctx's then, or nil: what went wrong is in the report.
 func Play(ctx context.Context, w *World, o PlayOptions) (*Report, error) {
 	story := Story(w.preset)
-	transport := &http.Transport{MaxIdleConnsPerHost: 32}
-	defer transport.CloseIdleConnections()
-	p := &play{world: w, listen: o.Listen, broken: o.Break, http: &http.Client{Transport: transport},
-		report: &Report{Preset: w.preset, Began: w.began.UTC().Truncate(time.Millisecond), Started: rounded(time.Since(w.began)), Broken: o.Break}}
+	p := &play{world: w, listen: o.Listen, broken: o.Break, client: client.New(w),
+		report: &Report{Preset: w.preset, Began: w.began.UTC().Truncate(time.Millisecond), Started: client.Rounded(time.Since(w.began)), Broken: o.Break}}
+	defer p.client.Close()
 	if p.listen == nil {
 		p.listen = func(Event) {}
 	}
@@ -86,7 +84,7 @@ func Play(ctx context.Context, w *World, o PlayOptions) (*Report, error) {
 		}
 		p.report.AllHeld = i == len(story)-1 && p.report.Checks.Failed == 0
 	}
-	p.report.Took = rounded(time.Since(w.began))
+	p.report.Took = client.Rounded(time.Since(w.began))
 	return p.report, nil
 }
 
@@ -109,7 +107,7 @@ func (p *play) perform(ctx context.Context, step Step) error {
 	err := step.run(ctx, p)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.step.Took = rounded(time.Since(began))
+	p.step.Took = client.Rounded(time.Since(began))
 	if err != nil {
 		p.step.Error = err.Error()
 		if help := hint.Of(err); help != "" {
@@ -141,11 +139,11 @@ func (p *play) say(format string, args ...any) { p.tell(Line{Text: fmt.Sprintf(f
 
 // took tells how long something took.
 func (p *play) took(since time.Time, format string, args ...any) {
-	p.tell(Line{Text: fmt.Sprintf(format, args...), Took: rounded(time.Since(since))})
+	p.tell(Line{Text: fmt.Sprintf(format, args...), Took: client.Rounded(time.Since(since))})
 }
 
 // show tells of a request.
-func (p *play) show(a answer, format string, args ...any) {
+func (p *play) show(a client.Answer, format string, args ...any) {
 	p.tell(Line{Text: fmt.Sprintf(format, args...), Exchange: &a.Exchange})
 }
 
@@ -186,28 +184,6 @@ func (p *play) neighbour(of topology.DatacenterID) (nearest topology.DatacenterI
 		}
 	}
 	return nearest, rtt
-}
-
-// closest is the home that is nearest to a place by the great circle, by a formula of its own: it checks the router's.
-func (p *play) closest(at topology.Coordinates, among []topology.DatacenterID) topology.DatacenterID {
-	best, least := topology.DatacenterID(""), math.Inf(1)
-	for _, dc := range among {
-		d, _ := p.world.topology.Datacenter(dc)
-		if d.At == nil {
-			continue
-		}
-		if km := haversine(at, *d.At); km < least {
-			best, least = dc, km
-		}
-	}
-	return best
-}
-
-// haversine is the great circle between two places, in kilometres.
-func haversine(a, b topology.Coordinates) float64 {
-	const earth, degree = 6371, math.Pi / 180
-	half := func(x, y float64) float64 { s := math.Sin((x - y) * degree / 2); return s * s }
-	return 2 * earth * math.Asin(math.Sqrt(half(a.Lat, b.Lat)+math.Cos(a.Lat*degree)*math.Cos(b.Lat*degree)*half(a.Long, b.Long)))
 }
 
 // primaries remembers where the primaries were when somebody last looked.

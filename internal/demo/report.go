@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -54,7 +55,7 @@ type StepReport struct {
 type Line struct {
 	Text string `json:"text"`
 	// Exchange is the request that the line is about, Took how long something else took that it is about; one of them at most.
-	Exchange *Exchange        `json:"exchange,omitempty"`
+	Exchange *client.Exchange `json:"exchange,omitempty"`
 	Took     cluster.Duration `json:"took,omitzero"`
 	Check    *Check           `json:"check,omitempty"`
 }

@@ -7,13 +7,14 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
 // newcomers asks for new carts by way of every gateway: the customer's place decides, not the way of his request.
 func newcomers(ctx context.Context, p *play) error {
 	p.visitor = sanFrancisco
-	home := p.closest(p.visitor.at, p.world.homes)
+	home := client.Nearest(p.world.topology, p.world.homes, p.visitor.at)
 	p.say("%s is nearest to %s, by the great circle", p.name(home), p.visitor.name)
 	ways := slices.Concat(p.others(home), []topology.DatacenterID{home})
 	for _, from := range ways {
@@ -58,8 +59,7 @@ func (p *play) stamped(ctx context.Context) error {
 	carts := p.world.places[p.world.center()].client.Database(database).Collection("carts")
 	wrong := 0
 	for _, b := range p.all() {
-		_, id, _ := cutHandle(b.first)
-		n, err := carts.CountDocuments(ctx, bson.D{{Key: p.world.field, Value: b.home}, {Key: "cartId", Value: id}})
+		n, err := carts.CountDocuments(ctx, bson.D{{Key: p.world.field, Value: b.home}, {Key: "cartId", Value: idOf(b.first)}})
 		if err != nil {
 			return fmt.Errorf("look for cart %s in the database: %w", b.first, err)
 		}
@@ -105,16 +105,6 @@ func coasts(ctx context.Context, p *play) error {
 		}
 	}
 	return p.stamped(ctx)
-}
-
-// cutHandle takes a handle apart.
-func cutHandle(handle string) (home, id string, ok bool) {
-	for i := len(handle) - 1; i >= 0; i-- {
-		if handle[i] == '.' {
-			return handle[:i], handle[i+1:], true
-		}
-	}
-	return "", "", false
 }
 
 // ownWrites writes into the followed cart from another datacenter and reads it there.

@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -86,7 +86,7 @@ func (p *play) toldCut(dc topology.DatacenterID, began time.Time, load, bystande
 	most, refused := longest(all)
 	_, errors := longest(untouched)
 	most.Member = p.primaries.of(p.world.shardOf(dc))
-	p.show(most.answer, "the longest of %d writes to its carts: held, and tried %d times", len(all), most.Tries)
+	p.show(most.Answer, "the longest of %d writes to its carts: held, and tried %d times", len(all), most.Tries)
 	p.unrefused("errors that clients elsewhere saw", append(refused, errors...))
 	return most.Took, nil
 }
@@ -141,7 +141,7 @@ func (p *play) goOn(ctx context.Context, dc topology.DatacenterID, profile strin
 	from, _ := p.neighbour(dc)
 	at := p.at(dc)
 	if at != nil {
-		remaining := p.closest(*at, p.others(dc))
+		remaining := client.Nearest(p.world.topology, p.others(dc), *at)
 		made, a, err := p.create(ctx, from, at, "a customer in "+p.name(dc), profile)
 		if err != nil {
 			return err
@@ -162,7 +162,9 @@ func (p *play) goOn(ctx context.Context, dc topology.DatacenterID, profile strin
 // alone reads in the datacenter that is cut off: its copies still answer, and what was written elsewhere is not there yet.
 func (p *play) alone(ctx context.Context, dc topology.DatacenterID, b *basket) error {
 	var c cart.Cart
-	a, err := p.send(ctx, request{from: dc, method: http.MethodGet, path: b.path(), profile: localFast}, &c)
+	q := client.ReadCart(dc, b.newest())
+	q.Profile = localFast
+	a, err := p.send(ctx, q, &c)
 	if err != nil {
 		return err
 	}
@@ -186,7 +188,7 @@ func (p *play) heal(ctx context.Context, dc topology.DatacenterID, b *basket, he
 	if err := p.world.awaitServing(ctx, dc); err != nil {
 		return err
 	}
-	p.report.Cut = &CutOff{Datacenter: dc, Held: held, HandedBack: rounded(back)}
+	p.report.Cut = &CutOff{Datacenter: dc, Held: held, HandedBack: client.Rounded(back)}
 	c, a, err := p.look(ctx, b, dc, true)
 	if err != nil {
 		return err
@@ -196,7 +198,7 @@ func (p *play) heal(ctx context.Context, dc topology.DatacenterID, b *basket, he
 	if _, _, err = p.current(ctx, b); err != nil { // the query router there finds the primary again
 		return err
 	}
-	if a, err = p.stays("of the next write there", b, func() (answer, error) { return p.add(ctx, b, dc, "kettle", 1, localFast) }); err != nil {
+	if a, err = p.stays("of the next write there", b, func() (client.Answer, error) { return p.add(ctx, b, dc, "kettle", 1, localFast) }); err != nil {
 		return err
 	}
 	p.show(a, "a write in %s", p.name(dc))

@@ -3,13 +3,13 @@ package demo
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -78,11 +78,10 @@ func (p *play) race(ctx context.Context) error {
 	b := p.hers
 	supplier, _ := p.neighbour(b.home)
 	var notice cart.Notice
-	var published, added answer
+	var published, added client.Answer
 	group, together := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		body := map[string]any{"sku": "console", "until": time.Now().AddDate(0, 1, 0).UTC().Truncate(time.Hour), "reason": "the supplier is late"}
-		published, err = p.send(together, request{from: supplier, method: http.MethodPost, path: "/v1/notices", body: body}, &notice)
+		published, err = p.send(together, client.Publish(supplier, "console", time.Now().AddDate(0, 1, 0).Truncate(time.Hour), "the supplier is late"), &notice)
 		return err
 	})
 	group.Go(func() (err error) {
@@ -119,9 +118,16 @@ func (p *play) awaitMarks(ctx context.Context, wanted map[topology.DatacenterID]
 }
 
 // current reads a cart where it is written, so that nothing is missed; it is for checks, not for customers.
-func (p *play) current(ctx context.Context, b *basket) (c cart.Cart, a answer, err error) {
-	a, err = p.send(ctx, request{from: b.home, method: http.MethodGet, path: b.path(), profile: "multi-datacenter"}, &c)
+func (p *play) current(ctx context.Context, b *basket) (c cart.Cart, a client.Answer, err error) {
+	a, err = p.readPrimary(ctx, b.home, b, &c)
 	return c, a, err
+}
+
+// readPrimary reads a cart from its shard's primary, by way of a gateway.
+func (p *play) readPrimary(ctx context.Context, from topology.DatacenterID, b *basket, into any) (client.Answer, error) {
+	q := client.ReadCart(from, b.newest())
+	q.Profile = "multi-datacenter"
+	return p.send(ctx, q, into)
 }
 
 // marks counts how often the console of a cart was marked for the notice; marks of anything else count as well, and are wrong.
@@ -171,8 +177,8 @@ func (p *play) agreed(ctx context.Context) error {
 	// Whoever was told of this version sees no older one, wherever he reads.
 	b.mu.Lock()
 	b.version = now.Version
-	if a.token != "" {
-		b.token = a.token
+	if a.Token != "" {
+		b.token = a.Token
 	}
 	b.mu.Unlock()
 	for _, from := range p.world.homes {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -134,21 +135,21 @@ func after(all []written, at time.Time) []written {
 }
 
 func (p *play) toldFailover(ctx context.Context, shard topology.ShardID, killed, next string, elected time.Duration, all, untouched []written) error {
-	p.tell(Line{Text: cmp.Or(next, "nobody") + " is elected", Took: rounded(elected)})
+	p.tell(Line{Text: cmp.Or(next, "nobody") + " is elected", Took: client.Rounded(elected)})
 	p.check("another member is primary", next != "" && next != killed, next, "any of "+string(shard)+" but "+killed)
 	most, refused := longest(all)
 	most.Member = p.primaries.of(shard)
-	p.show(most.answer, "the longest of %d writes meanwhile: held, and tried %d times", len(all), most.Tries)
+	p.show(most.Answer, "the longest of %d writes meanwhile: held, and tried %d times", len(all), most.Tries)
 	p.unrefused("errors that clients saw", refused)
-	var calm []answer
+	var calm []client.Answer
 	for _, one := range untouched {
-		calm = append(calm, one.answer)
+		calm = append(calm, one.Answer)
 	}
 	s := spread(calm)
 	_, errors := longest(untouched)
 	p.tell(Line{Text: fmt.Sprintf("%d writes of customers elsewhere, half of them within", s.Count), Took: s.P50})
 	p.unrefused("errors that those saw", errors)
-	p.report.Failover = &Failover{Shard: shard, Killed: killed, Next: next, Elected: rounded(elected), Held: most.Took, Writes: len(all), Errors: len(refused) + len(errors)}
+	p.report.Failover = &Failover{Shard: shard, Killed: killed, Next: next, Elected: client.Rounded(elected), Held: most.Took, Writes: len(all), Errors: len(refused) + len(errors)}
 	return p.nothingLost(ctx)
 }
 

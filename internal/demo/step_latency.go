@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -68,8 +68,8 @@ func (p *play) measure(ctx context.Context, dc topology.DatacenterID) (l Latency
 	watched := p.lookout(slices.Collect(maps.Values(carts))...)
 	defer watched.close()
 	own := carts[dc]
-	write := func(profile string) func(int) (answer, error) {
-		return func(i int) (answer, error) { return p.set(ctx, own, dc, "book", i+1, profile) }
+	write := func(profile string) func(int) (client.Answer, error) {
+		return func(i int) (client.Answer, error) { return p.set(ctx, own, dc, "book", i+1, profile, "") }
 	}
 	if l.LocalWrite, err = watched.times(manyTimes, write(localFast)); err != nil {
 		return l, err
@@ -77,9 +77,10 @@ func (p *play) measure(ctx context.Context, dc topology.DatacenterID) (l Latency
 	if l.SafeWrite, err = watched.times(fewTimes, write("")); err != nil {
 		return l, err
 	}
-	l.LocalRead, err = watched.times(manyTimes, func(i int) (answer, error) {
+	l.LocalRead, err = watched.times(manyTimes, func(i int) (client.Answer, error) {
 		if p.spoilt("latency") && i == manyTimes/2 {
-			return p.askAbroad(ctx, dc, carts[near])
+			// as a shop does that is configured badly: the gateway sends the request to the shop nearby, and that asks over the link
+			return p.readPrimary(ctx, dc, carts[near], nil)
 		}
 		_, a, err := p.look(ctx, own, dc, false)
 		return a, err
@@ -97,21 +98,15 @@ func (p *play) measure(ctx context.Context, dc topology.DatacenterID) (l Latency
 	return l, nil
 }
 
-// askAbroad reads a cart that is at home elsewhere from its primary, as a shop does that is configured badly: the gateway sends the request to the shop nearby, and that asks
-// over the link.
-func (p *play) askAbroad(ctx context.Context, from topology.DatacenterID, b *basket) (answer, error) {
-	return p.send(ctx, request{from: from, method: http.MethodGet, path: b.path(), profile: "multi-datacenter"}, nil)
-}
-
 // measureAbroad writes to a cart at its home from another datacenter, and reads it there after each write: without the token, which takes what the copy has, and with
 // it, which waits for the write.
 func (p *play) measureAbroad(ctx context.Context, watched *lookout, b *basket, from topology.DatacenterID) (writes, reads Spread, err error) {
 	var wrote, read measurements
 	for i := range fewTimes {
-		if err = wrote.add(watched, func() (answer, error) { return p.set(ctx, b, from, "book", i+2, localFast) }); err != nil {
+		if err = wrote.add(watched, func() (client.Answer, error) { return p.set(ctx, b, from, "book", i+2, localFast, "") }); err != nil {
 			return writes, reads, err
 		}
-		if err = read.add(watched, func() (answer, error) { _, a, err := p.look(ctx, b, from, false); return a, err }); err != nil {
+		if err = read.add(watched, func() (client.Answer, error) { _, a, err := p.look(ctx, b, from, false); return a, err }); err != nil {
 			return writes, reads, err
 		}
 		if _, _, err = p.look(ctx, b, from, true); err != nil {
@@ -122,10 +117,10 @@ func (p *play) measureAbroad(ctx context.Context, watched *lookout, b *basket, f
 }
 
 // times does something a number of times, one after the other.
-func (l *lookout) times(n int, do func(i int) (answer, error)) (Spread, error) {
+func (l *lookout) times(n int, do func(i int) (client.Answer, error)) (Spread, error) {
 	var all measurements
 	for i := range n {
-		if err := all.add(l, func() (answer, error) { return do(i) }); err != nil {
+		if err := all.add(l, func() (client.Answer, error) { return do(i) }); err != nil {
 			return Spread{}, err
 		}
 	}
@@ -134,13 +129,13 @@ func (l *lookout) times(n int, do func(i int) (answer, error)) (Spread, error) {
 
 // measurements are answers to requests of one kind, and how many of these crossed a link.
 type measurements struct {
-	answers []answer
+	answers []client.Answer
 	crossed int
 	way     string
 }
 
 // add sends one more request. Nobody else sends one about the carts of the lookout meanwhile.
-func (m *measurements) add(l *lookout, do func() (answer, error)) error {
+func (m *measurements) add(l *lookout, do func() (client.Answer, error)) error {
 	before, _ := l.seen()
 	a, err := do()
 	if err != nil {
@@ -159,7 +154,7 @@ func (m *measurements) spread() Spread {
 	return s
 }
 
-func spread(all []answer) Spread {
+func spread(all []client.Answer) Spread {
 	if len(all) == 0 {
 		return Spread{}
 	}

@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/cart/api"
 	"github.com/geoshard/geoshard/cart/shipping"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -31,7 +31,7 @@ func shipped(ctx context.Context, p *play) error {
 	}
 	p.show(changed, "the customer adds two mugs")
 	var c cart.Cart
-	var a answer
+	var a client.Answer
 	err = await(ctx, within, "the price of shipping", func(ctx context.Context) (err error) {
 		c, a, err = p.current(ctx, b)
 		if err == nil && (c.Shipping == nil || c.Shipping.Version != c.Version) {
@@ -89,7 +89,7 @@ func analysed(ctx context.Context, p *play) error {
 			return err
 		}
 		p.show(a, "an order in %s: %d things for %s", p.name(dc), count(order), money(order.Total, order.Currency))
-		token = a.token // who carries it has seen this order and all before it
+		token = a.Token // who carries it has seen this order and all before it
 		placed[dc] = &SalesReported{Datacenter: dc, Currency: order.Currency, Orders: 1, Items: int64(count(order)), Revenue: order.Total}
 	}
 	p.took(began, "%d orders, each in a transaction at its home", len(placed))
@@ -103,7 +103,7 @@ func analysed(ctx context.Context, p *play) error {
 			return err
 		}
 		p.say("spoilt: an order was placed that nobody has written down")
-		token = a.token
+		token = a.Token
 	}
 	for _, dc := range p.world.homes {
 		p.report.Sales = append(p.report.Sales, *placed[dc])
@@ -124,7 +124,7 @@ func (p *play) full(ctx context.Context) ([]*basket, error) {
 		group.Go(func() error {
 			b, err := p.fill(together, dc, "lamp", "notebook")
 			if err == nil {
-				_, err = p.set(together, b, dc, "lamp", i+1, "")
+				_, err = p.set(together, b, dc, "lamp", i+1, "", "")
 			}
 			baskets[i] = b
 			return err
@@ -141,10 +141,12 @@ func count(o cart.Order) (n int) {
 }
 
 // order orders a cart. The ledger keeps it: an ordered cart holds what was ordered.
-func (p *play) order(ctx context.Context, b *basket, token string) (cart.Order, answer, error) {
+func (p *play) order(ctx context.Context, b *basket, token string) (cart.Order, client.Answer, error) {
 	version, _ := b.seen()
 	var order cart.Order
-	a, err := p.send(ctx, request{from: b.home, method: http.MethodPost, path: b.path() + "/checkout", version: version, token: token}, &order)
+	q := client.Checkout(b.home, b.newest(), version)
+	q.Token = token
+	a, err := p.send(ctx, q, &order)
 	if err == nil {
 		b.mu.Lock()
 		b.writes++
@@ -156,10 +158,12 @@ func (p *play) order(ctx context.Context, b *basket, token string) (cart.Order, 
 
 // totals asks one datacenter for the totals of all of them, as new as the token.
 func (p *play) totals(ctx context.Context, from topology.DatacenterID, token string, placed map[topology.DatacenterID]*SalesReported) error {
+	q := client.Get(from, "analytics")
+	q.Token = token
 	var analysis api.Analysis
-	var a answer
+	var a client.Answer
 	err := await(ctx, patience, "totals that are as new as the token", func(ctx context.Context) (err error) { // the service says 503 until its copies are
-		a, err = p.send(ctx, request{from: from, method: http.MethodGet, path: "/v1/analytics", token: token}, &analysis)
+		a, err = p.send(ctx, q, &analysis)
 		return err
 	})
 	if err != nil {

@@ -42,9 +42,8 @@ func proved(ctx context.Context, p *play) error {
 
 // undo takes things out of a cart in the database, where the shop does not see it.
 func (p *play) undo(ctx context.Context, b *basket) error {
-	_, id, _ := cutHandle(b.handle)
 	carts := p.world.places[b.home].client.Database(database).Collection("carts", options.Collection().SetWriteConcern(writeconcern.Majority()))
-	result, err := carts.UpdateOne(ctx, bson.D{{Key: p.world.field, Value: b.home}, {Key: "cartId", Value: id}},
+	result, err := carts.UpdateOne(ctx, bson.D{{Key: p.world.field, Value: b.home}, {Key: "cartId", Value: idOf(b.handle)}},
 		bson.D{{Key: "$pull", Value: bson.D{{Key: "items", Value: bson.D{{Key: "sku", Value: "flashlight"}}}}}})
 	if err == nil && result.ModifiedCount != 1 {
 		err = mongo.ErrNoDocuments

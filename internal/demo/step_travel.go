@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -61,11 +62,12 @@ func (p *play) abroad(ctx context.Context, b *basket, from, home topology.Datace
 	}
 	p.show(a, "reads the cart in %s", p.name(from))
 	same(p, "the read is served there", a.To, from)
+	past := ""
 	if p.spoilt("travel") {
-		a, err = p.setPast(ctx, b, from, "umbrella", 2)
-	} else {
-		a, err = p.set(ctx, b, from, "umbrella", 2, localFast)
+		past = p.world.Shop(from)
+		p.say("spoilt: the request goes to the shop in %s, past the gateway", p.name(from))
 	}
+	a, err = p.set(ctx, b, from, "umbrella", 2, localFast, past)
 	if err != nil {
 		return err
 	}
@@ -79,12 +81,6 @@ func (p *play) abroad(ctx context.Context, b *basket, from, home topology.Datace
 // localFast is the profile of writes that one member acknowledges: what is left of them is the way.
 const localFast = "local-fast"
 
-// setPast is set, sent to the shop itself.
-func (p *play) setPast(ctx context.Context, b *basket, from topology.DatacenterID, sku string, n int) (answer, error) {
-	p.say("spoilt: the request goes to the shop in %s, past the gateway", p.name(from))
-	return p.change(ctx, b, setting(b, from, sku, n, localFast, true), func(items map[string]int) { items[sku] = n })
-}
-
 // movable reports whether records can move between two homes: a move is a transaction over both shards, which arbiters rule out.
 func (p *play) movable(homes ...topology.DatacenterID) bool {
 	return !slices.ContainsFunc(homes, func(dc topology.DatacenterID) bool {
@@ -95,9 +91,9 @@ func (p *play) movable(homes ...topology.DatacenterID) bool {
 
 // move gives the cart another home, as an operator does.
 func (p *play) move(ctx context.Context, b *basket, to topology.DatacenterID) error {
-	home, id, _ := cutHandle(b.handle)
+	id := idOf(b.handle)
 	began := time.Now()
-	done, err := p.world.places[to].gateway.Rehome(ctx, home, id, string(to))
+	done, err := p.world.places[to].gateway.Rehome(ctx, string(b.home), id, string(to))
 	if err != nil {
 		return fmt.Errorf("move cart %s to %s: %w", b.handle, to, err)
 	}
@@ -111,7 +107,7 @@ func (p *play) move(ctx context.Context, b *basket, to topology.DatacenterID) er
 
 // settled reads and writes at the new home.
 func (p *play) settled(ctx context.Context, b *basket, home topology.DatacenterID) error {
-	a, err := p.stays("of the next write", b, func() (answer, error) { return p.set(ctx, b, home, "umbrella", 3, localFast) })
+	a, err := p.stays("of the next write", b, func() (client.Answer, error) { return p.set(ctx, b, home, "umbrella", 3, localFast, "") })
 	if err != nil {
 		return err
 	}

@@ -10,13 +10,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/zones/verify"
 )
 
 // proveZones tells what the start of the world has planned and applied, plans again, and proves by documents.
 func proveZones(ctx context.Context, p *play) error {
 	w := p.world
-	p.tell(Line{Text: fmt.Sprintf("plan: %d steps for %d collections", len(w.zoning.steps), len(w.topology.Namespaces)), Took: rounded(w.zoning.planned)})
+	p.tell(Line{Text: fmt.Sprintf("plan: %d steps for %d collections", len(w.zoning.steps), len(w.topology.Namespaces)), Took: client.Rounded(w.zoning.planned)})
 	others := 0
 	for _, step := range w.zoning.steps {
 		if strings.Contains(step, w.topology.Router.Namespace) || !strings.Contains(step, database+".") {
@@ -26,7 +27,7 @@ func proveZones(ctx context.Context, p *play) error {
 		}
 	}
 	p.say("  and %d alike for the shop's other collections", others)
-	p.tell(Line{Text: "apply, and the shop's catalogue and stock (the links' delays came on after it)", Took: rounded(w.zoning.applied)})
+	p.tell(Line{Text: "apply, and the shop's catalogue and stock (the links' delays came on after it)", Took: client.Rounded(w.zoning.applied)})
 	began := time.Now()
 	plan, err := w.Plan(ctx)
 	if err != nil {

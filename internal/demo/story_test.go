@@ -3,13 +3,13 @@ package demo
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/topology"
@@ -70,32 +70,17 @@ func TestTheWorldDeclaresTheWholeShop(t *testing.T) {
 	}
 }
 
-func TestTheGreatCircleIsRight(t *testing.T) {
-	for _, c := range []struct {
-		from, to topology.Coordinates
-		km       float64
-	}{
-		{topology.Coordinates{Lat: 40.71, Long: -74.01}, topology.Coordinates{Lat: 51.51, Long: -0.13}, 5570},    // New York, London
-		{topology.Coordinates{Lat: 51.51, Long: -0.13}, topology.Coordinates{Lat: -33.87, Long: 151.21}, 16_994}, // London, Sydney
-		{topology.Coordinates{Lat: 0, Long: 179}, topology.Coordinates{Lat: 0, Long: -179}, 222},
-	} {
-		if got := haversine(c.from, c.to); math.Abs(got-c.km) > c.km/100 {
-			t.Errorf("from %v to %v: got %.0f km, want %.0f", c.from, c.to, got, c.km)
-		}
-	}
-}
-
 // What the article says of both coasts is also what the distances say.
 func TestCoastsAreNearestToTheirDatacenters(t *testing.T) {
 	p := pretend(t, eastWest)
 	for _, side := range coastal {
 		for _, v := range side.places {
-			if got := p.closest(v.at, p.world.homes); got != side.home {
+			if got := client.Nearest(p.world.topology, p.world.homes, v.at); got != side.home {
 				t.Errorf("%s: nearest is %s, want %s", v.name, got, side.home)
 			}
 		}
 	}
-	if got := pretend(t, configs.Default).closest(sanFrancisco.at, []topology.DatacenterID{"NYC", "LON", "SYD"}); got != "NYC" {
+	if got := client.Nearest(pretend(t, configs.Default).world.topology, []topology.DatacenterID{"NYC", "LON", "SYD"}, sanFrancisco.at); got != "NYC" {
 		t.Errorf("San Francisco: got %s, want NYC", got)
 	}
 }
@@ -118,11 +103,11 @@ func TestTheMemberThatAnsweredIsNamed(t *testing.T) {
 		"SYD; router 127.0.0.1:1; secondary preferred; 14.8s": "lon/SYD",
 		"": "",
 	} {
-		if got := p.member(Exchange{Path: "/v1/carts/LON.01K4B4B2V8G3T0000000000000/items", ServedBy: served}); got != want {
+		if got := p.member(client.Exchange{Path: "/v1/carts/LON.01K4B4B2V8G3T0000000000000/items", ServedBy: served}); got != want {
 			t.Errorf("%q: got %q, want %q", served, got, want)
 		}
 	}
-	if got := p.member(Exchange{Path: "/v1/analytics", ServedBy: "SYD; router 127.0.0.1:1; secondary preferred; 14.8s"}); got != "" {
+	if got := p.member(client.Exchange{Path: "/v1/analytics", ServedBy: "SYD; router 127.0.0.1:1; secondary preferred; 14.8s"}); got != "" {
 		t.Errorf("totals of all shards: got %q, want no member", got)
 	}
 }
@@ -145,9 +130,9 @@ func TestSpoiltFailoverLeavesNoMajority(t *testing.T) {
 }
 
 func TestSpreadsAreOfWhatWasMeasured(t *testing.T) {
-	var all []answer
+	var all []client.Answer
 	for _, ms := range []int{5, 1, 9, 3, 7} {
-		all = append(all, answer{Exchange: Exchange{Took: cluster.Duration(time.Duration(ms) * time.Millisecond)}})
+		all = append(all, client.Answer{Exchange: client.Exchange{Took: cluster.Duration(time.Duration(ms) * time.Millisecond)}})
 	}
 	want := Spread{Count: 5, Min: cluster.Duration(time.Millisecond), P50: cluster.Duration(5 * time.Millisecond), Max: cluster.Duration(9 * time.Millisecond)}
 	if got := spread(all); got != want {
@@ -192,16 +177,5 @@ func TestChecksAreCounted(t *testing.T) {
 	p.say("five")
 	if want := (Tally{Held: 2, Failed: 2}); p.report.Checks != want || len(told) != 5 || len(p.step.Lines) != 5 {
 		t.Errorf("got %+v, %d lines told, %d kept", p.report.Checks, len(told), len(p.step.Lines))
-	}
-}
-
-func TestOnlyPassingRefusalsAreTriedAgain(t *testing.T) {
-	for status, want := range map[int]bool{400: false, 404: false, 409: false, 429: false, 500: true, 503: true, 504: true} {
-		if got := (&RefusedError{Exchange: Exchange{Status: status}}).forTheMoment(); got != want {
-			t.Errorf("%d: got %v, want %v", status, got, want)
-		}
-	}
-	if !(&RefusedError{Err: errors.New("connection refused")}).forTheMoment() {
-		t.Error("no answer at all: want another try")
 	}
 }

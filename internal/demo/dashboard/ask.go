@@ -1,47 +1,20 @@
 package dashboard
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
-	"github.com/geoshard/geoshard/consistency/gintoken"
-	"github.com/geoshard/geoshard/internal/demo"
-	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
 const (
-	// answerWithin is longer than a gateway holds a request.
-	answerWithin = 45 * time.Second
-	// mostAnswer bounds what is read of an answer.
-	mostAnswer = 1 << 20
-
 	keptRequests  = 60
 	keptLatencies = 1500
 )
-
-// An ask is a request to a datacenter's gateway, as a client in that datacenter sends it.
-type ask struct {
-	who          string
-	from         topology.DatacenterID
-	method, path string
-	body         any    // nil = none
-	token        string // "" = none
-	// kind is what the request is to its sender: "new", "read" or "write".
-	kind string
-	// city is where on Earth the client is; nil = in the datacenter.
-	city *City
-	// quiet requests are not shown: they only keep a shopper's page up to date.
-	quiet bool
-}
 
 // A requestView is a request and its way, as the gateway's and the shop's answer tell it.
 type requestView struct {
@@ -75,113 +48,75 @@ type latencyView struct {
 	Took float64 `json:"took"`
 }
 
-// An answer is what came back.
-type answer struct {
-	requestView
-	token string
-	body  []byte
+// kindOf is what a request is to its sender.
+func kindOf(q client.Request) string {
+	switch {
+	case q.Method == http.MethodGet:
+		return "read"
+	case q.Path == "/v1/carts":
+		return "new"
+	default:
+		return "write"
+	}
 }
 
 // A problemError is an answer that is no success.
 type problemError struct{ view requestView }
 
 func (e *problemError) Error() string {
-	if e.view.Status == 0 {
-		return fmt.Sprintf("%s %s at the gateway of %s: %s", e.view.Method, e.view.Path, e.view.From, e.view.Error)
+	asked := fmt.Sprintf("%s %s at the gateway of %s: ", e.view.Method, e.view.Path, e.view.From)
+	if e.view.Status != 0 {
+		asked += fmt.Sprintf("%d, ", e.view.Status)
 	}
-	return fmt.Sprintf("%s %s at the gateway of %s: %d, %s", e.view.Method, e.view.Path, e.view.From, e.view.Status, e.view.Error)
+	return asked + e.view.Error
 }
 
-// ask sends a request and tells the pages of it. Its error is a *problemError; the answer is there in any case.
-func (d *Dashboard) ask(ctx context.Context, q ask) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
+// ask sends somebody's request and tells the pages of it; of nobody's request it does not: that only keeps a page up to date. Its error is a *problemError; the view
+// is there in any case, and the token if the answer has one.
+func (d *Dashboard) ask(ctx context.Context, who string, q client.Request, into any) (v requestView, token string, err error) {
 	began := d.o.Now()
-	a := d.send(ctx, q)
+	a, err := d.client.Send(ctx, q, into)
 	ended := d.o.Now()
-	a.At, a.Took = ended.UnixMilli(), millis(ended.Sub(began))
-	if ctx.Err() == nil || a.Status != 0 {
-		d.learn(q, a, began, ended)
+	v = requestView{
+		At: ended.UnixMilli(), Who: who, Kind: kindOf(q), Method: a.Method, Path: a.Path, From: a.From, To: a.To, Owner: a.Owner, Mode: a.Mode, Reason: a.Reason,
+		Status: a.Status, Took: millis(ended.Sub(began)), Database: a.Database, Tries: a.Tries, Served: a.ServedBy,
 	}
-	if a.Status >= 200 && a.Status < 300 {
-		return a, nil
+	var refused *client.RefusedError
+	if errors.As(err, &refused) {
+		v.Error = refused.Reason()
+	} else if err != nil {
+		v.Error = err.Error()
 	}
-	return a, &problemError{a.requestView}
+	if v.Status != 0 || !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		d.learn(v, err == nil, began, ended)
+	}
+	if err != nil {
+		return v, a.Token, &problemError{v}
+	}
+	return v, a.Token, nil
 }
 
 // learn tells the pages of a request that has ended.
-func (d *Dashboard) learn(q ask, a answer, began, ended time.Time) {
-	fine := a.Status >= 200 && a.Status < 300
-	if fine && q.kind != "read" {
+func (d *Dashboard) learn(v requestView, fine bool, began, ended time.Time) {
+	if fine && v.Kind != "read" {
 		d.mu.Lock()
-		changed := d.failovers.wrote(write{a.Owner, began, ended})
+		changed := d.failovers.wrote(write{v.Owner, began, ended})
 		list := d.failovers.shown()
 		d.mu.Unlock()
 		if changed {
 			d.hub.set("failovers", list)
 		}
 	}
-	if q.quiet {
+	if v.Who == "" {
 		return
 	}
-	d.hub.add("requests", keptRequests, a.requestView)
+	d.hub.add("requests", keptRequests, v)
 	if !fine {
 		return
 	}
-	point := latencyView{At: a.At, From: q.from, Took: a.Took, Way: "remote"}
-	if a.To == q.from {
-		point.Way = map[bool]string{true: "read", false: "local"}[q.kind == "read"]
+	point := latencyView{At: v.At, From: v.From, Took: v.Took, Way: "remote"}
+	if v.To == v.From {
+		point.Way = map[bool]string{true: "read", false: "local"}[v.Kind == "read"]
 	}
 	d.hub.add("latencies", keptLatencies, point)
-}
-
-func (d *Dashboard) send(ctx context.Context, q ask) (a answer) {
-	a.requestView = requestView{Who: q.who, Kind: q.kind, Method: q.method, Path: q.path, From: q.from}
-	var body io.Reader = http.NoBody
-	if q.body != nil {
-		body = bytes.NewReader(encode(q.body))
-	}
-	r, err := http.NewRequestWithContext(ctx, q.method, d.o.World.Gateway(q.from)+q.path, body)
-	if err != nil {
-		a.Error = err.Error()
-		return a
-	}
-	if q.body != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	if q.method != http.MethodGet {
-		r.Header.Set("Idempotency-Key", ulid.Make().String())
-	}
-	if q.token != "" {
-		r.Header.Set(gintoken.DefaultHeader, q.token)
-	}
-	if declared := d.o.World.Topology().Router; q.city != nil && declared != nil && declared.Trust.Location != "" {
-		r.Header.Set(declared.Trust.Location, fmt.Sprintf("%g,%g", q.city.Lat, q.city.Long)) // as a proxy in front would, that knows places
-	}
-	r.Header.Set(router.HeaderExplain, "1")
-	res, err := d.client.Do(r)
-	if err != nil {
-		a.Error = err.Error()
-		return a
-	}
-	defer func() { _ = res.Body.Close() }()
-	a.body, err = io.ReadAll(io.LimitReader(res.Body, mostAnswer))
-	if err != nil {
-		a.Error = err.Error()
-		return a
-	}
-	a.read(res)
-	return a
-}
-
-// read takes from an answer what it tells of its way.
-func (a *answer) read(res *http.Response) {
-	a.Status, a.token = res.StatusCode, res.Header.Get(gintoken.DefaultHeader)
-	w := demo.WayOf(res.Header)
-	a.To, a.Owner, a.Mode, a.Reason, a.Served, a.Database, a.Tries = w.To, w.Owner, w.Mode, w.Reason, w.ServedBy, w.Database, w.Tries
-	if a.Status >= 300 {
-		var problem struct{ Title, Detail string }
-		_ = json.Unmarshal(a.body, &problem) // what is no problem has no text
-		a.Error = strings.Trim(problem.Title+": "+problem.Detail, ": ")
-	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/consistency/gintoken"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/signing"
 )
@@ -57,11 +58,10 @@ func counter(t *testing.T, sealed string) http.Handler {
 
 func TestARequestIsShownAsItsAnswersTellIt(t *testing.T) {
 	d, _ := started(t, newStill(t, counter(t, "sealed")), Options{})
-	a, err := d.ask(t.Context(), ask{who: "Ada", from: "SYD", kind: "new", method: http.MethodPost, path: "/v1/carts", body: struct{}{}})
+	got, _, err := d.ask(t.Context(), "Ada", client.NewCart("SYD", ""), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := a.requestView
 	if got.Took <= 0 || got.At == 0 {
 		t.Errorf("got took %g, at %d", got.Took, got.At)
 	}
@@ -71,10 +71,10 @@ func TestARequestIsShownAsItsAnswersTellIt(t *testing.T) {
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	a, err = d.ask(t.Context(), ask{who: "Ada", from: "SYD", kind: "write", method: http.MethodPost, path: "/v1/carts/" + handle + "/items", body: struct{}{}})
+	a, _, err := d.ask(t.Context(), "Ada", client.AddItem("SYD", handle, "console", 1), nil)
 	var problem *problemError
 	if !errors.As(err, &problem) || a.Error != "the product is delayed: console" || a.Status != http.StatusConflict {
-		t.Errorf("got %v, %+v, want the problem's words", err, a.requestView)
+		t.Errorf("got %v, %+v, want the problem's words", err, a)
 	}
 	d.hub.mu.Lock()
 	defer d.hub.mu.Unlock()

@@ -1,8 +1,7 @@
 package dashboard
 
 import (
-	"math"
-
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -29,26 +28,10 @@ func cityOf(name string) (City, bool) {
 	return City{}, false
 }
 
-// nearest is the datacenter whose gateway a client in a city is led to, as a name server that knows places would: the nearest on the globe.
-func nearest(w World, c City) topology.DatacenterID {
-	var best topology.DatacenterID
-	least := math.Inf(1)
-	for _, id := range served(w) {
-		dc, _ := w.Topology().Datacenter(id)
-		far := math.Pi // one without a position comes last
-		if dc.At != nil {
-			far = angle(c.Lat, c.Long, dc.At.Lat, dc.At.Long)
-		}
-		if far < least {
-			best, least = id, far
-		}
-	}
-	return best
-}
+// at is where a city is on Earth.
+func (c City) at() *topology.Coordinates { return &topology.Coordinates{Lat: c.Lat, Long: c.Long} }
 
-// angle between two points on a globe, in radians.
-func angle(lat1, long1, lat2, long2 float64) float64 {
-	const degree = math.Pi / 180
-	a := math.Pow(math.Sin((lat2-lat1)*degree/2), 2) + math.Cos(lat1*degree)*math.Cos(lat2*degree)*math.Pow(math.Sin((long2-long1)*degree/2), 2)
-	return 2 * math.Asin(math.Min(1, math.Sqrt(a)))
+// nearest is the datacenter whose gateway a client in a city is led to.
+func nearest(w World, c City) topology.DatacenterID {
+	return client.Nearest(w.Topology(), served(w), *c.at())
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/signing"
 )
@@ -41,7 +42,7 @@ type Dashboard struct {
 	o       Options
 	hub     *hub
 	handler http.Handler
-	client  *http.Client
+	client  *client.Client
 	origins *http.CrossOriginProtection
 	turns   chan struct{} // actions under way
 	woken   chan struct{}
@@ -62,8 +63,6 @@ const (
 	mostActions = 16
 	// mostBody is far above any request of the page.
 	mostBody = 4 << 10
-	// idlePerGateway is as many connections as the steady traffic and the shoppers use.
-	idlePerGateway = 8
 )
 
 // New makes a dashboard. It asks nobody before Run.
@@ -75,7 +74,7 @@ func New(o Options) (*Dashboard, error) {
 		o.Now = time.Now
 	}
 	d := &Dashboard{
-		o: o, hub: newHub(), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: idlePerGateway}}, origins: http.NewCrossOriginProtection(),
+		o: o, hub: newHub(), client: client.New(o.World), origins: http.NewCrossOriginProtection(),
 		turns: make(chan struct{}, mostActions), woken: make(chan struct{}, 1), failovers: newFailovers(o.World.Topology()),
 	}
 	d.life, d.end = context.WithCancel(context.Background())
@@ -118,7 +117,7 @@ func (d *Dashboard) Run(ctx context.Context) error {
 	for range mostActions {
 		d.turns <- struct{}{} // when all turns are taken here no action is under way, and none begins
 	}
-	d.client.CloseIdleConnections()
+	d.client.Close()
 	return ctx.Err()
 }
 

@@ -2,11 +2,11 @@ package dashboard
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
-	"time"
+
+	"github.com/cenkalti/backoff/v5"
 
 	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -28,11 +28,10 @@ func (d *Dashboard) setup(products []productView) {
 
 // goods asks for the shop's catalogue until one of the datacenters has told it.
 func (d *Dashboard) goods(ctx context.Context) {
-	for pause := time.Duration(0); wait(ctx, pause); pause = readEvery {
+	_, _ = backoff.Retry(ctx, func() (struct{}, error) {
 		for _, dc := range served(d.o.World) {
-			a, err := d.ask(ctx, ask{who: "page", from: dc, kind: "read", method: http.MethodGet, path: "/v1/catalogue?limit=50", quiet: true})
 			var list struct{ Products []cart.Product }
-			if err != nil || json.Unmarshal(a.body, &list) != nil || len(list.Products) == 0 {
+			if _, _, err := d.ask(ctx, "", client.Get(dc, "catalogue?limit=50"), &list); err != nil || len(list.Products) == 0 {
 				continue
 			}
 			products := make([]productView, len(list.Products))
@@ -40,7 +39,8 @@ func (d *Dashboard) goods(ctx context.Context) {
 				products[i] = productView{p.SKU, p.Name}
 			}
 			d.setup(products)
-			return
+			return struct{}{}, nil
 		}
-	}
+		return struct{}{}, errNowhere
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(readEvery)), backoff.WithMaxElapsedTime(0))
 }

@@ -3,10 +3,10 @@ package dashboard
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -55,14 +55,12 @@ func (d *Dashboard) refreshOne(ctx context.Context, id int) {
 	}
 	before := *s.view.Cart
 	// Without the token, so that nobody waits for it.
-	a, err := d.ask(ctx, ask{who: s.view.Name, from: s.view.At, kind: "read", method: http.MethodGet, path: s.path(), quiet: true})
-	if err != nil {
+	var c cart.Cart
+	if _, _, err := d.ask(ctx, "", client.ReadCart(s.view.At, s.handle()), &c); err != nil {
 		return // the next look may succeed; the page has the last cart that was seen
 	}
-	a.token = "" // the shopper has not seen it
-	if v, err := d.keep(s, a, nil); err == nil {
-		d.tellOf(v.Name, before, *v.Cart)
-	}
+	v := d.keep(s, c, "", nil) // the shopper has not seen the token
+	d.tellOf(v.Name, before, *v.Cart)
 }
 
 // tellOf tells what the services of the shop did with a cart.
@@ -94,8 +92,7 @@ func (d *Dashboard) delay(ctx context.Context, from topology.DatacenterID, sku s
 	if from == "" {
 		from = dcs[0]
 	}
-	_, err := d.ask(ctx, ask{who: "supplier", from: from, kind: "write", method: http.MethodPost, path: "/v1/notices",
-		body: map[string]any{"sku": sku, "until": d.o.Now().Add(delayFor).UTC().Format(time.RFC3339), "reason": "pressed on the dashboard"}})
+	_, _, err := d.ask(ctx, "supplier", client.Publish(from, sku, d.o.Now().Add(delayFor).Truncate(time.Second), "pressed on the dashboard"), nil)
 	if err == nil {
 		d.tell(done, fmt.Sprintf("a supplier told %s that the %s is late; no cart takes one for %s", from, sku, delayFor))
 	}

@@ -2,16 +2,15 @@ package dashboard
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -122,12 +121,15 @@ func (d *Dashboard) newShopper(ctx context.Context, city string) (*shopperView, 
 	d.shoppers = append(d.shoppers, s)
 	d.mu.Unlock()
 	defer func() { <-s.busy }()
-	a, err := d.ask(ctx, ask{who: s.view.Name, from: at, kind: "new", method: http.MethodPost, path: "/v1/carts", city: &c, body: map[string]string{"customer": s.view.Name}})
+	q := client.NewCart(at, s.view.Name)
+	q.At = c.at()
+	var made cart.Cart
+	_, token, err := d.ask(ctx, s.view.Name, q, &made)
 	if err != nil {
 		d.forget(s)
 		return nil, err
 	}
-	return d.keep(s, a, nil)
+	return d.keep(s, made, token, nil), nil
 }
 
 // forget removes a shopper who got no cart, if nobody came after.
@@ -160,22 +162,16 @@ func (d *Dashboard) with(ctx context.Context, id int) (*shopper, func(), error) 
 	return s, func() { <-s.busy }, nil
 }
 
-// keep takes over what an answer says of a shopper's cart.
-func (d *Dashboard) keep(s *shopper, a answer, change func(v *shopperView)) (*shopperView, error) {
-	var c cart.Cart
-	if len(a.body) > 0 && a.Status < 300 {
-		if err := json.Unmarshal(a.body, &c); err != nil {
-			return nil, fmt.Errorf("read the cart of %s: %w", s.view.Name, err)
-		}
-	}
+// keep takes over what an answer says of a shopper's cart; without a version it says nothing.
+func (d *Dashboard) keep(s *shopper, c cart.Cart, token string, change func(v *shopperView)) *shopperView {
 	d.mu.Lock()
 	v := s.view
 	if c.Version > 0 && (v.Cart == nil || c.Version >= v.Cart.Version) {
 		v.Cart, v.Home = &c, c.DataCenter
 	}
-	if a.token != "" {
-		s.token = a.token
-		v.Token = viewToken(a.token, d.o.Keys, d.o.Now())
+	if token != "" {
+		s.token = token
+		v.Token = viewToken(token, d.o.Keys, d.o.Now())
 	}
 	if change != nil {
 		change(&v)
@@ -183,7 +179,7 @@ func (d *Dashboard) keep(s *shopper, a answer, change func(v *shopperView)) (*sh
 	s.view = v
 	d.mu.Unlock()
 	d.showShoppers()
-	return &v, nil
+	return &v
 }
 
 // showShoppers tells the pages of all shoppers who have a cart.
@@ -199,7 +195,7 @@ func (d *Dashboard) showShoppers() {
 	d.hub.set("shoppers", list) // under mu, so that an older list never comes after a newer one
 }
 
-func (s *shopper) path() string { return "/v1/carts/" + s.view.Cart.Handle.String() }
+func (s *shopper) handle() string { return s.view.Cart.Handle.String() }
 
 // addItem puts one of a product into a shopper's cart.
 func (d *Dashboard) addItem(ctx context.Context, id int, sku string) (*shopperView, error) {
@@ -211,12 +207,14 @@ func (d *Dashboard) addItem(ctx context.Context, id int, sku string) (*shopperVi
 	if err := cart.CheckSKU(sku); err != nil {
 		return nil, err
 	}
-	a, err := d.ask(ctx, ask{who: s.view.Name, from: s.view.At, kind: "write", method: http.MethodPost, path: s.path() + "/items", token: s.token,
-		body: map[string]any{"sku": sku, "quantity": 1}})
+	q := client.AddItem(s.view.At, s.handle(), sku, 1)
+	q.Token = s.token
+	var changed cart.Cart
+	_, token, err := d.ask(ctx, s.view.Name, q, &changed)
 	if err != nil {
 		return nil, err
 	}
-	return d.keep(s, a, nil)
+	return d.keep(s, changed, token, nil), nil
 }
 
 // travel moves a shopper to another city, where he looks at his cart.
@@ -231,9 +229,7 @@ func (d *Dashboard) travel(ctx context.Context, id int, city string) (*shopperVi
 	}
 	defer release()
 	at := nearest(d.o.World, c)
-	if _, err := d.keep(s, answer{}, func(v *shopperView) { v.City, v.At = c, at }); err != nil {
-		return nil, err
-	}
+	d.keep(s, cart.Cart{}, "", func(v *shopperView) { v.City, v.At = c, at })
 	return d.look(ctx, s, true)
 }
 
@@ -248,25 +244,19 @@ func (d *Dashboard) readCart(ctx context.Context, id int, withToken bool) (*shop
 }
 
 func (d *Dashboard) look(ctx context.Context, s *shopper, withToken bool) (*shopperView, error) {
-	token := ""
+	q := client.ReadCart(s.view.At, s.handle())
 	if withToken {
-		token = s.token
+		q.Token = s.token
 	}
 	known := s.view.Cart.Version
-	a, err := d.ask(ctx, ask{who: s.view.Name, from: s.view.At, kind: "read", method: http.MethodGet, path: s.path(), token: token})
-	read := &readView{At: a.At, From: a.To, WithToken: withToken, Took: a.Took, Known: known}
+	var c cart.Cart
+	a, token, err := d.ask(ctx, s.view.Name, q, &c)
+	read := &readView{At: a.At, From: a.To, WithToken: withToken, Took: a.Took, Version: c.Version, Known: known}
 	if err != nil {
 		read.Error = err.Error()
-	} else {
-		var c cart.Cart
-		if err := json.Unmarshal(a.body, &c); err != nil {
-			return nil, fmt.Errorf("read the cart of %s: %w", s.view.Name, err)
-		}
-		read.Version = c.Version
 	}
 	if !withToken {
-		a.token = "" // of a read that may have seen less
+		token = "" // of a read that may have seen less
 	}
-	v, failed := d.keep(s, a, func(v *shopperView) { v.Read = read })
-	return v, errors.Join(err, failed)
+	return d.keep(s, c, token, func(v *shopperView) { v.Read = read }), err
 }

@@ -2,12 +2,12 @@ package dashboard
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/geoshard/geoshard/cart"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -22,7 +22,8 @@ const (
 type flow struct {
 	d    *Dashboard
 	from topology.DatacenterID
-	kind string
+	// writes is true for one that changes carts, false for one that reads them.
+	writes bool
 	// home is where the cart is at home that is read or written.
 	home topology.DatacenterID
 	at   cart.Handle
@@ -36,7 +37,7 @@ func (d *Dashboard) traffic(ctx context.Context) {
 	defer all.Wait()
 	for i, dc := range dcs {
 		other := dcs[(i+1)%len(dcs)]
-		for j, f := range []*flow{{kind: "read", home: other}, {kind: "write", home: dc}, {kind: "write", home: other}} {
+		for j, f := range []*flow{{home: other}, {writes: true, home: dc}, {writes: true, home: other}} {
 			f.d, f.from = d, dc
 			offset := trafficEvery * time.Duration(3*i+j) / time.Duration(3*len(dcs))
 			all.Go(func() { f.run(ctx, offset) })
@@ -67,12 +68,12 @@ func (f *flow) once(ctx context.Context) {
 		f.take(ctx)
 		return
 	}
-	q := ask{who: "traffic", from: f.from, kind: f.kind, method: http.MethodGet, path: "/v1/carts/" + f.at.String()}
-	if f.kind == "write" {
+	q := client.ReadCart(f.from, f.at.String())
+	if f.writes {
 		f.left--
-		q.method, q.path, q.body = http.MethodPut, q.path+"/items/mug", map[string]int{"quantity": 1 + f.left%9}
+		q = client.SetItem(f.from, f.at.String(), "mug", 1+f.left%9)
 	}
-	a, err := f.d.ask(ctx, q)
+	a, _, err := f.d.ask(ctx, "traffic", q, nil)
 	if err != nil && (a.Status == http.StatusNotFound || a.Status == http.StatusConflict || a.Status == http.StatusTooManyRequests) {
 		f.at = cart.Handle{} // take another one
 	}
@@ -81,14 +82,15 @@ func (f *flow) once(ctx context.Context) {
 // take makes a cart at home in the flow's datacenter, through that one's gateway. It is elsewhere while the shop there is lost: then nothing is sent.
 func (f *flow) take(ctx context.Context) {
 	f.at = cart.Handle{}
-	a, err := f.d.ask(ctx, ask{who: "traffic", from: f.home, kind: "new", method: http.MethodPost, path: "/v1/carts", body: struct{}{}, quiet: true})
 	var c cart.Cart
-	if err != nil || json.Unmarshal(a.body, &c) != nil || c.DataCenter != f.home {
+	_, token, err := f.d.ask(ctx, "", client.NewCart(f.home, ""), &c)
+	if err != nil || c.DataCenter != f.home {
 		return
 	}
-	if f.kind == "write" {
-		_, err = f.d.ask(ctx, ask{who: "traffic", from: f.home, kind: "write", method: http.MethodPost, path: "/v1/carts/" + c.Handle.String() + "/items",
-			body: map[string]any{"sku": "mug", "quantity": 1}, token: a.token, quiet: true})
+	if f.writes {
+		q := client.AddItem(f.home, c.Handle.String(), "mug", 1)
+		q.Token = token
+		_, _, err = f.d.ask(ctx, "", q, nil)
 	}
 	if err == nil {
 		f.at, f.left = c.Handle, writesOfCart

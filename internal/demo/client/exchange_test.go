@@ -1,4 +1,4 @@
-package demo
+package client
 
 import (
 	"net/http"
@@ -12,11 +12,15 @@ func TestAWayIsReadFromTheHeaders(t *testing.T) {
 	}
 	h.Add("Server-Timing", "total;dur=2.9, db;dur=1.8")
 	h.Add("Server-Timing", "geoshard;dur=3.5, upstream;dur=3.1, tries;desc=2")
-	want := Way{To: "LON", Owner: "SYD", Mode: "forward", Reason: "primary", ServedBy: "LON; x; primary; 0s", Database: 1.8, Tries: 2}
-	if got := WayOf(h); got != want {
+	want := Exchange{To: "LON", Owner: "SYD", Mode: "forward", Reason: "primary", ServedBy: "LON; x; primary; 0s", Database: 1.8, Tries: 2}
+	read := func(h http.Header) (x Exchange) {
+		x.read(h)
+		return x
+	}
+	if got := read(h); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got := WayOf(http.Header{"Server-Timing": {"db", ";", "tries;desc=x"}}); got != (Way{}) {
+	if got := read(http.Header{"Server-Timing": {"db", ";", "tries;desc=x"}}); got != (Exchange{}) {
 		t.Errorf("nothing that can be read: got %+v", got)
 	}
 }
