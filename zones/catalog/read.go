@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/internal/serverversion"
@@ -136,13 +135,5 @@ func (c *Catalog) balancer(ctx context.Context) (zones.Balancer, error) {
 
 // all reads documents of a collection of the catalogue.
 func (c *Catalog) all(ctx context.Context, what, collection string, filter, sort bson.D, into any) error {
-	o := options.Find()
-	if sort != nil {
-		o.SetSort(sort)
-	}
-	cursor, err := c.config().Collection(collection).Find(ctx, filter, o)
-	if err == nil {
-		err = cursor.All(ctx, into)
-	}
-	return c.fail(what, "find", "config."+collection, err)
+	return c.some(ctx, what, collection, filter, sort, 0, into)
 }

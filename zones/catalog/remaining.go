@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
@@ -102,29 +101,12 @@ const (
 
 // migrations are those that the changelog has the beginning of and not the end. The log knows no time zone and no clock but the servers' own.
 func (c *Catalog) migrations(ctx context.Context, state *zones.State) ([]zones.Migration, error) {
-	type entry struct {
-		What      string    `bson:"what"`
-		Namespace string    `bson:"ns"`
-		Time      time.Time `bson:"time"`
-		Details   struct {
-			Min  bson.Raw         `bson:"min"`
-			Max  bson.Raw         `bson:"max"`
-			From topology.ShardID `bson:"from"`
-			To   topology.ShardID `bson:"to"`
-		} `bson:"details"`
-	}
-	filter := bson.D{{Key: "what", Value: bson.Regex{Pattern: "^moveChunk"}}}
-	o := options.Find().SetSort(bson.D{{Key: "$natural", Value: -1}}).SetLimit(logPage)
-	cursor, err := c.config().Collection("changelog").Find(ctx, filter, o)
-	if refused(err) {
-		return nil, nil
-	}
-	var log []entry
-	if err == nil {
-		err = cursor.All(ctx, &log)
-	}
+	log, err := c.migrationLog(ctx, logPage)
 	if err != nil {
-		return nil, c.fail("read the changelog", "find", "config.changelog", err)
+		if errors.Is(err, ErrNotAllowed) || errors.Is(err, ErrUnsupported) {
+			err = nil
+		}
+		return nil, err
 	}
 	var going []zones.Migration
 	seen := map[string]bool{}

@@ -5,10 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
-
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
@@ -21,8 +17,8 @@ const (
 	countWithin = 2 * time.Second
 	// logPage is how many entries of the log are looked at: a migration writes about six.
 	logPage = 120
-	// mostDocuments bounds what is read of the chunks.
-	mostDocuments = 10_000
+	// mostChunksRead bounds what is read of the chunks.
+	mostChunksRead = 10_000
 )
 
 // A reader reads the catalogue through the query router of one datacenter, and of another one when that does not answer.
@@ -76,16 +72,16 @@ func (r *reader) try(ctx context.Context, dc topology.DatacenterID) (layoutView,
 			return layoutView{}, err
 		}
 	}
-	c, err := readCatalogue(ctx, r.open.Client().Database("config"))
+	seen, err := r.open.Glance(ctx, mostChunksRead, logPage)
 	if err != nil {
 		return layoutView{}, err
 	}
-	names := make([]string, len(c.collections))
-	for i, one := range c.collections {
+	names := make([]string, len(seen.Collections))
+	for i, one := range seen.Collections {
 		names[i] = one.Name
 	}
 	r.count(ctx, names)
-	v := viewLayout(c, r.parts)
+	v := viewLayout(seen, r.parts)
 	if !r.counted.IsZero() {
 		v.Counted = r.counted.UnixMilli()
 	}
@@ -99,28 +95,6 @@ func (r *reader) count(ctx context.Context, names []string) {
 	if parts, err := r.open.Distribution(ctx, names); err == nil {
 		r.parts, r.counted = parts, r.now()
 	}
-}
-
-func readCatalogue(ctx context.Context, config *mongo.Database) (c catalogue, err error) {
-	ours := bson.D{{Key: "_id", Value: bson.Regex{Pattern: "^(?!config\\.)"}}, {Key: "dropped", Value: bson.D{{Key: "$ne", Value: true}}}}
-	sorted := func(field string, way, limit int) *options.FindOptionsBuilder {
-		return options.Find().SetSort(bson.D{{Key: field, Value: way}}).SetLimit(int64(limit))
-	}
-	all := func(name string, filter any, o *options.FindOptionsBuilder, into any) {
-		if err != nil {
-			return
-		}
-		var cursor *mongo.Cursor
-		if cursor, err = config.Collection(name).Find(ctx, filter, o); err == nil {
-			err = cursor.All(ctx, into)
-		}
-	}
-	all("shards", bson.D{}, sorted("_id", 1, mostDocuments), &c.shards)
-	all("collections", ours, sorted("_id", 1, mostDocuments), &c.collections)
-	all("chunks", bson.D{}, sorted("min", 1, mostDocuments), &c.chunks)
-	all("tags", bson.D{}, sorted("min", 1, mostDocuments), &c.ranges)
-	all("changelog", bson.D{{Key: "what", Value: bson.Regex{Pattern: "^moveChunk"}}}, sorted("$natural", -1, logPage), &c.log)
-	return c, err
 }
 
 // place reads the catalogue again and again until the context ends.

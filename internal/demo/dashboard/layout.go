@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
@@ -29,11 +27,11 @@ type layoutView struct {
 
 // A placedView is what lies on one shard.
 type placedView struct {
-	ID        topology.ShardID `json:"id"`
-	Zones     []string         `json:"zones"`
-	Chunks    int              `json:"chunks"`
-	Documents int64            `json:"documents"`
-	Orphans   int64            `json:"orphans"`
+	ID        topology.ShardID  `json:"id"`
+	Zones     []topology.ZoneID `json:"zones"`
+	Chunks    int               `json:"chunks"`
+	Documents int64             `json:"documents"`
+	Orphans   int64             `json:"orphans"`
 }
 
 type collectionView struct {
@@ -46,7 +44,7 @@ type collectionView struct {
 // A chunkView is a run of shard keys. Astray is true where a zone has them and the shard is not of the zone.
 type chunkView struct {
 	Shard  topology.ShardID `json:"shard"`
-	Zone   string           `json:"zone"`
+	Zone   topology.ZoneID  `json:"zone"`
 	Range  string           `json:"range"`
 	Astray bool             `json:"astray"`
 }
@@ -61,65 +59,20 @@ type moveView struct {
 	Failed bool `json:"failed"`
 }
 
-// catalogue are documents of the config database, as they were read.
-type catalogue struct {
-	shards []struct {
-		ID    topology.ShardID `bson:"_id"`
-		Zones []string         `bson:"tags"`
-	}
-	collections []struct {
-		Name string      `bson:"_id"`
-		UUID bson.Binary `bson:"uuid"`
-	}
-	chunks []struct {
-		UUID  bson.Binary      `bson:"uuid"`
-		Min   bson.Raw         `bson:"min"`
-		Max   bson.Raw         `bson:"max"`
-		Shard topology.ShardID `bson:"shard"`
-	}
-	ranges []struct {
-		Collection string          `bson:"ns"`
-		Min        bson.Raw        `bson:"min"`
-		Max        bson.Raw        `bson:"max"`
-		Zone       topology.ZoneID `bson:"tag"`
-	} // sorted
-	log []logEntry // the newest first
-}
-
-// A logEntry is an entry of config.changelog about a migration.
-type logEntry struct {
-	What       string    `bson:"what"`
-	Collection string    `bson:"ns"`
-	Time       time.Time `bson:"time"`
-	Details    struct {
-		Min  bson.Raw         `bson:"min"`
-		From topology.ShardID `bson:"from"`
-		To   topology.ShardID `bson:"to"`
-	} `bson:"details"`
-}
-
 // mostChunks of a collection are shown.
 const mostChunks = 96
 
 // viewLayout arranges what was read.
-func viewLayout(c catalogue, parts map[string]map[topology.ShardID]catalog.Part) layoutView {
+func viewLayout(seen catalog.Glance, parts map[string]map[topology.ShardID]catalog.Part) layoutView {
 	v := layoutView{Collections: []collectionView{}, Moving: []moveView{}, Moved: []moveView{}}
-	count, zonesOf := map[topology.ShardID]int{}, map[topology.ShardID][]string{}
-	for _, s := range c.shards {
+	count, zonesOf := map[topology.ShardID]int{}, map[topology.ShardID][]topology.ZoneID{}
+	for _, s := range seen.Shards {
 		zonesOf[s.ID] = s.Zones
 	}
-	for _, collection := range c.collections {
+	for _, collection := range seen.Collections {
 		one := collectionView{Name: collection.Name}
-		var p zones.Placement
-		for _, r := range c.ranges {
-			if r.Collection == collection.Name {
-				p.Ranges = append(p.Ranges, zones.Range{Min: r.Min, Max: r.Max, Zone: r.Zone})
-			}
-		}
-		for _, chunk := range c.chunks {
-			if !chunk.UUID.Equal(collection.UUID) {
-				continue
-			}
+		p := zones.Placement{Ranges: collection.Ranges}
+		for _, chunk := range collection.Chunks {
 			count[chunk.Shard]++
 			if len(one.Chunks) == mostChunks {
 				one.More++
@@ -127,7 +80,7 @@ func viewLayout(c catalogue, parts map[string]map[topology.ShardID]catalog.Part)
 			}
 			zone, zoned := p.ZoneOf(chunk.Min)
 			one.Chunks = append(one.Chunks, chunkView{
-				Shard: chunk.Shard, Zone: string(zone), Astray: zoned && !slices.Contains(zonesOf[chunk.Shard], string(zone)),
+				Shard: chunk.Shard, Zone: zone, Astray: zoned && !slices.Contains(zonesOf[chunk.Shard], zone),
 				Range: shardkey.Format(chunk.Min) + " to " + shardkey.Format(chunk.Max),
 			})
 		}
@@ -135,15 +88,15 @@ func viewLayout(c catalogue, parts map[string]map[topology.ShardID]catalog.Part)
 			v.Collections = append(v.Collections, one)
 		}
 	}
-	for _, s := range c.shards {
-		one := placedView{ID: s.ID, Zones: append([]string{}, s.Zones...), Chunks: count[s.ID]}
+	for _, s := range seen.Shards {
+		one := placedView{ID: s.ID, Zones: append([]topology.ZoneID{}, s.Zones...), Chunks: count[s.ID]}
 		for _, shards := range parts {
 			one.Documents += shards[s.ID].Owned.Documents
 			one.Orphans += shards[s.ID].Orphaned.Documents
 		}
 		v.Shards = append(v.Shards, one)
 	}
-	v.Moving, v.Moved = moves(c.log)
+	v.Moving, v.Moved = moves(seen.Log)
 	return v
 }
 
@@ -155,12 +108,12 @@ const (
 )
 
 // moves reads the log of migrations: the newest entry about a range says where its migration stands.
-func moves(log []logEntry) (moving, moved []moveView) {
+func moves(log []catalog.LogEntry) (moving, moved []moveView) {
 	moving, moved = []moveView{}, []moveView{}
 	seen := map[string]bool{}
 	for _, e := range log {
-		id := e.Collection + string(e.Details.Min)
-		one := moveView{Collection: e.Collection, From: e.Details.From, To: e.Details.To, At: e.Time.UnixMilli()}
+		id := e.Namespace + string(e.Details.Min)
+		one := moveView{Collection: e.Namespace, From: e.Details.From, To: e.Details.To, At: e.Time.UnixMilli()}
 		switch e.What {
 		case "moveChunk.start":
 			if !seen[id] && log[0].Time.Sub(e.Time) < staleMove {

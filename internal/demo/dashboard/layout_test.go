@@ -20,44 +20,24 @@ func key(v any) bson.Raw {
 	return raw
 }
 
-// decoded makes a catalogue of documents as they lie in the config database.
-func decoded(t *testing.T, documents bson.M) (c catalogue) {
-	t.Helper()
-	for name, into := range map[string]any{"shards": &c.shards, "collections": &c.collections, "chunks": &c.chunks, "tags": &c.ranges, "changelog": &c.log} {
-		if documents[name] == nil {
-			continue
-		}
-		kind, data, err := bson.MarshalValue(documents[name])
-		if err == nil {
-			err = bson.UnmarshalValue(kind, data, into)
-		}
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-	}
-	return c
-}
-
 func TestChunksAreShownWithTheirZonesAndAstrayOnesToo(t *testing.T) {
-	uuid := bson.Binary{Subtype: 4, Data: make([]byte, 16)}
-	other := bson.Binary{Subtype: 4, Data: append(make([]byte, 15), 1)}
-	c := decoded(t, bson.M{
-		"shards":      bson.A{bson.D{{Key: "_id", Value: "lon"}, {Key: "tags", Value: bson.A{"LON"}}}, bson.D{{Key: "_id", Value: "nyc"}}},
-		"collections": bson.A{bson.D{{Key: "_id", Value: "shop.carts"}, {Key: "uuid", Value: uuid}}},
-		"chunks": bson.A{
-			bson.D{{Key: "uuid", Value: uuid}, {Key: "min", Value: key(bson.MinKey{})}, {Key: "max", Value: key("LON")}, {Key: "shard", Value: "nyc"}},
-			bson.D{{Key: "uuid", Value: uuid}, {Key: "min", Value: key("LON")}, {Key: "max", Value: key("LON5")}, {Key: "shard", Value: "lon"}},
-			bson.D{{Key: "uuid", Value: uuid}, {Key: "min", Value: key("LON5")}, {Key: "max", Value: key("M")}, {Key: "shard", Value: "nyc"}}, // split inside the zone, and lost
-			bson.D{{Key: "uuid", Value: uuid}, {Key: "min", Value: key("M")}, {Key: "max", Value: key(bson.MaxKey{})}, {Key: "shard", Value: "nyc"}},
-			bson.D{{Key: "uuid", Value: other}, {Key: "min", Value: key(1)}, {Key: "max", Value: key(2)}, {Key: "shard", Value: "nyc"}},
-		},
-		"tags": bson.A{bson.D{{Key: "ns", Value: "shop.carts"}, {Key: "min", Value: key("LON")}, {Key: "max", Value: key("M")}, {Key: "tag", Value: "LON"}}},
-	})
+	c := catalog.Glance{
+		Shards: []zones.Shard{{ID: "lon", Zones: []topology.ZoneID{"LON"}}, {ID: "nyc"}},
+		Collections: []zones.Collection{{
+			Name: "shop.carts", Ranges: []zones.Range{{Min: key("LON"), Max: key("M"), Zone: "LON"}},
+			Chunks: []zones.Chunk{
+				{Min: key(bson.MinKey{}), Max: key("LON"), Shard: "nyc"},
+				{Min: key("LON"), Max: key("LON5"), Shard: "lon"},
+				{Min: key("LON5"), Max: key("M"), Shard: "nyc"}, // split inside the zone, and lost
+				{Min: key("M"), Max: key(bson.MaxKey{}), Shard: "nyc"},
+			},
+		}},
+	}
 	got := viewLayout(c, map[string]map[topology.ShardID]catalog.Part{
 		"shop.carts": {"lon": {Owned: zones.Size{Documents: 7}}, "nyc": {Owned: zones.Size{Documents: 2}, Orphaned: zones.Size{Documents: 1}}},
 	})
 	want := layoutView{
-		Shards: []placedView{{ID: "lon", Zones: []string{"LON"}, Chunks: 1, Documents: 7}, {ID: "nyc", Zones: []string{}, Chunks: 3, Documents: 2, Orphans: 1}},
+		Shards: []placedView{{ID: "lon", Zones: []topology.ZoneID{"LON"}, Chunks: 1, Documents: 7}, {ID: "nyc", Zones: []topology.ZoneID{}, Chunks: 3, Documents: 2, Orphans: 1}},
 		Collections: []collectionView{{Name: "shop.carts", Chunks: []chunkView{
 			{Shard: "nyc", Range: `{dc: MinKey} to {dc: "LON"}`},
 			{Shard: "lon", Zone: "LON", Range: `{dc: "LON"} to {dc: "LON5"}`},
@@ -73,12 +53,12 @@ func TestChunksAreShownWithTheirZonesAndAstrayOnesToo(t *testing.T) {
 
 func TestTheLogOfMigrationsSaysWhereEachStands(t *testing.T) {
 	at := time.UnixMilli(1_000_000)
-	entry := func(what string, n int, before time.Duration) (e logEntry) {
-		e.What, e.Collection, e.Time = what, "shop.carts", at.Add(-before)
+	entry := func(what string, n int, before time.Duration) (e catalog.LogEntry) {
+		e.What, e.Namespace, e.Time = what, "shop.carts", at.Add(-before)
 		e.Details.Min, e.Details.From, e.Details.To = key(n), "nyc", "lon"
 		return e
 	}
-	log := []logEntry{ // the newest first
+	log := []catalog.LogEntry{ // the newest first
 		entry("moveChunk.to", 1, 0), entry("moveChunk.start", 1, time.Second), // under way: the recipient's word is not the end
 		entry("moveChunk.from", 2, 2*time.Second), entry("moveChunk.commit", 2, 3*time.Second), entry("moveChunk.to", 2, 4*time.Second), entry("moveChunk.start", 2, 5*time.Second),
 		entry("moveChunk.error", 3, 6*time.Second), entry("moveChunk.start", 3, 7*time.Second),
