@@ -116,7 +116,7 @@ func (a *api) measure() error {
 func (a *api) routes() (*gin.Engine, error) {
 	token, err := gintoken.New(gintoken.Options{
 		Client: a.Store.Client(), Keys: a.Keys, Home: a.Store.DataCenter(), Wait: a.Wait, PlainHTTP: a.PlainHTTP, Now: a.Now,
-		Refuse: func(c *gin.Context, err error) { a.fail(c, err) },
+		Refuse: a.fail,
 	})
 	if err != nil {
 		return nil, err
@@ -130,8 +130,15 @@ func (a *api) routes() (*gin.Engine, error) {
 	engine.NoRoute(func(c *gin.Context) { a.fail(c, errNoRoute) })
 	engine.NoMethod(func(c *gin.Context) { a.fail(c, errNoMethod) })
 
-	engine.GET("/healthz", a.health)
-	engine.GET("/readyz", a.ready)
+	do := func(handle func(*gin.Context) error) gin.HandlerFunc {
+		return func(c *gin.Context) {
+			if err := handle(c); err != nil {
+				a.fail(c, err)
+			}
+		}
+	}
+	engine.GET("/healthz", do(a.health))
+	engine.GET("/readyz", do(a.ready))
 	engine.GET("/openapi.json", a.openAPI)
 	metrics := promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{})
 	engine.GET("/metrics", func(c *gin.Context) {
@@ -140,22 +147,22 @@ func (a *api) routes() (*gin.Engine, error) {
 	})
 
 	v1 := engine.Group("/v1", token)
-	v1.POST("/carts", a.createCart)
-	v1.GET("/carts", a.listCarts)
-	v1.GET("/carts/:handle", a.getCart)
-	v1.PATCH("/carts/:handle", a.patchCart)
-	v1.DELETE("/carts/:handle", a.abandonCart)
-	v1.POST("/carts/:handle/items", a.addItem)
-	v1.PUT("/carts/:handle/items/:sku", a.setItem)
-	v1.DELETE("/carts/:handle/items/:sku", a.removeItem)
-	v1.POST("/carts/:handle/checkout", a.checkout)
-	v1.GET("/orders", a.listOrders)
-	v1.GET("/orders/:handle", a.getOrder)
-	v1.GET("/catalogue", a.listProducts)
-	v1.GET("/catalogue/:sku", a.getProduct)
-	v1.GET("/stock", a.listStock)
-	v1.GET("/analytics", a.analytics)
-	v1.GET("/notices", a.listNotices)
-	v1.POST("/notices", a.publish)
+	v1.POST("/carts", do(a.createCart))
+	v1.GET("/carts", do(a.listCarts))
+	v1.GET("/carts/:handle", do(a.getCart))
+	v1.PATCH("/carts/:handle", do(a.patchCart))
+	v1.DELETE("/carts/:handle", do(a.abandonCart))
+	v1.POST("/carts/:handle/items", do(a.addItem))
+	v1.PUT("/carts/:handle/items/:sku", do(a.setItem))
+	v1.DELETE("/carts/:handle/items/:sku", do(a.removeItem))
+	v1.POST("/carts/:handle/checkout", do(a.checkout))
+	v1.GET("/orders", do(a.listOrders))
+	v1.GET("/orders/:handle", do(a.getOrder))
+	v1.GET("/catalogue", do(a.listProducts))
+	v1.GET("/catalogue/:sku", do(a.getProduct))
+	v1.GET("/stock", do(a.listStock))
+	v1.GET("/analytics", do(a.analytics))
+	v1.GET("/notices", do(a.listNotices))
+	v1.POST("/notices", do(a.publish))
 	return engine, nil
 }

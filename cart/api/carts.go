@@ -37,7 +37,7 @@ func writeOf(c *gin.Context) (w write, err error) {
 	return w, err
 }
 
-func (a *api) createCart(c *gin.Context) {
+func (a *api) createCart(c *gin.Context) error {
 	var in struct {
 		Customer string `json:"customer"`
 	}
@@ -50,19 +50,18 @@ func (a *api) createCart(c *gin.Context) {
 		err = body(c, &in)
 	}
 	if err != nil {
-		a.fail(c, err)
-		return
+		return err
 	}
 	written(c, a.Store.DataCenter())
 	made, outcome, err := a.Store.Create(c.Request.Context(), w.profile, w.key, in.Customer, a.now())
 	if err == nil {
 		c.Header("Location", "/v1/carts/"+made.Handle.String())
 	}
-	a.answerCart(c, http.StatusCreated, made, outcome, err)
+	return a.answerCart(c, http.StatusCreated, made, outcome, err)
 }
 
-func (a *api) listCarts(c *gin.Context) {
-	list(a, c, "carts", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Cart, error) {
+func (a *api) listCarts(c *gin.Context) error {
+	return list(a, c, "carts", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Cart, error) {
 		text, given := c.GetQuery("status")
 		status := cart.Status(text)
 		if given && !slices.Contains([]cart.Status{cart.Open, cart.Ordered, cart.Abandoned}, status) {
@@ -72,33 +71,19 @@ func (a *api) listCarts(c *gin.Context) {
 	}, func(one cart.Cart) string { return one.CartID })
 }
 
-func (a *api) getCart(c *gin.Context) {
-	h, err := cart.ParseHandle(c.Param("handle"))
-	if err != nil {
-		a.fail(c, err)
-		return
-	}
-	p, err := profileOf(c, readProfiles)
-	if err != nil {
-		a.fail(c, err)
-		return
-	}
-	var found cart.Cart
-	err = a.read(c, p, h.DataCenter, func(ctx context.Context) (err error) {
-		found, err = a.Store.Cart(ctx, p, h)
-		return err
-	})
+func (a *api) getCart(c *gin.Context) error {
+	found, err := named(a, c, a.Store.Cart)
 	if err == nil {
 		c.Header("ETag", etag(found.Version))
 	}
-	a.answer(c, http.StatusOK, found, err)
+	return a.answer(c, http.StatusOK, found, err)
 }
 
-func (a *api) patchCart(c *gin.Context) {
+func (a *api) patchCart(c *gin.Context) error {
 	var in struct {
 		Customer *string `json:"customer"`
 	}
-	a.change(c, &in, func(context.Context, write) (cart.Change, error) {
+	return a.change(c, &in, func(context.Context, write) (cart.Change, error) {
 		if in.Customer == nil {
 			return nil, hint.New(fmt.Errorf("%w: nothing to change", errBody), "send a customer")
 		}
@@ -106,29 +91,29 @@ func (a *api) patchCart(c *gin.Context) {
 	})
 }
 
-func (a *api) abandonCart(c *gin.Context) {
-	a.change(c, nil, func(context.Context, write) (cart.Change, error) { return cart.Abandon{}, nil })
+func (a *api) abandonCart(c *gin.Context) error {
+	return a.change(c, nil, func(context.Context, write) (cart.Change, error) { return cart.Abandon{}, nil })
 }
 
-func (a *api) setItem(c *gin.Context) {
+func (a *api) setItem(c *gin.Context) error {
 	var in struct {
 		Quantity whole `json:"quantity"`
 	}
-	a.change(c, &in, func(context.Context, write) (cart.Change, error) {
+	return a.change(c, &in, func(context.Context, write) (cart.Change, error) {
 		return cart.SetQuantity{SKU: c.Param("sku"), Quantity: int(in.Quantity)}, nil
 	})
 }
 
-func (a *api) removeItem(c *gin.Context) {
-	a.change(c, nil, func(context.Context, write) (cart.Change, error) { return cart.RemoveItem{SKU: c.Param("sku")}, nil })
+func (a *api) removeItem(c *gin.Context) error {
+	return a.change(c, nil, func(context.Context, write) (cart.Change, error) { return cart.RemoveItem{SKU: c.Param("sku")}, nil })
 }
 
-func (a *api) addItem(c *gin.Context) {
+func (a *api) addItem(c *gin.Context) error {
 	var in struct {
 		SKU      string `json:"sku"`
 		Quantity whole  `json:"quantity"`
 	}
-	a.change(c, &in, func(ctx context.Context, w write) (cart.Change, error) {
+	return a.change(c, &in, func(ctx context.Context, w write) (cart.Change, error) {
 		add := cart.AddItem{SKU: in.SKU, Quantity: int(in.Quantity), Currency: "XXX"}
 		if err := add.Check(); err != nil {
 			return nil, err
@@ -154,44 +139,41 @@ func (a *api) product(ctx context.Context, w write, sku string) (cart.Product, e
 }
 
 // change does one change of a cart. in is where the body goes; nil = there is none.
-func (a *api) change(c *gin.Context, in any, what func(context.Context, write) (cart.Change, error)) {
+func (a *api) change(c *gin.Context, in any, what func(context.Context, write) (cart.Change, error)) error {
 	w, err := writeOf(c)
 	if err == nil && in != nil {
 		err = body(c, in)
 	}
 	if err != nil {
-		a.fail(c, err)
-		return
+		return err
 	}
 	ctx := c.Request.Context()
 	written(c, w.handle.DataCenter)
 	change, err := what(ctx, w)
 	r := cart.Request{Key: w.key, At: a.now(), IfVersion: w.version, Change: change}
 	if err != nil {
-		a.refusedNow(c, w, r, err)
-		return
+		return a.refusedNow(c, w, r, err)
 	}
 	changed, outcome, err := a.Store.Change(ctx, w.profile, w.handle, r)
-	a.answerCart(c, http.StatusOK, changed, outcome, err)
+	return a.answerCart(c, http.StatusOK, changed, outcome, err)
 }
 
 // refusedNow answers a request that cannot be done now. If it is one that was done before, when it could, that is the answer.
-func (a *api) refusedNow(c *gin.Context, w write, r cart.Request, reason error) {
+func (a *api) refusedNow(c *gin.Context, w write, r cart.Request, reason error) error {
 	if r.Change != nil {
 		if found, done, err := a.Store.Recall(c.Request.Context(), w.profile, w.handle, r); err != nil || done {
-			a.answerCart(c, http.StatusOK, found, cart.Replayed, err)
-			return
+			return a.answerCart(c, http.StatusOK, found, cart.Replayed, err)
 		}
 	}
-	a.fail(c, reason)
+	return reason
 }
 
-func (a *api) answerCart(c *gin.Context, status int, changed cart.Cart, outcome cart.Outcome, err error) {
+func (a *api) answerCart(c *gin.Context, status int, changed cart.Cart, outcome cart.Outcome, err error) error {
 	if err == nil {
 		c.Header("ETag", etag(changed.Version))
 		replayed(c, outcome)
 	}
-	a.answer(c, status, changed, err)
+	return a.answer(c, status, changed, err)
 }
 
 func replayed(c *gin.Context, outcome cart.Outcome) {
@@ -200,14 +182,13 @@ func replayed(c *gin.Context, outcome cart.Outcome) {
 	}
 }
 
-func (a *api) checkout(c *gin.Context) {
+func (a *api) checkout(c *gin.Context) error {
 	w, err := writeOf(c)
 	if err == nil && w.version == 0 {
 		err = errNoVersion
 	}
 	if err != nil {
-		a.fail(c, err)
-		return
+		return err
 	}
 	written(c, w.handle.DataCenter)
 	order, outcome, err := a.Store.Checkout(c.Request.Context(), w.profile, w.handle, cart.Checkout{Key: w.key, At: a.now(), IfVersion: w.version}, shipping.Quote)
@@ -215,5 +196,5 @@ func (a *api) checkout(c *gin.Context) {
 		c.Header("Location", "/v1/orders/"+order.Handle.String())
 		replayed(c, outcome)
 	}
-	a.answer(c, http.StatusCreated, order, err)
+	return a.answer(c, http.StatusCreated, order, err)
 }

@@ -49,8 +49,30 @@ func profileOf(c *gin.Context, allowed []string) (consistency.Profile, error) {
 	return p, err
 }
 
-// read runs a read in the request's session, of something that is at home in a datacenter.
-func (a *api) read(c *gin.Context, p consistency.Profile, home topology.DatacenterID, do func(context.Context) error) error {
+// read reads something in the request's session that is at home in a datacenter.
+func read[T any](a *api, c *gin.Context, p consistency.Profile, home topology.DatacenterID, find func(context.Context) (T, error)) (found T, err error) {
+	err = a.reading(c, p, home, func(ctx context.Context) (err error) {
+		found, err = find(ctx)
+		return err
+	})
+	return found, err
+}
+
+// named reads what the handle in the path names.
+func named[T any](a *api, c *gin.Context, find func(context.Context, consistency.Profile, cart.Handle) (T, error)) (none T, err error) {
+	h, err := cart.ParseHandle(c.Param("handle"))
+	if err != nil {
+		return none, err
+	}
+	p, err := profileOf(c, readProfiles)
+	if err != nil {
+		return none, err
+	}
+	return read(a, c, p, h.DataCenter, func(ctx context.Context) (T, error) { return find(ctx, p, h) })
+}
+
+// reading does a read of something that is at home in a datacenter, at whom and how the profile says.
+func (a *api) reading(c *gin.Context, p consistency.Profile, home topology.DatacenterID, do func(context.Context) error) error {
 	seenOf(c).asked = demand{mode: p.Read.Mode, first: home}
 	if p.Read.Mode != readpref.PrimaryMode {
 		seenOf(c).asked.first = a.Store.DataCenter()
@@ -178,11 +200,10 @@ func (a *api) page(c *gin.Context) (page, error) {
 }
 
 // answer writes a value, unless there is an error.
-func (a *api) answer(c *gin.Context, status int, value any, err error) {
-	if err != nil {
-		a.fail(c, err)
-		return
+func (a *api) answer(c *gin.Context, status int, value any, err error) error {
+	if err == nil {
+		a.stamp(c)
+		c.JSON(status, value)
 	}
-	a.stamp(c)
-	c.JSON(status, value)
+	return err
 }

@@ -17,95 +17,66 @@ import (
 )
 
 // list answers with a page of something. last is the name of an entry, behind which the next page begins.
-func list[T any](a *api, c *gin.Context, name string, find func(context.Context, consistency.Profile, page) ([]T, error), last func(T) string) {
+func list[T any](a *api, c *gin.Context, name string, find func(context.Context, consistency.Profile, page) ([]T, error), last func(T) string) error {
 	p, err := profileOf(c, readProfiles[:len(readProfiles)-1]) // a linearizable read is of one document
 	if err != nil {
-		a.fail(c, err)
-		return
+		return err
 	}
 	page, err := a.page(c)
 	if err != nil {
-		a.fail(c, err)
-		return
-	}
-	var found []T
-	err = a.read(c, p, page.dc, func(ctx context.Context) (err error) {
-		found, err = find(ctx, p, page)
 		return err
-	})
+	}
+	found, err := read(a, c, p, page.dc, func(ctx context.Context) ([]T, error) { return find(ctx, p, page) })
 	out := gin.H{name: found}
 	if len(found) == page.limit {
 		out["next"] = last(found[len(found)-1])
 	}
-	a.answer(c, http.StatusOK, out, err)
+	return a.answer(c, http.StatusOK, out, err)
 }
 
-func (a *api) listOrders(c *gin.Context) {
-	list(a, c, "orders", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Order, error) {
+func (a *api) listOrders(c *gin.Context) error {
+	return list(a, c, "orders", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Order, error) {
 		return a.Store.Orders(ctx, p, of.dc, of.after, of.limit)
 	}, func(o cart.Order) string { return o.OrderID })
 }
 
-func (a *api) getOrder(c *gin.Context) {
-	h, err := cart.ParseHandle(c.Param("handle"))
-	if err != nil {
-		a.fail(c, err)
-		return
-	}
-	p, err := profileOf(c, readProfiles)
-	if err != nil {
-		a.fail(c, err)
-		return
-	}
-	var found cart.Order
-	err = a.read(c, p, h.DataCenter, func(ctx context.Context) (err error) {
-		found, err = a.Store.Order(ctx, p, h)
-		return err
-	})
-	a.answer(c, http.StatusOK, found, err)
+func (a *api) getOrder(c *gin.Context) error {
+	found, err := named(a, c, a.Store.Order)
+	return a.answer(c, http.StatusOK, found, err)
 }
 
-func (a *api) listProducts(c *gin.Context) {
-	list(a, c, "products", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Product, error) {
+func (a *api) listProducts(c *gin.Context) error {
+	return list(a, c, "products", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Product, error) {
 		return a.Store.Products(ctx, p, of.dc, of.after, of.limit)
 	}, func(p cart.Product) string { return p.SKU })
 }
 
-func (a *api) getProduct(c *gin.Context) {
+func (a *api) getProduct(c *gin.Context) error {
 	p, err := profileOf(c, readProfiles)
 	if err == nil {
 		err = cart.CheckSKU(c.Param("sku"))
 	}
 	page, pageErr := a.page(c)
 	if err = errors.Join(err, pageErr); err != nil {
-		a.fail(c, err)
-		return
-	}
-	var found cart.Product
-	err = a.read(c, p, page.dc, func(ctx context.Context) (err error) {
-		found, err = a.Store.Product(ctx, p, page.dc, c.Param("sku"))
 		return err
+	}
+	found, err := read(a, c, p, page.dc, func(ctx context.Context) (cart.Product, error) {
+		return a.Store.Product(ctx, p, page.dc, c.Param("sku"))
 	})
-	a.answer(c, http.StatusOK, found, err)
+	return a.answer(c, http.StatusOK, found, err)
 }
 
-func (a *api) listStock(c *gin.Context) {
+func (a *api) listStock(c *gin.Context) error {
 	page, err := a.page(c)
 	if err != nil {
-		a.fail(c, err)
-		return
+		return err
 	}
 	p, err := profileOf(c, []string{"durable"})
 	if err != nil {
-		a.fail(c, err)
-		return
-	}
-	var found []cart.Stock
-	err = a.read(c, p, page.dc, func(ctx context.Context) (err error) {
-		found, err = a.Store.Stock(ctx, p, page.dc)
 		return err
-	})
-	a.answer(c, http.StatusOK, gin.H{"stock": found}, err)
+	}
+	found, err := read(a, c, p, page.dc, func(ctx context.Context) ([]cart.Stock, error) { return a.Store.Stock(ctx, p, page.dc) })
+	return a.answer(c, http.StatusOK, gin.H{"stock": found}, err)
 }
 
 // An Analysis is the totals over all datacenters, read from copies in this one.
@@ -120,31 +91,26 @@ type Analysis struct {
 // analyticsBound is how old analytics may be: above the 10 s within which an idle primary writes something.
 const analyticsBound = 15 * time.Second
 
-func (a *api) analytics(c *gin.Context) {
+func (a *api) analytics(c *gin.Context) error {
 	p, err := profileOf(c, []string{"analytics"})
 	if err != nil {
-		a.fail(c, err)
-		return
+		return err
 	}
 	asked := a.Now()
 	age, known, err := a.Witness.Freshen(mongo.SessionFromContext(c.Request.Context()), analyticsBound, asked)
 	if err != nil {
-		a.fail(c, err)
-		return
+		return err
 	}
 	out := Analysis{ReadIn: string(a.Store.DataCenter())}
-	err = a.read(c, p, a.Store.DataCenter(), func(ctx context.Context) (err error) {
-		out.Sales, err = a.Store.Sales(ctx, p)
-		return err
-	})
+	out.Sales, err = read(a, c, p, a.Store.DataCenter(), func(ctx context.Context) ([]cart.Sales, error) { return a.Store.Sales(ctx, p) })
 	if known {
 		seconds := (age + a.Now().Sub(asked)).Seconds()
 		out.StalenessSeconds = &seconds
 	}
-	a.answer(c, http.StatusOK, out, err)
+	return a.answer(c, http.StatusOK, out, err)
 }
 
-func (a *api) publish(c *gin.Context) {
+func (a *api) publish(c *gin.Context) error {
 	var in struct {
 		SKU    string    `json:"sku"`
 		Until  time.Time `json:"until"`
@@ -152,8 +118,7 @@ func (a *api) publish(c *gin.Context) {
 	}
 	p, err := profileOf(c, []string{"multi-datacenter", "durable"}) // a notice that is rolled back would be marked in some carts
 	if err != nil {
-		a.fail(c, err)
-		return
+		return err
 	}
 	key, err := keyOf(c)
 	if err == nil {
@@ -167,8 +132,7 @@ func (a *api) publish(c *gin.Context) {
 		err = cart.CheckText("reason", in.Reason)
 	}
 	if err != nil {
-		a.fail(c, err)
-		return
+		return err
 	}
 	written(c, a.Store.DataCenter())
 	n, outcome, err := a.Store.Publish(c.Request.Context(), p, cart.Notice{
@@ -176,11 +140,11 @@ func (a *api) publish(c *gin.Context) {
 	if err == nil {
 		replayed(c, outcome)
 	}
-	a.answer(c, http.StatusCreated, n, err)
+	return a.answer(c, http.StatusCreated, n, err)
 }
 
-func (a *api) listNotices(c *gin.Context) {
-	list(a, c, "notices", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Notice, error) {
+func (a *api) listNotices(c *gin.Context) error {
+	return list(a, c, "notices", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Notice, error) {
 		after := int64(0)
 		if of.after != "" {
 			n, err := strconv.ParseInt(of.after, 10, 64)
@@ -193,15 +157,15 @@ func (a *api) listNotices(c *gin.Context) {
 	}, func(n cart.Notice) string { return strconv.FormatInt(n.Seq, 10) })
 }
 
-func (a *api) health(c *gin.Context) {
-	a.answer(c, http.StatusOK, gin.H{"status": "ok"}, nil)
+func (a *api) health(c *gin.Context) error {
+	return a.answer(c, http.StatusOK, gin.H{"status": "ok"}, nil)
 }
 
 // readyWithin is how long a load balancer's question may take.
 const readyWithin = 2 * time.Second
 
 // ready is true when the carts of this datacenter can be read.
-func (a *api) ready(c *gin.Context) {
+func (a *api) ready(c *gin.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyWithin)
 	defer cancel()
 	p, err := consistency.Lookup("local-fast")
@@ -211,5 +175,5 @@ func (a *api) ready(c *gin.Context) {
 	if err != nil {
 		err = fmt.Errorf("%w: %w", errNotReady, err)
 	}
-	a.answer(c, http.StatusOK, gin.H{"status": "ready"}, err)
+	return a.answer(c, http.StatusOK, gin.H{"status": "ready"}, err)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/pace"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -66,18 +67,11 @@ func (i *Instance) Run(ctx context.Context) {
 	if every <= 0 {
 		every = DefaultEvery
 	}
-	again := time.NewTicker(every)
-	defer again.Stop()
-	for {
+	pace.Every(ctx, every, func() {
 		if err := i.Once(ctx); err != nil && ctx.Err() == nil {
 			i.tell(Event{Err: err})
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-again.C:
-		}
-	}
+	})
 }
 
 // Once looks at all notices that are not settled.

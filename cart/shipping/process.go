@@ -7,6 +7,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/pace"
 )
 
 const (
@@ -47,22 +48,11 @@ func (p *Process) Run(ctx context.Context) {
 	if every <= 0 {
 		every = DefaultEvery
 	}
-	again := time.NewTicker(every)
-	defer again.Stop()
-	for {
-		round := p.Once(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if p.Listen != nil {
+	pace.Every(ctx, every, func() {
+		if round := p.Once(ctx); ctx.Err() == nil && p.Listen != nil {
 			p.Listen(round)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-again.C:
-		}
-	}
+	})
 }
 
 // Once prices what is due now.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/geoshard/geoshard/internal/pace"
 )
 
 const (
@@ -68,13 +70,4 @@ func EventuallyNil(t testing.TB, within time.Duration, what string, look func(co
 
 // Pause waits that long, to pace a load or to choose a moment; it never stands for a state. It reports false when ctx
 // ended first.
-func Pause(ctx context.Context, long time.Duration) bool {
-	timer := time.NewTimer(long)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+func Pause(ctx context.Context, long time.Duration) bool { return pace.Pause(ctx, long) }

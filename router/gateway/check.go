@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/geoshard/geoshard/internal/pace"
 )
 
 // mostCheckAnswer is how much of a check's answer is read, so that its connection can be used again.
@@ -17,9 +19,7 @@ func (g *Gateway) check(ctx context.Context, w *wiring) {
 	var all sync.WaitGroup
 	for _, u := range w.upstreams() {
 		all.Go(func() {
-			tick := time.NewTicker(g.o.CheckEvery)
-			defer tick.Stop()
-			for {
+			pace.Every(ctx, g.o.CheckEvery, func() {
 				began := time.Now()
 				err := g.ask(ctx, w, u)
 				if ctx.Err() != nil {
@@ -27,12 +27,7 @@ func (g *Gateway) check(ctx context.Context, w *wiring) {
 				}
 				u.checked(time.Since(began), err)
 				g.assess() // also for the round trip, and for ejections that are over
-				select {
-				case <-ctx.Done():
-					return
-				case <-tick.C:
-				}
-			}
+			})
 		})
 	}
 	all.Wait()

@@ -12,6 +12,7 @@ import (
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/pace"
 )
 
 // Lags holds members behind, by slowing the connections on which they fetch the oplog: heartbeats, votes and acknowledgements keep
@@ -111,8 +112,8 @@ func (l *Lags) grow(ctx context.Context, m Member, now, lag time.Duration) error
 		if now = next; now == lag {
 			return nil
 		}
-		if err := rest(ctx, lagPause); err != nil {
-			return fmt.Errorf("lag %s: it is at %s: %w", m.Node().Name, now, err)
+		if !pace.Pause(ctx, lagPause) {
+			return fmt.Errorf("lag %s: it is at %s: %w", m.Node().Name, now, context.Cause(ctx))
 		}
 	}
 }
@@ -186,8 +187,8 @@ func (l *Lags) unchain(ctx context.Context, lagging Member) error {
 		if err != nil || !chained || time.Now().After(deadline) {
 			return err
 		}
-		if err := rest(ctx, unchainPause); err != nil {
-			return fmt.Errorf("move members that copy from %s: %w", lagging.Node().Name, err)
+		if !pace.Pause(ctx, unchainPause) {
+			return fmt.Errorf("move members that copy from %s: %w", lagging.Node().Name, context.Cause(ctx))
 		}
 	}
 }
@@ -212,16 +213,4 @@ func (l *Lags) askToUnchain(ctx context.Context, lagging Member) (chained bool, 
 		}
 	}
 	return chained, nil
-}
-
-// rest pauses, and ends early with ctx.
-func rest(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/geoshard/geoshard/internal/pace"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
@@ -102,9 +103,7 @@ func (d *Dashboard) place(ctx context.Context) {
 	r := &reader{world: d.o.World, now: d.o.Now}
 	defer func() { r.close(ctx) }()
 	var shown layoutView
-	tick := time.NewTicker(readEvery)
-	defer tick.Stop()
-	for {
+	pace.Every(ctx, readEvery, func() {
 		v, err := r.read(ctx)
 		if ctx.Err() != nil {
 			return
@@ -116,10 +115,5 @@ func (d *Dashboard) place(ctx context.Context) {
 			shown.Error = err.Error()
 		}
 		d.hub.set("layout", shown)
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	})
 }

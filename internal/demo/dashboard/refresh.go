@@ -7,6 +7,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/internal/demo/client"
+	"github.com/geoshard/geoshard/internal/pace"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -18,21 +19,14 @@ const delayFor = 2 * time.Minute
 
 // refresh reads the shoppers' carts again and again until the context ends.
 func (d *Dashboard) refresh(ctx context.Context) {
-	tick := time.NewTicker(refreshEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	pace.Every(ctx, refreshEvery, func() {
 		d.mu.Lock()
 		n := len(d.shoppers)
 		d.mu.Unlock()
 		for id := range n {
 			d.refreshOne(ctx, id)
 		}
-	}
+	})
 }
 
 // refreshOne reads a shopper's cart if nobody else does something for him.

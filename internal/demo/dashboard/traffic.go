@@ -8,6 +8,7 @@ import (
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/internal/demo/client"
+	"github.com/geoshard/geoshard/internal/pace"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -46,21 +47,14 @@ func (d *Dashboard) traffic(ctx context.Context) {
 }
 
 func (f *flow) run(ctx context.Context, offset time.Duration) {
-	if !wait(ctx, offset) {
+	if !pace.Pause(ctx, offset) {
 		return
 	}
-	tick := time.NewTicker(trafficEvery)
-	defer tick.Stop()
-	for {
+	pace.Every(ctx, trafficEvery, func() {
 		if f.d.steady.Load() {
 			f.once(ctx)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	})
 }
 
 func (f *flow) once(ctx context.Context) {
@@ -94,17 +88,5 @@ func (f *flow) take(ctx context.Context) {
 	}
 	if err == nil {
 		f.at, f.left = c.Handle, writesOfCart
-	}
-}
-
-// wait waits, and reports whether the context still goes on.
-func wait(ctx context.Context, length time.Duration) bool {
-	timer := time.NewTimer(length)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
