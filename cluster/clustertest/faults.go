@@ -37,7 +37,7 @@ func (s *suite) killPrimary(t *testing.T) {
 		t.Errorf("killed member: got state %s, pid %d, want down and 0", m.State, m.PID)
 	}
 	if all, inside := voters(shard, s.Topology().HomeOf(shard.ID)); other != "" && 2*(all-inside) > all {
-		s.await(t, "another primary", func(now cluster.Status) bool {
+		Await(t, s, "another primary", func(now cluster.Status) bool {
 			p, ok := now.Primary(shard.ID)
 			return ok && p.Name != home
 		})
@@ -50,7 +50,7 @@ func (s *suite) killPrimary(t *testing.T) {
 	if err := s.Start(ctx, home); err != nil {
 		t.Errorf("start of a running member: got %v, want nil", err)
 	}
-	s.awaitWhole(t)
+	AwaitWhole(t, s)
 }
 
 func (s *suite) pause(t *testing.T) {
@@ -76,7 +76,7 @@ func (s *suite) pause(t *testing.T) {
 	if err := s.Start(ctx, member); err != nil {
 		t.Fatal(err)
 	}
-	s.awaitWhole(t)
+	AwaitWhole(t, s)
 }
 
 // isolate cuts off a datacenter that is some shard's home while a majority of that shard is elsewhere.
@@ -91,7 +91,7 @@ func (s *suite) isolate(t *testing.T) {
 		if err := cluster.Isolate(ctx, s, dc); err != nil {
 			t.Fatal(err)
 		}
-		s.await(t, "a primary outside "+string(dc), func(now cluster.Status) bool {
+		Await(t, s, "a primary outside "+string(dc), func(now cluster.Status) bool {
 			for _, m := range now.Members {
 				if m.Shard == shard.ID && m.Role == cluster.RolePrimary && m.Datacenter != dc {
 					return len(now.Faults) > 0
@@ -99,7 +99,7 @@ func (s *suite) isolate(t *testing.T) {
 			}
 			return false
 		})
-		s.await(t, "the primary inside steps down", func(now cluster.Status) bool {
+		Await(t, s, "the primary inside steps down", func(now cluster.Status) bool {
 			for _, m := range now.Members {
 				if m.Shard == shard.ID && m.Role == cluster.RolePrimary && m.Datacenter == dc {
 					return false
@@ -118,7 +118,7 @@ func (s *suite) healed(t *testing.T) {
 	if err := s.Heal(s.context(t)); err != nil {
 		t.Fatal(err)
 	}
-	s.awaitWhole(t)
+	AwaitWhole(t, s)
 	status, err := s.Status(s.context(t))
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func (s *suite) cut(t *testing.T) {
 	if err := cluster.Cut(s.context(t), s, here, there.Datacenter); err != nil {
 		t.Fatal(err)
 	}
-	s.await(t, "the link is shown as cut", func(now cluster.Status) bool {
+	Await(t, s, "the link is shown as cut", func(now cluster.Status) bool {
 		for _, l := range now.Links {
 			if l.Cut && joins(l, here, there.Datacenter) {
 				return true
@@ -170,7 +170,7 @@ func joins(l cluster.Link, a, b topology.DatacenterID) bool {
 func (s *suite) awaitHealth(t *testing.T, asked, about string, healthy bool) {
 	t.Helper()
 	client := s.connectMember(t, asked)
-	s.await(t, "reachability as "+asked+" sees it", func(cluster.Status) bool {
+	Await(t, s, "reachability as "+asked+" sees it", func(cluster.Status) bool {
 		var status struct {
 			Members []struct {
 				Name   string `bson:"name"`
@@ -208,11 +208,11 @@ func (s *suite) lag(t *testing.T) {
 	load := s.keepWriting(t, home)
 	defer load.stop()
 	// A shard that was idle may show the age of its last no-op as lag until the first write is copied.
-	s.await(t, "no lag before", func(now cluster.Status) bool { return lagOf(now, other) < lag/3 })
+	Await(t, s, "no lag before", func(now cluster.Status) bool { return lagOf(now, other) < lag/3 })
 	if err := s.SetLag(s.context(t), other, lag); err != nil {
 		t.Fatal(err)
 	}
-	s.await(t, "the lag has built up, and the others have none", func(now cluster.Status) bool {
+	Await(t, s, "the lag has built up, and the others have none", func(now cluster.Status) bool {
 		m, _ := now.Member(other)
 		return m.Role == cluster.RoleSecondary && m.Lag != nil && lagOf(now, other) >= lag-lag/5 && len(laggards(now, shard.ID, other, lag/2)) == 0
 	})
@@ -251,8 +251,8 @@ func (s *suite) lag(t *testing.T) {
 	if err := s.SetLag(s.context(t), other, 0); err != nil {
 		t.Fatal(err)
 	}
-	s.await(t, "the lag is gone", func(now cluster.Status) bool { return lagOf(now, other) < lag/3 })
-	s.awaitWhole(t)
+	Await(t, s, "the lag is gone", func(now cluster.Status) bool { return lagOf(now, other) < lag/3 })
+	AwaitWhole(t, s)
 }
 
 // lagOf is an hour where no lag is known.

@@ -16,7 +16,7 @@ import (
 
 // matrix checks each shard's row: every declared member is there, the home member is primary, the rest copy or vote.
 func (s *suite) matrix(t *testing.T) {
-	s.awaitWhole(t)
+	AwaitWhole(t, s)
 	status, err := s.Status(s.context(t))
 	if err != nil {
 		t.Fatal(err)

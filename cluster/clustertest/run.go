@@ -91,33 +91,6 @@ func (s *suite) context(t *testing.T) context.Context {
 	return ctx
 }
 
-// await polls the status until it is as wanted.
-func (s *suite) await(t *testing.T, what string, wanted func(cluster.Status) bool) cluster.Status {
-	t.Helper()
-	ctx := s.context(t)
-	began := time.Now()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		status, err := s.Status(ctx)
-		if err == nil && wanted(status) {
-			t.Logf("%s: after %s", what, time.Since(began).Round(time.Millisecond))
-			return status
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: not within %s: %v\n%s", what, within, err, describe(status))
-		case <-tick.C:
-		}
-	}
-}
-
-// awaitWhole waits until everybody works and every primary is at home.
-func (s *suite) awaitWhole(t *testing.T) {
-	t.Helper()
-	s.await(t, "all members up, all primaries at home", cluster.Status.Whole)
-}
-
 // Hint is an error's hint on a line of its own, for the message of a test; empty for one that has none.
 func Hint(err error) string {
 	if help := hint.Of(err); help != "" {

@@ -17,7 +17,9 @@ import (
 const (
 	// patience bounds every wait for a state: more than anything takes on a machine that is busy with something else.
 	patience = 3 * time.Minute
-	pause    = 50 * time.Millisecond
+	// spoiltFor is how long is waited for what a spoilt step cannot bring about: several times as long as it takes otherwise.
+	spoiltFor = 6 * time.Second
+	pause     = 50 * time.Millisecond
 )
 
 // await polls until something is as wanted. The error says what was waited for in vain, and why.
@@ -38,6 +40,17 @@ func await(ctx context.Context, within time.Duration, what string, wanted func(c
 	}
 	return hint.New(fmt.Errorf("waited %s in vain for %s: %w", time.Since(began).Round(time.Second), what, last),
 		"is the machine busy with something else? a larger --election-timeout helps then")
+}
+
+// awaits is await for what a step is about. If the step is spoilt it does not wait for ever, and the checks tell what has not come.
+func (p *play) awaits(ctx context.Context, step, what string, wanted func(context.Context) error) error {
+	if !p.spoilt(step) {
+		return await(ctx, patience, what, wanted)
+	}
+	if err := await(ctx, spoiltFor, what, wanted); ctx.Err() != nil {
+		return err
+	}
+	return nil
 }
 
 // awaitServing waits until a gateway passes requests on to its own shop.

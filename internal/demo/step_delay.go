@@ -13,11 +13,7 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-const (
-	consolesPerPlace = 3
-	// spoiltFor is how long is waited for what a spoilt step cannot bring about: several times as long as it takes otherwise.
-	spoiltFor = 6 * time.Second
-)
+const consolesPerPlace = 3
 
 // delayed plays the race of the articles: a supplier's notice makes the console late in every cart while the customer adds a flashlight.
 func delayed(ctx context.Context, p *play) error {
@@ -97,13 +93,9 @@ func (p *play) race(ctx context.Context) error {
 	return nil
 }
 
-// awaitMarks waits until the services have marked as many carts as there are. If the step is spoilt it does not wait for ever.
+// awaitMarks waits until the services have marked as many carts as there are.
 func (p *play) awaitMarks(ctx context.Context, wanted map[topology.DatacenterID]int, marked func(topology.DatacenterID) int) error {
-	within := patience
-	if p.spoilt("delay") {
-		within = spoiltFor
-	}
-	err := await(ctx, within, "all carts to know of the delay", func(context.Context) error {
+	return p.awaits(ctx, "delay", "all carts to know of the delay", func(context.Context) error {
 		for dc, n := range wanted {
 			if got := marked(dc); got < n {
 				return fmt.Errorf("%s has marked %d of %d", dc, got, n)
@@ -111,10 +103,6 @@ func (p *play) awaitMarks(ctx context.Context, wanted map[topology.DatacenterID]
 		}
 		return nil
 	})
-	if p.spoilt("delay") && ctx.Err() == nil {
-		return nil // the checks tell
-	}
-	return err
 }
 
 // current reads a cart where it is written, so that nothing is missed; it is for checks, not for customers.

@@ -104,13 +104,9 @@ func (p *play) further(shard topology.ShardID, primary string) (names []string) 
 	return names
 }
 
-// awaitElection waits for another primary. If the step is spoilt there will be none, and it does not wait for ever.
+// awaitElection waits for another primary. If the step is spoilt there will be none.
 func (p *play) awaitElection(ctx context.Context, shard topology.ShardID, old string, began time.Time) (next string, elected time.Duration, err error) {
-	within := patience
-	if p.spoilt("failover") {
-		within = spoiltFor
-	}
-	err = await(ctx, within, "another primary of "+string(shard), func(ctx context.Context) error {
+	err = p.awaits(ctx, "failover", "another primary of "+string(shard), func(ctx context.Context) error {
 		status, err := p.world.cluster.Status(ctx)
 		if err != nil {
 			return err
@@ -123,9 +119,6 @@ func (p *play) awaitElection(ctx context.Context, shard topology.ShardID, old st
 		p.primaries.note(p.world.topology, status)
 		return nil
 	})
-	if p.spoilt("failover") && ctx.Err() == nil {
-		err = nil // the checks tell
-	}
 	return next, time.Since(began), err
 }
 

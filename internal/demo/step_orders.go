@@ -18,11 +18,10 @@ import (
 
 // shipped waits for the price of the followed cart, and works it out again from the cart that came with it.
 func shipped(ctx context.Context, p *play) error {
-	b, within := p.hers, patience
+	b := p.hers
 	if p.spoilt("shipping") {
 		p.world.places[b.home].shop.StopShipping()
 		p.say("spoilt: the shipping process in %s is stopped", p.name(b.home))
-		within = spoiltFor
 	}
 	began := time.Now()
 	changed, err := p.add(ctx, b, b.home, "mug", 2, "")
@@ -32,18 +31,15 @@ func shipped(ctx context.Context, p *play) error {
 	p.show(changed, "the customer adds two mugs")
 	var c cart.Cart
 	var a client.Answer
-	err = await(ctx, within, "the price of shipping", func(ctx context.Context) (err error) {
+	err = p.awaits(ctx, "shipping", "the price of shipping", func(ctx context.Context) (err error) {
 		c, a, err = p.current(ctx, b)
 		if err == nil && (c.Shipping == nil || c.Shipping.Version != c.Version) {
 			err = fmt.Errorf("cart %s has no price for its version %d", b.handle, c.Version)
 		}
 		return err
 	})
-	if err != nil && !p.spoilt("shipping") {
+	if err != nil {
 		return err
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
 	}
 	p.took(began, "the background process of %s has priced it", p.name(b.home))
 	want := shipping.Quote(c)
