@@ -106,16 +106,25 @@ func (s Status) Member(name string) (Member, bool) {
 	return Member{}, false
 }
 
-// Primary returns the shard's primary, if one was seen. During a partition two members may hold themselves for it; the
-// first in the order of the topology is returned then.
+// Primary returns the shard's primary, if one was seen: the first of Primaries.
 func (s Status) Primary(shard topology.ShardID) (Member, bool) {
-	for _, m := range s.Members {
-		if m.Shard == shard && m.Role == RolePrimary && m.State == StateUp {
-			return m, true
-		}
+	for _, m := range s.Primaries(shard) {
+		return m, true
 	}
 	return Member{}, false
 }
+
+// Primaries are the members that hold themselves for the shard's primary, in the order of the topology. During a partition there may be two.
+func (s Status) Primaries(shard topology.ShardID) (all []Member) {
+	for _, m := range s.Members {
+		if m.Shard == shard && m.leads() {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+func (m Member) leads() bool { return m.Role == RolePrimary && m.State == StateUp }
 
 // Whole reports whether every member works and every primary is at home.
 func (s Status) Whole() bool {
@@ -129,7 +138,7 @@ func (s Status) PrimariesAtHome() bool {
 		if m.Shard == "" {
 			continue
 		}
-		primary := m.Role == RolePrimary && m.State == StateUp
+		primary := m.leads()
 		if primary {
 			primaries++
 		}

@@ -47,8 +47,8 @@ func AwaitPrimary(t testing.TB, c cluster.Watched, shard topology.ShardID, not s
 
 // primaryBut finds a primary that is not the one named: for a moment two may hold themselves for it.
 func primaryBut(s cluster.Status, shard topology.ShardID, not string) (cluster.Member, bool) {
-	for _, m := range s.Members {
-		if m.Shard == shard && m.Name != not && m.Role == cluster.RolePrimary && m.State == cluster.StateUp {
+	for _, m := range s.Primaries(shard) {
+		if m.Name != not {
 			return m, true
 		}
 	}

@@ -214,8 +214,3 @@ func (p *primaries) set(shard topology.ShardID, member string) {
 	defer p.mu.Unlock()
 	p.byShard[shard] = member
 }
-
-// isPrimary reports whether a member leads its shard.
-func isPrimary(m cluster.Member) bool {
-	return m.Role == cluster.RolePrimary && m.State == cluster.StateUp
-}

@@ -112,8 +112,8 @@ func (p *play) awaitOutside(ctx context.Context, dc topology.DatacenterID, began
 		if err != nil {
 			return err
 		}
-		for _, m := range status.Members { // the old one may hold itself for a primary as well
-			if m.Shard == shard && m.Datacenter != dc && isPrimary(m) {
+		for _, m := range status.Primaries(shard) { // the old one may hold itself for a primary as well
+			if m.Datacenter != dc {
 				next = m.Name
 				p.primaries.set(shard, next)
 				return nil

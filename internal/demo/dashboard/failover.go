@@ -61,10 +61,8 @@ func (f *failovers) look(status cluster.Status, now time.Time) (list []happening
 	}
 	for shard := range f.homes {
 		var seen []string
-		for _, m := range status.Members {
-			if m.Shard == shard && m.Role == cluster.RolePrimary && m.State == cluster.StateUp {
-				seen = append(seen, m.Name)
-			}
+		for _, m := range status.Primaries(shard) {
+			seen = append(seen, m.Name)
 		}
 		old, next := f.primary[shard], f.next(shard, seen)
 		f.seen[shard] = seen
