@@ -15,6 +15,7 @@ import (
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
 
@@ -25,6 +26,8 @@ type SetupOptions struct {
 	DataCenters []topology.DatacenterID
 	// Stock is how many of each product a datacenter begins with; 0 = DefaultStock. A stock that is there stays.
 	Stock int64
+	// Planned hears what the shop's collections lack, before anything is made of it. nil = nobody.
+	Planned func(*zones.Plan)
 	// Progress hears what has been reached: over a WAN, with its round trips, all of it takes a while. nil = nobody.
 	Progress func(text string)
 }
@@ -46,6 +49,9 @@ func Setup(ctx context.Context, o SetupOptions) error {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
+	if o.Planned == nil {
+		o.Planned = func(*zones.Plan) {}
+	}
 	if len(o.DataCenters) == 0 && t.World != nil {
 		o.DataCenters = placement.Homes(t.World)
 	}
@@ -59,7 +65,7 @@ func Setup(ctx context.Context, o SetupOptions) error {
 	}
 	defer func() { _ = s.Client().Disconnect(context.WithoutCancel(ctx)) }() // all is done or has failed by then
 	if t.World != nil {
-		err = collections(ctx, s, t, o.Progress)
+		err = collections(ctx, s, o)
 	} else if err = sharded(ctx, s, t); err == nil {
 		o.Progress("indexes and validators")
 		err = s.Setup(ctx, nil)
@@ -72,8 +78,9 @@ func Setup(ctx context.Context, o SetupOptions) error {
 }
 
 // collections makes the shop's collections and shards them. Made first, with all that belongs to them, they are sharded with it: to change a sharded one
-// takes as long as to shard it.
-func collections(ctx context.Context, s *store.Store, t Target, progress func(string)) error {
+// takes as long as to shard it. So there are two plans: the first says which validators they are to have, and an apply takes none but of the state as it is then.
+func collections(ctx context.Context, s *store.Store, o SetupOptions) error {
+	t := o.Target
 	c, err := catalog.Open(ctx, catalog.Options{URI: t.URI})
 	if err != nil {
 		return err
@@ -86,11 +93,12 @@ func collections(ctx context.Context, s *store.Store, t Target, progress func(st
 	if err != nil {
 		return err
 	}
-	progress("collections, indexes and validators")
+	o.Planned(plan)
+	o.Progress("collections, indexes and validators")
 	if err := s.Setup(ctx, validators(plan)); err != nil {
 		return err
 	}
-	if err := shard(ctx, c, t, progress); err != nil {
+	if err := shard(ctx, c, t, o.Progress); err != nil {
 		return err
 	}
 	return sharded(ctx, s, t)

@@ -37,22 +37,19 @@ func (w *World) zone(ctx context.Context) (err error) {
 		}()
 	}
 	began := time.Now()
-	plan, err := w.Plan(ctx)
-	if err != nil {
-		return err
+	planned := func(plan *zones.Plan) {
+		w.zoning.planned, began = time.Since(began), time.Now()
+		for _, step := range plan.Steps {
+			w.zoning.steps = append(w.zoning.steps, step.Change.String())
+		}
+		w.options.Progress(fmt.Sprintf("plan: %d steps", len(plan.Steps)))
 	}
-	w.zoning.planned = time.Since(began)
-	for _, step := range plan.Steps {
-		w.zoning.steps = append(w.zoning.steps, step.Change.String())
-	}
-	w.options.Progress(fmt.Sprintf("plan: %d steps", len(plan.Steps)))
-	began = time.Now()
 	uri, err := w.cluster.URI(w.center())
 	if err != nil {
 		return err
 	}
 	err = server.Setup(ctx, server.SetupOptions{
-		Target: server.Target{URI: uri, World: w.topology}, DataCenters: w.homes, Progress: func(text string) { w.options.Progress("apply: " + text) },
+		Target: server.Target{URI: uri, World: w.topology}, DataCenters: w.homes, Planned: planned, Progress: func(text string) { w.options.Progress("apply: " + text) },
 	})
 	w.zoning.applied = time.Since(began)
 	return err
