@@ -2,15 +2,14 @@ package dashboard
 
 import (
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
 
 // A World is the running demonstration that the page shows.
 type World interface {
+	client.World
 	Cluster() cluster.Cluster
-	Topology() *topology.Topology
-	// Gateway is the base URL of a datacenter's gateway, "" where there is none.
-	Gateway(dc topology.DatacenterID) string
 }
 
 // served are the datacenters with a gateway, in the order of the topology.
