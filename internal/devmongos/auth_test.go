@@ -21,8 +21,9 @@ func TestAdmit(t *testing.T) {
 	}
 	known := login{who: bsoncore.Document{5, 0, 0, 0, 0}}
 	refused := 0
-	for name := range commandTable() {
-		stranger := &client{router: &router{guard: locked}}
+	commands := newServer(Config{}, newCore("", &backend{}), nil).commands
+	for name := range commands {
+		stranger := &client{backend: &backend{guard: locked}}
 		err := stranger.admit(name)
 		var answer *commandError
 		if err != nil && !(errors.As(err, &answer) && answer.Code == codeUnauthorized) {
@@ -35,8 +36,8 @@ func TestAdmit(t *testing.T) {
 			refused++
 		}
 		for what, c := range map[string]*client{
-			"after login": {router: &router{guard: locked}, login: known},
-			"no users":    {router: &router{}},
+			"after login": {backend: &backend{guard: locked}, login: known},
+			"no users":    {backend: &backend{}},
 		} {
 			if err := c.admit(name); err != nil {
 				t.Errorf("%s, %s: got %v", name, what, err)
@@ -44,11 +45,11 @@ func TestAdmit(t *testing.T) {
 		}
 	}
 	for name := range openToAll {
-		if commandTable()[name] == nil {
+		if commands[name] == nil {
 			t.Errorf("%s is open to all but not known", name)
 		}
 	}
-	t.Logf("%d commands, %d refused to strangers", len(commandTable()), refused)
+	t.Logf("%d commands, %d refused to strangers", len(commands), refused)
 }
 
 // What cannot be read is an error at the start, not at the first connection.

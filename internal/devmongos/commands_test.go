@@ -49,7 +49,10 @@ func TestCommands(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	tables := []map[string]handler{definitionCommands, listingCommands, statsCommands, shardingCommands, chunkCommands, serverCommands}
+	r := &router{}
+	tables := []map[string]handler{
+		(&definitions{&reads{router: r}}).commands(), (&statistics{r}).commands(), (&sharding{r}).commands(), (&chunks{r}).commands(), (&answers{}).commands(),
+	}
 	total := 0
 	for _, table := range tables {
 		for _, name := range slices.Sorted(maps.Keys(table)) {

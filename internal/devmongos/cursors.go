@@ -1,9 +1,9 @@
 package devmongos
 
 import (
-	"context"
 	"encoding/binary"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,18 +34,18 @@ const (
 	reapInterval  = time.Minute
 )
 
-type cursorTable struct {
+// cursors are those that clients have open, and how to go on with them.
+type cursors struct {
+	catalog *catalogue
+
 	mu   sync.Mutex // guards following
 	open map[int64]remoteCursor
 }
 
-func newCursorTable() *cursorTable { return &cursorTable{open: map[int64]remoteCursor{}} }
+func newCursors(c *catalogue) *cursors { return &cursors{catalog: c, open: map[int64]remoteCursor{}} }
 
-// add returns the id under which the client will ask for the cursor; 0 for a cursor that is exhausted already.
-func (t *cursorTable) add(c remoteCursor) int64 {
-	if c.id == 0 {
-		return 0
-	}
+// add returns the id under which the client will ask for the cursor.
+func (t *cursors) add(c remoteCursor) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.used = time.Now()
@@ -59,7 +59,7 @@ func (t *cursorTable) add(c remoteCursor) int64 {
 }
 
 // get marks the cursor as used.
-func (t *cursorTable) get(id int64) (remoteCursor, bool) {
+func (t *cursors) get(id int64) (remoteCursor, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c, ok := t.open[id]
@@ -72,7 +72,7 @@ func (t *cursorTable) get(id int64) (remoteCursor, bool) {
 
 // takeIdle removes and returns the cursors of the core that were last used before then, and forgets those of members, which close
 // them by themselves.
-func (t *cursorTable) takeIdle(then time.Time) []remoteCursor {
+func (t *cursors) takeIdle(then time.Time) []remoteCursor {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var idle []remoteCursor
@@ -87,23 +87,7 @@ func (t *cursorTable) takeIdle(then time.Time) []remoteCursor {
 	return idle
 }
 
-// reapCursors closes cursors whose clients have left without a word, until ctx ends.
-func (r *router) reapCursors(ctx context.Context) {
-	tick := time.NewTicker(reapInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			for _, c := range r.cursors.takeIdle(now.Add(-cursorTimeout)) {
-				r.killCore(ctx, c)
-			}
-		}
-	}
-}
-
-func (t *cursorTable) remove(id int64) {
+func (t *cursors) remove(id int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.open, id)
@@ -118,9 +102,48 @@ func cursorID(answer bsoncore.Document) (id int64, place []byte) {
 	return int64(binary.LittleEndian.Uint64(v.Data)), v.Data[:8]
 }
 
-// adopt replaces the server's cursor id in an answer by one of the router's, in place.
-func (t *cursorTable) adopt(answer bsoncore.Document, h *host, ns string) {
-	if id, place := cursorID(answer); id != 0 {
-		binary.LittleEndian.PutUint64(place, uint64(t.add(remoteCursor{id: id, host: h, ns: ns})))
+// adopt takes over the cursor that an answer has left open, and puts an id of the router's in the place of the server's. It tells whether there is one.
+func (t *cursors) adopt(answer bsoncore.Document, c remoteCursor) bool {
+	id, place := cursorID(answer)
+	if id != 0 {
+		c.id = id
+		binary.LittleEndian.PutUint64(place, uint64(t.add(c)))
 	}
+	return id != 0
 }
+
+// coreGetMore makes the core's form of a getMore; without one of a client's it asks for the next batch as it comes.
+func coreGetMore(cursor remoteCursor, body bsoncore.Document) bsoncore.Document {
+	return build(func(dst []byte) []byte {
+		dst = bsoncore.AppendInt64Element(dst, "clusterGetMore", cursor.id)
+		dst = bsoncore.AppendDocumentElement(dst, "lsid", cursor.lsid)
+		if body == nil {
+			db, collection, _ := strings.Cut(cursor.ns, ".")
+			dst = bsoncore.AppendStringElement(dst, "collection", collection)
+			return bsoncore.AppendStringElement(dst, "$db", db)
+		}
+		return appendGetMoreFields(dst, body, "lsid")
+	})
+}
+
+func appendGetMoreFields(dst []byte, body bsoncore.Document, without string) []byte {
+	for e := range elements(body) {
+		field := string(e.name)
+		if field != "getMore" && field != without && !isRouterField(field) && !isTransactionField(field) {
+			dst = append(dst, e.raw...)
+		}
+	}
+	return dst
+}
+
+func cursorAnswer(id int64, ns, batch string, docs []bsoncore.Value) bsoncore.Document {
+	return build(func(dst []byte) []byte {
+		start, dst := bsoncore.AppendDocumentElementStart(dst, "cursor")
+		dst = bsoncore.BuildArrayElement(dst, batch, docs...)
+		dst = bsoncore.AppendInt64Element(dst, "id", id)
+		dst = bsoncore.AppendStringElement(dst, "ns", ns)
+		return bsoncore.AppendDoubleElement(endDocument(dst, start), "ok", 1)
+	})
+}
+
+func emptyCursor(ns string) bsoncore.Document { return cursorAnswer(0, ns, "firstBatch", nil) }

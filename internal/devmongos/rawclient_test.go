@@ -13,7 +13,7 @@ type rawClient struct{ host *host }
 
 func raw(t testing.TB, address string) rawClient {
 	t.Helper()
-	h := newHost(address, &router{cfg: Config{Dial: (&net.Dialer{Timeout: dialTimeout}).DialContext}})
+	h := newHost(address, &backend{dial: (&net.Dialer{Timeout: dialTimeout}).DialContext})
 	t.Cleanup(h.close)
 	return rawClient{h}
 }

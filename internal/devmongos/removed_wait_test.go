@@ -81,13 +81,10 @@ func TestRemovedShardFreesThoseWhoWait(t *testing.T) {
 	core, member := startSilent(t), startSilent(t)
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
-	r := &router{base: ctx, log: slog.New(slog.DiscardHandler)}
-	r.cfg.Core, r.cfg.FailoverBudget = core.Addr().String(), testkit.Patience
-	r.cfg.Dial = new(net.Dialer).DialContext
-	r.core = newCore(r)
-	defer r.core.close()
-	r.catalog = newCatalogue(r)
-	set := newReplicaSet(r, "s2/"+member.Addr().String())
+	b := &backend{base: ctx, log: slog.New(slog.DiscardHandler), budget: testkit.Patience, dial: new(net.Dialer).DialContext}
+	reads := newCore(core.Addr().String(), b)
+	defer reads.close()
+	set := newReplicaSet(reads, "s2/"+member.Addr().String())
 	began := time.Now()
 	waits := map[string]chan error{"for the primary": make(chan error, 1), "through the core": make(chan error, 1)}
 	go func() {
@@ -95,7 +92,7 @@ func TestRemovedShardFreesThoseWhoWait(t *testing.T) {
 		waits["for the primary"] <- err
 	}()
 	go func() {
-		rep, err := r.core.ask(ctx, build(func(dst []byte) []byte { return bsoncore.AppendStringElement(dst, "clusterFind", "c") }))
+		rep, err := reads.ask(ctx, build(func(dst []byte) []byte { return bsoncore.AppendStringElement(dst, "clusterFind", "c") }))
 		if err == nil {
 			rep.buf.release()
 		}
@@ -104,7 +101,7 @@ func TestRemovedShardFreesThoseWhoWait(t *testing.T) {
 	<-core.asked
 	<-member.asked
 	core.answer()
-	r.catalog.leave(ctx, set)
+	newCatalogue(reads, nil).leave(ctx, set)
 	if err := <-waits["through the core"]; err != nil {
 		t.Errorf("through the core: %v", err)
 	}

@@ -1,8 +1,12 @@
 package devmongos
 
 import (
+	"slices"
+	"strings"
 	"sync"
+	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/geoshard/geoshard/internal/wire"
@@ -12,9 +16,14 @@ import (
 type request struct {
 	client *client
 	msg    wire.Message
-	// body is the command as it came; db its $db and name its first field.
-	body     bsoncore.Document
-	db, name string
+	// body is the command as it came, name its first field and db its $db. collection is what the first field says if that is a string.
+	body                 bsoncore.Document
+	name, db, collection string
+	// maxTime is maxTimeMS; 0 means that there is none. primary tells that the read preference is primary, which is also the default.
+	maxTime time.Duration
+	primary bool
+	// These are the command's, nil if there are none.
+	readConcern, writeConcern, collation bsoncore.Document
 	// txnNumber tells that the command carries one (number): outside of transactions that makes it a retryable write.
 	txnNumber bool
 	number    int64
@@ -36,21 +45,35 @@ type request struct {
 }
 
 func newRequest(c *client, msg wire.Message) *request {
-	req := &request{client: c, msg: msg, body: msg.Body}
+	req := &request{client: c, msg: msg, body: msg.Body, primary: true}
 	first := true
 	for e := range elements(msg.Body) {
 		if first {
 			req.name, first = string(e.name), false
+			req.collection, _ = e.value.StringValueOK()
 		}
 		switch string(e.name) {
 		case "$db":
 			req.db, _ = e.value.StringValueOK()
 		case "$clusterTime":
 			if d, ok := e.value.DocumentOK(); ok && c.trusted() {
-				c.router.clock.observe(d)
+				c.clock.observe(d)
 			}
 		case "lsid":
 			req.lsid, _ = e.value.DocumentOK()
+		case "maxTimeMS":
+			limit, _ := e.value.AsInt64OK()
+			req.maxTime = time.Duration(limit) * time.Millisecond
+		case "$readPreference":
+			preference, _ := e.value.DocumentOK()
+			mode := stringField(preference, "mode")
+			req.primary = mode == "" || mode == "primary"
+		case "readConcern":
+			req.readConcern, _ = e.value.DocumentOK()
+		case "writeConcern":
+			req.writeConcern, _ = e.value.DocumentOK()
+		case "collation":
+			req.collation, _ = e.value.DocumentOK()
 		case "txnNumber":
 			req.txnNumber = true
 			req.number, _ = e.value.AsInt64OK()
@@ -63,21 +86,15 @@ func newRequest(c *client, msg wire.Message) *request {
 	return req
 }
 
-// namespace is the collection that the command's first field names. The error is a commandError for anything but a name.
-func (req *request) namespace() (db, collection string, err error) {
-	collection, ok := field(req.body, req.name).StringValueOK()
-	if !ok || collection == "" {
-		return "", "", refuse(codeInvalidNamespace, "collection name has invalid type or is empty in command %s", req.name)
-	}
-	return req.db, collection, nil
-}
+// ns is the collection's full name.
+func (req *request) ns() string { return req.db + "." + req.collection }
 
 // check refuses what no handler can do.
 func (req *request) check() error {
 	if req.db == "" && req.msg.OpCode != wire.OpQuery {
 		return refuse(40571, "OP_MSG requests require a $db argument")
 	}
-	return req.checkTransaction()
+	return nil
 }
 
 // part makes a request of the router's own in a transaction, whose answers last as long as the client's.
@@ -94,26 +111,28 @@ func (req *request) retryable() bool {
 
 // hold keeps a member's answer until the client has been answered, and takes its operationTime.
 func (req *request) hold(rep reply) reply {
-	if req.parent != nil {
-		return req.parent.hold(rep)
-	}
-	req.mu.Lock()
-	defer req.mu.Unlock()
-	req.held = append(req.held, rep.buf)
-	req.operationTime = max(req.operationTime, timeOf(field(rep.doc, "operationTime")))
-	return rep
+	return req.keep(rep, rep.buf, field(rep.doc, "operationTime"))
 }
 
 // holdCore is hold for answers of the core. Its operationTime is its own, older than that of the shards it asked; the highest time
 // that came along is a safe upper bound.
 func (req *request) holdCore(rep reply) reply {
-	if req.parent != nil {
-		return req.parent.holdCore(rep)
+	return req.keep(rep, rep.buf, field(documentField(rep.doc, "$clusterTime"), "clusterTime"))
+}
+
+// note takes the operationTime of an answer that the request does not hold.
+func (req *request) note(rep reply) { req.keep(rep, nil, field(rep.doc, "operationTime")) }
+
+func (req *request) keep(rep reply, buf *buffer, at bsoncore.Value) reply {
+	for req.parent != nil {
+		req = req.parent
 	}
 	req.mu.Lock()
 	defer req.mu.Unlock()
-	req.held = append(req.held, rep.buf)
-	req.operationTime = max(req.operationTime, timeOf(field(documentField(rep.doc, "$clusterTime"), "clusterTime")))
+	if buf != nil {
+		req.held = append(req.held, buf)
+	}
+	req.operationTime = max(req.operationTime, timeOf(at))
 	return rep
 }
 
@@ -132,21 +151,68 @@ func (req *request) appendAnswer(dst []byte, doc bsoncore.Document) []byte {
 		t := req.operationTime
 		if t == 0 {
 			// Nobody was asked: like a mongos the router answers the highest time it knows, also with errors.
-			t = req.client.router.clock.now()
+			t = req.client.clock.now()
 		}
 		if t != 0 {
 			dst = bsoncore.AppendTimestampElement(dst, "operationTime", uint32(t>>32), uint32(t))
 		}
-		return req.client.router.clock.appendTo(dst)
+		return req.client.clock.appendTo(dst)
 	})
 	return wire.AppendMsgEnd(dst, start)
 }
 
-func isInternalField(name string) bool {
-	switch name {
-	case "$clusterTime", "operationTime", "opTime", "electionId", "lastCommittedOpTime", "$gleStats", "topologyVersion",
-		"$configTime", "$topologyTime", "readOnly", "shardVersion", "databaseVersion":
-		return true
+// arguments are a client's arguments to a command: all but its name and what isGeneric.
+func (req *request) arguments() bson.D {
+	var args bson.D
+	for e := range elements(req.body) {
+		if name := string(e.name); name != req.name && !isGeneric(name) {
+			args = append(args, bson.E{Key: name, Value: rawValue(e.value)})
+		}
 	}
-	return false
+	return args
+}
+
+// as makes the client's command, with its own arguments, one by another name with more arguments.
+func (req *request) as(name string, more ...bson.E) bson.D {
+	return slices.Concat(bson.D{{Key: name, Value: req.target()}}, req.arguments(), more)
+}
+
+// target is the value of the command's first field.
+func (req *request) target() bson.RawValue { return rawValue(field(req.body, req.name)) }
+
+// targetNamespace splits the full name that the command's first field holds, as in {moveChunk: "shop.carts"}.
+func (req *request) targetNamespace() (db, collection string, err error) {
+	return splitNamespace(stringField(req.body, req.name))
+}
+
+// splitNamespace splits "db.collection". The error is a commandError.
+func splitNamespace(ns string) (db, collection string, err error) {
+	db, collection, ok := strings.Cut(ns, ".")
+	if !ok || db == "" || collection == "" {
+		return "", "", refuse(codeInvalidNamespace, "invalid namespace specified '%s'", ns)
+	}
+	return db, collection, nil
+}
+
+// holdOptional is holdCore of an answer that there may not be.
+func (req *request) holdOptional(rep reply) bsoncore.Document {
+	if rep.doc == nil {
+		return nil
+	}
+	return req.holdCore(rep).doc
+}
+
+// endsTransaction tells that the command is none of the transaction's statements.
+func (req *request) endsTransaction() bool {
+	return req.name == "commitTransaction" || req.name == "abortTransaction"
+}
+
+func (req *request) inTransaction() bool { return req.autocommit.Type != 0 }
+
+// A sessionID is the id of an lsid, as bytes.
+type sessionID string
+
+func sessionOf(lsid bsoncore.Document) sessionID {
+	_, id, _ := field(lsid, "id").BinaryOK()
+	return sessionID(id)
 }

@@ -27,10 +27,10 @@ const (
 // A transaction is what the router knows of a client's multi-document transaction. The documents, the locks and the outcome are the
 // shards': a router that is gone loses nothing but the ability to go on with open transactions.
 type transaction struct {
-	router *router
-	lsid   bsoncore.Document
-	number int64
-	began  time.Time
+	catalog *catalogue
+	lsid    bsoncore.Document
+	number  int64
+	began   time.Time
 	// turn holds one token, taken by whoever works on the transaction: one statement at a time, as in the server.
 	turn chan struct{}
 
@@ -56,8 +56,8 @@ type participant struct {
 	readOnly bool
 }
 
-func newTransaction(r *router, lsid bsoncore.Document, number int64) *transaction {
-	x := &transaction{router: r, lsid: bytes.Clone(lsid), number: number, began: time.Now(), turn: make(chan struct{}, 1), state: txnOpen}
+func newTransaction(c *catalogue, lsid bsoncore.Document, number int64) *transaction {
+	x := &transaction{catalog: c, lsid: bytes.Clone(lsid), number: number, began: time.Now(), turn: make(chan struct{}, 1), state: txnOpen}
 	x.turn <- struct{}{}
 	return x
 }
@@ -66,7 +66,7 @@ func newTransaction(r *router, lsid bsoncore.Document, number int64) *transactio
 // If a shard that had no part yet turns the statement away because the routing was out of date, it still has none afterwards and the
 // statement may be sent anew, there or elsewhere; if it had one, that is lost and with it the transaction (see lost).
 func (x *transaction) send(ctx context.Context, shard topology.ShardID, cmd command) (reply, error) {
-	set, err := x.router.catalog.shard(ctx, shard)
+	set, err := x.catalog.shard(ctx, shard)
 	if err != nil {
 		return reply{}, err
 	}
@@ -158,7 +158,7 @@ func (x *transaction) chooseTime() {
 		x.atClusterTime = given
 		return
 	}
-	x.atClusterTime = max(x.router.clock.now(), timeOf(field(x.concern, "afterClusterTime")))
+	x.atClusterTime = max(x.catalog.clock.now(), timeOf(field(x.concern, "afterClusterTime")))
 }
 
 // dress makes the member's form of a statement. The caller holds mu.
@@ -174,15 +174,6 @@ func (x *transaction) dress(body bsoncore.Document, joins, coordinates bool) bso
 		}
 		return x.appendConcern(dst)
 	})
-}
-
-// isStatementField names what a client's statement says about its transaction, and what the members would not take in one.
-func isStatementField(name string) bool {
-	switch name {
-	case "lsid", "readConcern", "writeConcern", "$readPreference", "recoveryToken":
-		return true
-	}
-	return isTransactionField(name)
 }
 
 func (x *transaction) appendIdentity(dst []byte) []byte {
@@ -210,13 +201,4 @@ func (x *transaction) admit(rt *route) error {
 		return nil
 	}
 	return refuse(codeStaleChunkHistory, "a chunk of %s has moved since the time of the transaction's snapshot", rt.ns)
-}
-
-// movedSince tells that a chunk has moved at that time or later.
-func (rt *route) movedSince(at uint64) bool {
-	if rt.table == nil {
-		return false
-	}
-	moved := rt.table.LastMove()
-	return uint64(moved.T)<<32|uint64(moved.I) >= at
 }

@@ -4,43 +4,10 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
-
-	"github.com/geoshard/geoshard/topology"
 )
-
-// commitTransaction answers the client's commit, also a repeated one.
-func (r *router) commitTransaction(ctx context.Context, req *request, x *transaction) (bsoncore.Document, error) {
-	if x.state == txnAborted {
-		return nil, withTransientLabel(refuse(codeNoSuchTransaction, "Transaction with { txnNumber: %d } has been aborted.", x.number), true)
-	}
-	concern, err := r.commitConcern(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	x.state = txnCommitting
-	rep, err := x.commit(ctx, concern)
-	if err != nil {
-		return nil, err
-	}
-	if rep.doc == nil {
-		return okReply, nil
-	}
-	rep = req.holdCore(rep)
-	if codeOf(rep.doc) == codeNoSuchTransaction {
-		x.abandon(r.base)
-	}
-	return rep.doc, nil
-}
-
-func (r *router) commitConcern(ctx context.Context, req *request) ([]byte, error) {
-	_, defaults, err := r.defaults.get(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return appendWriteConcern(nil, documentField(req.body, "writeConcern"), defaults), nil
-}
 
 // commit commits as a mongos does: without the two phases where at most one shard wrote, through MongoDB's coordinator on the first
 // participant otherwise. It may be repeated until it is answered. The reply has no document if there was nothing to commit.
@@ -85,7 +52,7 @@ func (x *transaction) tell(ctx context.Context, list []*participant, body bsonco
 	replies, errs := make([]reply, len(list)), make([]error, len(list))
 	var others sync.WaitGroup
 	for i, p := range list {
-		others.Go(func() { replies[i], errs[i] = x.router.onPrimaryOf(ctx, p.shard, body) })
+		others.Go(func() { replies[i], errs[i] = x.catalog.onPrimaryOf(ctx, p.shard, body) })
 	}
 	others.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -99,18 +66,9 @@ func (x *transaction) tell(ctx context.Context, list []*participant, body bsonco
 	return replies[0], nil
 }
 
-// onPrimaryOf sends a command that may be repeated to a shard's primary.
-func (r *router) onPrimaryOf(ctx context.Context, shard topology.ShardID, body bsoncore.Document) (reply, error) {
-	set, err := r.catalog.shard(ctx, shard)
-	if err != nil {
-		return reply{}, err
-	}
-	return set.onPrimary(ctx, command{body: body}, true)
-}
-
 // coordinate has the first participant run MongoDB's two-phase commit over all of them.
 func (x *transaction) coordinate(ctx context.Context, concern []byte) (reply, error) {
-	return x.router.onPrimaryOf(ctx, x.participants[0].shard, x.coordinateCommand(concern, x.participants))
+	return x.catalog.onPrimaryOf(ctx, x.participants[0].shard, x.coordinateCommand(concern, x.participants))
 }
 
 func (x *transaction) coordinateCommand(concern []byte, list []*participant) bsoncore.Document {
@@ -124,41 +82,6 @@ func (x *transaction) coordinateCommand(concern []byte, list []*participant) bso
 		dst = x.appendIdentity(append(dst, concern...))
 		return bsoncore.AppendStringElement(dst, "$db", "admin")
 	})
-}
-
-// recoverCommit answers a commit of a transaction that this router knows nothing of, because it ran on another one, or on this one
-// before it was started anew. The shard in the client's token knows the outcome; if there is none yet it aborts.
-func (r *router) recoverCommit(ctx context.Context, req *request) (bsoncore.Document, error) {
-	token := documentField(req.body, "recoveryToken")
-	if token == nil {
-		return nil, refuse(50940, "cannot commit with no participants")
-	}
-	shard := topology.ShardID(stringField(token, "recoveryShardId"))
-	if shard == "" {
-		return nil, withTransientLabel(refuse(codeNoSuchTransaction,
-			"Recovery token is empty, meaning the transaction only performed reads and can be safely retried"), true)
-	}
-	concern, err := r.commitConcern(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	x := newTransaction(r, req.lsid, req.number)
-	rep, err := r.onPrimaryOf(ctx, shard, x.coordinateCommand(concern, nil))
-	if err != nil {
-		return nil, err
-	}
-	return req.holdCore(rep).doc, nil
-}
-
-func (r *router) abortTransaction(ctx context.Context, x *transaction) (bsoncore.Document, error) {
-	switch x.state {
-	case txnAborted:
-		return nil, withTransientLabel(refuse(codeNoSuchTransaction, "Transaction with { txnNumber: %d } has been aborted.", x.number), true)
-	case txnCommitting:
-		return nil, refuse(codeTransactionCommitted, "Transaction with { txnNumber: %d } has been committed.", x.number)
-	}
-	x.abort(ctx)
-	return okReply, nil
 }
 
 // abandon ends a transaction whose commit was answered with NoSuchTransaction. Where a coordinator was told to commit, only it may tell
@@ -176,6 +99,9 @@ func (x *transaction) abandon(ctx context.Context) {
 	}
 	x.abort(ctx)
 }
+
+// abortTimeout is how long an abort waits for shards that do not answer; they abort on their own when the lifetime is over.
+const abortTimeout = 2 * time.Second
 
 // abort gives the transaction up and tells the participants. Best effort: those that do not answer abort by themselves when the
 // transaction's lifetime is over.
@@ -195,7 +121,7 @@ func (x *transaction) abort(ctx context.Context) {
 		return bsoncore.AppendStringElement(dst, "$db", "admin")
 	}))
 	if err != nil {
-		x.router.log.Debug("transaction not aborted everywhere", "error", err)
+		x.catalog.log.Debug("transaction not aborted everywhere", "error", err)
 		return
 	}
 	rep.buf.release()

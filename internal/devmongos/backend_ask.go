@@ -1,0 +1,63 @@
+package devmongos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+)
+
+// errNoDocument is returned by findOne when nothing matches.
+var errNoDocument = errors.New("no document found")
+
+// tell runs an administrative command on the primary; an answer with ok: 0 is a *replyError. The command must
+// be one that may be repeated after an election. The answer is the caller's to keep.
+func (s *replicaSet) tell(ctx context.Context, db string, cmd bson.D) (bsoncore.Document, error) {
+	body, err := bson.Marshal(append(cmd, bson.E{Key: "$db", Value: db}))
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", cmd[0].Key, err)
+	}
+	rep, err := s.onPrimary(ctx, command{body: body}, true)
+	if err != nil {
+		return nil, err
+	}
+	if codeOf(rep.doc) != 0 {
+		return nil, &replyError{rep.doc}
+	}
+	return rep.doc, nil
+}
+
+// findAll reads documents of the config servers that a majority holds.
+func (s *replicaSet) findAll(ctx context.Context, collection string, filter bson.D) ([]bson.Raw, error) {
+	answer, err := s.tell(ctx, "config", bson.D{
+		{Key: "find", Value: collection}, {Key: "filter", Value: filter}, {Key: "batchSize", Value: 10_000},
+		{Key: "readConcern", Value: bson.D{{Key: "level", Value: "majority"}}},
+	})
+	var found []bson.Raw
+	for batch := "firstBatch"; err == nil; batch = "nextBatch" {
+		cursor := documentField(answer, "cursor")
+		for _, v := range arrayValues(field(cursor, batch)) {
+			found = append(found, bson.Raw(v.Data))
+		}
+		id, _ := intField(cursor, "id")
+		if id == 0 {
+			return found, nil
+		}
+		answer, err = s.tell(ctx, "config", bson.D{{Key: "getMore", Value: id}, {Key: "collection", Value: collection}})
+	}
+	return nil, fmt.Errorf("read config.%s: %w", collection, err)
+}
+
+// findOne reads one document of the config servers; errNoDocument if there is none.
+func (s *replicaSet) findOne(ctx context.Context, collection string, filter bson.D) (bsoncore.Document, error) {
+	found, err := s.findAll(ctx, collection, filter)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, errNoDocument
+	}
+	return bsoncore.Document(found[0]), nil
+}

@@ -1,0 +1,104 @@
+package devmongos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+)
+
+// coreRetry is the pause between two attempts to reach a core that is restarting.
+const coreRetry = 50 * time.Millisecond
+
+// A core is the mongod that executes MongoDB's own router code for us.
+type core struct {
+	*host
+	sessions coreSessions
+}
+
+func newCore(address string, b *backend) *core { return &core{host: newHost(address, b)} }
+
+// coreCommands are all commands that the core may be sent for a client. A plain find or insert would read and write the core's
+// own data, and succeed.
+var coreCommands = map[string]bool{
+	"clusterFind": true, "clusterAggregate": true, "clusterGetMore": true, "explain": true, "flushRouterConfig": true,
+	"buildInfo": true, "serverStatus": true, "hostInfo": true, "getParameter": true, "getLog": true, "getCmdLineOpts": true,
+}
+
+// ask is the one way to the core for anything that comes from a client. It refuses what is not in coreCommands, and every
+// field of retryable writes and transactions: cluster* commands with a txnNumber abort the process. So do cursors that wait for
+// more (see refuseUnsafe).
+func (c *core) ask(ctx context.Context, body bsoncore.Document) (reply, error) {
+	if err := checkForCore(body); err != nil {
+		return reply{}, err
+	}
+	if first, _, _ := bsoncore.ReadElement(body[4:]); first.Key() == "clusterGetMore" {
+		// Its batch is lost with its answer: the next one would leave a gap.
+		return c.run(ctx, command{body: body})
+	}
+	return c.patient(ctx, body)
+}
+
+func checkForCore(body bsoncore.Document) error {
+	first := true
+	for e := range elements(body) {
+		name := string(e.name)
+		if first && !coreCommands[name] {
+			return fmt.Errorf("send %q to the router core: not a command for it", name)
+		}
+		if first && name == "explain" {
+			if err := checkForCore(e.value.Data); err != nil {
+				return err
+			}
+		}
+		first = false
+		if isTransactionField(name) {
+			return fmt.Errorf("send %q to the router core: it would abort the process", name)
+		}
+	}
+	return refuseUnsafe(body)
+}
+
+// patient repeats a command while the core is restarting, or when its answer was given up for lost; it is only for commands that may
+// be repeated.
+func (c *core) patient(ctx context.Context, body bsoncore.Document) (reply, error) {
+	budget, cancel := context.WithTimeout(ctx, c.budget)
+	defer cancel()
+	for {
+		rep, err := c.run(ctx, command{body: body})
+		var transport *transportError
+		switch {
+		case errors.As(err, &transport):
+			c.reset()
+		case err != nil:
+			return reply{}, err
+		case !isNotPrimary(codeOf(rep.doc)):
+			return rep, nil
+		default:
+			err = &replyError{rep.doc}
+		}
+		select {
+		case <-budget.Done():
+			return reply{}, err
+		case <-time.After(coreRetry):
+		}
+	}
+}
+
+// flush makes the core forget where a namespace lives: clusterAggregate never finds out by itself.
+func (c *core) flush(ctx context.Context, ns string) error {
+	rep, err := c.ask(ctx, build(func(dst []byte) []byte {
+		dst = bsoncore.AppendStringElement(dst, "flushRouterConfig", ns)
+		return bsoncore.AppendStringElement(dst, "$db", "admin")
+	}))
+	if err != nil {
+		return err
+	}
+	defer rep.buf.release()
+	if codeOf(rep.doc) != 0 {
+		return fmt.Errorf("flush router core: %s", stringField(rep.doc, "errmsg"))
+	}
+	return nil
+}

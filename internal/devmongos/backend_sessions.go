@@ -1,0 +1,44 @@
+package devmongos
+
+import (
+	"crypto/rand"
+	"sync"
+
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+)
+
+// coreSessions lends a session of the router's own to each read through the core. There is no command that closes a cursor of the
+// core; killing the session on the shards does, but only a session that nobody else uses may be killed, and a client's is used for
+// other things. Outside transactions a read does not depend on the session that it runs in.
+type coreSessions struct {
+	mu   sync.Mutex // guards following
+	free []bsoncore.Document
+}
+
+// take returns an lsid that nobody else uses until it is given back.
+func (s *coreSessions) take() bsoncore.Document {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.free); n > 0 {
+		lsid := s.free[n-1]
+		s.free = s.free[:n-1]
+		return lsid
+	}
+	return newSessionID()
+}
+
+// newSessionID makes an lsid of a random UUID.
+func newSessionID() bsoncore.Document {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	const uuid = 4
+	return build(func(dst []byte) []byte { return bsoncore.AppendBinaryElement(dst, "id", uuid, id[:]) })
+}
+
+// give takes back an lsid in which no cursor is open any more.
+func (s *coreSessions) give(lsid bsoncore.Document) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = append(s.free, lsid)
+}

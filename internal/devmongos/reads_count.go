@@ -1,0 +1,111 @@
+package devmongos
+
+import (
+	"context"
+	"errors"
+
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+)
+
+// unshardedRead runs count or distinct as it is on the primary shard, if the collection is not sharded and the primary is wanted;
+// errManyShards otherwise. On a sharded collection a shard would count the orphans, too.
+func (r *reads) unshardedRead(ctx context.Context, req *request) (reply, error) {
+	if !req.primary {
+		return reply{}, errManyShards
+	}
+	concern, _, err := r.defaults.get(ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	rep, err := r.runSingle(ctx, req, single{
+		repeatable: true,
+		choose:     onlyUnsharded(errManyShards),
+		body:       func(dst []byte) []byte { return appendRead(dst, req.body, concern) },
+	})
+	if errors.Is(err, errNoDatabase) || err == nil && codeOf(rep.doc) == codeViewOnShard {
+		return reply{}, errManyShards
+	}
+	return rep, err
+}
+
+// count is an aggregation on the core where the collection is sharded.
+func (r *reads) count(ctx context.Context, req *request) (bsoncore.Document, error) {
+	if rep, err := r.unshardedRead(ctx, req); !errors.Is(err, errManyShards) {
+		return rep.doc, err
+	}
+	concern, _, err := r.defaults.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body, err := countPipeline(req.body)
+	if err != nil {
+		return nil, err
+	}
+	lsid := r.core.sessions.take()
+	rep, err := r.askCoreFresh(ctx, req, coreRead(body, "clusterAggregate", concern, lsid))
+	if err != nil {
+		return nil, err
+	}
+	r.core.sessions.give(lsid) // one batch has it all
+	if codeOf(rep.doc) != 0 {
+		return rep.doc, nil
+	}
+	n := bsoncore.Value{Type: bsoncore.TypeInt32, Data: []byte{0, 0, 0, 0}}
+	if batch := arrayValues(field(documentField(rep.doc, "cursor"), "firstBatch")); len(batch) == 1 {
+		n = field(batch[0].Data, "n")
+	}
+	return build(func(dst []byte) []byte {
+		dst = bsoncore.AppendValueElement(dst, "n", n)
+		return bsoncore.AppendDoubleElement(dst, "ok", 1)
+	}), nil
+}
+
+// countPipeline makes an aggregate command of a count command.
+func countPipeline(body bsoncore.Document) (bsoncore.Document, error) {
+	var stages stageList
+	if query := documentField(body, "query"); query != nil {
+		stages.add("$match", bsoncore.Value{Type: bsoncore.TypeEmbeddedDocument, Data: query})
+	}
+	skip, _ := intField(body, "skip")
+	limit, _ := intField(body, "limit")
+	if skip < 0 {
+		return nil, refuse(codeBadValue, "Skip value must be non-negative, but received: %d", skip)
+	}
+	if skip > 0 {
+		stages.add("$skip", int64Value(skip))
+	}
+	if limit != 0 { // a negative limit means the same as a positive one
+		stages.add("$limit", int64Value(max(limit, -limit)))
+	}
+	stages.add("$count", stringValue("n"))
+	return aggregateOf(body, stages, "query", "skip", "limit", "fields"), nil
+}
+
+// aggregateOf makes an aggregate command of a read command: the collection stays, its own arguments go, the general ones stay.
+func aggregateOf(body bsoncore.Document, pipeline stageList, own ...string) bsoncore.Document {
+	return build(func(dst []byte) []byte {
+		first := true
+		for e := range elements(body) {
+			if first {
+				dst = appendRenamed(dst, "aggregate", e)
+				dst = bsoncore.BuildArrayElement(dst, "pipeline", pipeline.stages...)
+				dst = bsoncore.AppendDocumentElement(dst, "cursor", build(func(dst []byte) []byte { return dst }))
+				first = false
+				continue
+			}
+			if !contains(own, e.name) {
+				dst = append(dst, e.raw...)
+			}
+		}
+		return dst
+	})
+}
+
+func contains(names []string, name []byte) bool {
+	for _, n := range names {
+		if n == string(name) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,124 @@
+package devmongos
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// distinct is an aggregation on the core where the collection is sharded: the shards' own distinct would answer with the values
+// of orphans, too.
+func (r *reads) distinct(ctx context.Context, req *request) (bsoncore.Document, error) {
+	if rep, err := r.unshardedRead(ctx, req); !errors.Is(err, errManyShards) {
+		return rep.doc, err
+	}
+	key := stringField(req.body, "key")
+	if hasPosition(key) {
+		return r.distinctPerShard(ctx, req)
+	}
+	concern, _, err := r.defaults.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body, err := r.snapshotRead(ctx, req, distinctPipeline(req.body, key))
+	if err != nil {
+		return nil, err
+	}
+	lsid := r.core.sessions.take()
+	rep, err := r.askCoreFresh(ctx, req, coreRead(body, "clusterAggregate", concern, lsid))
+	snapshot := field(documentField(rep.doc, "cursor"), "atClusterTime")
+	var values []bsoncore.Value
+	for batch := "firstBatch"; err == nil; batch = "nextBatch" {
+		for _, v := range arrayValues(field(documentField(rep.doc, "cursor"), batch)) {
+			values = append(values, field(v.Data, "_id"))
+		}
+		id, _ := cursorID(rep.doc)
+		if id == 0 {
+			r.core.sessions.give(lsid)
+			if codeOf(rep.doc) != 0 {
+				return rep.doc, nil
+			}
+			return withSnapshotTime(snapshot)(distinctReply(values))
+		}
+		if rep, err = r.core.ask(ctx, coreGetMore(remoteCursor{id: id, lsid: lsid, ns: req.ns()}, nil)); err == nil {
+			rep = req.holdCore(rep)
+		}
+	}
+	return nil, err
+}
+
+// distinctPipeline takes arrays along the path apart as distinct does: one level each, null counts as a value, a missing field does
+// not, and an array inside an array is a value only at the end of the path.
+func distinctPipeline(body bsoncore.Document, key string) bsoncore.Document {
+	var stages stageList
+	if query := documentField(body, "query"); query != nil {
+		stages.add("$match", documentValue(query))
+	}
+	parts := strings.Split(key, ".")
+	for i := range parts {
+		path := strings.Join(parts[:i+1], ".")
+		stages.add("$unwind", documentValue(build(func(dst []byte) []byte {
+			dst = bsoncore.AppendStringElement(dst, "path", "$"+path)
+			return bsoncore.AppendBooleanElement(dst, "preserveNullAndEmptyArrays", true)
+		})))
+		if i < len(parts)-1 {
+			stages.add("$match", mustDocument(bson.D{{Key: path, Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$type", Value: "array"}}}}}}))
+		}
+	}
+	stages.add("$match", mustDocument(bson.D{{Key: key, Value: bson.D{{Key: "$exists", Value: true}}}}))
+	stages.add("$group", mustDocument(bson.D{{Key: "_id", Value: "$" + key}}))
+	return aggregateOf(body, stages, "key", "query")
+}
+
+// hasPosition tells that a path may mean a position in an array ("a.0"), for which aggregations have no path.
+func hasPosition(path string) bool {
+	return slices.ContainsFunc(strings.Split(path, "."), func(part string) bool {
+		return part != "" && strings.Trim(part, "0123456789") == ""
+	})
+}
+
+// distinctPerShard merges the shards' own answers.
+func (r *reads) distinctPerShard(ctx context.Context, req *request) (bsoncore.Document, error) {
+	rt, err := r.route(ctx, req.db, req.collection)
+	if errors.Is(err, errNoDatabase) {
+		return distinctReply(nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	concern, _, err := r.defaults.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var values []bsoncore.Value
+	for _, shard := range rt.shards() {
+		rep, err := r.runSingle(ctx, req, single{
+			repeatable: true,
+			choose:     func(*route) (topology.ShardID, error) { return shard, nil },
+			body:       func(dst []byte) []byte { return appendRead(dst, req.body, concern) },
+		})
+		if err != nil || codeOf(rep.doc) != 0 {
+			return rep.doc, err
+		}
+		values = append(values, arrayValues(field(rep.doc, "values"))...)
+	}
+	slices.SortStableFunc(values, compareValues)
+	return distinctReply(slices.CompactFunc(values, func(a, b bsoncore.Value) bool { return compareValues(a, b) == 0 }))
+}
+
+func distinctReply(values []bsoncore.Value) (bsoncore.Document, error) {
+	answer := build(func(dst []byte) []byte {
+		dst = bsoncore.BuildArrayElement(dst, "values", values...)
+		return bsoncore.AppendDoubleElement(dst, "ok", 1)
+	})
+	if len(answer) > maxDocumentSize {
+		return nil, refuse(codeDistinctTooBig, "distinct too big, 16mb cap")
+	}
+	return answer, nil
+}

@@ -1,0 +1,112 @@
+package devmongos
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// majority is demanded by every command that changes the cluster's metadata, whatever the client asked for.
+var majority = bson.E{Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}}}
+
+// onDatabase sends a command to the primary shard of a database, again if the shard says that another one is the primary now.
+// runOn is the database on which the command runs there, which is admin for some. The answer is held by the request; ok: 0 is a *replyError.
+// The error is errNoDatabase if the database does not exist.
+func (r *router) onDatabase(ctx context.Context, req *request, db, runOn string, cmd bson.D) (reply, error) {
+	budget, cancel := context.WithTimeout(ctx, r.budget)
+	defer cancel()
+	var pace pacer
+	for {
+		found, err := r.database(ctx, db)
+		if err != nil {
+			return reply{}, err
+		}
+		rep, err := r.onShard(ctx, req, found.primary, runOn, slices.Concat(cmd, bson.D{{Key: "databaseVersion", Value: bson.Raw(found.version)}}))
+		var answered *replyError
+		if !errors.As(err, &answered) || !isStale(codeOf(answered.doc)) {
+			return rep, err
+		}
+		r.forgetDatabase(db)
+		if !pace.wait(budget) {
+			return reply{}, err
+		}
+	}
+}
+
+// onShard sends a command to a shard's primary. The answer is held by the request; ok: 0 is a *replyError.
+func (r *router) onShard(ctx context.Context, req *request, shard topology.ShardID, db string, cmd bson.D) (reply, error) {
+	set, err := r.shard(ctx, shard)
+	if err != nil {
+		return reply{}, err
+	}
+	body, err := bson.Marshal(slices.Concat(cmd, bson.D{{Key: "$db", Value: db}}))
+	if err != nil {
+		return reply{}, err
+	}
+	rep, err := set.onPrimary(ctx, command{body: body}, true)
+	if err != nil {
+		return reply{}, err
+	}
+	if req.hold(rep); codeOf(rep.doc) != 0 {
+		return reply{}, &replyError{rep.doc}
+	}
+	return rep, nil
+}
+
+// administer runs a command on the config servers; the client's answer tells its time, so that a causal session sees what it did.
+func (r *router) administer(ctx context.Context, req *request, db string, cmd bson.D) (bsoncore.Document, error) {
+	answer, err := r.configs.tell(ctx, db, cmd)
+	if err != nil {
+		return nil, err
+	}
+	return req.hold(reply{doc: answer}).doc, nil
+}
+
+// changed makes the router and its core forget where a namespace (or with a bare database name, all of a database) lives, after a
+// command that changed it. The core would go on with what it knows.
+func (r *router) changed(ctx context.Context, ns string) error {
+	if strings.Contains(ns, ".") {
+		r.forgetCollection(ns)
+	} else {
+		r.forgetDatabase(ns)
+	}
+	return r.core.flush(ctx, ns)
+}
+
+// ensureDatabase creates the database if it does not exist.
+func (r *router) ensureDatabase(ctx context.Context, db string) error {
+	_, err := r.database(ctx, db)
+	if errors.Is(err, errNoDatabase) {
+		return r.createDatabase(ctx, db)
+	}
+	return err
+}
+
+// configCommand makes the handler of a command that the config servers execute under the given name; more is appended.
+func (r *router) configCommand(name string, more ...bson.E) handler {
+	return func(ctx context.Context, req *request) (bsoncore.Document, error) {
+		return r.administer(ctx, req, req.db, req.as(name, more...))
+	}
+}
+
+// shardedRoute is the route of the collection that the command's first field names in full.
+func (r *router) shardedRoute(ctx context.Context, req *request) (*route, error) {
+	db, collection, err := req.targetNamespace()
+	if err != nil {
+		return nil, err
+	}
+	rt, err := r.route(ctx, db, collection)
+	switch {
+	case errors.Is(err, errNoDatabase) || err == nil && rt.table == nil:
+		return nil, refuse(codeNamespaceNotSharded, "Collection %s.%s is not sharded.", db, collection)
+	case err != nil:
+		return nil, err
+	}
+	return rt, nil
+}

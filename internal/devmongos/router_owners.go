@@ -1,0 +1,108 @@
+package devmongos
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/geoshard/geoshard/topology"
+)
+
+// A shardAnswer is what one shard said; it is held by the request.
+type shardAnswer struct {
+	shard topology.ShardID
+	doc   bsoncore.Document
+}
+
+// onOwners sends a command to every shard that holds part of a collection, with the version that makes a shard refuse if it does not
+// any more; then all is done again by the new routing table, so the command must be one that may be repeated. The answers are sorted by
+// shard. The first answer with ok: 0 is the error, a *replyError.
+func (r *router) onOwners(ctx context.Context, req *request, db, collection string, cmd bson.D) ([]shardAnswer, error) {
+	budget, cancel := context.WithTimeout(ctx, r.budget)
+	defer cancel()
+	var pace pacer
+	for {
+		rt, err := r.route(ctx, db, collection)
+		if err != nil {
+			return nil, err
+		}
+		answers, err := r.onRoute(ctx, req, rt, cmd)
+		var answered *replyError
+		if !errors.As(err, &answered) || !isStale(codeOf(answered.doc)) {
+			return answers, err
+		}
+		r.forget(rt, codeOf(answered.doc))
+		if !pace.wait(budget) {
+			return nil, err
+		}
+	}
+}
+
+func (r *router) onRoute(ctx context.Context, req *request, rt *route, cmd bson.D) ([]shardAnswer, error) {
+	return r.onEach(ctx, req, rt.shards(), rt.db.name, func(shard topology.ShardID) bson.D {
+		versions := bson.Raw(build(func(dst []byte) []byte { return appendVersions(dst, rt, shard) }))
+		full := slices.Clone(cmd)
+		for e := range elements(bsoncore.Document(versions)) {
+			full = append(full, bson.E{Key: string(e.name), Value: rawValue(e.value)})
+		}
+		return full
+	})
+}
+
+// onEach sends each shard a command of its own, all at once, and waits for every answer: a shard that is only given up on does what it was told later, after the client has heard of another's refusal
+// and perhaps undone the command.
+func (r *router) onEach(ctx context.Context, req *request, shards []topology.ShardID, db string, cmd func(topology.ShardID) bson.D) ([]shardAnswer, error) {
+	var mu sync.Mutex
+	var answers []shardAnswer
+	var group errgroup.Group
+	for _, shard := range shards {
+		group.Go(func() error {
+			rep, err := r.onShard(ctx, req, shard, db, cmd(shard))
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			answers = append(answers, shardAnswer{shard, rep.doc})
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(answers, func(a, b shardAnswer) int { return cmp.Compare(a.shard, b.shard) })
+	return answers, nil
+}
+
+// rawAnswers is the field in which a mongos shows the shards' own answers.
+func rawAnswers(answers []shardAnswer) bson.E {
+	var raw bson.D
+	for _, a := range answers {
+		shown := edit(nil, a.doc, isInternalField, nil)
+		raw = append(raw, bson.E{Key: string(a.shard), Value: bson.Raw(shown)})
+	}
+	return bson.E{Key: "raw", Value: raw}
+}
+
+// askOwners runs a command with the client's arguments on every shard that holds part of the collection. The route is nil if the database does not exist.
+func (r *router) askOwners(ctx context.Context, req *request, name, ns string) ([]shardAnswer, *route, error) {
+	db, collection, err := splitNamespace(ns)
+	if err != nil {
+		return nil, nil, err
+	}
+	answers, err := r.onOwners(ctx, req, db, collection, req.as(name))
+	if errors.Is(err, errNoDatabase) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	rt, err := r.route(ctx, db, collection)
+	return answers, rt, err
+}
