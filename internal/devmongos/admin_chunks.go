@@ -143,7 +143,7 @@ func (r *chunks) split(ctx context.Context, req *request) (bsoncore.Document, er
 
 func (r *chunks) splitPoint(ctx context.Context, req *request, rt *route) (shardkey.Chunk, bson.Raw, error) {
 	if middle := bson.Raw(documentField(req.body, "middle")); middle != nil {
-		if fields := rt.table.Pattern().Fields(); len(fields) != fieldCount(middle) {
+		if given, err := middle.Elements(); err != nil || len(given) != len(rt.table.Pattern().Fields()) {
 			return shardkey.Chunk{}, nil, refuse(codeShardKeyNotFound, "middle %s needs all fields of the shard key %s", middle, rt.table.Pattern().Raw())
 		}
 		chunk, err := chunkOf(rt.table, middle)
@@ -164,14 +164,6 @@ func (r *chunks) splitPoint(ctx context.Context, req *request, rt *route) (shard
 		return chunk, bson.Raw(key.Data), nil
 	}
 	return shardkey.Chunk{}, nil, refuse(codeBadValue, "chunk has too few documents to be split at its median: name the key with middle")
-}
-
-func fieldCount(doc bson.Raw) int {
-	count := 0
-	for range elements(bsoncore.Document(doc)) {
-		count++
-	}
-	return count
 }
 
 // mergeChunks makes one chunk of adjacent ones on one shard.

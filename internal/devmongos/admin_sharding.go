@@ -115,7 +115,7 @@ func (r *sharding) refuseTimeSeries(ctx context.Context, req *request, db, colle
 	if err != nil {
 		return err
 	}
-	found := arrayValues(field(documentField(rep.doc, "cursor"), "firstBatch"))
+	found := firstBatch(rep.doc)
 	if len(found) > 0 || field(req.body, "timeseries").Type != 0 {
 		return refuse(codeIllegalOperation, "the development query router cannot shard time series collections: leave %s.%s unsharded", db, collection)
 	}

@@ -1,7 +1,6 @@
 package devmongos
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -196,17 +195,12 @@ func chunkCount(rt *route) int {
 	return len(rt.table.Chunks())
 }
 
-func most(answers []shardAnswer, name string) int64 {
-	return slices.MaxFunc(append(answers[:0:0], answers...), func(a, b shardAnswer) int {
-		x, _ := intField(a.doc, name)
-		y, _ := intField(b.doc, name)
-		return cmp.Compare(x, y)
-	}).number(name)
-}
-
-func (a shardAnswer) number(name string) int64 {
-	n, _ := intField(a.doc, name)
-	return n
+func most(answers []shardAnswer, name string) (highest int64) {
+	for _, a := range answers {
+		n, _ := intField(a.doc, name)
+		highest = max(highest, n)
+	}
+	return highest
 }
 
 func indexSizes(answers []shardAnswer) bson.M {

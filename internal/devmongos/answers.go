@@ -3,6 +3,7 @@ package devmongos
 import (
 	"context"
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -61,14 +62,10 @@ func (r *answers) serverStatus(ctx context.Context, _ *request) (bsoncore.Docume
 	if err != nil {
 		return nil, err
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, err
-	}
 	uptime := time.Since(r.clients.started)
 	current := r.clients.now.Load()
 	return encode(bson.D{
-		{Key: "host", Value: host + portOf(r.cfg.Listen)},
+		{Key: "host", Value: r.name()},
 		{Key: "version", Value: stringField(info, "version")},
 		{Key: "process", Value: "mongos"},
 		{Key: "pid", Value: int64(os.Getpid())},
@@ -84,14 +81,11 @@ func (r *answers) serverStatus(ctx context.Context, _ *request) (bsoncore.Docume
 	})
 }
 
-// portOf is ":port" of an address.
-func portOf(address string) string {
-	for i := len(address) - 1; i >= 0; i-- {
-		if address[i] == ':' {
-			return address[i:]
-		}
-	}
-	return ""
+// name is the router's as a server tells it: the machine's and its port.
+func (r *answers) name() string {
+	host, _ := os.Hostname() // without a name it goes by the port
+	_, port, _ := net.SplitHostPort(r.cfg.Listen)
+	return net.JoinHostPort(host, port)
 }
 
 func (r *answers) getCmdLineOpts(context.Context, *request) (bsoncore.Document, error) {
@@ -121,11 +115,7 @@ func (r *answers) whatsMyURI(_ context.Context, req *request) (bsoncore.Document
 }
 
 func (r *answers) isDBGrid(context.Context, *request) (bsoncore.Document, error) {
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, err
-	}
-	return encode(bson.D{{Key: "isdbgrid", Value: 1}, {Key: "hostname", Value: host + portOf(r.cfg.Listen)}})
+	return encode(bson.D{{Key: "isdbgrid", Value: 1}, {Key: "hostname", Value: r.name()}})
 }
 
 func (r *answers) listCommands(context.Context, *request) (bsoncore.Document, error) {

@@ -79,22 +79,18 @@ func (r *logins) sasl(ctx context.Context, req *request) (bsoncore.Document, err
 
 // ask runs a command in the conversation; an answer with ok: 0 is a *replyError.
 func (l *login) ask(ctx context.Context, cmd bson.D, db string) (bsoncore.Document, error) {
-	body, err := bson.Marshal(append(cmd, bson.E{Key: "$db", Value: db}))
+	encoded, err := commandOn(db, cmd)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	rep, err := stranger(l.address).roundTrip(ctx, l.conn, command{body: body})
+	rep, err := stranger(l.address).roundTrip(ctx, l.conn, encoded)
 	if err != nil {
 		return nil, refuse(codeHostUnreachable, "ask the config servers about a user: %v", err)
 	}
 	defer rep.buf.release()
-	answer := bytes.Clone(rep.doc)
-	if codeOf(answer) != 0 {
-		return nil, &replyError{answer}
-	}
-	return answer, nil
+	return answerOf(reply{doc: bytes.Clone(rep.doc)}, nil)
 }
 
 // authenticate is the older way with certificates as users, which the router cannot forward: it is the router's own certificate that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/geoshard/geoshard/internal/wire"
@@ -28,36 +29,27 @@ const (
 // hello answers as a mongos does. It has no setName, and no topologyVersion: with one, drivers would wait for streamed answers.
 func (r *answers) hello(ctx context.Context, req *request) (bsoncore.Document, error) {
 	mechanisms := r.logins.mechanisms(ctx, req)
-	return build(func(dst []byte) []byte {
-		primary := "isWritablePrimary"
-		if req.name != "hello" {
-			primary = "ismaster"
-		}
-		dst = bsoncore.AppendBooleanElement(dst, primary, true)
-		dst = bsoncore.AppendStringElement(dst, "msg", "isdbgrid")
-		if truth(field(req.body, "helloOk")) {
-			dst = bsoncore.AppendBooleanElement(dst, "helloOk", true)
-		}
-		dst = bsoncore.AppendInt32Element(dst, "maxBsonObjectSize", maxDocumentSize)
-		dst = bsoncore.AppendInt32Element(dst, "maxMessageSizeBytes", wire.MaxMessageSize)
-		dst = bsoncore.AppendInt32Element(dst, "maxWriteBatchSize", maxWriteBatch)
-		dst = bsoncore.AppendTimeElement(dst, "localTime", time.Now())
-		dst = bsoncore.AppendInt32Element(dst, "logicalSessionTimeoutMinutes", logicalSessionTO)
-		dst = bsoncore.AppendInt32Element(dst, "connectionId", int32(req.client.id))
-		dst = bsoncore.AppendInt32Element(dst, "minWireVersion", 0)
-		dst = bsoncore.AppendInt32Element(dst, "maxWireVersion", wireVersion60)
-		if mechanisms.Type != 0 {
-			dst = bsoncore.AppendValueElement(dst, "saslSupportedMechs", mechanisms)
-		}
-		return bsoncore.AppendDoubleElement(dst, "ok", 1)
-	}), nil
+	primary := "isWritablePrimary"
+	if req.name != "hello" {
+		primary = "ismaster"
+	}
+	answer := bson.D{{Key: primary, Value: true}, {Key: "msg", Value: "isdbgrid"}}
+	if truth(field(req.body, "helloOk")) {
+		answer = append(answer, bson.E{Key: "helloOk", Value: true})
+	}
+	answer = append(answer, bson.D{
+		{Key: "maxBsonObjectSize", Value: int32(maxDocumentSize)}, {Key: "maxMessageSizeBytes", Value: int32(wire.MaxMessageSize)},
+		{Key: "maxWriteBatchSize", Value: int32(maxWriteBatch)}, {Key: "localTime", Value: time.Now()},
+		{Key: "logicalSessionTimeoutMinutes", Value: int32(logicalSessionTO)}, {Key: "connectionId", Value: int32(req.client.id)},
+		{Key: "minWireVersion", Value: int32(0)}, {Key: "maxWireVersion", Value: int32(wireVersion60)},
+	}...)
+	if mechanisms.Type != 0 {
+		answer = append(answer, bson.E{Key: "saslSupportedMechs", Value: rawValue(mechanisms)})
+	}
+	return encode(answer)
 }
 
 // startSession invents an id, as a server does: what a session needs comes to be where it is used.
 func (r *answers) startSession(context.Context, *request) (bsoncore.Document, error) {
-	return build(func(dst []byte) []byte {
-		dst = bsoncore.AppendDocumentElement(dst, "id", newSessionID())
-		dst = bsoncore.AppendInt32Element(dst, "timeoutMinutes", logicalSessionTO)
-		return bsoncore.AppendDoubleElement(dst, "ok", 1)
-	}), nil
+	return encode(bson.D{{Key: "id", Value: bson.Raw(newSessionID())}, {Key: "timeoutMinutes", Value: int32(logicalSessionTO)}})
 }

@@ -15,18 +15,11 @@ var errNoDocument = errors.New("no document found")
 // tell runs an administrative command on the primary; an answer with ok: 0 is a *replyError. The command must
 // be one that may be repeated after an election. The answer is the caller's to keep.
 func (s *replicaSet) tell(ctx context.Context, db string, cmd bson.D) (bsoncore.Document, error) {
-	body, err := bson.Marshal(append(cmd, bson.E{Key: "$db", Value: db}))
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", cmd[0].Key, err)
-	}
-	rep, err := s.onPrimary(ctx, command{body: body}, true)
+	encoded, err := commandOn(db, cmd)
 	if err != nil {
 		return nil, err
 	}
-	if codeOf(rep.doc) != 0 {
-		return nil, &replyError{rep.doc}
-	}
-	return rep.doc, nil
+	return answerOf(s.onPrimary(ctx, encoded, true))
 }
 
 // findAll reads documents of the config servers that a majority holds.

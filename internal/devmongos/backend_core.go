@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
-
-// coreRetry is the pause between two attempts to reach a core that is restarting.
-const coreRetry = 50 * time.Millisecond
 
 // A core is the mongod that executes MongoDB's own router code for us.
 type core struct {
@@ -66,7 +62,7 @@ func checkForCore(body bsoncore.Document) error {
 func (c *core) patient(ctx context.Context, body bsoncore.Document) (reply, error) {
 	budget, cancel := context.WithTimeout(ctx, c.budget)
 	defer cancel()
-	for {
+	for pace := (pacer{}); ; {
 		rep, err := c.run(ctx, command{body: body})
 		var transport *transportError
 		switch {
@@ -79,10 +75,8 @@ func (c *core) patient(ctx context.Context, body bsoncore.Document) (reply, erro
 		default:
 			err = &replyError{rep.doc}
 		}
-		select {
-		case <-budget.Done():
+		if !pace.wait(budget) {
 			return reply{}, err
-		case <-time.After(coreRetry):
 		}
 	}
 }

@@ -61,11 +61,11 @@ func (g *guard) logIn(ctx context.Context, c *serverConn, address string) error 
 		{Key: "options", Value: bson.D{{Key: "skipEmptyExchange", Value: true}}},
 	}
 	for {
-		body, err := bson.Marshal(append(cmd, bson.E{Key: "$db", Value: systemDatabase}))
+		encoded, err := commandOn(systemDatabase, cmd)
 		if err != nil {
 			return err
 		}
-		rep, err := stranger(address).roundTrip(ctx, c, command{body: body})
+		rep, err := stranger(address).roundTrip(ctx, c, encoded)
 		if err != nil {
 			return err
 		}

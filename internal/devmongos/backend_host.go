@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/wiremessage"
 
@@ -34,6 +36,20 @@ type reply struct {
 	buf *buffer
 	// host is the member that answered.
 	host *host
+}
+
+// answerOf is the document of a reply; one with ok: 0 is a *replyError.
+func answerOf(rep reply, err error) (bsoncore.Document, error) {
+	if err == nil && codeOf(rep.doc) != 0 {
+		return nil, &replyError{rep.doc}
+	}
+	return rep.doc, err
+}
+
+// commandOn makes a command for a database.
+func commandOn(db string, cmd bson.D) (command, error) {
+	body, err := bson.Marshal(slices.Concat(cmd, bson.D{{Key: "$db", Value: db}}))
+	return command{body: body}, err
 }
 
 // A host is one server process with the connections to it.

@@ -66,7 +66,7 @@ func (c *core) initiate(ctx context.Context) (set string, err error) {
 	if err != nil && !(errors.As(err, &answered) && codeOf(answered.doc) == codeAlreadyInitialized) {
 		return "", fmt.Errorf("initiate core: %w", err)
 	}
-	for {
+	for pace := (pacer{}); ; {
 		hello, err := c.admin(ctx, bson.D{{Key: "hello", Value: 1}})
 		if err != nil {
 			return "", err
@@ -74,10 +74,8 @@ func (c *core) initiate(ctx context.Context) (set string, err error) {
 		if truth(field(hello, "isWritablePrimary")) {
 			return set, nil
 		}
-		select {
-		case <-ctx.Done():
+		if !pace.wait(ctx) {
 			return "", fmt.Errorf("wait for core to be primary: %w", ctx.Err())
-		case <-time.After(coreRetry):
 		}
 	}
 }
@@ -102,7 +100,7 @@ func (c *core) identify(ctx context.Context, set string, configs *replicaSet, co
 	if err != nil {
 		return fmt.Errorf("read the core's identity: %w", err)
 	}
-	if batch := arrayValues(field(documentField(found, "cursor"), "firstBatch")); len(batch) > 0 {
+	if batch := firstBatch(found); len(batch) > 0 {
 		if has, _ := field(batch[0].Data, "clusterId").ObjectIDOK(); has != clusterID {
 			return hint.New(fmt.Errorf("%w: its cluster is %x, ours %x", ErrForeignCore, has, clusterID), "give the router a core with an empty data directory")
 		}
@@ -139,16 +137,9 @@ func (c *core) raise(ctx context.Context) error {
 
 // admin runs a command on the core's database admin; an answer with ok: 0 is a *replyError.
 func (c *core) admin(ctx context.Context, cmd bson.D) (bsoncore.Document, error) {
-	body, err := bson.Marshal(append(cmd, bson.E{Key: "$db", Value: "admin"}))
+	encoded, err := commandOn("admin", cmd)
 	if err != nil {
 		return nil, err
 	}
-	rep, err := c.patient(ctx, body)
-	if err != nil {
-		return nil, err
-	}
-	if codeOf(rep.doc) != 0 {
-		return nil, &replyError{rep.doc}
-	}
-	return rep.doc, nil
+	return answerOf(c.patient(ctx, encoded.body))
 }

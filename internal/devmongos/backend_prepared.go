@@ -1,6 +1,7 @@
 package devmongos
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -123,9 +124,5 @@ func (m *member) tell(ctx context.Context, body bsoncore.Document) (bsoncore.Doc
 		return nil, err
 	}
 	defer rep.buf.release()
-	answer := append(bsoncore.Document(nil), rep.doc...)
-	if codeOf(answer) != 0 {
-		return nil, &replyError{answer}
-	}
-	return answer, nil
+	return answerOf(reply{doc: bytes.Clone(rep.doc)}, nil)
 }

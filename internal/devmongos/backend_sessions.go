@@ -1,9 +1,10 @@
 package devmongos
 
 import (
-	"crypto/rand"
 	"sync"
 
+	"github.com/google/uuid"
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
@@ -29,11 +30,8 @@ func (s *coreSessions) take() bsoncore.Document {
 
 // newSessionID makes an lsid of a random UUID.
 func newSessionID() bsoncore.Document {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
-	const uuid = 4
-	return build(func(dst []byte) []byte { return bsoncore.AppendBinaryElement(dst, "id", uuid, id[:]) })
+	id := uuid.New()
+	return build(func(dst []byte) []byte { return bsoncore.AppendBinaryElement(dst, "id", bson.TypeBinaryUUID, id[:]) })
 }
 
 // give takes back an lsid in which no cursor is open any more.

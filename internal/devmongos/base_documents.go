@@ -111,6 +111,11 @@ func build(extra func(dst []byte) []byte) bsoncore.Document {
 	return endDocument(extra(dst), start)
 }
 
+// firstBatch lists the documents of an answer {cursor: {firstBatch: […]}}.
+func firstBatch(answer bsoncore.Document) []bsoncore.Value {
+	return arrayValues(field(documentField(answer, "cursor"), "firstBatch"))
+}
+
 // arrayValues lists the elements of an array or nil.
 func arrayValues(v bsoncore.Value) []bsoncore.Value {
 	if v.Type != bsoncore.TypeArray {
@@ -174,3 +179,14 @@ func encode(answer bson.D) (bsoncore.Document, error) {
 func arrayKey(n int) string { return strconv.Itoa(n) }
 
 var okReply = build(func(dst []byte) []byte { return bsoncore.AppendDoubleElement(dst, "ok", 1) })
+
+// fieldsOf are a document's fields, all but one.
+func fieldsOf(doc bsoncore.Document, without string) bson.D {
+	var fields bson.D
+	for e := range elements(doc) {
+		if name := string(e.name); name != without {
+			fields = append(fields, bson.E{Key: name, Value: rawValue(e.value)})
+		}
+	}
+	return fields
+}

@@ -197,6 +197,15 @@ func isStale(code int32) bool {
 	return false
 }
 
+// staleError is the code of a *replyError that isStale; 0 for all other errors.
+func staleError(err error) int32 {
+	var answered *replyError
+	if errors.As(err, &answered) && isStale(codeOf(answered.doc)) {
+		return codeOf(answered.doc)
+	}
+	return 0
+}
+
 // isNotPrimary tells that the member is not, or no longer, the one to ask.
 func isNotPrimary(code int32) bool {
 	switch code {

@@ -19,5 +19,6 @@
 //		Core:          "127.0.0.1:27100", // a blank mongod --shardsvr --replSet router-nyc
 //	})
 //
-// Commands are rows of tables (see handler and commandTable): a name and the method that answers it.
+// Commands are rows of tables (see handler): a name and the method that answers it. The package has parts, each with a type that is made of the parts
+// below it; a file's name begins with its part, and parts_test.go says what each one is and in which order they stand.
 package devmongos

@@ -70,7 +70,7 @@ func (r *explanations) explainWrite(ctx context.Context, req *request, name stri
 	if statementsField[name] == "" {
 		stage = "SINGLE_SHARD" // findAndModify, which mongos counts among the reads here
 	}
-	return joinPlans(stage, plans, explained), nil
+	return joinPlans(stage, plans, explained)
 }
 
 // explainedShards are the shards to which a write would go.
@@ -100,91 +100,60 @@ func explainedShards(name string, explained bsoncore.Document, rt *route) ([]top
 }
 
 // joinPlans makes mongos' answer of the shards'.
-func joinPlans(stage string, plans []shardPlan, explained bsoncore.Document) bsoncore.Document {
-	return build(func(dst []byte) []byte {
-		dst = appendPlans(dst, stage, plans)
-		if field(plans[0].doc, "executionStats").Type != 0 {
-			dst = appendStats(dst, stage, plans)
+func joinPlans(stage string, plans []shardPlan, explained bsoncore.Document) (bsoncore.Document, error) {
+	winning := bson.D{{Key: "stage", Value: stage}, {Key: "shards", Value: perShard(plans, func(p shardPlan) bson.D {
+		return append(bson.D{{Key: "connectionString", Value: p.connection}, {Key: "serverInfo", Value: rawValue(field(p.doc, "serverInfo"))}},
+			fieldsOf(documentField(p.doc, "queryPlanner"), "")...)
+	})}}
+	answer := bson.D{{Key: "queryPlanner", Value: bson.D{{Key: "mongosPlannerVersion", Value: int32(1)}, {Key: "winningPlan", Value: winning}}}}
+	if field(plans[0].doc, "executionStats").Type != 0 {
+		answer = append(answer, bson.E{Key: "executionStats", Value: joinStats(stage, plans)})
+	}
+	for _, name := range []string{"serverInfo", "serverParameters"} {
+		if v := field(plans[0].doc, name); v.Type != 0 {
+			answer = append(answer, bson.E{Key: name, Value: rawValue(v)})
 		}
-		for _, name := range []string{"serverInfo", "serverParameters"} {
-			if v := field(plans[0].doc, name); v.Type != 0 {
-				dst = bsoncore.AppendValueElement(dst, name, v)
-			}
-		}
-		dst = bsoncore.AppendDocumentElement(dst, "command", explained)
-		return bsoncore.AppendDoubleElement(dst, "ok", 1)
-	})
+	}
+	return encode(append(answer, bson.E{Key: "command", Value: bson.Raw(explained)}))
 }
 
-func appendPlans(dst []byte, stage string, plans []shardPlan) []byte {
-	return bsoncore.AppendDocumentElement(dst, "queryPlanner", build(func(dst []byte) []byte {
-		dst = bsoncore.AppendInt32Element(dst, "mongosPlannerVersion", 1)
-		return bsoncore.AppendDocumentElement(dst, "winningPlan", build(func(dst []byte) []byte {
-			dst = bsoncore.AppendStringElement(dst, "stage", stage)
-			return appendPerShard(dst, "shards", plans, func(dst []byte, p shardPlan) []byte {
-				dst = bsoncore.AppendStringElement(dst, "connectionString", p.connection)
-				dst = bsoncore.AppendValueElement(dst, "serverInfo", field(p.doc, "serverInfo"))
-				for e := range elements(documentField(p.doc, "queryPlanner")) {
-					dst = append(dst, e.raw...)
-				}
-				return dst
-			})
-		}))
-	}))
-}
-
-// appendStats adds the shards' counts up.
-func appendStats(dst []byte, stage string, plans []shardPlan) []byte {
+// joinStats adds the shards' counts up.
+func joinStats(stage string, plans []shardPlan) bson.D {
 	stats := func(p shardPlan) bsoncore.Document { return documentField(p.doc, "executionStats") }
-	var returned, keys, docs, longest, all int64
+	sums := map[string]int64{}
+	longest := int64(0)
 	for _, p := range plans {
-		for name, sum := range map[string]*int64{"nReturned": &returned, "totalKeysExamined": &keys, "totalDocsExamined": &docs, "executionTimeMillis": &all} {
+		for _, name := range []string{"nReturned", "totalKeysExamined", "totalDocsExamined", "executionTimeMillis"} {
 			n, _ := intField(stats(p), name)
-			*sum += n
+			sums[name] += n
 		}
 		n, _ := intField(stats(p), "executionTimeMillis")
 		longest = max(longest, n)
 	}
-	counts := func(dst []byte) []byte {
-		for _, c := range []struct {
-			name string
-			n    int64
-		}{{"nReturned", returned}, {"executionTimeMillis", longest}, {"totalKeysExamined", keys}, {"totalDocsExamined", docs}} {
-			dst = bsoncore.AppendInt32Element(dst, c.name, int32(c.n))
-		}
-		return dst
+	counts := bson.D{
+		{Key: "nReturned", Value: int32(sums["nReturned"])}, {Key: "executionTimeMillis", Value: int32(longest)},
+		{Key: "totalKeysExamined", Value: int32(sums["totalKeysExamined"])}, {Key: "totalDocsExamined", Value: int32(sums["totalDocsExamined"])},
 	}
-	return bsoncore.AppendDocumentElement(dst, "executionStats", build(func(dst []byte) []byte {
-		dst = bsoncore.AppendDocumentElement(counts(dst), "executionStages", build(func(dst []byte) []byte {
-			dst = counts(bsoncore.AppendStringElement(dst, "stage", stage))
-			dst = bsoncore.AppendInt64Element(dst, "totalChildMillis", all)
-			return appendPerShard(dst, "shards", plans, func(dst []byte, p shardPlan) []byte {
-				for e := range elements(stats(p)) {
-					if string(e.name) != "allPlansExecution" {
-						dst = append(dst, e.raw...)
-					}
-				}
-				return dst
-			})
-		}))
-		if field(stats(plans[0]), "allPlansExecution").Type == 0 {
-			return dst
-		}
-		return appendPerShard(dst, "allPlansExecution", plans, func(dst []byte, p shardPlan) []byte {
-			return bsoncore.AppendValueElement(dst, "allPlans", field(stats(p), "allPlansExecution"))
-		})
-	}))
+	stages := slices.Concat(bson.D{{Key: "stage", Value: stage}}, counts, bson.D{
+		{Key: "totalChildMillis", Value: sums["executionTimeMillis"]},
+		{Key: "shards", Value: perShard(plans, func(p shardPlan) bson.D { return fieldsOf(stats(p), "allPlansExecution") })},
+	})
+	joined := append(counts, bson.E{Key: "executionStages", Value: stages})
+	if field(stats(plans[0]), "allPlansExecution").Type != 0 {
+		joined = append(joined, bson.E{Key: "allPlansExecution", Value: perShard(plans, func(p shardPlan) bson.D {
+			return bson.D{{Key: "allPlans", Value: rawValue(field(stats(p), "allPlansExecution"))}}
+		})})
+	}
+	return joined
 }
 
-// appendPerShard appends an array with a document for each plan, which starts with the shard's name.
-func appendPerShard(dst []byte, name string, plans []shardPlan, fill func([]byte, shardPlan) []byte) []byte {
-	var values []bsoncore.Value
+// perShard makes an array with a document for each plan, which starts with the shard's name.
+func perShard(plans []shardPlan, of func(shardPlan) bson.D) bson.A {
+	var shards bson.A
 	for _, p := range plans {
-		values = append(values, documentValue(build(func(dst []byte) []byte {
-			return fill(bsoncore.AppendStringElement(dst, "shardName", string(p.shard)), p)
-		})))
+		shards = append(shards, append(bson.D{{Key: "shardName", Value: string(p.shard)}}, of(p)...))
 	}
-	return bsoncore.BuildArrayElement(dst, name, values...)
+	return shards
 }
 
 // connection is the set as a connection string names it, "name/host:port,host:port", of the members known now.

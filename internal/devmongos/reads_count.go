@@ -3,7 +3,9 @@ package devmongos
 import (
 	"context"
 	"errors"
+	"slices"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
@@ -51,13 +53,10 @@ func (r *reads) count(ctx context.Context, req *request) (bsoncore.Document, err
 		return rep.doc, nil
 	}
 	n := bsoncore.Value{Type: bsoncore.TypeInt32, Data: []byte{0, 0, 0, 0}}
-	if batch := arrayValues(field(documentField(rep.doc, "cursor"), "firstBatch")); len(batch) == 1 {
+	if batch := firstBatch(rep.doc); len(batch) == 1 {
 		n = field(batch[0].Data, "n")
 	}
-	return build(func(dst []byte) []byte {
-		dst = bsoncore.AppendValueElement(dst, "n", n)
-		return bsoncore.AppendDoubleElement(dst, "ok", 1)
-	}), nil
+	return encode(bson.D{{Key: "n", Value: rawValue(n)}})
 }
 
 // countPipeline makes an aggregate command of a count command.
@@ -93,19 +92,10 @@ func aggregateOf(body bsoncore.Document, pipeline stageList, own ...string) bson
 				first = false
 				continue
 			}
-			if !contains(own, e.name) {
+			if !slices.Contains(own, string(e.name)) {
 				dst = append(dst, e.raw...)
 			}
 		}
 		return dst
 	})
-}
-
-func contains(names []string, name []byte) bool {
-	for _, n := range names {
-		if n == string(name) {
-			return true
-		}
-	}
-	return false
 }

@@ -28,8 +28,7 @@ func (r *router) onDatabase(ctx context.Context, req *request, db, runOn string,
 			return reply{}, err
 		}
 		rep, err := r.onShard(ctx, req, found.primary, runOn, slices.Concat(cmd, bson.D{{Key: "databaseVersion", Value: bson.Raw(found.version)}}))
-		var answered *replyError
-		if !errors.As(err, &answered) || !isStale(codeOf(answered.doc)) {
+		if staleError(err) == 0 {
 			return rep, err
 		}
 		r.forgetDatabase(db)
@@ -45,11 +44,11 @@ func (r *router) onShard(ctx context.Context, req *request, shard topology.Shard
 	if err != nil {
 		return reply{}, err
 	}
-	body, err := bson.Marshal(slices.Concat(cmd, bson.D{{Key: "$db", Value: db}}))
+	encoded, err := commandOn(db, cmd)
 	if err != nil {
 		return reply{}, err
 	}
-	rep, err := set.onPrimary(ctx, command{body: body}, true)
+	rep, err := set.onPrimary(ctx, encoded, true)
 	if err != nil {
 		return reply{}, err
 	}

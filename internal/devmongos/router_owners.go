@@ -33,11 +33,11 @@ func (r *router) onOwners(ctx context.Context, req *request, db, collection stri
 			return nil, err
 		}
 		answers, err := r.onRoute(ctx, req, rt, cmd)
-		var answered *replyError
-		if !errors.As(err, &answered) || !isStale(codeOf(answered.doc)) {
+		stale := staleError(err)
+		if stale == 0 {
 			return answers, err
 		}
-		r.forget(rt, codeOf(answered.doc))
+		r.forget(rt, stale)
 		if !pace.wait(budget) {
 			return nil, err
 		}
@@ -46,12 +46,8 @@ func (r *router) onOwners(ctx context.Context, req *request, db, collection stri
 
 func (r *router) onRoute(ctx context.Context, req *request, rt *route, cmd bson.D) ([]shardAnswer, error) {
 	return r.onEach(ctx, req, rt.shards(), rt.db.name, func(shard topology.ShardID) bson.D {
-		versions := bson.Raw(build(func(dst []byte) []byte { return appendVersions(dst, rt, shard) }))
-		full := slices.Clone(cmd)
-		for e := range elements(bsoncore.Document(versions)) {
-			full = append(full, bson.E{Key: string(e.name), Value: rawValue(e.value)})
-		}
-		return full
+		versions := build(func(dst []byte) []byte { return appendVersions(dst, rt, shard) })
+		return slices.Concat(cmd, fieldsOf(versions, ""))
 	})
 }
 

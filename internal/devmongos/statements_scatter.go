@@ -27,11 +27,11 @@ func (r *statements) scatter(ctx context.Context, req *request,
 			return m, nil
 		}
 		m.kill(ctx)
-		var answered *replyError
-		if !errors.As(failure, &answered) || !isStale(codeOf(answered.doc)) {
+		stale := staleError(failure)
+		if stale == 0 {
 			return nil, failure
 		}
-		r.forget(rt, codeOf(answered.doc))
+		r.forget(rt, stale)
 		if req.txn.lost() || !pace.wait(budget) {
 			return nil, failure
 		}

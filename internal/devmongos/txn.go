@@ -3,6 +3,7 @@ package devmongos
 import (
 	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -114,12 +115,7 @@ func (x *transaction) note(p *participant, joined bool, answer bsoncore.Document
 }
 
 func (x *transaction) drop(p *participant) {
-	for i := range x.participants {
-		if x.participants[i] == p {
-			x.participants = append(x.participants[:i:i], x.participants[i+1:]...)
-			break
-		}
-	}
+	x.participants = slices.DeleteFunc(slices.Clone(x.participants), func(q *participant) bool { return q == p })
 	if len(x.participants) == 0 {
 		x.atClusterTime = 0
 	}

@@ -235,22 +235,15 @@ func (r *writes) movedAnswer(ctx context.Context, req *request, moved relocation
 	if err != nil {
 		return nil, err
 	}
-	return build(func(dst []byte) []byte {
-		dst = bsoncore.AppendDocumentElement(dst, "lastErrorObject", build(func(dst []byte) []byte {
-			dst = bsoncore.AppendInt32Element(dst, "n", 1)
-			dst = bsoncore.AppendBooleanElement(dst, "updatedExisting", !moved.upserted)
-			if moved.upserted {
-				dst = bsoncore.AppendValueElement(dst, "upserted", field(moved.after, "_id"))
-			}
-			return dst
-		}))
-		if value == nil {
-			dst = bsoncore.AppendNullElement(dst, "value")
-		} else {
-			dst = bsoncore.AppendDocumentElement(dst, "value", value)
-		}
-		return bsoncore.AppendDoubleElement(dst, "ok", 1)
-	}), nil
+	last := bson.D{{Key: "n", Value: int32(1)}, {Key: "updatedExisting", Value: !moved.upserted}}
+	if moved.upserted {
+		last = append(last, bson.E{Key: "upserted", Value: rawValue(field(moved.after, "_id"))})
+	}
+	var shown any // null
+	if value != nil {
+		shown = bson.Raw(value)
+	}
+	return encode(bson.D{{Key: "lastErrorObject", Value: last}, {Key: "value", Value: shown}})
 }
 
 // project applies the command's projection, which the shards would have applied, with the core's help.
@@ -265,7 +258,7 @@ func (r *writes) project(ctx context.Context, req *request, doc bsoncore.Documen
 	if err != nil {
 		return nil, err
 	}
-	if batch := arrayValues(field(documentField(rep.doc, "cursor"), "firstBatch")); codeOf(rep.doc) == 0 && len(batch) == 1 {
+	if batch := firstBatch(rep.doc); codeOf(rep.doc) == 0 && len(batch) == 1 {
 		return batch[0].Data, nil
 	}
 	return nil, &replyError{rep.doc}

@@ -1,7 +1,6 @@
 package devmongos
 
 import (
-	"errors"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -90,11 +89,7 @@ func entries(array bsoncore.Value) func(yield func(int, bsoncore.Document) bool)
 
 // refuse records the error of a statement.
 func (w *writeResult) refuse(index int, err error) {
-	var answered *replyError
 	doc := errorReply(err, false)
-	if errors.As(err, &answered) {
-		doc = answered.doc
-	}
 	w.errors = append(w.errors, indexed{index, build(func(dst []byte) []byte {
 		dst = bsoncore.AppendInt32Element(dst, "code", codeOf(doc))
 		return bsoncore.AppendStringElement(dst, "errmsg", stringField(doc, "errmsg"))

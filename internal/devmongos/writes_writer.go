@@ -3,6 +3,7 @@ package devmongos
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -157,22 +158,12 @@ func (w *writer) plan(rt *route) (batches []subBatch, broadcast int, far reach) 
 	return batches, broadcast, far
 }
 
-// settle takes statements off the pending ones.
+// settle takes statements, in order, off the pending ones.
 func (w *writer) settle(done []int) {
-	if len(done) == 0 {
-		return
-	}
-	gone := make(map[int]bool, len(done))
-	for _, i := range done {
-		gone[i] = true
-	}
-	kept := w.pending[:0]
-	for _, i := range w.pending {
-		if !gone[i] {
-			kept = append(kept, i)
-		}
-	}
-	w.pending = kept
+	w.pending = slices.DeleteFunc(w.pending, func(i int) bool {
+		_, found := slices.BinarySearch(done, i)
+		return found
+	})
 }
 
 // send sends sub-batches side by side and waits for all answers.
