@@ -37,33 +37,18 @@ func (r *definitions) listIndexes(ctx context.Context, req *request) (bsoncore.D
 	if err != nil {
 		return nil, err
 	}
-	r.cursors.adopt(rep.doc, remoteCursor{host: rep.host, ns: cursorNamespace(rep.doc)})
+	r.cursors.adopt(rep.doc, remoteCursor{host: rep.host})
 	return rep.doc, nil
 }
 
 // listOfConfig lists what the config servers have.
 func (r *definitions) listOfConfig(ctx context.Context, req *request) (bsoncore.Document, error) {
-	rep, err := r.configs.onPrimary(ctx, command{body: build(func(dst []byte) []byte { return appendListing(dst, req.body) })}, true)
-	if err != nil {
-		return nil, err
-	}
-	r.cursors.adopt(req.hold(rep).doc, remoteCursor{host: rep.host, ns: cursorNamespace(rep.doc)})
-	return rep.doc, nil
+	return r.askConfig(ctx, req, build(func(dst []byte) []byte { return appendListing(dst, req.body) }))
 }
 
 // appendListing appends a client's listing for a member, with its session, in which the cursor then lives.
 func appendListing(dst []byte, body bsoncore.Document) []byte {
-	for e := range elements(body) {
-		if name := string(e.name); name == "$db" || name == "lsid" || !isGeneric(name) {
-			dst = append(dst, e.raw...)
-		}
-	}
-	return dst
-}
-
-// cursorNamespace is the namespace under which the client will ask for more, which for listings is a made-up one.
-func cursorNamespace(answer bsoncore.Document) string {
-	return stringField(documentField(answer, "cursor"), "ns")
+	return appendWithout(dst, body, func(name string) bool { return isGeneric(name) && name != "$db" && name != "lsid" })
 }
 
 // listCollections asks the primary shard, which knows all collections of its database, sharded ones too.
@@ -82,6 +67,6 @@ func (r *definitions) listCollections(ctx context.Context, req *request) (bsonco
 	if err != nil {
 		return nil, err
 	}
-	r.cursors.adopt(rep.doc, remoteCursor{host: rep.host, ns: cursorNamespace(rep.doc)})
+	r.cursors.adopt(rep.doc, remoteCursor{host: rep.host})
 	return rep.doc, nil
 }

@@ -48,11 +48,7 @@ func (r *answers) coreInfo(name string) handler {
 		if err != nil {
 			return nil, err
 		}
-		rep, err := r.core.ask(ctx, body)
-		if err != nil {
-			return nil, err
-		}
-		return req.hold(rep).doc, nil
+		return req.answer(r.core.ask(ctx, body))
 	}
 }
 

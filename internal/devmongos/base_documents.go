@@ -83,15 +83,21 @@ func truth(v bsoncore.Value) bool {
 // edit appends doc to dst without the fields that drop names; extra appends further elements.
 func edit(dst []byte, doc bsoncore.Document, drop func(name string) bool, extra func(dst []byte) []byte) bsoncore.Document {
 	start, dst := bsoncore.AppendDocumentStart(dst)
+	dst = appendWithout(dst, doc, drop)
+	if extra != nil {
+		dst = extra(dst)
+	}
+	return endDocument(dst, start)
+}
+
+// appendWithout appends the fields of doc but those that drop names.
+func appendWithout(dst []byte, doc bsoncore.Document, drop func(name string) bool) []byte {
 	for e := range elements(doc) {
 		if !drop(string(e.name)) {
 			dst = append(dst, e.raw...)
 		}
 	}
-	if extra != nil {
-		dst = extra(dst)
-	}
-	return endDocument(dst, start)
+	return dst
 }
 
 // appendRenamed appends e under another name.

@@ -21,6 +21,9 @@ func isTransactionField(name string) bool {
 	return false
 }
 
+// isForRouter names all that a client's command outside of transactions says to the router and not to members.
+func isForRouter(name string) bool { return isRouterField(name) || isTransactionField(name) }
+
 // isStatementField names what a client's statement says about its transaction, and what the members would not take in one.
 func isStatementField(name string) bool {
 	switch name {

@@ -106,7 +106,7 @@ func cursorID(answer bsoncore.Document) (id int64, place []byte) {
 func (t *cursors) adopt(answer bsoncore.Document, c remoteCursor) bool {
 	id, place := cursorID(answer)
 	if id != 0 {
-		c.id = id
+		c.id, c.ns = id, stringField(documentField(answer, "cursor"), "ns")
 		binary.LittleEndian.PutUint64(place, uint64(t.add(c)))
 	}
 	return id != 0
@@ -127,13 +127,7 @@ func coreGetMore(cursor remoteCursor, body bsoncore.Document) bsoncore.Document 
 }
 
 func appendGetMoreFields(dst []byte, body bsoncore.Document, without string) []byte {
-	for e := range elements(body) {
-		field := string(e.name)
-		if field != "getMore" && field != without && !isRouterField(field) && !isTransactionField(field) {
-			dst = append(dst, e.raw...)
-		}
-	}
-	return dst
+	return appendWithout(dst, body, func(name string) bool { return name == "getMore" || name == without || isForRouter(name) })
 }
 
 func cursorAnswer(id int64, ns, batch string, docs []bsoncore.Value) bsoncore.Document {

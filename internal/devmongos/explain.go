@@ -57,19 +57,13 @@ func (r *explanations) explainThroughCore(ctx context.Context, req *request, nam
 			switch {
 			case first:
 				dst = appendRenamed(dst, name, e)
-			case !isRouterField(field) && !isTransactionField(field):
+			case !isForRouter(field):
 				dst = append(dst, e.raw...)
 			}
 			first = false
 		}
 		dst = endDocument(dst, inner)
-		for e := range elements(req.body) {
-			field := string(e.name)
-			if field != "explain" && !isRouterField(field) && !isTransactionField(field) {
-				dst = append(dst, e.raw...)
-			}
-		}
-		return dst
+		return appendWithout(dst, req.body, func(name string) bool { return name == "explain" || isForRouter(name) })
 	})
 	rep, err := r.askCoreFresh(ctx, req, body)
 	return rep.doc, err

@@ -45,14 +45,7 @@ func (r *explanations) explainWrite(ctx context.Context, req *request, name stri
 				many[0] = now[0]
 				return now[0], nil
 			},
-			body: func(dst []byte) []byte {
-				for e := range elements(req.body) {
-					if field := string(e.name); !isRouterField(field) && !isTransactionField(field) {
-						dst = append(dst, e.raw...)
-					}
-				}
-				return dst
-			},
+			body: func(dst []byte) []byte { return appendWithout(dst, req.body, isForRouter) },
 		})
 		if err != nil {
 			return nil, err
@@ -79,11 +72,8 @@ func explainedShards(name string, explained bsoncore.Document, rt *route) ([]top
 		return []topology.ShardID{rt.db.primary}, nil
 	}
 	if statementsField[name] == "" {
-		target := rt.table.Target(bson.Raw(documentField(explained, "query")), bson.Raw(documentField(explained, "collation")))
-		if target.Key == nil {
-			return nil, refuse(codeShardKeyNotFound, "Query for sharded findAndModify must contain the shard key")
-		}
-		return target.Shards[:1], nil
+		shard, err := destinationOfFindAndModify(rt, documentField(explained, "query"), documentField(explained, "collation"))
+		return []topology.ShardID{shard}, err
 	}
 	statements := arrayValues(field(explained, statementsField[name]))
 	if len(statements) != 1 {

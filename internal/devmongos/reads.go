@@ -32,7 +32,7 @@ func (r *reads) find(ctx context.Context, req *request) (bsoncore.Document, erro
 		rep, err := r.readSingle(ctx, req, documentField(req.body, "filter"))
 		if err == nil {
 			if codeOf(rep.doc) != codeViewOnShard {
-				r.cursors.adopt(rep.doc, remoteCursor{host: rep.host, ns: req.ns()})
+				r.cursors.adopt(rep.doc, remoteCursor{host: rep.host})
 				return rep.doc, nil
 			}
 		} else if !errors.Is(err, errManyShards) && !errors.Is(err, errNoDatabase) {
@@ -46,28 +46,29 @@ func (r *reads) find(ctx context.Context, req *request) (bsoncore.Document, erro
 
 // readSingle runs a read as it is on the one shard that it concerns; errManyShards if there are several.
 func (r *reads) readSingle(ctx context.Context, req *request, filter bsoncore.Document) (reply, error) {
+	return r.readFrom(ctx, req, func(rt *route) (topology.ShardID, error) {
+		shards := targetsOf(rt, filter, req.collation)
+		if len(shards) != 1 {
+			return "", errManyShards
+		}
+		return shards[0], nil
+	})
+}
+
+// readFrom runs a read as it is on the shard that is chosen.
+func (r *reads) readFrom(ctx context.Context, req *request, choose func(rt *route) (topology.ShardID, error)) (reply, error) {
 	concern, _, err := r.defaults.get(ctx)
 	if err != nil {
 		return reply{}, err
 	}
-	return r.runSingle(ctx, req, single{
-		repeatable: true,
-		choose: func(rt *route) (topology.ShardID, error) {
-			shards := targetsOf(rt, filter, req.collation)
-			if len(shards) != 1 {
-				return "", errManyShards
-			}
-			return shards[0], nil
-		},
-		body: func(dst []byte) []byte { return appendRead(dst, req.body, concern) },
-	})
+	return r.runSingle(ctx, req, single{repeatable: true, choose: choose, body: func(dst []byte) []byte { return appendRead(dst, req.body, concern) }})
 }
 
 // appendRead appends a client's read for a member: its session stays, a transaction number does not.
 func appendRead(dst []byte, body, concern bsoncore.Document) []byte {
 	for e := range elements(body) {
 		name := string(e.name)
-		if !isRouterField(name) && !isTransactionField(name) && name != "readConcern" {
+		if !isForRouter(name) && name != "readConcern" {
 			dst = append(dst, e.raw...)
 		}
 	}
@@ -86,23 +87,30 @@ func (r *reads) aggregate(ctx context.Context, req *request) (bsoncore.Document,
 
 // throughCore runs a read as a cluster* command on the core.
 func (r *reads) throughCore(ctx context.Context, req *request, name string) (bsoncore.Document, error) {
-	concern, _, err := r.defaults.get(ctx)
-	if err != nil {
-		return nil, err
-	}
 	body, err := r.snapshotRead(ctx, req, req.body)
 	if err != nil {
 		return nil, err
 	}
-	lsid := r.core.sessions.take()
-	rep, err := r.askCoreFresh(ctx, req, coreRead(body, name, concern, lsid))
+	rep, lsid, err := r.onCore(ctx, req, name, body)
 	if err != nil {
-		return nil, err // the session is not given back: something may still run in it
+		return nil, err
 	}
-	if !r.cursors.adopt(rep.doc, remoteCursor{lsid: lsid, owner: sessionOf(req.lsid), ns: req.ns()}) {
+	if !r.cursors.adopt(rep.doc, remoteCursor{lsid: lsid, owner: sessionOf(req.lsid)}) {
 		r.core.sessions.give(lsid)
 	}
 	return rep.doc, nil
+}
+
+// onCore runs a read in a session of the router's own, which is to be given back when no cursor is open in it. After an error it is not:
+// something may still run in it.
+func (r *reads) onCore(ctx context.Context, req *request, name string, body bsoncore.Document) (rep reply, lsid bsoncore.Document, err error) {
+	concern, _, err := r.defaults.get(ctx)
+	if err != nil {
+		return reply{}, nil, err
+	}
+	lsid = r.core.sessions.take()
+	rep, err = r.askCoreFresh(ctx, req, coreRead(body, name, concern, lsid))
+	return rep, lsid, err
 }
 
 // coreRead makes the cluster* form of a client's read, in a session of the router's.
@@ -115,7 +123,7 @@ func coreRead(body bsoncore.Document, name string, concern, lsid bsoncore.Docume
 			switch {
 			case first:
 				dst = appendRenamed(dst, name, e)
-			case !isRouterField(field) && !isTransactionField(field) && field != "readConcern" && field != "lsid":
+			case !isForRouter(field) && field != "readConcern" && field != "lsid":
 				dst = append(dst, e.raw...)
 			}
 			first = false
@@ -160,11 +168,16 @@ func (r *reads) askCoreFresh(ctx context.Context, req *request, body bsoncore.Do
 func (r *reads) readConfig(ctx context.Context, req *request) (bsoncore.Document, error) {
 	level := build(func(dst []byte) []byte { return bsoncore.AppendStringElement(dst, "level", "majority") })
 	body := build(func(dst []byte) []byte { return appendRead(dst, req.body, level) })
+	return r.askConfig(ctx, req, body)
+}
+
+// askConfig sends a command that may be repeated to the config servers' primary.
+func (r *reads) askConfig(ctx context.Context, req *request, body bsoncore.Document) (bsoncore.Document, error) {
 	rep, err := r.configs.onPrimary(ctx, command{body: body}, true)
 	if err != nil {
 		return nil, err
 	}
-	r.cursors.adopt(req.hold(rep).doc, remoteCursor{host: rep.host, ns: req.ns()})
+	r.cursors.adopt(req.hold(rep).doc, remoteCursor{host: rep.host})
 	return rep.doc, nil
 }
 
@@ -197,7 +210,7 @@ func (r *reads) aggregateDocuments(ctx context.Context, req *request, docs []bso
 		return reply{}, err
 	}
 	req.hold(rep)
-	if !r.cursors.adopt(rep.doc, remoteCursor{lsid: lsid, ns: req.db + ".$cmd.aggregate", txn: req.txn}) {
+	if !r.cursors.adopt(rep.doc, remoteCursor{lsid: lsid, txn: req.txn}) {
 		r.core.sessions.give(lsid)
 	}
 	return rep, nil

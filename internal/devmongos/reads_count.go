@@ -15,15 +15,7 @@ func (r *reads) unshardedRead(ctx context.Context, req *request) (reply, error) 
 	if !req.primary {
 		return reply{}, errManyShards
 	}
-	concern, _, err := r.defaults.get(ctx)
-	if err != nil {
-		return reply{}, err
-	}
-	rep, err := r.runSingle(ctx, req, single{
-		repeatable: true,
-		choose:     onlyUnsharded(errManyShards),
-		body:       func(dst []byte) []byte { return appendRead(dst, req.body, concern) },
-	})
+	rep, err := r.readFrom(ctx, req, onlyUnsharded(errManyShards))
 	if errors.Is(err, errNoDatabase) || err == nil && codeOf(rep.doc) == codeViewOnShard {
 		return reply{}, errManyShards
 	}
@@ -35,16 +27,11 @@ func (r *reads) count(ctx context.Context, req *request) (bsoncore.Document, err
 	if rep, err := r.unshardedRead(ctx, req); !errors.Is(err, errManyShards) {
 		return rep.doc, err
 	}
-	concern, _, err := r.defaults.get(ctx)
-	if err != nil {
-		return nil, err
-	}
 	body, err := countPipeline(req.body)
 	if err != nil {
 		return nil, err
 	}
-	lsid := r.core.sessions.take()
-	rep, err := r.askCoreFresh(ctx, req, coreRead(body, "clusterAggregate", concern, lsid))
+	rep, lsid, err := r.onCore(ctx, req, "clusterAggregate", body)
 	if err != nil {
 		return nil, err
 	}

@@ -22,16 +22,11 @@ func (r *reads) distinct(ctx context.Context, req *request) (bsoncore.Document, 
 	if hasPosition(key) {
 		return r.distinctPerShard(ctx, req)
 	}
-	concern, _, err := r.defaults.get(ctx)
-	if err != nil {
-		return nil, err
-	}
 	body, err := r.snapshotRead(ctx, req, distinctPipeline(req.body, key))
 	if err != nil {
 		return nil, err
 	}
-	lsid := r.core.sessions.take()
-	rep, err := r.askCoreFresh(ctx, req, coreRead(body, "clusterAggregate", concern, lsid))
+	rep, lsid, err := r.onCore(ctx, req, "clusterAggregate", body)
 	snapshot := field(documentField(rep.doc, "cursor"), "atClusterTime")
 	var values []bsoncore.Value
 	for batch := "firstBatch"; err == nil; batch = "nextBatch" {
@@ -92,17 +87,9 @@ func (r *reads) distinctPerShard(ctx context.Context, req *request) (bsoncore.Do
 	if err != nil {
 		return nil, err
 	}
-	concern, _, err := r.defaults.get(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var values []bsoncore.Value
 	for _, shard := range rt.shards() {
-		rep, err := r.runSingle(ctx, req, single{
-			repeatable: true,
-			choose:     func(*route) (topology.ShardID, error) { return shard, nil },
-			body:       func(dst []byte) []byte { return appendRead(dst, req.body, concern) },
-		})
+		rep, err := r.readFrom(ctx, req, func(*route) (topology.ShardID, error) { return shard, nil })
 		if err != nil || codeOf(rep.doc) != 0 {
 			return rep.doc, err
 		}

@@ -114,6 +114,14 @@ func (req *request) hold(rep reply) reply {
 	return req.keep(rep, rep.buf, field(rep.doc, "operationTime"))
 }
 
+// answer is the document of a reply that is held.
+func (req *request) answer(rep reply, err error) (bsoncore.Document, error) {
+	if err != nil {
+		return nil, err
+	}
+	return req.hold(rep).doc, nil
+}
+
 // holdCore is hold for answers of the core. Its operationTime is its own, older than that of the shards it asked; the highest time
 // that came along is a safe upper bound.
 func (req *request) holdCore(rep reply) reply {

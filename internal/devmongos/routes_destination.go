@@ -127,6 +127,17 @@ func destinationOfDelete(table *shardkey.Table, statement bsoncore.Document) (de
 		"A single delete on a sharded collection must contain an exact match on _id or contain the shard key, but this delete targeted %d shards", len(target.Shards))
 }
 
+func destinationOfFindAndModify(rt *route, query, collation bsoncore.Document) (topology.ShardID, error) {
+	if rt.table == nil {
+		return rt.db.primary, nil
+	}
+	target := rt.table.Target(bson.Raw(query), bson.Raw(collation))
+	if target.Key == nil {
+		return "", refuse(codeShardKeyNotFound, "Query for sharded findAndModify must contain the shard key")
+	}
+	return target.Shards[0], nil
+}
+
 // isExactID tells that the filter can match only the one document with its _id, under the collation that counts for _id.
 func isExactID(table *shardkey.Table, filter, collation bson.Raw) bool {
 	if len(collation) > 0 && table.DefaultCollation() == nil && stringField(bsoncore.Document(collation), "locale") != "simple" {
@@ -189,6 +200,5 @@ func targetsOf(rt *route, filter, collation bsoncore.Document) []topology.ShardI
 	if rt.table == nil {
 		return []topology.ShardID{rt.db.primary}
 	}
-	var target shardkey.Target = rt.table.Target(bson.Raw(filter), bson.Raw(collation))
-	return target.Shards
+	return rt.table.Target(bson.Raw(filter), bson.Raw(collation)).Shards
 }

@@ -38,7 +38,7 @@ func (r *statements) find(ctx context.Context, req *request) (bsoncore.Document,
 	case err == nil && codeOf(rep.doc) == codeViewOnShard:
 		return nil, refuseView(req)
 	case err == nil:
-		r.adoptInTransaction(req, rep)
+		r.cursors.adopt(rep.doc, remoteCursor{host: rep.host, txn: req.txn})
 		return rep.doc, nil
 	case errors.Is(err, errNoDatabase):
 		return emptyCursor(req.ns()), nil
@@ -83,9 +83,7 @@ func appendShardFind(dst []byte, body bsoncore.Document) []byte {
 		return dst
 	}
 	start, dst := bsoncore.AppendDocumentElementStart(dst, "projection")
-	for e := range elements(documentField(body, "projection")) {
-		dst = append(dst, e.raw...)
-	}
+	dst = appendWithout(dst, documentField(body, "projection"), func(string) bool { return false })
 	dst = bsoncore.AppendDocumentElement(dst, sortKeyField, build(func(dst []byte) []byte {
 		return bsoncore.AppendStringElement(dst, "$meta", "sortKey")
 	}))
@@ -110,11 +108,6 @@ func (r *statements) openMerged(ctx context.Context, req *request, merged *merge
 
 func refuseView(req *request) error {
 	return refuse(codeNotInTransaction, "%s is a view, which the development query router does not read in transactions", req.ns())
-}
-
-// adoptInTransaction gives the client an id for a shard's cursor of the transaction.
-func (r *statements) adoptInTransaction(req *request, rep reply) {
-	r.cursors.adopt(rep.doc, remoteCursor{host: rep.host, ns: req.ns(), txn: req.txn})
 }
 
 // getMore goes on with a cursor that this transaction has opened.
@@ -176,14 +169,7 @@ func (r *statements) define(ctx context.Context, req *request, sharded error) (b
 	rep, err := r.runSingle(ctx, req, single{
 		create: true,
 		choose: onlyUnsharded(sharded),
-		body: func(dst []byte) []byte {
-			for e := range elements(req.body) {
-				if !isRouterField(string(e.name)) {
-					dst = append(dst, e.raw...)
-				}
-			}
-			return dst
-		},
+		body:   func(dst []byte) []byte { return appendWithout(dst, req.body, isRouterField) },
 	})
 	return rep.doc, err
 }

@@ -29,7 +29,7 @@ func (r *statements) aggregate(ctx context.Context, req *request) (bsoncore.Docu
 	case err == nil && codeOf(rep.doc) == codeViewOnShard:
 		return nil, refuseView(req)
 	case err == nil:
-		r.adoptInTransaction(req, rep)
+		r.cursors.adopt(rep.doc, remoteCursor{host: rep.host, txn: req.txn})
 		return rep.doc, nil
 	case errors.Is(err, errNoDatabase):
 		return emptyCursor(req.ns()), nil

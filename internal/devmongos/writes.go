@@ -93,11 +93,7 @@ func (r *writes) writeConfig(ctx context.Context, req *request) (bsoncore.Docume
 	for _, s := range req.msg.Sequences {
 		cmd.name, cmd.docs = s.Name, s.Docs
 	}
-	rep, err := r.configs.onPrimary(ctx, cmd, req.txnNumber)
-	if err != nil {
-		return nil, err
-	}
-	return req.hold(rep).doc, nil
+	return req.answer(r.configs.onPrimary(ctx, cmd, req.txnNumber))
 }
 
 // appendWrite appends a client's write for a member: without the statements, which go separately, with a write concern.
@@ -117,20 +113,11 @@ func (r *writes) findAndModify(ctx context.Context, req *request) (bsoncore.Docu
 	if err != nil {
 		return nil, err
 	}
-	query, collation := bson.Raw(documentField(req.body, "query")), bson.Raw(req.collation)
+	query := documentField(req.body, "query")
 	rep, err := r.runSingle(ctx, req, single{
 		repeatable: req.retryable(), create: true,
-		choose: func(rt *route) (topology.ShardID, error) {
-			if rt.table == nil {
-				return rt.db.primary, nil
-			}
-			target := rt.table.Target(query, collation)
-			if target.Key == nil {
-				return "", refuse(codeShardKeyNotFound, "Query for sharded findAndModify must contain the shard key")
-			}
-			return target.Shards[0], nil
-		},
-		body: func(dst []byte) []byte { return appendWrite(dst, req.body, "", concern) },
+		choose: func(rt *route) (topology.ShardID, error) { return destinationOfFindAndModify(rt, query, req.collation) },
+		body:   func(dst []byte) []byte { return appendWrite(dst, req.body, "", concern) },
 	})
 	switch {
 	case err != nil:
