@@ -154,7 +154,7 @@ func documentValue(d bsoncore.Document) bsoncore.Value {
 	return bsoncore.Value{Type: bsoncore.TypeEmbeddedDocument, Data: d}
 }
 
-// mustDocument encodes a document of plain strings and booleans, which cannot fail.
+// mustDocument encodes a document of plain values and of what came in a message, which cannot fail.
 func mustDocument(d bson.D) bsoncore.Value {
 	raw, err := bson.Marshal(d)
 	if err != nil {

@@ -26,3 +26,17 @@ func (p *pacer) wait(ctx context.Context) bool {
 		return true
 	}
 }
+
+// every does something again and again until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func(now time.Time)) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			do(now)
+		}
+	}
+}

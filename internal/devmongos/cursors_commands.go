@@ -137,18 +137,11 @@ func (t *cursors) killRemote(ctx context.Context, req *request, cursor remoteCur
 
 // reap closes cursors whose clients have left without a word, until ctx ends.
 func (t *cursors) reap(ctx context.Context) {
-	tick := time.NewTicker(reapInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			for _, idle := range t.takeIdle(now.Add(-cursorTimeout)) {
-				t.killCore(ctx, idle)
-			}
+	every(ctx, reapInterval, func(now time.Time) {
+		for _, idle := range t.takeIdle(now.Add(-cursorTimeout)) {
+			t.killCore(ctx, idle)
 		}
-	}
+	})
 }
 
 // killTimeout is how long the closing of a cursor waits for members that do not answer.

@@ -102,18 +102,11 @@ const refreshInterval = 30 * time.Second
 
 // keepFresh looks for changes that nobody tells the router of, until ctx ends.
 func (s *server) keepFresh(ctx context.Context) {
-	tick := time.NewTicker(refreshInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := s.refresh(ctx); err != nil && ctx.Err() == nil {
-				s.log.Warn("metadata not refreshed, the last known holds", "error", err)
-			}
+	every(ctx, refreshInterval, func(time.Time) {
+		if err := s.refresh(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("metadata not refreshed, the last known holds", "error", err)
 		}
-	}
+	})
 }
 
 func (s *server) refresh(ctx context.Context) error {

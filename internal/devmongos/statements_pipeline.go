@@ -1,6 +1,7 @@
 package devmongos
 
 import (
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
@@ -29,13 +30,10 @@ func splitPipeline(pipeline []bsoncore.Value) splitPlan {
 	case "$count":
 		name, _ := operand.StringValueOK()
 		plan.shards = append(plan.shards, pipeline[n])
-		var merge stageList
-		merge.add("$group", documentValue(build(func(dst []byte) []byte {
-			dst = bsoncore.AppendNullElement(dst, "_id")
-			return bsoncore.AppendValueElement(dst, name, accumulator("$sum", name))
-		})))
-		merge.add("$project", documentValue(build(func(dst []byte) []byte { return bsoncore.AppendInt32Element(dst, "_id", 0) })))
-		plan.merge = append(merge.stages, rest...)
+		plan.merge = append([]bsoncore.Value{
+			mustDocument(bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: nil}, accumulated(name, "$sum")}}}),
+			mustDocument(bson.D{{Key: "$project", Value: bson.D{{Key: "_id", Value: 0}}}}),
+		}, rest...)
 	case "$limit":
 		plan.shards = append(plan.shards, pipeline[n])
 	case "$sort":
@@ -63,31 +61,25 @@ func isPerDocument(stage string) bool {
 
 // mergeOfGroup makes the $group that puts the shards' groups together; false if an accumulator's results cannot be.
 func mergeOfGroup(group bsoncore.Document) (bsoncore.Value, bool) {
-	mergeable := true
-	spec := build(func(dst []byte) []byte {
-		for e := range elements(group) {
-			name := string(e.name)
-			if name == "_id" {
-				dst = bsoncore.AppendStringElement(dst, "_id", "$_id")
-				continue
-			}
-			switch operator := stageName(e.value); operator {
-			case "$sum", "$min", "$max":
-				dst = bsoncore.AppendValueElement(dst, name, accumulator(operator, name))
-			case "$count":
-				dst = bsoncore.AppendValueElement(dst, name, accumulator("$sum", name))
-			default:
-				mergeable = false
-			}
+	spec := bson.D{{Key: "_id", Value: "$_id"}}
+	for e := range elements(group) {
+		name := string(e.name)
+		if name == "_id" {
+			continue
 		}
-		return dst
-	})
-	var stage stageList
-	stage.add("$group", documentValue(spec))
-	return stage.stages[0], mergeable
+		switch operator := stageName(e.value); operator {
+		case "$sum", "$min", "$max":
+			spec = append(spec, accumulated(name, operator))
+		case "$count":
+			spec = append(spec, accumulated(name, "$sum"))
+		default:
+			return bsoncore.Value{}, false
+		}
+	}
+	return mustDocument(bson.D{{Key: "$group", Value: spec}}), true
 }
 
-// accumulator is {operator: "$field"}.
-func accumulator(operator, name string) bsoncore.Value {
-	return documentValue(build(func(dst []byte) []byte { return bsoncore.AppendStringElement(dst, operator, "$"+name) }))
+// accumulated is {name: {operator: "$name"}}.
+func accumulated(name, operator string) bson.E {
+	return bson.E{Key: name, Value: bson.D{{Key: operator, Value: "$" + name}}}
 }

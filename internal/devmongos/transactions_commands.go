@@ -41,11 +41,8 @@ func (t *transactions) transact(ctx context.Context, req *request) (doc bsoncore
 
 // statement runs one statement of the transaction whose turn the caller has.
 func (t *transactions) statement(ctx context.Context, req *request, x *transaction) (doc bsoncore.Document, err error) {
-	switch x.state {
-	case txnAborted:
-		return nil, refuse(codeNoSuchTransaction, "Transaction with { txnNumber: %d } has been aborted.", x.number)
-	case txnCommitting:
-		return nil, refuse(codeTransactionCommitted, "Transaction with { txnNumber: %d } has been committed.", x.number)
+	if err := x.over(); err != nil {
+		return nil, err
 	}
 	if req.startTransaction {
 		concern, _, err := t.defaults.get(ctx)
@@ -92,7 +89,7 @@ func (x *transaction) withRecoveryToken(doc bsoncore.Document) bsoncore.Document
 // commitTransaction answers the client's commit, also a repeated one.
 func (t *transactions) commitTransaction(ctx context.Context, req *request, x *transaction) (bsoncore.Document, error) {
 	if x.state == txnAborted {
-		return nil, withTransientLabel(refuse(codeNoSuchTransaction, "Transaction with { txnNumber: %d } has been aborted.", x.number), true)
+		return nil, withTransientLabel(x.over(), true)
 	}
 	concern, err := t.defaults.ofCommit(ctx, req.writeConcern)
 	if err != nil {
@@ -138,11 +135,8 @@ func (t *transactions) recoverCommit(ctx context.Context, req *request) (bsoncor
 }
 
 func (t *transactions) abortTransaction(ctx context.Context, x *transaction) (bsoncore.Document, error) {
-	switch x.state {
-	case txnAborted:
-		return nil, withTransientLabel(refuse(codeNoSuchTransaction, "Transaction with { txnNumber: %d } has been aborted.", x.number), true)
-	case txnCommitting:
-		return nil, refuse(codeTransactionCommitted, "Transaction with { txnNumber: %d } has been committed.", x.number)
+	if err := x.over(); err != nil {
+		return nil, withTransientLabel(err, true)
 	}
 	x.abort(ctx)
 	return okReply, nil
@@ -150,17 +144,8 @@ func (t *transactions) abortTransaction(ctx context.Context, x *transaction) (bs
 
 // reap aborts transactions that were left open, until ctx ends; then all that are still open.
 func (t *transactions) reap(ctx context.Context) {
-	tick := time.NewTicker(txnReapInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			t.abortAll(context.WithoutCancel(ctx), t.of(nil))
-			return
-		case now := <-tick.C:
-			t.abortAll(ctx, t.overdue(now))
-		}
-	}
+	every(ctx, txnReapInterval, func(now time.Time) { t.abortAll(ctx, t.overdue(now)) })
+	t.abortAll(context.WithoutCancel(ctx), t.of(nil))
 }
 
 // abortAll aborts transactions that are open and not at work.

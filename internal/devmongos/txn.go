@@ -128,6 +128,17 @@ func (x *transaction) lost() bool {
 	return x.state == txnAborted
 }
 
+// over is the error for whoever goes on with a transaction that is not open any more.
+func (x *transaction) over() error {
+	switch x.state {
+	case txnAborted:
+		return refuse(codeNoSuchTransaction, "Transaction with { txnNumber: %d } has been aborted.", x.number)
+	case txnCommitting:
+		return refuse(codeTransactionCommitted, "Transaction with { txnNumber: %d } has been committed.", x.number)
+	}
+	return nil
+}
+
 // has tells that the shard has a part of the transaction.
 func (x *transaction) has(shard topology.ShardID) bool {
 	x.mu.Lock()

@@ -143,7 +143,7 @@ func (r *writes) relocate(ctx context.Context, req *request, refusal bsoncore.Do
 
 // writeWhere deletes or inserts a document on the shard that it belongs to, as a statement of the request's transaction.
 func (r *writes) writeWhere(ctx context.Context, req *request, doc bsoncore.Document,
-	statement func(dst []byte, req *request, rt *route, doc bsoncore.Document) []byte,
+	statement func(req *request, rt *route, doc bsoncore.Document) bson.D,
 ) (n int64, err error) {
 	var found *route
 	rep, err := r.runSingle(ctx, req, single{
@@ -156,58 +156,47 @@ func (r *writes) writeWhere(ctx context.Context, req *request, doc bsoncore.Docu
 			return to.shard, err
 		},
 		body: func(dst []byte) []byte {
-			return bsoncore.AppendStringElement(statement(dst, req, found, doc), "$db", req.db)
+			cmd := mustDocument(append(statement(req, found, doc), bson.E{Key: "$db", Value: req.db})).Data
+			return append(dst, cmd[4:len(cmd)-1]...)
 		},
 	})
+	answer, err := answerOf(rep, err)
 	if err != nil {
 		return 0, err
 	}
-	if codeOf(rep.doc) != 0 {
-		return 0, &replyError{rep.doc}
-	}
-	if failed := arrayValues(field(rep.doc, "writeErrors")); len(failed) > 0 {
+	if failed := arrayValues(field(answer, "writeErrors")); len(failed) > 0 {
 		code, _ := intField(failed[0].Data, "code")
 		return 0, refuse(int32(code), "the document could not be moved to the shard of its new key: %s", stringField(failed[0].Data, "errmsg"))
 	}
-	n, _ = intField(rep.doc, "n")
+	n, _ = intField(answer, "n")
 	return n, nil
 }
 
 // deletion removes exactly this document: by its _id and its shard key.
-func deletion(dst []byte, req *request, rt *route, doc bsoncore.Document) []byte {
-	query := build(func(dst []byte) []byte {
-		dst = appendEqual(dst, "_id", field(doc, "_id"))
-		if rt.table == nil {
-			return dst
-		}
+func deletion(req *request, rt *route, doc bsoncore.Document) bson.D {
+	query := bson.D{equal("_id", field(doc, "_id"))}
+	if rt.table != nil {
 		for _, f := range rt.table.Pattern().Fields() {
 			if f != "_id" {
-				dst = appendEqual(dst, f, shardkey.ValueAt(bson.Raw(doc), f))
+				query = append(query, equal(f, shardkey.ValueAt(bson.Raw(doc), f)))
 			}
 		}
-		return dst
-	})
-	dst = bsoncore.AppendStringElement(dst, "delete", req.collection)
-	return bsoncore.BuildArrayElement(dst, "deletes", documentValue(build(func(dst []byte) []byte {
-		dst = bsoncore.AppendDocumentElement(dst, "q", query)
-		dst = bsoncore.AppendDocumentElement(dst, "collation", simpleCollation)
-		return bsoncore.AppendInt32Element(dst, "limit", 1)
-	})))
-}
-
-var simpleCollation = build(func(dst []byte) []byte { return bsoncore.AppendStringElement(dst, "locale", "simple") })
-
-func appendEqual(dst []byte, name string, v bsoncore.Value) []byte {
-	return bsoncore.AppendDocumentElement(dst, name, build(func(dst []byte) []byte { return bsoncore.AppendValueElement(dst, "$eq", v) }))
-}
-
-func insertion(dst []byte, req *request, _ *route, doc bsoncore.Document) []byte {
-	dst = bsoncore.AppendStringElement(dst, "insert", req.collection)
-	dst = bsoncore.BuildArrayElement(dst, "documents", documentValue(doc))
-	if v := field(req.body, "bypassDocumentValidation"); v.Type != 0 {
-		dst = bsoncore.AppendValueElement(dst, "bypassDocumentValidation", v)
 	}
-	return dst
+	return bson.D{{Key: "delete", Value: req.collection}, {Key: "deletes", Value: bson.A{bson.D{
+		{Key: "q", Value: query}, {Key: "collation", Value: bson.D{{Key: "locale", Value: "simple"}}}, {Key: "limit", Value: 1},
+	}}}}
+}
+
+func equal(name string, v bsoncore.Value) bson.E {
+	return bson.E{Key: name, Value: bson.D{{Key: "$eq", Value: rawValue(v)}}}
+}
+
+func insertion(req *request, _ *route, doc bsoncore.Document) bson.D {
+	cmd := bson.D{{Key: "insert", Value: req.collection}, {Key: "documents", Value: bson.A{bson.Raw(doc)}}}
+	if v := field(req.body, "bypassDocumentValidation"); v.Type != 0 {
+		cmd = append(cmd, bson.E{Key: "bypassDocumentValidation", Value: rawValue(v)})
+	}
+	return cmd
 }
 
 // move adds a document that moved to the result.
