@@ -91,3 +91,21 @@ func stringValue(s string) bson.RawValue {
 func doubleValue(d float64) bson.RawValue {
 	return bson.RawValue{Type: bson.TypeDouble, Value: bitsOf(d)}
 }
+
+// Ends are where the values of a declared range begin (inclusive) and end (exclusive). MinKey and MaxKey are the ends of all values. All kinds of declared values have a
+// successor.
+func Ends(r topology.Range) (from, to bson.RawValue) {
+	if len(r.Values) > 0 {
+		from = ValueOf(r.Values[0])
+		to, _ = Successor(from)
+		return from, to
+	}
+	from, to = MinKey, MaxKey
+	if r.From != nil {
+		from = ValueOf(*r.From)
+	}
+	if r.To != nil {
+		to = ValueOf(*r.To)
+	}
+	return from, to
+}

@@ -5,6 +5,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -12,8 +13,17 @@ import (
 // sees; it begins with +, - or ~.
 type Change interface {
 	fmt.Stringer
-	change()
+	subject() Subject
 }
+
+// A Subject is what a change is about: the shards of a zone, or a collection. One of the two is empty.
+type Subject struct {
+	Zone       topology.ZoneID
+	Collection string
+}
+
+// SubjectOf returns what a change is about.
+func SubjectOf(c Change) Subject { return c.subject() }
 
 // AddShardToZone puts a shard into a zone. It is idempotent.
 type AddShardToZone struct {
@@ -63,11 +73,65 @@ type SetValidator struct {
 	Action     string   `json:"action,omitempty"`
 }
 
-func (AddShardToZone) change()      {}
-func (RemoveShardFromZone) change() {}
-func (HoldBalancing) change()       {}
-func (ReleaseBalancing) change()    {}
-func (RemoveRange) change()         {}
-func (AddRange) change()            {}
-func (ShardCollection) change()     {}
-func (SetValidator) change()        {}
+func (c AddShardToZone) subject() Subject      { return Subject{Zone: c.Zone} }
+func (c RemoveShardFromZone) subject() Subject { return Subject{Zone: c.Zone} }
+func (c HoldBalancing) subject() Subject       { return Subject{Collection: c.Collection} }
+func (c ReleaseBalancing) subject() Subject    { return Subject{Collection: c.Collection} }
+func (c RemoveRange) subject() Subject         { return Subject{Collection: c.Collection} }
+func (c AddRange) subject() Subject            { return Subject{Collection: c.Collection} }
+func (c ShardCollection) subject() Subject     { return Subject{Collection: c.Collection} }
+func (c SetValidator) subject() Subject        { return Subject{Collection: c.Collection} }
+
+// String is "+ zone NYC: shard nyc".
+func (c AddShardToZone) String() string { return fmt.Sprintf("+ zone %s: shard %s", c.Zone, c.Shard) }
+
+// String is "- zone NYC: shard nyc".
+func (c RemoveShardFromZone) String() string {
+	return fmt.Sprintf("- zone %s: shard %s", c.Zone, c.Shard)
+}
+
+// String is "~ shop.carts: balancing held".
+func (c HoldBalancing) String() string { return "~ " + c.Collection + ": balancing held" }
+
+// String is "~ shop.carts: balancing released".
+func (c ReleaseBalancing) String() string { return "~ " + c.Collection + ": balancing released" }
+
+// String is "- shop.carts: {dc: "NYC", id: MinKey} to {dc: "NYC\u0000", id: MinKey} in NYC".
+func (c RemoveRange) String() string { return "- " + c.Collection + ": " + c.Range.String() }
+
+// String is "+ shop.carts: {dc: "NYC", id: MinKey} to {dc: "NYC\u0000", id: MinKey} in NYC".
+func (c AddRange) String() string { return "+ " + c.Collection + ": " + c.Range.String() }
+
+// String is "+ shop.carts: sharded by {dc: 1, id: 1}".
+func (c ShardCollection) String() string {
+	return "+ " + c.Collection + ": sharded by " + c.Key.String()
+}
+
+// String is "~ shop.carts: validator (level strict, action error)" or "- shop.carts: validator". The validator itself can be as long as a file.
+func (c SetValidator) String() string {
+	if c.Validator == nil {
+		return "- " + c.Collection + ": validator"
+	}
+	return fmt.Sprintf("~ %s: validator (level %s, action %s)", c.Collection, c.Level, c.Action)
+}
+
+// String is "{dc: "NYC", id: MinKey} to {dc: "NYC\u0000", id: MinKey} in NYC".
+func (r Range) String() string {
+	return fmt.Sprintf("%s to %s in %s", shardkey.Format(r.Min), shardkey.Format(r.Max), r.Zone)
+}
+
+// MovesData reports whether the balancer may move documents because of a change: whether it is one of a zone's shards, or of ranges. Making a collection in its
+// zones moves none, and what a removed range or a removed shard no longer binds may go elsewhere.
+func MovesData(c Change) bool {
+	_, _, is := factOf(c)
+	return is
+}
+
+// Drops reports whether a change takes something away that somebody made: a range, a shard's membership of a zone, or a whole validator.
+func Drops(c Change) bool {
+	if set, ok := c.(SetValidator); ok {
+		return set.Validator == nil
+	}
+	_, made, is := factOf(c)
+	return is && !made
+}

@@ -2,49 +2,19 @@ package zones_test
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
 
-// A new cluster of two shards gets the zones that a topology declares.
-func ExampleNewPlan() {
-	world, err := topology.Parse("geoshard.yaml", []byte(`
-version: 1
-datacenters:
-  NYC: {name: New York}
-  LON: {name: London}
-links:
-  - {between: [NYC, LON], rtt: 76ms}
-shards:
-  nyc: {members: [{dc: NYC, priority: 2}, {dc: LON}]}
-  lon: {members: [{dc: LON, priority: 2}, {dc: NYC}]}
-zones:
-  NYC: {shards: [nyc]}
-  LON: {shards: [lon]}
-namespaces:
-  shop.carts: {key: {dataCenter: 1, cartId: 1}, zoneBy: dataCenter}
-`))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	// Package zones/catalog reads it from a cluster.
-	state := &zones.State{ClusterID: "650000000000000000000000", Version: "8.0.4", Shards: []zones.Shard{{ID: "lon"}, {ID: "nyc"}}}
+// Layouts are compared as sets of facts, each of which is told by the change that makes it true.
+func ExampleLayout_Facts() {
+	have := zones.State{Shards: []zones.Shard{{ID: "lon", Zones: []topology.ZoneID{"LON"}}, {ID: "nyc"}}}
+	want := zones.Layout{Zones: []zones.ZoneShards{{Zone: "LON", Shards: []topology.ShardID{"lon"}}, {Zone: "NYC", Shards: []topology.ShardID{"nyc"}}}}
 
-	plan, err := zones.NewPlan(world, state, nil, zones.PlanOptions{Shard: true}, time.Now())
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, step := range plan.Steps {
-		fmt.Println(step.Change)
+	for _, change := range want.Facts().Without(have.Layout().Facts()) {
+		fmt.Println(change)
 	}
 	// Output:
-	// + zone LON: shard lon
 	// + zone NYC: shard nyc
-	// + shop.carts: {dataCenter: "LON", cartId: MinKey} to {dataCenter: "LON\u0000", cartId: MinKey} in LON
-	// + shop.carts: {dataCenter: "NYC", cartId: MinKey} to {dataCenter: "NYC\u0000", cartId: MinKey} in NYC
-	// + shop.carts: sharded by {dataCenter: 1, cartId: 1}
 }

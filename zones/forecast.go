@@ -1,45 +1,11 @@
 package zones
 
 import (
-	"bytes"
-	"cmp"
-	"maps"
 	"math"
-	"slices"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
-	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
-
-// DefaultRate is the rate of migrations that a forecast assumes where none is given: a tenth of a gigabit link between datacenters, which leaves the rest to
-// replication and clients.
-const DefaultRate topology.ByteRate = 12_500_000
-
-// forecast says what the balancer will move once a cluster has the layout: every part of a chunk that lies in a range of a zone to which the chunk's owner does
-// not belong. It leaves out what the balancer moves to even out the shards of one zone. Documents and bytes are estimates: see [Forecast.Measured]. Bytes are those of
-// documents, uncompressed, as they travel: indexes are not sent, the shard that gets the documents makes its own entries.
-func forecast(world *topology.Topology, state *State, layout Layout, rate topology.ByteRate) Forecast {
-	f := Forecast{Rate: rate, ChunkSize: state.Balancer.ChunkSize}
-	if rate <= 0 {
-		f.Rate = DefaultRate
-	}
-	shards := shardsAfter(state, layout)
-	collections := collectionsByName(state)
-	for _, p := range layout.Collections {
-		if c := collections[p.Collection]; c.Sharded {
-			f.Moves = append(f.Moves, movesOf(c, p, shards)...)
-		}
-	}
-	for i, m := range f.Moves {
-		f.Moves[i].FromDC, f.Moves[i].ToDC = world.HomeOf(m.From), world.HomeOf(m.To)
-	}
-	f.Sum()
-	f.Targeting = targeting(world, state, layout)
-	return f
-}
 
 // Sum computes the totals, the migrations of each shard and the duration from the moves. Whoever measures the moves' documents and bytes calls it afterwards.
 //
@@ -62,12 +28,12 @@ func (f *Forecast) Sum() {
 		}
 	}
 	for _, moved := range busy {
-		f.Duration = max(f.Duration, timeFor(moved, f.Rate))
+		f.Duration = max(f.Duration, TimeFor(moved, f.Rate))
 	}
 }
 
-// timeFor is how long some bytes take at a rate; 0 where the rate is not limited.
-func timeFor(size int64, rate topology.ByteRate) time.Duration {
+// TimeFor is how long some bytes take at a rate; 0 where the rate is not limited.
+func TimeFor(size int64, rate topology.ByteRate) time.Duration {
 	if rate <= 0 {
 		return 0
 	}
@@ -76,174 +42,4 @@ func timeFor(size int64, rate topology.ByteRate) time.Duration {
 		return math.MaxInt64
 	}
 	return time.Duration(ns).Round(time.Second)
-}
-
-// shardsByZone maps each zone to its shards.
-func (l Layout) shardsByZone() map[topology.ZoneID][]topology.ShardID {
-	shards := make(map[topology.ZoneID][]topology.ShardID, len(l.Zones))
-	for _, z := range l.Zones {
-		shards[z.Zone] = z.Shards
-	}
-	return shards
-}
-
-// shardsAfter maps each zone to the shards that it will have: zones that the layout does not name keep theirs.
-func shardsAfter(state *State, layout Layout) map[topology.ZoneID][]topology.ShardID {
-	after := map[topology.ZoneID][]topology.ShardID{}
-	for _, shard := range state.Shards {
-		for _, zone := range shard.Zones {
-			after[zone] = append(after[zone], shard.ID)
-		}
-	}
-	maps.Copy(after, layout.shardsByZone())
-	return after
-}
-
-func collectionsByName(state *State) map[string]Collection {
-	byName := make(map[string]Collection, len(state.Collections))
-	for _, c := range state.Collections {
-		byName[c.Name] = c
-	}
-	return byName
-}
-
-// A route is what the parts of chunks have in common that make up one Move.
-type route struct {
-	zone     topology.ZoneID
-	from, to topology.ShardID
-}
-
-// A load is an estimate, so it has fractions until it is all added up.
-type load struct{ documents, bytes float64 }
-
-// A mover adds up what leaves the shards of one collection.
-type mover struct {
-	collection string
-	shards     map[topology.ZoneID][]topology.ShardID
-	// chunk is the average of each shard's chunks.
-	chunk map[topology.ShardID]load
-	// weight is what each shard holds and has been promised, to choose the least loaded: bytes, or chunks where sizes are not known.
-	weight map[topology.ShardID]float64
-	moves  map[route]*Move
-	loads  map[route]load
-}
-
-// movesOf finds what leaves the shards of one collection.
-func movesOf(c Collection, p Placement, shards map[topology.ZoneID][]topology.ShardID) []Move {
-	all := crossings(c.Chunks, p.Ranges)
-	m := newMover(c, all, shards)
-	for _, o := range all {
-		for _, r := range o.ranges {
-			m.part(o.chunk, r, 1/float64(len(o.ranges)))
-		}
-	}
-	return m.result()
-}
-
-// A crossing is a chunk with the ranges that it overlaps with.
-type crossing struct {
-	chunk  *Chunk
-	ranges []Range
-}
-
-// crossings lists the chunks that overlap with ranges. It walks the sorted chunks and the sorted ranges together.
-func crossings(chunks []Chunk, ranges []Range) []crossing {
-	var all []crossing
-	first := 0
-	for i := range chunks {
-		chunk := &chunks[i]
-		for first < len(ranges) && shardkey.CompareKeys(ranges[first].Max, chunk.Min) <= 0 {
-			first++
-		}
-		end := first
-		for end < len(ranges) && shardkey.CompareKeys(ranges[end].Min, chunk.Max) < 0 {
-			end++
-		}
-		if end > first {
-			all = append(all, crossing{chunk, ranges[first:end]})
-		}
-	}
-	return all
-}
-
-// newMover spreads the size of each shard over those of its chunks that overlap with ranges. What lies between the ranges is taken for empty: nearly all
-// documents have declared values.
-func newMover(c Collection, all []crossing, shards map[topology.ZoneID][]topology.ShardID) *mover {
-	m := &mover{
-		collection: c.Name, shards: shards,
-		chunk: map[topology.ShardID]load{}, weight: map[topology.ShardID]float64{},
-		moves: map[route]*Move{}, loads: map[route]load{},
-	}
-	chunks := map[topology.ShardID]float64{}
-	for _, o := range all {
-		chunks[o.chunk.Shard]++
-	}
-	for shard, n := range chunks {
-		size := c.Sizes[shard]
-		m.chunk[shard] = load{float64(size.Documents) / n, float64(size.Bytes) / n}
-		m.weight[shard] = n
-		if c.Sizes != nil {
-			m.weight[shard] = float64(size.Bytes)
-		}
-	}
-	return m
-}
-
-// part accounts for the part of a chunk that lies in a range; share is its share of the chunk.
-func (m *mover) part(chunk *Chunk, r Range, share float64) {
-	shards := m.shards[r.Zone]
-	if len(shards) == 0 || slices.Contains(shards, chunk.Shard) {
-		return // a zone without shards moves nothing; lint tells it
-	}
-	to := slices.MinFunc(shards, func(a, b topology.ShardID) int {
-		return cmp.Or(cmp.Compare(m.weight[a], m.weight[b]), cmp.Compare(a, b))
-	})
-	way := route{r.Zone, chunk.Shard, to}
-	move, ok := m.moves[way]
-	if !ok {
-		move = &Move{Collection: m.collection, Zone: way.zone, From: way.from, To: way.to}
-		m.moves[way] = move
-	}
-	average, sum := m.chunk[chunk.Shard], m.loads[way]
-	m.loads[way] = load{sum.documents + share*average.documents, sum.bytes + share*average.bytes}
-	m.weight[to] += share * max(1, average.bytes)
-	move.Chunks++
-	move.Spans = appendSpan(move.Spans, larger(chunk.Min, r.Min), smaller(chunk.Max, r.Max))
-}
-
-// appendSpan adds a run of keys, to the last one where they are neighbours.
-func appendSpan(spans []Span, lowest, highest bson.Raw) []Span {
-	if n := len(spans); n > 0 && bytes.Equal(spans[n-1].Max, lowest) {
-		spans[n-1].Max = highest
-		return spans
-	}
-	return append(spans, Span{Min: lowest, Max: highest})
-}
-
-// result returns the moves, sorted.
-func (m *mover) result() []Move {
-	moves := make([]Move, 0, len(m.moves))
-	for way, move := range m.moves {
-		move.Documents = int64(math.Round(m.loads[way].documents))
-		move.Bytes = int64(math.Round(m.loads[way].bytes))
-		moves = append(moves, *move)
-	}
-	slices.SortFunc(moves, func(a, b Move) int {
-		return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
-	})
-	return moves
-}
-
-func larger(a, b bson.Raw) bson.Raw {
-	if shardkey.CompareKeys(a, b) >= 0 {
-		return a
-	}
-	return b
-}
-
-func smaller(a, b bson.Raw) bson.Raw {
-	if shardkey.CompareKeys(a, b) <= 0 {
-		return a
-	}
-	return b
 }

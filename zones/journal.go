@@ -1,39 +1,9 @@
 package zones
 
-import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"slices"
-	"strings"
-	"time"
-)
+import "time"
 
-// A Journal records applies, one run each, durably: what it has acknowledged survives the loss of any one server.
-// Package zones/catalog keeps it in the cluster itself.
-type Journal interface {
-	// Begin records a run before its first step. The record of a run with the same ID is taken over: that is how an interrupted run is
-	// resumed. Unfinished runs that it replaces are closed. Whoever had one of them gets ErrLeaseLost from then on.
-	Begin(ctx context.Context, run Run, replaces []string) error
-	// Mark records where a run stands: its status, error and holds, how many steps are done, what became of the next one, and how many were begun. It
-	// returns ErrLeaseLost if the run is no longer ours.
-	Mark(ctx context.Context, run Run) error
-	// Unfinished returns the runs that were begun and not ended, the newest first.
-	Unfinished(ctx context.Context) ([]Run, error)
-	// LastDone returns the last run that was done, nil if there is none.
-	LastDone(ctx context.Context) (*Run, error)
-}
-
-// LastApplied returns the layout that the journal has as the last one applied, nil if there is none: what NewPlan needs to tell drift from intent.
-func LastApplied(ctx context.Context, j Journal) (*Layout, error) {
-	run, err := j.LastDone(ctx)
-	if err != nil || run == nil {
-		return nil, err
-	}
-	return &run.After, nil
-}
+// JournalDatabase holds the journal of applies and their lease.
+const JournalDatabase = "geoshard"
 
 // A RunStatus says how far a run is.
 type RunStatus string
@@ -115,51 +85,4 @@ func (r *Run) Begun() int {
 		n--
 	}
 	return n
-}
-
-// hold and release keep account of what the balancer leaves alone for the run.
-func (r *Run) hold(collection string) {
-	if !slices.Contains(r.Holds, collection) {
-		r.Holds = append(r.Holds, collection)
-	}
-}
-
-func (r *Run) release(collection string) {
-	r.Holds = slices.DeleteFunc(slices.Clone(r.Holds), func(c string) bool { return c == collection })
-}
-
-// newRun is the record of a plan that has not begun.
-func newRun(plan *Plan, order []orderedStep, before Layout) Run {
-	run := Run{
-		Plan: planID(plan), StateHash: plan.StateHash, Status: RunGoing,
-		Before: before, After: plan.Layout, Steps: make([]RunStep, len(order)), Holds: []string{},
-	}
-	for i, step := range order {
-		run.Steps[i] = RunStep{Step: step.Change.String(), Hash: changeHash(step.Change), Status: StepWaiting}
-	}
-	return run
-}
-
-// changeHash identifies a change by its type and its fields.
-func changeHash(c Change) string {
-	fields, err := json.Marshal(c)
-	if err != nil {
-		panic(fmt.Sprintf("changes are made of names and documents: %v", err)) // impossible: no field can fail
-	}
-	return hexSum(fmt.Sprintf("%T %s", c, fields))
-}
-
-// planID identifies a plan by its steps and the state that they are for; when it was made and what it says to people do not matter.
-func planID(p *Plan) string {
-	var text strings.Builder // a plan may have many thousands of steps
-	text.WriteString(p.ClusterID + " " + p.StateHash)
-	for _, step := range p.Steps {
-		text.WriteString(" " + changeHash(step.Change))
-	}
-	return hexSum(text.String())
-}
-
-func hexSum(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
 }

@@ -2,139 +2,60 @@ package zones
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
-// Want is the layout that a topology wants of a cluster: its zones, and the ranges of all declared collections whose key allows it.
-//
-// All bounds are full shard keys. Each declared value has a range of its own, from the value to the next one in MongoDB's order: a string to itself with a zero byte behind
-// it, an integer or a double to the nearest number above of either type, a date to the next millisecond, a UUID or an ObjectID to the next of its kind. A
-// declared range is one range; an open one reaches to the end of all values, beyond the type of its bound. With unknown: zone the gaps between them,
-// from MinKey to MaxKey, go to that zone.
-//
-// Left out are sharded collections whose key does not begin with the zone field: they need to be resharded by hand. A collection that is sharded by another key than
-// declared, but begins with the zone field, has ranges of the key that it has.
-//
-// The error holds all problems at once: *UnknownShardError, *UnknownZoneError, *RangeOverlapError, *BoundsError, *HashedKeyError and *NamespaceTypeError,
-// in a *WorldError if there are several.
-func Want(world *topology.Topology, state *State, o PlanOptions) (Layout, error) {
-	w := wanting{world: world, options: o, declared: map[string][]topology.Range{}}
-	layout := Layout{Zones: w.zones(state)}
-	for _, c := range w.collections(state) {
-		if p, ok := w.placement(c); ok {
-			layout.Collections = append(layout.Collections, p)
-		}
-	}
-	return layout, asError(w.problems)
+// A Layout is which shards belong to which zones, and which ranges of which collections belong to the zones.
+type Layout struct {
+	// Zones are sorted by zone.
+	Zones []ZoneShards `json:"zones"`
+	// Collections are sorted by name.
+	Collections []Placement `json:"collections"`
 }
 
-// A wanting works a layout out.
-type wanting struct {
-	world   *topology.Topology
-	options PlanOptions
-	// declared are the ranges of the namespaces met so far, by their names.
-	declared map[string][]topology.Range
-	problems []error
+// ZoneShards are the shards of one zone, sorted.
+type ZoneShards struct {
+	Zone   topology.ZoneID    `json:"zone"`
+	Shards []topology.ShardID `json:"shards"`
 }
 
-func (w *wanting) zones(state *State) []ZoneShards {
-	var all []ZoneShards
-	known := make([]topology.ShardID, len(state.Shards))
-	for i, shard := range state.Shards {
-		known[i] = shard.ID
-	}
-	for _, zone := range w.world.Zones {
-		for _, shard := range zone.Shards {
-			if !slices.Contains(known, shard) {
-				w.problems = append(w.problems, &UnknownShardError{Zone: zone.ID, Shard: shard, Known: known, Meant: spelling.Nearest(string(shard), known)})
-			}
-		}
-		shards := slices.Clone(zone.Shards)
-		slices.Sort(shards)
-		all = append(all, ZoneShards{Zone: zone.ID, Shards: slices.Compact(shards)})
-	}
-	slices.SortFunc(all, func(a, b ZoneShards) int { return cmp.Compare(a.Zone, b.Zone) })
-	return all
+// A Placement is where the documents of one collection belong.
+type Placement struct {
+	Collection string       `json:"collection"`
+	Key        topology.Key `json:"key"`
+	// Ranges are sorted by their minimum and do not overlap. Their bounds are full keys.
+	Ranges []Range `json:"ranges"`
+	// Reject is the condition that keeps undeclared values out, as geoshard's part of the collection's validator; nil for none.
+	Reject bson.Raw `json:"reject,omitempty" bson:"reject,omitempty"`
 }
 
-// A subject is a collection and the namespace that decides on it.
-type subject struct {
-	Collection
-	ns topology.Namespace
+// Layout is the layout that a state has, with bounds as the catalogue has them.
+func (s *State) Layout() Layout {
+	var l Layout
+	shards := s.ShardsByZone()
+	for _, zone := range slices.Sorted(maps.Keys(shards)) {
+		l.Zones = append(l.Zones, ZoneShards{Zone: zone, Shards: shards[zone]})
+	}
+	for _, c := range s.Collections {
+		reject, _ := SplitValidator(c.Validator)
+		l.Collections = append(l.Collections, Placement{Collection: c.Name, Key: c.Key, Ranges: c.Ranges, Reject: reject})
+	}
+	return l
 }
 
-// collections lists, by name, the declared collections, whether the state knows them or not, and those that a pattern is about.
-func (w *wanting) collections(state *State) []subject {
-	var all []subject
-	seen := map[string]bool{}
-	for _, c := range state.Collections {
-		ns, ok := w.world.NamespaceOf(c.Name)
-		if ok && (!ns.IsPattern() || w.follows(c, ns)) {
-			all = append(all, subject{c, ns})
-		}
-		seen[c.Name] = true
+// ShardsByZone maps each zone to its shards.
+func (l Layout) ShardsByZone() map[topology.ZoneID][]topology.ShardID {
+	shards := make(map[topology.ZoneID][]topology.ShardID, len(l.Zones))
+	for _, z := range l.Zones {
+		shards[z.Zone] = z.Shards
 	}
-	for _, ns := range w.world.Namespaces {
-		if !ns.IsPattern() && !seen[ns.Name] {
-			all = append(all, subject{Collection{Name: ns.Name}, ns})
-		}
-	}
-	slices.SortFunc(all, func(a, b subject) int { return cmp.Compare(a.Name, b.Name) })
-	return all
-}
-
-// follows says whether a pattern is about a collection: it has the pattern's key, or is to be sharded by it.
-func (w *wanting) follows(c Collection, pattern topology.Namespace) bool {
-	if c.Sharded {
-		return slices.Equal(c.Key, pattern.Key)
-	}
-	return w.options.Shard && c.shardable()
-}
-
-// shardable says whether a collection can be sharded without moving a document: it is empty for certain, or does not exist.
-func (c Collection) shardable() bool {
-	if c.Sharded || c.View || c.TimeSeries || c.Exists && c.Sizes == nil {
-		return false
-	}
-	for _, size := range c.Sizes {
-		if size.Documents > 0 {
-			return false
-		}
-	}
-	return true
-}
-
-func (w *wanting) placement(c subject) (Placement, bool) {
-	if _, known := w.declared[c.ns.Name]; !known {
-		declared, wrong := declaredRanges(w.world, c.ns)
-		w.declared[c.ns.Name] = declared
-		w.problems = append(w.problems, wrong...)
-	}
-	key := c.ns.Key
-	if c.Sharded {
-		key = c.Key
-	}
-	switch {
-	case c.View || c.TimeSeries:
-		w.problems = append(w.problems, &NamespaceTypeError{Collection: c.Name, TimeSeries: c.TimeSeries})
-		return Placement{}, false
-	case !leads(c.ns, key):
-		return Placement{}, false
-	case key[0].Hashed:
-		w.problems = append(w.problems, &HashedKeyError{Collection: c.Name, Key: key})
-		return Placement{}, false
-	}
-	p := Placement{Collection: c.Name, Key: key, Ranges: keyRanges(c.ns, key, w.declared[c.ns.Name])}
-	if c.ns.Unknown == topology.UnknownReject {
-		p.Reject = rejection(c.ns.ZoneBy, w.declared[c.ns.Name])
-	}
-	return p, true
+	return shards
 }
 
 // ZoneOf returns the zone of a full shard key, hashed fields hashed. It is false for a key in no range.
@@ -151,8 +72,8 @@ func (p Placement) ZoneOf(key bson.Raw) (topology.ZoneID, bool) {
 	return p.Ranges[after-1].Zone, true
 }
 
-// placement returns the placement of a collection.
-func (l *Layout) placement(collection string) (Placement, bool) {
+// Placement returns the placement of a collection.
+func (l *Layout) Placement(collection string) (Placement, bool) {
 	at, found := slices.BinarySearchFunc(l.Collections, collection, func(p Placement, name string) int { return cmp.Compare(p.Collection, name) })
 	if !found {
 		return Placement{}, false
@@ -160,12 +81,24 @@ func (l *Layout) placement(collection string) (Placement, bool) {
 	return l.Collections[at], true
 }
 
-// shardsOf returns the shards of a zone.
-func (l *Layout) shardsOf(zone topology.ZoneID) ([]topology.ShardID, bool) {
+// ShardsOf returns the shards of a zone; none for a layout that is nil.
+func (l *Layout) ShardsOf(zone topology.ZoneID) ([]topology.ShardID, bool) {
+	if l == nil {
+		return nil, false
+	}
 	for _, z := range l.Zones {
 		if z.Zone == zone {
 			return z.Shards, true
 		}
 	}
 	return nil, false
+}
+
+// Declared lists the namespaces that a topology declares, names and patterns, in the way a state is read of them.
+func Declared(world *topology.Topology) []string {
+	names := make([]string, len(world.Namespaces))
+	for i, ns := range world.Namespaces {
+		names[i] = ns.Name
+	}
+	return names
 }

@@ -3,46 +3,8 @@ package zones
 import (
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/geoshard/geoshard/topology"
 )
-
-// A Layout is which shards belong to which zones, and which ranges of which collections belong to the zones.
-type Layout struct {
-	// Zones are sorted by zone.
-	Zones []ZoneShards `json:"zones"`
-	// Collections are sorted by name.
-	Collections []Placement `json:"collections"`
-}
-
-// ZoneShards are the shards of one zone, sorted.
-type ZoneShards struct {
-	Zone   topology.ZoneID    `json:"zone"`
-	Shards []topology.ShardID `json:"shards"`
-}
-
-// A Placement is where the documents of one collection belong.
-type Placement struct {
-	Collection string       `json:"collection"`
-	Key        topology.Key `json:"key"`
-	// Ranges are sorted by their minimum and do not overlap. Their bounds are full keys.
-	Ranges []Range `json:"ranges"`
-	// Reject is the condition that keeps undeclared values out, as geoshard's part of the collection's validator; nil for none.
-	Reject bson.Raw `json:"reject,omitempty" bson:"reject,omitempty"`
-}
-
-// PlanOptions say what a plan may do. The zero value changes zones and ranges alone.
-type PlanOptions struct {
-	// Tighten replaces ranges that cover the same documents with other bounds by tight ones; else they are kept as they were found.
-	Tighten bool
-	// Shard shards declared collections that are empty or do not exist yet.
-	Shard bool
-	// Prune removes ranges of declared collections, and shards of declared zones, that the topology does not declare.
-	Prune bool
-	// Rate is the speed of one migration that the forecast assumes; 0 means DefaultRate.
-	Rate topology.ByteRate
-}
 
 // A Cause says why a step is needed.
 type Cause int
@@ -84,6 +46,9 @@ type Plan struct {
 	// Layout is what the cluster will have when the plan is applied; it goes into the journal.
 	Layout Layout
 }
+
+// Empty reports whether there is nothing to do.
+func (p *Plan) Empty() bool { return len(p.Steps) == 0 }
 
 // A Manual is work that an operator has to do by hand, before the plan can cover a collection.
 type Manual struct {

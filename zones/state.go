@@ -1,6 +1,8 @@
 package zones
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -135,10 +137,20 @@ func (s *State) Shard(id topology.ShardID) (Shard, bool) {
 
 // Collection returns the collection of that name.
 func (s *State) Collection(name string) (Collection, bool) {
-	for _, c := range s.Collections {
-		if c.Name == name {
-			return c, true
+	i, found := slices.BinarySearchFunc(s.Collections, name, func(c Collection, name string) int { return cmp.Compare(c.Name, name) })
+	if !found {
+		return Collection{}, false
+	}
+	return s.Collections[i], true
+}
+
+// ShardsByZone maps each zone to its shards.
+func (s *State) ShardsByZone() map[topology.ZoneID][]topology.ShardID {
+	shards := map[topology.ZoneID][]topology.ShardID{}
+	for _, shard := range s.Shards {
+		for _, zone := range shard.Zones {
+			shards[zone] = append(shards[zone], shard.ID)
 		}
 	}
-	return Collection{}, false
+	return shards
 }

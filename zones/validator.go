@@ -1,7 +1,6 @@
 package zones
 
 import (
-	"bytes"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -13,10 +12,10 @@ import (
 // markOfOurs begins the title of the $jsonSchema in geoshard's part of a validator, by which the part is found again.
 const markOfOurs = "geoshard: declared values of "
 
-// rejection is the condition that documents with declared values fulfil: a $jsonSchema for the single values, and for the ranges an $expr each, because
+// Rejection is the condition that documents with declared values fulfil: a $jsonSchema for the single values, and for the ranges an $expr each, because
 // schemas have no bounds for strings and dates. $expr compares values of all types in the order of shard keys, as ranges do; a missing field counts as null, as in
 // a shard key.
-func rejection(field string, declared []topology.Range) bson.Raw {
+func Rejection(field string, declared []topology.Range) bson.Raw {
 	var values bson.A
 	var ranges []any
 	for _, r := range declared {
@@ -48,7 +47,7 @@ func oneOf(path []string, values bson.A) bson.D {
 }
 
 func between(field string, r topology.Range) bson.D {
-	from, to := ends(r)
+	from, to := shardkey.Ends(r)
 	value := bson.D{{Key: "$ifNull", Value: bson.A{"$" + field, nil}}}
 	var both bson.A
 	if from.Type != bson.TypeMinKey {
@@ -69,9 +68,9 @@ func document(d bson.D) bson.Raw {
 	return raw
 }
 
-// splitValidator takes a collection's validator apart: into geoshard's part, and the rest, which is somebody else's and is kept. Both are nil where there
+// SplitValidator takes a collection's validator apart: into geoshard's part, and the rest, which is somebody else's and is kept. Both are nil where there
 // is none.
-func splitValidator(validator bson.Raw) (ours, others bson.Raw) {
+func SplitValidator(validator bson.Raw) (ours, others bson.Raw) {
 	const empty = 5 // bytes of {}, which is what a removed validator leaves behind
 	switch {
 	case len(validator) <= empty:
@@ -103,8 +102,8 @@ func splitValidator(validator bson.Raw) (ours, others bson.Raw) {
 	}
 }
 
-// joinValidator is splitValidator's reverse.
-func joinValidator(ours, others bson.Raw) bson.Raw {
+// JoinValidator is SplitValidator's reverse.
+func JoinValidator(ours, others bson.Raw) bson.Raw {
 	switch {
 	case len(others) == 0:
 		return ours
@@ -150,7 +149,7 @@ func documentsOf(list bson.RawValue) ([]bson.Raw, bool) {
 	return docs, true
 }
 
-// isOurs says whether a condition is one of rejection, perhaps of an older version: a schema with our mark, or an $or that begins with one.
+// isOurs says whether a condition is one of Rejection, perhaps of an older version: a schema with our mark, or an $or that begins with one.
 func isOurs(condition bson.Raw) bool {
 	elements, err := condition.Elements()
 	if err != nil || len(elements) != 1 {
@@ -166,21 +165,4 @@ func isOurs(condition bson.Raw) bool {
 func hasMark(condition bson.Raw) bool {
 	title, ok := condition.Lookup("$jsonSchema", "title").StringValueOK()
 	return ok && strings.HasPrefix(title, markOfOurs)
-}
-
-// validatorStep is the step that brings geoshard's part of a collection's validator up to date; ok is false if it is.
-func validatorStep(c Collection, want bson.Raw) (change SetValidator, ok bool) {
-	ours, others := splitValidator(c.Validator)
-	if bytes.Equal(ours, want) {
-		return SetValidator{}, false
-	}
-	change = SetValidator{Collection: c.Name, Validator: joinValidator(want, others), Level: c.ValidationLevel, Action: c.ValidationAction}
-	// The server's defaults, written out: without them there is no telling later what they were.
-	if change.Level == "" {
-		change.Level = "strict"
-	}
-	if change.Action == "" {
-		change.Action = "error"
-	}
-	return change, true
 }

@@ -12,12 +12,14 @@ import (
 	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // planShop plans what the shop's collections need of the topology, and nothing else of it.
 func planShop(ctx context.Context, c *catalog.Catalog, t Target) (*zones.Plan, error) {
-	return c.Plan(ctx, withShop(t.World, t.Database, t.Field), zones.PlanOptions{Shard: true})
+	return c.Plan(ctx, withShop(t.World, t.Database, t.Field), plan.Options{Shard: true})
 }
 
 // validators are those that a plan wants for collections, by the collections' names without the database.
@@ -42,7 +44,7 @@ func shard(ctx context.Context, c *catalog.Catalog, t Target, progress func(stri
 	approve := func(_ context.Context, steps []zones.Step) (bool, error) {
 		return !slices.ContainsFunc(steps, func(s zones.Step) bool { return zones.Drops(s.Change) }), nil
 	}
-	_, err = zones.Apply(ctx, plan, c.ApplyDeps(catalog.LockOptions{}), zones.ApplyOptions{Approve: approve})
+	_, err = apply.Apply(ctx, plan, c.ApplyDeps(catalog.LockOptions{}), apply.Options{Approve: approve})
 	return err
 }
 

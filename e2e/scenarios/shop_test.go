@@ -14,8 +14,9 @@ import (
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 	"github.com/geoshard/geoshard/zones/verify"
 )
 
@@ -110,7 +111,7 @@ func (s *openedShop) setUp(t *testing.T) {
 func (s *openedShop) apply(t *testing.T, world *topology.Topology) {
 	t.Helper()
 	c := s.catalog(t)
-	plan, err := c.Plan(t.Context(), world, zones.PlanOptions{Prune: true})
+	plan, err := c.Plan(t.Context(), world, plan.Options{Prune: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,10 +119,10 @@ func (s *openedShop) apply(t *testing.T, world *topology.Topology) {
 		t.Fatal("nothing to do: the story shows nothing")
 	}
 	began := time.Now()
-	if _, err := zones.Apply(t.Context(), plan, c.ApplyDeps(catalog.LockOptions{}), zones.ApplyOptions{AutoApprove: true, Force: true}); err != nil {
+	if _, err := apply.Apply(t.Context(), plan, c.ApplyDeps(catalog.LockOptions{}), apply.Options{AutoApprove: true, Force: true}); err != nil {
 		t.Fatalf("apply %v: %v", plan.Steps, err)
 	}
-	if err := zones.Wait(t.Context(), plan.Layout, c, zones.WaitOptions{Goal: zones.WaitClean, Timeout: moveWithin}); err != nil {
+	if err := apply.Wait(t.Context(), plan.Layout, c, apply.WaitOptions{Goal: apply.WaitClean, Timeout: moveWithin}); err != nil {
 		t.Fatalf("wait: %v%s", err, clustertest.Hint(err))
 	}
 	t.Logf("%d steps and all that moved: %s", len(plan.Steps), time.Since(began).Round(100*time.Millisecond))

@@ -19,7 +19,7 @@ import (
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/plan"
 	"github.com/geoshard/geoshard/zones/rehome"
 )
 
@@ -61,7 +61,7 @@ func documentsAreInTheirZones(t *testing.T, s *openedShop) {
 	m := s.shop(t, s.everywhere()...)
 	m.goOn(t, m.all()...)
 	m.count(t, s.shops["LON"])
-	plan, err := s.catalog(t).Plan(t.Context(), s.Topology(), zones.PlanOptions{})
+	plan, err := s.catalog(t).Plan(t.Context(), s.Topology(), plan.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

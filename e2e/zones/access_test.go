@@ -13,7 +13,9 @@ import (
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 	"github.com/geoshard/geoshard/zones/verify"
 )
 
@@ -47,7 +49,7 @@ func open(t *testing.T, c *local.Cluster) access {
 	return access{opened, c, options.Client().ApplyURI(member)}
 }
 
-func (s access) plan(t *testing.T, world *topology.Topology, o zones.PlanOptions) *zones.Plan {
+func (s access) plan(t *testing.T, world *topology.Topology, o plan.Options) *zones.Plan {
 	t.Helper()
 	plan, err := s.Plan(t.Context(), world, o)
 	if err != nil {
@@ -57,7 +59,7 @@ func (s access) plan(t *testing.T, world *topology.Topology, o zones.PlanOptions
 }
 
 // apply plans a world, applies the plan as it was saved to a file, and wants a second plan to have nothing to do.
-func (s access) apply(t *testing.T, world *topology.Topology, o zones.PlanOptions) *zones.Plan {
+func (s access) apply(t *testing.T, world *topology.Topology, o plan.Options) *zones.Plan {
 	t.Helper()
 	plan := s.plan(t, world, o)
 	text, err := json.MarshalIndent(plan, "", "  ")
@@ -68,7 +70,7 @@ func (s access) apply(t *testing.T, world *topology.Topology, o zones.PlanOption
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := zones.Apply(t.Context(), saved, s.ApplyDeps(catalog.LockOptions{}), zones.ApplyOptions{AutoApprove: true, Force: true})
+	result, err := apply.Apply(t.Context(), saved, s.ApplyDeps(catalog.LockOptions{}), apply.Options{AutoApprove: true, Force: true})
 	if err != nil {
 		t.Fatalf("apply %v: %v", plan.Steps, err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
 	"github.com/geoshard/geoshard/zones/explain"
+	"github.com/geoshard/geoshard/zones/plan"
 	"github.com/geoshard/geoshard/zones/verify"
 )
 
@@ -64,7 +65,7 @@ func TestWrongInputIsToldWithAWayOut(t *testing.T) {
 	world.Zones = []topology.Zone{{ID: "WA", Shards: []topology.ShardID{"s0"}}, {ID: "WB", Shards: []topology.ShardID{"s1"}}}
 	world.Namespaces = []topology.Namespace{{Name: "wrong.carts", Key: topology.Key{{Name: "dc"}, {Name: "id"}}, ZoneBy: "dc", Unknown: topology.UnknownReport}}
 	t.Cleanup(func() { s.leave(t, &world) })
-	s.apply(t, &world, zones.PlanOptions{Shard: true})
+	s.apply(t, &world, plan.Options{Shard: true})
 	s.admin(t, bson.D{{Key: "shardCollection", Value: "wrong.hashed"}, {Key: "key", Value: bson.D{{Key: "dc", Value: "hashed"}}}})
 	if err := db.CreateView(t.Context(), "view", "carts", bson.A{}); err != nil {
 		t.Fatal(err)
@@ -79,7 +80,7 @@ func TestWrongInputIsToldWithAWayOut(t *testing.T) {
 		w := world
 		w.Zones, w.Namespaces = slices.Clone(world.Zones), slices.Clone(world.Namespaces)
 		change(&w)
-		_, err := s.Plan(t.Context(), &w, zones.PlanOptions{Shard: true})
+		_, err := s.Plan(t.Context(), &w, plan.Options{Shard: true})
 		return err
 	}
 	namespace := func(name string) error { return plan(func(w *topology.Topology) { w.Namespaces[0].Name = name }) }
@@ -170,7 +171,7 @@ func (s access) withoutRights(t *testing.T, dc topology.DatacenterID) string {
 			return err
 		}
 		defer func() { _ = c.Close(context.Background()) }()
-		_, err = c.Plan(t.Context(), world, zones.PlanOptions{})
+		_, err = c.Plan(t.Context(), world, plan.Options{})
 		return err
 	}
 	stranger := edit(t, uri, func(u *url.URL, q url.Values) { u.User = nil; q.Del("authSource") })

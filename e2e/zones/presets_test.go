@@ -15,7 +15,7 @@ import (
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/plan"
 	"github.com/geoshard/geoshard/zones/verify"
 )
 
@@ -74,7 +74,7 @@ func presetWorld(t *testing.T, preset string) *topology.Topology {
 func (s access) comeTrue(t *testing.T, world *topology.Topology) *verify.Report {
 	t.Helper()
 	began := time.Now()
-	plan := s.apply(t, world, zones.PlanOptions{Shard: true})
+	plan := s.apply(t, world, plan.Options{Shard: true})
 	var c counts
 	for _, ns := range world.Namespaces {
 		values := append(declaredValues(world, ns), topology.StringOf("ATLANTIS"), topology.IntegerOf(7))

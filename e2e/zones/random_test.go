@@ -13,8 +13,9 @@ import (
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/explain"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // The balancer of MongoDB 6.0 begins every 10 s and moves one chunk after the other, so few of the short run's cases have documents to move.
@@ -81,7 +82,7 @@ func (s access) randomCase(t *testing.T, m worldMaker, moving bool, sum *tally) 
 		}
 	})
 	collections := s.before(t, m, first)
-	tight := zones.PlanOptions{Shard: true, Tighten: true, Prune: true}
+	tight := plan.Options{Shard: true, Tighten: true, Prune: true}
 	sum.steps += len(s.apply(t, first, tight).Steps)
 	sum.cases++
 
@@ -101,7 +102,7 @@ func (s access) randomCase(t *testing.T, m worldMaker, moving bool, sum *tally) 
 		sum.asked += s.asksOneShard(t, second, collections)
 		return
 	}
-	o := zones.PlanOptions{Shard: true, Tighten: m.likely(2), Prune: m.likely(2)}
+	o := plan.Options{Shard: true, Tighten: m.likely(2), Prune: m.likely(2)}
 	sum.steps += len(s.apply(t, second, o).Steps)
 }
 
@@ -167,10 +168,10 @@ func (s access) byHand(t *testing.T, world *topology.Topology, ns topology.Names
 // move puts a world in the place of another while there are documents, waits until they are where they belong, and compares what moved with what was forecast.
 func (s access) move(t *testing.T, world *topology.Topology, c counts, sum *tally) {
 	t.Helper()
-	o := zones.PlanOptions{Shard: true, Tighten: true, Prune: true}
+	o := plan.Options{Shard: true, Tighten: true, Prune: true}
 	plan := s.apply(t, world, o)
 	began := time.Now()
-	err := zones.Wait(t.Context(), plan.Layout, s, zones.WaitOptions{Goal: zones.WaitClean, Every: 200 * time.Millisecond, Timeout: 5 * time.Minute})
+	err := apply.Wait(t.Context(), plan.Layout, s, apply.WaitOptions{Goal: apply.WaitClean, Every: 200 * time.Millisecond, Timeout: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // A new collection gets its validator before it is sharded, so that every shard has it: collMod changes it on the shards that own chunks alone, and listCollections
@@ -30,7 +31,7 @@ func TestAValidatorReachesAPrimaryShardWithoutChunks(t *testing.T) {
 	t.Cleanup(func() { s.leave(t, &world) })
 	carts := collection(s.Client(), "validated.carts")
 	s.admin(t, bson.D{{Key: "enableSharding", Value: "validated"}, {Key: "primaryShard", Value: "s2"}})
-	o := zones.PlanOptions{Shard: true}
+	o := plan.Options{Shard: true}
 	s.apply(t, &world, o)
 	if owners := s.owners(t, "validated.carts"); slices.Contains(owners, "s2") {
 		t.Fatalf("got chunks on %v, want none on s2", owners)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
 
@@ -57,15 +58,15 @@ hour by default. geoshard rollback plans the way back.` + whichHelp,
 	cmd.Flags().BoolVar(&flags.force, "force", false, "apply a plan that replaces a great part of all ranges")
 	cmd.Flags().StringVar(&flags.wait, "wait", "", "wait until data has moved, or also until no copies are left (moved or clean)")
 	oneRun(cmd.Flags(), "auto-approve", "force", "wait")
-	cmd.Flags().Lookup("wait").NoOptDefVal = zones.WaitMoved.String()
-	_ = cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions([]string{zones.WaitMoved.String(), zones.WaitClean.String()}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().Lookup("wait").NoOptDefVal = apply.WaitMoved.String()
+	_ = cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions([]string{apply.WaitMoved.String(), apply.WaitClean.String()}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
 // waitGoal is what --wait says, WaitUnknown where nothing is to be waited for.
-func waitGoal(text string) (goal zones.WaitGoal, err error) {
+func waitGoal(text string) (goal apply.WaitGoal, err error) {
 	if text == "" {
-		return zones.WaitUnknown, nil
+		return apply.WaitUnknown, nil
 	}
 	if err := goal.UnmarshalText([]byte(text)); err != nil {
 		return goal, hint.New(fmt.Errorf("--wait: %w", err), "write --wait=moved or --wait=clean")
@@ -74,7 +75,7 @@ func waitGoal(text string) (goal zones.WaitGoal, err error) {
 }
 
 // applyFile applies a saved plan. What it does is in the file: flags that make a plan have no place.
-func (e *environment) applyFile(cmd *cobra.Command, file string, flags applyFlags, goal zones.WaitGoal) error {
+func (e *environment) applyFile(cmd *cobra.Command, file string, flags applyFlags, goal apply.WaitGoal) error {
 	for _, name := range []string{"file", "preset", "tighten", "prune", "shard-collections", "rate"} {
 		if cmd.Flags().Changed(name) {
 			return hint.New(fmt.Errorf("--%s has no effect on a saved plan", name), "make the plan with it: geoshard plan --save "+file)
@@ -87,7 +88,7 @@ func (e *environment) applyFile(cmd *cobra.Command, file string, flags applyFlag
 	return e.withCluster(cmd, flags.clusterFlags, func(ctx context.Context, s session) error { return e.applyPlan(ctx, s, plan, flags, goal) })
 }
 
-func (e *environment) applyPlan(ctx context.Context, s session, plan *zones.Plan, flags applyFlags, goal zones.WaitGoal) error {
+func (e *environment) applyPlan(ctx context.Context, s session, plan *zones.Plan, flags applyFlags, goal apply.WaitGoal) error {
 	if e.output == outputText {
 		if err := e.show(planView{plan}); err != nil {
 			return err
@@ -98,9 +99,9 @@ func (e *environment) applyPlan(ctx context.Context, s session, plan *zones.Plan
 		return interrupted(ctx, err)
 	}
 	view := applied{Plan: plan, Result: result}
-	if goal != zones.WaitUnknown {
+	if goal != apply.WaitUnknown {
 		listen, done := e.progress()
-		err := zones.Wait(ctx, plan.Layout, s, zones.WaitOptions{Goal: goal, Listen: listen})
+		err := apply.Wait(ctx, plan.Layout, s, apply.WaitOptions{Goal: goal, Listen: listen})
 		done()
 		if err != nil {
 			return interrupted(ctx, err)
@@ -110,16 +111,16 @@ func (e *environment) applyPlan(ctx context.Context, s session, plan *zones.Plan
 	return e.show(view)
 }
 
-func (e *environment) perform(ctx context.Context, s session, plan *zones.Plan, flags applyFlags) (*zones.Result, error) {
+func (e *environment) perform(ctx context.Context, s session, plan *zones.Plan, flags applyFlags) (*apply.Result, error) {
 	listen, done := e.progress()
 	defer done()
-	o := zones.ApplyOptions{AutoApprove: flags.autoApprove, Force: flags.force, Listen: listen}
+	o := apply.Options{AutoApprove: flags.autoApprove, Force: flags.force, Listen: listen}
 	if _, ok := e.terminalIn(); ok && e.output == outputText { // else nobody has seen the plan
 		o.Approve = func(ctx context.Context, steps []zones.Step) (bool, error) {
 			return e.ask(ctx, fmt.Sprintf("%s of the plan may move data or drop a range. Apply it?", plural(len(steps), "step")))
 		}
 	}
-	return zones.Apply(ctx, plan, s.ApplyDeps(catalog.LockOptions{}), o)
+	return apply.Apply(ctx, plan, s.ApplyDeps(catalog.LockOptions{}), o)
 }
 
 // interrupted says of an error that Ctrl-C is behind it. The hint of the error says how to go on.
@@ -133,7 +134,7 @@ func interrupted(ctx context.Context, err error) error {
 // An applied is what apply shows in the end.
 type applied struct {
 	Plan   *zones.Plan   `json:"plan"`
-	Result *zones.Result `json:"result"`
+	Result *apply.Result `json:"result"`
 	// Reached is what was waited for, empty if nothing was.
 	Reached string `json:"reached,omitempty"`
 }
@@ -150,9 +151,9 @@ func (a applied) text(w io.Writer, s styles) {
 		fmt.Fprintf(w, " (run %s)\n", r.Run)
 	}
 	switch a.Reached {
-	case zones.WaitMoved.String():
+	case apply.WaitMoved.String():
 		fmt.Fprintln(w, "everything is on a shard of its zone")
-	case zones.WaitClean.String():
+	case apply.WaitClean.String():
 		fmt.Fprintln(w, "everything is on a shard of its zone, and no copies are left behind")
 	default:
 		if len(a.Plan.Forecast.Moves) > 0 {

@@ -203,15 +203,6 @@ func completeWorld(f *clusterFlags, arguments int, names func(*topology.Topology
 // zoneNames lists the zones of a topology.
 func zoneNames(t *topology.Topology) []string { return spelling.Texts(t.ZoneIDs()) }
 
-// declared lists the names of namespaces, patterns too.
-func declared(namespaces []topology.Namespace) []string {
-	names := make([]string, len(namespaces))
-	for i, ns := range namespaces {
-		names[i] = ns.Name
-	}
-	return names
-}
-
 // namespaceNames lists the collections that a topology names.
 func namespaceNames(t *topology.Topology) []string {
 	var names []string

@@ -9,6 +9,7 @@ import (
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 func newDrainCommand(env *environment) *cobra.Command {
@@ -59,7 +60,7 @@ func newDrainZoneCommand(env *environment) *cobra.Command {
   geoshard drain zone SYD --into LON --plan --save drain.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.drain(cmd, flags, func(s session, state *zones.State) (*topology.Topology, []zones.Finding, error) {
-				return zones.DrainZone(s.world, state, topology.ZoneID(args[0]), topology.ZoneID(into))
+				return plan.DrainZone(s.world, state, topology.ZoneID(args[0]), topology.ZoneID(into))
 			})
 		},
 	}
@@ -83,7 +84,7 @@ datacenter that may hold its documents take their place. Where there is none it 
   geoshard drain datacenter SYD --plan`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.drain(cmd, flags, func(s session, state *zones.State) (*topology.Topology, []zones.Finding, error) {
-				return zones.DrainDatacenter(s.world, state, topology.DatacenterID(args[0]))
+				return plan.DrainDatacenter(s.world, state, topology.DatacenterID(args[0]))
 			})
 		},
 	}
@@ -97,7 +98,7 @@ func (e *environment) drain(cmd *cobra.Command, flags drainFlags, drained func(s
 		return hint.New(errors.New("--save and --detailed-exitcode are about a plan"), "add --plan; the changed topology is written with --out")
 	}
 	return e.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error {
-		state, err := s.ReadDeclared(ctx, s.world)
+		state, err := s.Read(ctx, zones.Declared(s.world))
 		if err != nil {
 			return err
 		}
@@ -108,7 +109,7 @@ func (e *environment) drain(cmd *cobra.Command, flags drainFlags, drained func(s
 		if !flags.plan {
 			return e.showWorld(changed, found, flags.out, flags.force)
 		}
-		plan, err := s.Plan(ctx, changed, zones.PlanOptions{Prune: true, Rate: flags.rate})
+		plan, err := s.Plan(ctx, changed, plan.Options{Prune: true, Rate: flags.rate})
 		if err != nil {
 			return err
 		}

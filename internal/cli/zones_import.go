@@ -9,6 +9,7 @@ import (
 
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 func newImportCommand(env *environment) *cobra.Command {
@@ -31,7 +32,7 @@ its datacenters, say) and what a topology cannot express is told on the standard
 				if err != nil {
 					return err
 				}
-				world, found, err := zones.Import(state)
+				world, found, err := plan.Import(state)
 				if err != nil {
 					return err
 				}

@@ -14,6 +14,7 @@ import (
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // planFlags are the flags of commands that make a plan of the topology.
@@ -33,11 +34,11 @@ func (f *planFlags) add(cmd *cobra.Command) {
 }
 
 func addRateFlag(cmd *cobra.Command, rate *topology.ByteRate) {
-	cmd.Flags().TextVar(rate, "rate", zones.DefaultRate, "speed of one migration that the forecast assumes")
+	cmd.Flags().TextVar(rate, "rate", plan.DefaultRate, "speed of one migration that the forecast assumes")
 }
 
-func (f *planFlags) options() zones.PlanOptions {
-	return zones.PlanOptions{Tighten: f.tighten, Prune: f.prune, Shard: f.shard, Rate: f.rate}
+func (f *planFlags) options() plan.Options {
+	return plan.Options{Tighten: f.tighten, Prune: f.prune, Shard: f.shard, Rate: f.rate}
 }
 
 // outcomeFlags say what becomes of a plan that is only shown.

@@ -7,14 +7,14 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 )
 
 // progress returns a listener that tells a person how an apply or a wait goes on, with a bar on a terminal and lines elsewhere. Programs hear nothing. Done
 // ends the bar.
-func (e *environment) progress() (listen func(zones.Event), done func()) {
+func (e *environment) progress() (listen func(apply.Event), done func()) {
 	if e.output != outputText {
-		return func(zones.Event) {}, func() {}
+		return func(apply.Event) {}, func() {}
 	}
 	p := &progress{w: e.stderr, s: e.styles(e.stderr), bars: isTerminal(e.stderr)}
 	return p.hear, p.finish
@@ -30,18 +30,18 @@ type progress struct {
 	left string
 }
 
-func (p *progress) hear(event zones.Event) {
+func (p *progress) hear(event apply.Event) {
 	switch event := event.(type) {
-	case zones.RunBegun:
+	case apply.RunBegun:
 		if event.Done > 0 {
 			p.line("going on with run %s: %d of %d steps were done before", event.Run, event.Done, event.Total)
 		}
-	case zones.StepDone:
+	case apply.StepDone:
 		text := event.Step.Change.String()
 		p.line("%d/%d %s", event.Index+1, event.Total, signStyle(p.s, text).Render(text))
-	case zones.BalancingReleased:
+	case apply.BalancingReleased:
 		p.line("the balancer may work on %s again", event.Collection)
-	case zones.WaitProgress:
+	case apply.WaitProgress:
 		p.waiting(event)
 	}
 }
@@ -52,7 +52,7 @@ func (p *progress) line(format string, args ...any) {
 }
 
 // waiting tells one look of a wait.
-func (p *progress) waiting(event zones.WaitProgress) {
+func (p *progress) waiting(event apply.WaitProgress) {
 	if !p.bars || event.Total == 0 {
 		if text := event.Left.String(); text != p.left {
 			p.left = text
@@ -69,7 +69,7 @@ func (p *progress) waiting(event zones.WaitProgress) {
 }
 
 // more says what is under way and how long the rest takes.
-func more(event zones.WaitProgress) string {
+func more(event apply.WaitProgress) string {
 	text := ""
 	if len(event.Left.Migrations) > 0 {
 		m := event.Left.Migrations[0]

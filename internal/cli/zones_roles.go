@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 func newRolesCommand(env *environment) *cobra.Command {
@@ -17,15 +18,15 @@ func newRolesCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "roles",
 		Short: "Print or create the least roles that geoshard needs",
-		Long: `Print the commands for mongosh that create two roles with the least privileges for the namespaces of the topology: ` + zones.PlanRoleName + ` reads, for plan,
-status and verify through the router; ` + zones.ApplyRoleName + ` is that, and what apply needs. --create creates them instead, with a user who may (userAdmin of
+		Long: `Print the commands for mongosh that create two roles with the least privileges for the namespaces of the topology: ` + plan.PlanRoleName + ` reads, for plan,
+status and verify through the router; ` + plan.ApplyRoleName + ` is that, and what apply needs. --create creates them instead, with a user who may (userAdmin of
 the database admin). Neither makes users: grant the roles with grantRolesToUser.` + whichHelp,
 		Example: `  geoshard roles -f geoshard.yaml
   geoshard roles --create --uri-file admin.uri`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if create {
 				return env.withWorld(cmd, flags, func(ctx context.Context, s session) error {
-					view := newRolesView(declared(s.world.Namespaces))
+					view := newRolesView(zones.Declared(s.world))
 					for _, role := range view.Roles {
 						if err := s.CreateRole(ctx, role.Role); err != nil {
 							return err
@@ -39,7 +40,7 @@ the database admin). Neither makes users: grant the roles with grantRolesToUser.
 			if err != nil {
 				return err
 			}
-			return env.show(newRolesView(declared(world.Namespaces)))
+			return env.show(newRolesView(zones.Declared(world)))
 		},
 	}
 	flags.add(cmd)
@@ -55,7 +56,7 @@ type rolesView struct {
 }
 
 // A roleView is a role as a command of MongoDB.
-type roleView struct{ zones.Role }
+type roleView struct{ plan.Role }
 
 // MarshalJSON writes the command that creates the role.
 func (v roleView) MarshalJSON() ([]byte, error) {
@@ -63,7 +64,7 @@ func (v roleView) MarshalJSON() ([]byte, error) {
 }
 
 func newRolesView(namespaces []string) rolesView {
-	return rolesView{Roles: []roleView{{zones.PlanRole(namespaces)}, {zones.ApplyRole(namespaces)}}}
+	return rolesView{Roles: []roleView{{plan.PlanRole(namespaces)}, {plan.ApplyRole(namespaces)}}}
 }
 
 func (v rolesView) text(w io.Writer, s styles) {

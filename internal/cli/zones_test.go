@@ -16,6 +16,7 @@ import (
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/catalog"
 	"github.com/geoshard/geoshard/zones/verify"
 )
@@ -66,7 +67,7 @@ func TestAsk(t *testing.T) {
 // What Ctrl-C ends says so, and keeps the hint that tells how to go on.
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	failed := &zones.StepError{Done: 2, Total: 7, Step: "+ zone NYC: shard nyc", Err: context.Canceled}
+	failed := &apply.StepError{Done: 2, Total: 7, Step: "+ zone NYC: shard nyc", Err: context.Canceled}
 	if got := interrupted(ctx, failed); got != error(failed) {
 		t.Errorf("not interrupted: got %v", got)
 	}
@@ -85,12 +86,12 @@ func TestProgressLines(t *testing.T) {
 	env, _, stderr := testEnvironment()
 	listen, done := env.progress()
 	step := zones.Step{Change: zones.AddShardToZone{Shard: "nyc", Zone: "NYC"}}
-	left := zones.Remaining{Chunks: 1, Documents: 9, Bytes: 500, Migrations: []zones.Migration{{Collection: "shop.carts", From: "nyc", To: "lon"}}}
-	for _, event := range []zones.Event{
-		zones.RunBegun{Run: "r1", Done: 1, Total: 2}, zones.StepBegun{Index: 1, Total: 2, Step: step}, zones.StepDone{Index: 1, Total: 2, Step: step},
-		zones.BalancingReleased{Collection: "shop.carts"},
-		zones.WaitProgress{Goal: zones.WaitMoved, Total: 1000, Left: left, ETA: 3 * time.Second}, zones.WaitProgress{Goal: zones.WaitMoved, Total: 1000, Left: left},
-		zones.WaitProgress{Goal: zones.WaitMoved, Total: 1000},
+	left := apply.Remaining{Chunks: 1, Documents: 9, Bytes: 500, Migrations: []apply.Migration{{Collection: "shop.carts", From: "nyc", To: "lon"}}}
+	for _, event := range []apply.Event{
+		apply.RunBegun{Run: "r1", Done: 1, Total: 2}, apply.StepBegun{Index: 1, Total: 2, Step: step}, apply.StepDone{Index: 1, Total: 2, Step: step},
+		apply.BalancingReleased{Collection: "shop.carts"},
+		apply.WaitProgress{Goal: apply.WaitMoved, Total: 1000, Left: left, ETA: 3 * time.Second}, apply.WaitProgress{Goal: apply.WaitMoved, Total: 1000, Left: left},
+		apply.WaitProgress{Goal: apply.WaitMoved, Total: 1000},
 	} {
 		listen(event)
 	}
@@ -107,7 +108,7 @@ waiting until moved: 0 chunks with 0 documents (0 bytes) outside their zone
 	env.output = outputJSON
 	stderr.Reset()
 	listen, _ = env.progress()
-	listen(zones.BalancingReleased{Collection: "shop.carts"})
+	listen(apply.BalancingReleased{Collection: "shop.carts"})
 	if stderr.Len() > 0 {
 		t.Errorf("a program heard %q", stderr)
 	}
@@ -228,7 +229,7 @@ func TestZoneStatusTextOfTrouble(t *testing.T) {
 			Collections: []zones.Collection{{Name: "shop.carts", Exists: true, Sharded: true, Key: topology.Key{{Name: "dc"}}, NoBalance: true}, {Name: "shop.none"}},
 		},
 		Changes: 3, Drifted: 1,
-		Left: &zones.Remaining{Chunks: 2, Documents: 7, Bytes: 99, Held: []string{"shop.carts"}, Migrations: []zones.Migration{{Collection: "shop.carts", From: "nyc", To: "lon", Range: "{dc: 1} to {dc: 2}"}}},
+		Left: &apply.Remaining{Chunks: 2, Documents: 7, Bytes: 99, Held: []string{"shop.carts"}, Migrations: []apply.Migration{{Collection: "shop.carts", From: "nyc", To: "lon", Range: "{dc: 1} to {dc: 2}"}}},
 		Last: &zones.Run{Status: zones.RunFailed, Owner: "ann on build-7, process 4", Started: time.Unix(0, 0), Steps: make([]zones.RunStep, 4), Error: "no"},
 	}
 	var b bytes.Buffer

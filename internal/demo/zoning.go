@@ -13,6 +13,7 @@ import (
 	"github.com/geoshard/geoshard/wan"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 	"github.com/geoshard/geoshard/zones/verify"
 )
 
@@ -66,7 +67,7 @@ func (w *World) Plan(ctx context.Context) (*zones.Plan, error) {
 		return nil, err
 	}
 	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }() // all is done or has failed by then
-	return c.Plan(ctx, w.topology, zones.PlanOptions{Shard: true})
+	return c.Plan(ctx, w.topology, plan.Options{Shard: true})
 }
 
 // Verify proves by documents, on every member, that each is where it belongs.

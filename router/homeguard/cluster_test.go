@@ -22,8 +22,8 @@ import (
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/explain"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 func TestMain(m *testing.M) {
@@ -66,7 +66,7 @@ func claim(t testing.TB) {
 func layOut(t testing.TB, client *mongo.Client, w *topology.Topology, name string) {
 	t.Helper()
 	ns, _ := w.Namespace(name)
-	ranges, err := zones.RangesOf(w, ns, ns.Key)
+	ranges, err := plan.RangesOf(w, ns, ns.Key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // A Verdict says what an operation's key says about its home.
@@ -102,7 +103,7 @@ func newJudge(world *topology.Topology, here topology.DatacenterID) (*judge, err
 	for _, zone := range world.Zones {
 		for _, id := range zone.Shards {
 			if _, ok := world.Shard(id); !ok {
-				problems = append(problems, &zones.UnknownShardError{Zone: zone.ID, Shard: id})
+				problems = append(problems, &plan.UnknownShardError{Zone: zone.ID, Shard: id})
 			}
 		}
 	}
@@ -121,16 +122,16 @@ func newJudge(world *topology.Topology, here topology.DatacenterID) (*judge, err
 	return j, errors.Join(problems...)
 }
 
-// place lays out a namespace as zones.Want does, so that the guard and the plan cannot differ.
+// place lays out a namespace as plan.Want does, so that the guard and the plan cannot differ.
 func (j *judge) place(ns topology.Namespace) (*place, error) {
-	declared, err := zones.RangesOf(j.world, ns, ns.Key)
+	declared, err := plan.RangesOf(j.world, ns, ns.Key)
 	if err != nil {
 		return nil, err
 	}
 	if len(ns.Key) == 0 || ns.Key[0].Name != ns.ZoneBy {
 		return nil, fmt.Errorf("its shard key %s does not begin with %s", ns.Key, ns.ZoneBy)
 	}
-	p := &place{ns: ns, ranges: zones.WithGaps(ns.Key, declared, gap)}
+	p := &place{ns: ns, ranges: plan.WithGaps(ns.Key, declared, gap)}
 	if p.key, err = shardkey.ParsePattern(document(shardkey.PatternOf(ns.Key))); err != nil {
 		return nil, err
 	}

@@ -13,12 +13,14 @@ import (
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // oneByOne makes one change at a time, as Apply did before it made groups of them.
 type oneByOne struct {
-	zones.Performer
+	apply.Performer
 	mu sync.Mutex
 }
 
@@ -55,14 +57,14 @@ func BenchmarkApply(b *testing.B) {
 			}
 			b.Cleanup(func() { _ = cat.Close(context.Background()) })
 			ranges, n := testkit.Count(b, "ranges", 500, 5_000), 0
-			apply := func(ranges int, deps zones.ApplyDeps) time.Duration {
+			apply := func(ranges int, deps apply.Deps) time.Duration {
 				n++
-				plan, err := cat.Plan(b.Context(), manyRanges(world, fmt.Sprintf("bench.c%d", n), ranges), zones.PlanOptions{})
+				plan, err := cat.Plan(b.Context(), manyRanges(world, fmt.Sprintf("bench.c%d", n), ranges), plan.Options{})
 				if err != nil || len(plan.Steps) < ranges {
 					b.Fatalf("%d steps, %v", len(plan.Steps), err)
 				}
 				began := time.Now()
-				if _, err := zones.Apply(b.Context(), plan, deps, zones.ApplyOptions{AutoApprove: true, Force: true}); err != nil {
+				if _, err := apply.Apply(b.Context(), plan, deps, apply.Options{AutoApprove: true, Force: true}); err != nil {
 					b.Fatal(err)
 				}
 				return time.Since(began)

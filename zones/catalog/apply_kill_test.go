@@ -14,7 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/internal/testkit"
-	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
 
@@ -97,7 +97,7 @@ func applyAndDie(at string) error {
 		return err
 	}
 	k.armed.Store(true)
-	_, err = zones.Apply(ctx, plan, s.deps(c, catalog.LockOptions{}), killApproval)
+	_, err = apply.Apply(ctx, plan, s.deps(c, catalog.LockOptions{}), killApproval)
 	fmt.Printf("%d commands, %d steps\n", k.sent.Load(), len(plan.Steps))
 	return err
 }

@@ -13,7 +13,9 @@ import (
 
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // Another tool changes a range between plan and apply, as mongosh does. The apply finds it, names it, and changes nothing.
@@ -30,8 +32,8 @@ func TestApplyFindsWhatAnotherToolChanged(t *testing.T) {
 		}
 	}
 	before := s.state(t).Hash()
-	_, err := zones.Apply(t.Context(), plan, s.deps(s.Catalog, catalog.LockOptions{}), killApproval)
-	if !errors.Is(err, zones.ErrStateChanged) {
+	_, err := apply.Apply(t.Context(), plan, s.deps(s.Catalog, catalog.LockOptions{}), killApproval)
+	if !errors.Is(err, apply.ErrStateChanged) {
 		t.Fatalf("got %v, want ErrStateChanged", err)
 	}
 	for _, want := range []string{
@@ -62,7 +64,7 @@ func TestApplyFindsWhatAnotherToolChanged(t *testing.T) {
 
 // A secondApply is a performer that applies the plan a second time, from elsewhere, in the middle of the first apply.
 type secondApply struct {
-	zones.Performer
+	apply.Performer
 	do   func()
 	once sync.Once
 }
@@ -80,13 +82,13 @@ func TestOneOfTwoAppliesAtOnceWins(t *testing.T) {
 	var second error
 	deps := s.deps(s.Catalog, catalog.LockOptions{Owner: "ann"})
 	deps.Performer = &secondApply{Performer: s.Catalog, do: func() {
-		_, second = zones.Apply(t.Context(), plan, s.deps(elsewhere, catalog.LockOptions{Owner: "bob"}), killApproval)
+		_, second = apply.Apply(t.Context(), plan, s.deps(elsewhere, catalog.LockOptions{Owner: "bob"}), killApproval)
 	}}
-	if _, err := zones.Apply(t.Context(), plan, deps, killApproval); err != nil {
+	if _, err := apply.Apply(t.Context(), plan, deps, killApproval); err != nil {
 		t.Errorf("first: got %v, want success", err)
 	}
-	var locked *zones.LockedError
-	if !errors.As(second, &locked) || !errors.Is(second, zones.ErrLocked) {
+	var locked *apply.LockedError
+	if !errors.As(second, &locked) || !errors.Is(second, apply.ErrLocked) {
 		t.Fatalf("second: got %v, want ErrLocked", second)
 	}
 	if locked.Holder.Owner != "ann" || locked.Holder.Host == "" || locked.Holder.Since.IsZero() || !strings.Contains(locked.Hint(), "expires by itself") {
@@ -105,10 +107,10 @@ func TestAnApplyThatWasTakenOverStops(t *testing.T) {
 	deps := s.deps(s.Catalog, catalog.LockOptions{})
 	deps.Performer = &secondApply{Performer: s.Catalog, do: func() {
 		s.expire(t)
-		_, second = zones.Apply(t.Context(), plan, s.deps(elsewhere, catalog.LockOptions{}), killApproval)
+		_, second = apply.Apply(t.Context(), plan, s.deps(elsewhere, catalog.LockOptions{}), killApproval)
 	}}
-	_, err := zones.Apply(t.Context(), plan, deps, killApproval)
-	if !errors.Is(err, zones.ErrLeaseLost) {
+	_, err := apply.Apply(t.Context(), plan, deps, killApproval)
+	if !errors.Is(err, apply.ErrLeaseLost) {
 		t.Errorf("first: got %v, want ErrLeaseLost", err)
 	}
 	if second != nil {
@@ -127,11 +129,12 @@ func TestRollbackRestoresTheJournalledLayout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := zones.Rollback(t.Context(), s.deps(s.Catalog, catalog.LockOptions{}).Journal, want, s.state(t), 0, time.Now())
+		last, err := s.deps(s.Catalog, catalog.LockOptions{}).Journal.LastDone(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := zones.Apply(t.Context(), plan, s.deps(s.Catalog, catalog.LockOptions{}), killApproval); err != nil {
+		plan := plan.Undo(last, want, s.state(t), 0, time.Now())
+		if _, err := apply.Apply(t.Context(), plan, s.deps(s.Catalog, catalog.LockOptions{}), killApproval); err != nil {
 			t.Fatalf("rollback %d: %v", i+1, err)
 		}
 		s.check(t, world)
@@ -175,7 +178,7 @@ func TestJournalKeepsRuns(t *testing.T) {
 		Steps: []zones.RunStep{{Step: "+ one", Hash: "1", Status: zones.StepWaiting}, {Step: "- two", Hash: "2", Status: zones.StepWaiting}},
 	}
 	j := c.Journal()
-	if last, err := j.LastApplied(t.Context()); err != nil || last != nil {
+	if last, err := j.LastDone(t.Context()); err != nil || last != nil {
 		t.Errorf("last applied: got %v, %v, want none", last, err)
 	}
 	if err := j.Begin(t.Context(), run, nil); err != nil {
@@ -196,7 +199,7 @@ func TestJournalKeepsRuns(t *testing.T) {
 	if err := j.Begin(t.Context(), theirs, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Mark(t.Context(), run); !errors.Is(err, zones.ErrLeaseLost) {
+	if err := j.Mark(t.Context(), run); !errors.Is(err, apply.ErrLeaseLost) {
 		t.Errorf("mark of the first: got %v, want ErrLeaseLost", err)
 	}
 	next := run
@@ -204,7 +207,7 @@ func TestJournalKeepsRuns(t *testing.T) {
 	if err := j.Begin(t.Context(), next, []string{"1"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Mark(t.Context(), theirs); !errors.Is(err, zones.ErrLeaseLost) {
+	if err := j.Mark(t.Context(), theirs); !errors.Is(err, apply.ErrLeaseLost) {
 		t.Errorf("mark of a replaced run: got %v, want ErrLeaseLost", err)
 	}
 	next.Status, next.After = zones.RunDone, layout

@@ -12,6 +12,7 @@ import (
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // Bounds and validators of every kind of value are accepted by the servers, mean there what they mean to the planner, and are read back to an empty plan.
@@ -35,7 +36,7 @@ func TestServersTakeTheBoundsOfEveryKindOfValue(t *testing.T) {
 		ns.Name, ns.Key = name, key
 		world.Namespaces = append(world.Namespaces, ns)
 	}
-	o := zones.PlanOptions{Shard: true, Tighten: true, Prune: true}
+	o := plan.Options{Shard: true, Tighten: true, Prune: true}
 	t.Cleanup(func() { dropBounds(t, c, world) })
 	plan := planned(t, c, world, o)
 	for _, step := range plan.Steps {
@@ -78,13 +79,13 @@ func ones(n int) []byte {
 	return b
 }
 
-func planned(t *testing.T, c *catalog.Catalog, world *topology.Topology, o zones.PlanOptions) *zones.Plan {
+func planned(t *testing.T, c *catalog.Catalog, world *topology.Topology, o plan.Options) *zones.Plan {
 	t.Helper()
-	state, err := c.ReadDeclared(t.Context(), world)
+	state, err := c.Read(t.Context(), zones.Declared(world))
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := zones.NewPlan(world, state, nil, o, time.Now())
+	plan, err := plan.New(world, state, nil, o, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

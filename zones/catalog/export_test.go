@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 )
 
 // Unchecked is a Catalog of a server that Open would refuse: a mongod, which enforces privileges where the development query router does not.
@@ -16,12 +17,12 @@ func Unchecked(client *mongo.Client, uri string) *Catalog {
 }
 
 // DepsIn are ApplyDeps whose journal and lease lie in a database of their own, so that several applies to one cluster go on at once.
-func (c *Catalog) DepsIn(db string, o LockOptions) zones.ApplyDeps {
+func (c *Catalog) DepsIn(db string, o LockOptions) apply.Deps {
 	in := c.client.Database(db)
 	locker := LockerIn(in, o)
 	locker.explain = c.fail
 	journal := &Journal{runs: durable(in, journalCollection), parts: durable(in, partsCollection), explain: c.fail}
-	return zones.ApplyDeps{Reader: c.Outline(), Performer: c, Journal: journal, Locker: locker}
+	return apply.Deps{Reader: c.Outline(), Performer: c, Journal: journal, Locker: locker}
 }
 
 // LockerIn is a locker whose lease lies in that database.

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 )
 
 // A Journal keeps the applies of a cluster in the cluster: one record per run in geoshard.journal, which says how far it is, and in geoshard.journalParts what of
@@ -30,7 +31,7 @@ func unexplained(what, _, on string, err error) error {
 	return fmt.Errorf("%s (%s): %w", what, on, err)
 }
 
-var _ zones.Journal = (*Journal)(nil)
+var _ apply.Journal = (*Journal)(nil)
 
 // NewJournal returns the journal of the cluster that client is connected to.
 func NewJournal(client *mongo.Client) *Journal {
@@ -135,7 +136,7 @@ func (j *Journal) Mark(ctx context.Context, run zones.Run) error {
 		return j.writing(err)
 	}
 	if result.MatchedCount == 0 {
-		return zones.ErrLeaseLost
+		return apply.ErrLeaseLost
 	}
 	return nil
 }
@@ -188,9 +189,4 @@ func (j *Journal) LastDone(ctx context.Context) (*zones.Run, error) {
 		return nil, err
 	}
 	return &run, nil
-}
-
-// LastApplied returns the layout of the last run that was done, nil if there is none.
-func (j *Journal) LastApplied(ctx context.Context) (*zones.Layout, error) {
-	return zones.LastApplied(ctx, j)
 }

@@ -17,6 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 )
 
 // Where geoshard keeps what it has to remember in a cluster.
@@ -59,7 +60,7 @@ type Locker struct {
 	explain explainer
 }
 
-var _ zones.Locker = (*Locker)(nil)
+var _ apply.Locker = (*Locker)(nil)
 
 // NewLocker returns the locker of the cluster that client is connected to.
 func NewLocker(client *mongo.Client, o LockOptions) *Locker {
@@ -96,19 +97,19 @@ type leaseDocument struct {
 	Now     time.Time `bson:"now"`
 }
 
-func (d leaseDocument) holder() zones.Holder {
-	return zones.Holder{Token: d.Token, Owner: d.Owner, Host: d.Host, PID: d.PID, Since: d.Since, Expires: d.Expires}
+func (d leaseDocument) holder() apply.Holder {
+	return apply.Holder{Token: d.Token, Owner: d.Owner, Host: d.Host, PID: d.PID, Since: d.Since, Expires: d.Expires}
 }
 
-// Lock takes the lease if it is free or has expired. Otherwise it returns a *zones.LockedError.
-func (l *Locker) Lock(ctx context.Context) (context.Context, zones.Lease, error) {
+// Lock takes the lease if it is free or has expired. Otherwise it returns a *apply.LockedError.
+func (l *Locker) Lock(ctx context.Context) (context.Context, apply.Lease, error) {
 	for range lockTries {
 		found, err := l.read(ctx)
 		if err != nil {
 			return nil, nil, l.explain("read the lease", "find", locksName, err)
 		}
 		if found.Expires.After(found.Now) {
-			return nil, nil, &zones.LockedError{Holder: found.holder(), Now: found.Now}
+			return nil, nil, &apply.LockedError{Holder: found.holder(), Now: found.Now}
 		}
 		asked := time.Now()
 		taken, err := l.take(ctx, found)
@@ -166,7 +167,7 @@ func (l *Locker) read(ctx context.Context) (doc leaseDocument, err error) {
 // A lease is the holding of the lock by this process.
 type lease struct {
 	locker *Locker
-	holder zones.Holder
+	holder apply.Holder
 	lose   context.CancelCauseFunc
 	stop   context.CancelFunc
 	done   chan struct{} // closed when the renewals have ended
@@ -177,11 +178,11 @@ type lease struct {
 
 // hold begins the renewals of a lease that was asked for at that time. Asked is before the server's time of taking, so counting from it errs on
 // the safe side whatever the two clocks show.
-func (l *Locker) hold(ctx context.Context, holder zones.Holder, asked time.Time) (context.Context, *lease) {
+func (l *Locker) hold(ctx context.Context, holder apply.Holder, asked time.Time) (context.Context, *lease) {
 	leased, lose := context.WithCancelCause(ctx)
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	held := &lease{locker: l, holder: holder, lose: lose, stop: stop, done: make(chan struct{})}
-	held.until = time.AfterFunc(l.safe(asked), func() { lose(zones.ErrLeaseLost) })
+	held.until = time.AfterFunc(l.safe(asked), func() { lose(apply.ErrLeaseLost) })
 	go held.renewals(renewing)
 	return leased, held
 }
@@ -192,7 +193,7 @@ func (l *Locker) safe(asked time.Time) time.Duration {
 }
 
 // Holder is this process.
-func (l *lease) Holder() zones.Holder { return l.holder }
+func (l *lease) Holder() apply.Holder { return l.holder }
 
 // renewals keeps the lease alive. One that fails is followed by the next; if all fail, the timer ends the work.
 func (l *lease) renewals(ctx context.Context) {
@@ -209,7 +210,7 @@ func (l *lease) renewals(ctx context.Context) {
 		bounded, cancel := context.WithTimeout(ctx, every)
 		err := l.Check(bounded)
 		cancel()
-		if errors.Is(err, zones.ErrLeaseLost) {
+		if errors.Is(err, apply.ErrLeaseLost) {
 			return
 		}
 	}
@@ -224,13 +225,13 @@ func (l *lease) Check(ctx context.Context) error {
 	case err != nil:
 		return l.locker.explain("renew the lease", "update", locksName, err)
 	case result.MatchedCount == 0:
-		l.lose(zones.ErrLeaseLost)
-		return zones.ErrLeaseLost
+		l.lose(apply.ErrLeaseLost)
+		return apply.ErrLeaseLost
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.until.Stop() { // it has fired: the work has ended already, although nobody else has the lease yet
-		return zones.ErrLeaseLost
+		return apply.ErrLeaseLost
 	}
 	l.until.Reset(l.locker.safe(asked))
 	return nil
@@ -254,7 +255,7 @@ func (l *lease) Release(ctx context.Context) error {
 		return l.locker.explain("give the lease back", "remove", locksName, err)
 	}
 	if result.DeletedCount == 0 {
-		return zones.ErrLeaseLost
+		return apply.ErrLeaseLost
 	}
 	return nil
 }

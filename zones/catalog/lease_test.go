@@ -14,6 +14,7 @@ import (
 
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
 
@@ -35,14 +36,14 @@ func ownLease(t *testing.T, c *catalog.Catalog, name string) *mongo.Database {
 }
 
 // lock takes the lease and gives it back at the end of the test.
-func lock(t *testing.T, db *mongo.Database, o catalog.LockOptions) (context.Context, zones.Lease) {
+func lock(t *testing.T, db *mongo.Database, o catalog.LockOptions) (context.Context, apply.Lease) {
 	t.Helper()
 	leased, lease, err := catalog.LockerIn(db, o).Lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := lease.Release(context.Background()); err != nil && !errors.Is(err, zones.ErrLeaseLost) {
+		if err := lease.Release(context.Background()); err != nil && !errors.Is(err, apply.ErrLeaseLost) {
 			t.Errorf("release: %v", err)
 		}
 	})
@@ -53,8 +54,8 @@ func TestOneHolderHasTheLease(t *testing.T) {
 	c := open(t)
 	leased, lease := lock(t, geoshard(c), catalog.LockOptions{Owner: "$ann"}) // no field path, whatever it looks like
 	_, _, err := catalog.NewLocker(c.Client(), catalog.LockOptions{}).Lock(t.Context())
-	var locked *zones.LockedError
-	if !errors.Is(err, zones.ErrLocked) || !errors.As(err, &locked) {
+	var locked *apply.LockedError
+	if !errors.Is(err, apply.ErrLocked) || !errors.As(err, &locked) {
 		t.Fatalf("second: got %v, want ErrLocked", err)
 	}
 	host, _ := os.Hostname()
@@ -89,12 +90,12 @@ func TestTheLeaseIsTakenOnce(t *testing.T) {
 			}
 		}
 		var mu sync.Mutex
-		var taken []zones.Lease // guarded by mu
+		var taken []apply.Lease // guarded by mu
 		var group sync.WaitGroup
 		for range 8 {
 			group.Go(func() {
 				_, lease, err := catalog.NewLocker(c.Client(), catalog.LockOptions{}).Lock(t.Context())
-				if err != nil && !errors.Is(err, zones.ErrLocked) {
+				if err != nil && !errors.Is(err, apply.ErrLocked) {
 					t.Errorf("%s: %v", what, err)
 				}
 				if err == nil {
@@ -125,7 +126,7 @@ func TestTheLeaseOfADeadHolderExpires(t *testing.T) {
 	_, lease := lock(t, db, catalog.LockOptions{Expiry: expiry})
 	began := time.Now()
 	testkit.Eventually(t, time.Minute, "the lease outlives its expiry", func() bool {
-		if _, _, err := catalog.LockerIn(db, catalog.LockOptions{}).Lock(t.Context()); !errors.Is(err, zones.ErrLocked) {
+		if _, _, err := catalog.LockerIn(db, catalog.LockOptions{}).Lock(t.Context()); !errors.Is(err, apply.ErrLocked) {
 			t.Fatalf("after %s: got %v, want ErrLocked", time.Since(began), err)
 		}
 		return time.Since(began) > 2*expiry
@@ -144,7 +145,7 @@ func TestTheLeaseOfADeadHolderExpires(t *testing.T) {
 	var since time.Time // the server's time, whose clock is this machine's
 	testkit.Eventually(t, time.Minute, "the dead holder's lease is taken", func() bool {
 		_, taken, err := catalog.LockerIn(db, catalog.LockOptions{}).Lock(t.Context())
-		if errors.Is(err, zones.ErrLocked) {
+		if errors.Is(err, apply.ErrLocked) {
 			if !strings.Contains(err.Error(), "bob on gone, process 7") {
 				t.Errorf("got %v, want the holder", err)
 			}
@@ -175,13 +176,13 @@ func TestALostLeaseEndsTheWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, time.Minute, "the work ends with the lease", func() bool { return leased.Err() != nil })
-	if cause := context.Cause(leased); !errors.Is(cause, zones.ErrLeaseLost) {
+	if cause := context.Cause(leased); !errors.Is(cause, apply.ErrLeaseLost) {
 		t.Errorf("got cause %v, want ErrLeaseLost", cause)
 	}
-	if err := lease.Check(t.Context()); !errors.Is(err, zones.ErrLeaseLost) {
+	if err := lease.Check(t.Context()); !errors.Is(err, apply.ErrLeaseLost) {
 		t.Errorf("check: got %v, want ErrLeaseLost", err)
 	}
-	if err := lease.Release(t.Context()); !errors.Is(err, zones.ErrLeaseLost) {
+	if err := lease.Release(t.Context()); !errors.Is(err, apply.ErrLeaseLost) {
 		t.Errorf("release: got %v, want ErrLeaseLost", err)
 	}
 	if n, err := locks(db).CountDocuments(t.Context(), bson.D{{Key: "token", Value: "theirs"}}); err != nil || n != 1 {
@@ -211,7 +212,7 @@ func TestAHolderThatIsCutOffStopsInTime(t *testing.T) {
 	if ended, expires := time.Now(), lease.Holder().Expires; !ended.Before(expires) {
 		t.Errorf("the work ended at %s, and from %s on the lease was free", ended, expires)
 	}
-	if !errors.Is(context.Cause(leased), zones.ErrLeaseLost) {
+	if !errors.Is(context.Cause(leased), apply.ErrLeaseLost) {
 		t.Errorf("got cause %v, want ErrLeaseLost", context.Cause(leased))
 	}
 	if _, err := locks(db).DeleteMany(t.Context(), bson.D{}); err != nil {

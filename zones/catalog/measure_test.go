@@ -15,6 +15,7 @@ import (
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // layoutOf puts A and B of a collection into zones of one shard each.
@@ -35,7 +36,7 @@ func forecastOf(t testing.TB, c *catalog.Catalog, ns string, layout zones.Layout
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := zones.Forecast{Moves: layout.Outside(state)}
+	f := zones.Forecast{Moves: plan.Outside(state, layout)}
 	for i := range f.Moves {
 		f.Moves[i].Documents, f.Moves[i].Bytes = 1, 1
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // refuse opens what cannot be opened, and looks at the error: its kind, a hint, and no secrets.
@@ -189,7 +190,7 @@ func TestPasswordsAndCertificates(t *testing.T) {
 // enforced reads the catalogue with the read-only role and no more, on the config server: it enforces privileges, the development query router does not.
 func enforced(t *testing.T, c *catalog.Catalog, secure *local.Cluster) {
 	t.Helper()
-	role := zones.PlanRole([]string{"shop.carts"})
+	role := plan.PlanRole([]string{"shop.carts"})
 	admin := c.Client().Database("admin")
 	for _, cmd := range []bson.D{role.CreateRole(), {{Key: "createUser", Value: "planner"}, {Key: "pwd", Value: "sesame"}, {Key: "roles", Value: bson.A{role.Name}}}} {
 		if err := admin.RunCommand(t.Context(), cmd).Err(); err != nil {
@@ -209,7 +210,7 @@ func enforced(t *testing.T, c *catalog.Catalog, secure *local.Cluster) {
 	if missing := p.Missing(role.Privileges); missing != nil {
 		t.Errorf("the role's own privileges are missing: %v", missing)
 	}
-	missing := p.Missing(zones.ApplyRole([]string{"shop.carts"}).Privileges)
+	missing := p.Missing(plan.ApplyRole([]string{"shop.carts"}).Privileges)
 	if !slices.Contains(missing, "enableSharding on the cluster") || !slices.Contains(missing, "collMod on shop.carts") {
 		t.Errorf("missing for an apply: got %v", missing)
 	}
@@ -233,7 +234,7 @@ func enforced(t *testing.T, c *catalog.Catalog, secure *local.Cluster) {
 
 // readsByRole takes one action after the other out of the role: what needs it is refused then, and allowed again when it is back. Commands that a mongod does not have are
 // not among them: listShards and $shardedDataDistribution.
-func readsByRole(t *testing.T, planner *mongo.Client, admin *mongo.Database, role zones.Role) {
+func readsByRole(t *testing.T, planner *mongo.Client, admin *mongo.Database, role plan.Role) {
 	t.Helper()
 	find := func(db, collection string) (string, bson.D) { return db, bson.D{{Key: "find", Value: collection}} }
 	tried := 0
@@ -261,7 +262,7 @@ func readsByRole(t *testing.T, planner *mongo.Client, admin *mongo.Database, rol
 				var answer mongo.ServerError
 				return errors.As(err, &answer) && answer.HasErrorCode(13)
 			}
-			one := zones.Role{Name: role.Name, Privileges: []zones.Privilege{{Resource: p.Resource, Actions: []string{action}}}}.CreateRole()[1]
+			one := plan.Role{Name: role.Name, Privileges: []plan.Privilege{{Resource: p.Resource, Actions: []string{action}}}}.CreateRole()[1]
 			change := func(command string) {
 				if err := admin.RunCommand(t.Context(), bson.D{{Key: command, Value: role.Name}, one}).Err(); err != nil {
 					t.Fatalf("%s %s on %s: %v", command, action, p.Resource, err)

@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 )
 
 // Outline reads states without chunks, indexes, sizes and members: what an apply compares, and [zones.State.Hash] is of, and no more. It asks the query router
 // alone, so an apply takes no longer where a member cannot be reached, nor with 100,000 chunks.
-func (c *Catalog) Outline() zones.Reader { return outline{c} }
+func (c *Catalog) Outline() apply.Reader { return outline{c} }
 
 type outline struct{ *Catalog }
 
@@ -38,9 +39,9 @@ func (c *Catalog) Journal() *Journal {
 	return j
 }
 
-// ApplyDeps are what [zones.Apply] acts through on this cluster.
-func (c *Catalog) ApplyDeps(o LockOptions) zones.ApplyDeps {
+// ApplyDeps are what [apply.Apply] acts through on this cluster.
+func (c *Catalog) ApplyDeps(o LockOptions) apply.Deps {
 	locker := NewLocker(c.client, o)
 	locker.explain = c.fail
-	return zones.ApplyDeps{Reader: c.Outline(), Performer: c, Journal: c.Journal(), Locker: locker}
+	return apply.Deps{Reader: c.Outline(), Performer: c, Journal: c.Journal(), Locker: locker}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // planWorld wants A and B of planned.carts the other way round than sharded makes them.
@@ -33,7 +34,7 @@ func TestPlanAndStatusAskTheServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := c.Plan(t.Context(), world, zones.PlanOptions{})
+	plan, err := c.Plan(t.Context(), world, plan.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func TestPlanAndStatusAskTheServers(t *testing.T) {
 // A role is created once; another one of its name is left as it is.
 func TestCreateRole(t *testing.T) {
 	c := open(t)
-	role := zones.PlanRole([]string{"roles.carts"})
+	role := plan.PlanRole([]string{"roles.carts"})
 	role.Name = "geoshardPlanTest"
 	if err := c.CreateRole(t.Context(), role); err != nil {
 		t.Fatal(err)

@@ -6,52 +6,33 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
-// Privileges are what the connection's users may do.
-type Privileges struct {
-	// Users are "name@database"; none means that nobody has to log in.
-	Users []string
-	// Granted are the privileges of all users together.
-	Granted []zones.Privilege
-	// Enforced is false where nobody has to log in, and where the server lists no privileges for a user: then nothing can be said of them.
-	Enforced bool
-}
-
 // Privileges asks the query router who we are and what we may do.
-func (c *Catalog) Privileges(ctx context.Context) (Privileges, error) {
+func (c *Catalog) Privileges(ctx context.Context) (plan.Privileges, error) {
 	var status struct {
 		Info struct {
 			Users []struct {
 				User string `bson:"user"`
 				DB   string `bson:"db"`
 			} `bson:"authenticatedUsers"`
-			Granted []zones.Privilege `bson:"authenticatedUserPrivileges"`
+			Granted []plan.Privilege `bson:"authenticatedUserPrivileges"`
 		} `bson:"authInfo"`
 	}
 	err := c.admin(ctx, "ask for our privileges", "", bson.D{{Key: "connectionStatus", Value: 1}, {Key: "showPrivileges", Value: true}}, &status)
 	if err != nil {
-		return Privileges{}, err
+		return plan.Privileges{}, err
 	}
-	p := Privileges{Granted: status.Info.Granted, Enforced: len(status.Info.Users) > 0 && len(status.Info.Granted) > 0}
+	p := plan.Privileges{Granted: status.Info.Granted, Enforced: len(status.Info.Users) > 0 && len(status.Info.Granted) > 0}
 	for _, u := range status.Info.Users {
 		p.Users = append(p.Users, u.User+"@"+u.DB)
 	}
 	return p, nil
 }
 
-// Missing names each action of the wanted privileges that is not granted, "enableSharding on the cluster"; nil if none is missing, or if privileges
-// are not enforced.
-func (p Privileges) Missing(want []zones.Privilege) []string {
-	if !p.Enforced {
-		return nil
-	}
-	return zones.MissingPrivileges(p.Granted, want)
-}
-
 // CreateRole creates a role in the database admin. A role of that name that is there already is left as it is, and is an error.
-func (c *Catalog) CreateRole(ctx context.Context, role zones.Role) error {
+func (c *Catalog) CreateRole(ctx context.Context, role plan.Role) error {
 	err := c.admin(ctx, "create the role "+role.Name, "admin", role.CreateRole(), nil)
 	if codeOf(err) == codeRoleExists {
 		return &Error{What: "create the role " + role.Name, Kind: ErrRoleExists, hint: "change it with updateRole in mongosh, or drop it first: db.getSiblingDB(\"admin\").dropRole(\"" + role.Name + "\")"}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -11,6 +12,8 @@ import (
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // whileWaiting is how much is counted at each look of a wait: there is one every second, and the balancer needs the shards more.
@@ -21,12 +24,12 @@ var whileWaiting = MeasureOptions{Spans: 32, Documents: 200_000, Estimate: true}
 //
 // What the user may not see is left out: migrations without find on config.changelog. Orphans cannot be left out, they would seem to be gone: without the
 // action shardedDataDistribution Remaining is ErrNotAllowed, and ErrUnsupported before MongoDB 6.0.3.
-func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (zones.Remaining, error) {
+func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (apply.Remaining, error) {
 	var names []string
 	for _, p := range layout.Collections {
 		names = append(names, p.Collection)
 	}
-	left, state := zones.Remaining{}, &zones.State{}
+	left, state := apply.Remaining{}, &zones.State{}
 	var err error
 	if left.Balancer, err = c.balancer(ctx); err != nil || len(names) == 0 {
 		return left, err
@@ -50,7 +53,7 @@ func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (zones.Rem
 			left.Orphans += part.Orphaned.Documents
 		}
 	}
-	moves := layout.Outside(state)
+	moves := plan.Outside(state, layout)
 	if _, err := c.count(ctx, moves, whileWaiting); err != nil && !errors.Is(err, ErrNotSharded) { // it was dropped meanwhile
 		return left, err
 	}
@@ -89,6 +92,7 @@ func (c *Catalog) placed(ctx context.Context, names []string) ([]zones.Collectio
 		f.Chunks = chunks
 		list = append(list, f.Collection)
 	}
+	slices.SortFunc(list, func(a, b zones.Collection) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
 }
 
@@ -100,7 +104,7 @@ const (
 )
 
 // migrations are those that the changelog has the beginning of and not the end. The log knows no time zone and no clock but the servers' own.
-func (c *Catalog) migrations(ctx context.Context, state *zones.State) ([]zones.Migration, error) {
+func (c *Catalog) migrations(ctx context.Context, state *zones.State) ([]apply.Migration, error) {
 	log, err := c.migrationLog(ctx, logPage)
 	if err != nil {
 		if errors.Is(err, ErrNotAllowed) || errors.Is(err, ErrUnsupported) {
@@ -108,7 +112,7 @@ func (c *Catalog) migrations(ctx context.Context, state *zones.State) ([]zones.M
 		}
 		return nil, err
 	}
-	var going []zones.Migration
+	var going []apply.Migration
 	seen := map[string]bool{}
 	for _, e := range log { // the newest first: the first entry about a range is where it stands
 		id := e.Namespace + string(e.Details.Min)
@@ -124,7 +128,7 @@ func (c *Catalog) migrations(ctx context.Context, state *zones.State) ([]zones.M
 		if e.Details.Max != nil {
 			r += " to " + shardkey.Format(e.Details.Max)
 		}
-		going = append(going, zones.Migration{Collection: e.Namespace, From: e.Details.From, To: e.Details.To, Range: r})
+		going = append(going, apply.Migration{Collection: e.Namespace, From: e.Details.From, To: e.Details.To, Range: r})
 	}
 	return going, nil
 }

@@ -15,7 +15,9 @@ import (
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // A swinging is two collections that applies take from one of two worlds to the other and back. Its name is in all that it has, journal and lease as well, so that several of them
@@ -29,7 +31,7 @@ type swinging struct {
 
 const swingingDocuments = 90
 
-var killApproval = zones.ApplyOptions{AutoApprove: true, Force: true}
+var killApproval = apply.Options{AutoApprove: true, Force: true}
 
 func newSwinging(t *testing.T, name string) *swinging {
 	s := &swinging{Catalog: open(t), name: name}
@@ -74,7 +76,7 @@ namespaces:
 }
 
 // deps are what an apply by way of a catalogue acts through.
-func (s *swinging) deps(c *catalog.Catalog, o catalog.LockOptions) zones.ApplyDeps {
+func (s *swinging) deps(c *catalog.Catalog, o catalog.LockOptions) apply.Deps {
 	deps := c.DepsIn(s.journal(), o)
 	deps.Reader = ownZones{deps.Reader, "-" + s.name}
 	return deps
@@ -82,7 +84,7 @@ func (s *swinging) deps(c *catalog.Catalog, o catalog.LockOptions) zones.ApplyDe
 
 // ownZones shows nobody else's zones: they come and go, and a state's hash has all zones of a shard.
 type ownZones struct {
-	zones.Reader
+	apply.Reader
 	suffix string
 }
 
@@ -138,11 +140,11 @@ func (s *swinging) planTo(ctx context.Context, world string) (*zones.Plan, error
 	if err != nil {
 		return nil, err
 	}
-	applied, err := zones.LastApplied(ctx, s.deps(s.Catalog, catalog.LockOptions{}).Journal)
+	applied, err := plan.LastApplied(ctx, s.deps(s.Catalog, catalog.LockOptions{}).Journal)
 	if err != nil {
 		return nil, err
 	}
-	return zones.NewPlan(want, state, applied, zones.PlanOptions{Shard: true, Prune: true}, time.Now())
+	return plan.New(want, state, applied, plan.Options{Shard: true, Prune: true}, time.Now())
 }
 
 func (s *swinging) plan(t *testing.T, world int) *zones.Plan {
@@ -156,7 +158,7 @@ func (s *swinging) plan(t *testing.T, world int) *zones.Plan {
 
 func (s *swinging) apply(t *testing.T, plan *zones.Plan) error {
 	t.Helper()
-	_, err := zones.Apply(t.Context(), plan, s.deps(s.Catalog, catalog.LockOptions{}), killApproval)
+	_, err := apply.Apply(t.Context(), plan, s.deps(s.Catalog, catalog.LockOptions{}), killApproval)
 	return err
 }
 
@@ -191,7 +193,7 @@ func (s *swinging) isKilled(t *testing.T, p killPoint, late *atomic.Int64) bool 
 			plan = s.plan(t, p.world)
 		}
 		err := s.apply(t, plan)
-		if p.when == "during" && errors.Is(err, zones.ErrStateChanged) {
+		if p.when == "during" && errors.Is(err, apply.ErrStateChanged) {
 			// What was under way arrived after the new plan was made, which is refused then, as it has to be.
 			late.Add(1)
 			err = s.apply(t, s.plan(t, p.world))

@@ -10,8 +10,9 @@ import (
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 	"github.com/geoshard/geoshard/zones/rehome"
 )
 
@@ -44,11 +45,11 @@ func TestHomesOfEveryTypeOfValue(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close(context.Background()) })
-	plan, err := c.Plan(t.Context(), world, zones.PlanOptions{Shard: true})
+	plan, err := c.Plan(t.Context(), world, plan.Options{Shard: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := zones.Apply(t.Context(), plan, c.ApplyDeps(catalog.LockOptions{}), zones.ApplyOptions{AutoApprove: true}); err != nil {
+	if _, err := apply.Apply(t.Context(), plan, c.ApplyDeps(catalog.LockOptions{}), apply.Options{AutoApprove: true}); err != nil {
 		t.Fatal(err)
 	}
 	s := shop{t: t, client: c.Client(), world: world, db: "values"}

@@ -8,16 +8,17 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 )
 
-// A Journal is a zones.Journal in memory.
+// A Journal is a apply.Journal in memory.
 type Journal struct {
 	mu   sync.Mutex
 	runs []zones.Run // guarded by mu; the oldest first
 	done []string    // guarded by mu; the runs that were done, in that order
 }
 
-var _ zones.Journal = (*Journal)(nil)
+var _ apply.Journal = (*Journal)(nil)
 
 func (j *Journal) runLocked(id string) *zones.Run {
 	i := slices.IndexFunc(j.runs, func(r zones.Run) bool { return r.ID == id })
@@ -61,7 +62,7 @@ func (j *Journal) Mark(ctx context.Context, run zones.Run) error {
 	defer j.mu.Unlock()
 	had := j.runLocked(run.ID)
 	if had == nil || had.Token != run.Token {
-		return zones.ErrLeaseLost
+		return apply.ErrLeaseLost
 	}
 	had.Status, had.Error, had.Holds = run.Status, run.Error, slices.Clone(run.Holds)
 	had.Steps = slices.Clone(run.Steps)
@@ -95,29 +96,29 @@ func (j *Journal) LastDone(ctx context.Context) (*zones.Run, error) {
 	return &run, ctx.Err()
 }
 
-// A Locker is a zones.Locker in memory, without an expiry: Expire stands for it.
+// A Locker is a apply.Locker in memory, without an expiry: Expire stands for it.
 type Locker struct {
 	mu     sync.Mutex
 	taken  int                     // guarded by mu
-	holder *zones.Holder           // guarded by mu; nil while it is free
+	holder *apply.Holder           // guarded by mu; nil while it is free
 	lose   context.CancelCauseFunc // guarded by mu; ends the holder's work
 }
 
-var _ zones.Locker = (*Locker)(nil)
+var _ apply.Locker = (*Locker)(nil)
 
 // Lock takes the lease.
-func (l *Locker) Lock(ctx context.Context) (context.Context, zones.Lease, error) {
+func (l *Locker) Lock(ctx context.Context) (context.Context, apply.Lease, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.holder != nil {
-		return nil, nil, &zones.LockedError{Holder: *l.holder, Now: l.holder.Since}
+		return nil, nil, &apply.LockedError{Holder: *l.holder, Now: l.holder.Since}
 	}
 	l.taken++
 	since := time.Unix(int64(l.taken), 0)
-	l.holder = &zones.Holder{Token: fmt.Sprintf("%06d", l.taken), Owner: "test", Host: "here", PID: 1, Since: since, Expires: since.Add(time.Minute)}
+	l.holder = &apply.Holder{Token: fmt.Sprintf("%06d", l.taken), Owner: "test", Host: "here", PID: 1, Since: since, Expires: since.Add(time.Minute)}
 	leased, lose := context.WithCancelCause(ctx)
 	l.lose = lose
 	return leased, &lease{locker: l, holder: *l.holder}, nil
@@ -128,23 +129,23 @@ func (l *Locker) Expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.holder != nil {
-		l.lose(zones.ErrLeaseLost)
+		l.lose(apply.ErrLeaseLost)
 	}
 	l.holder = nil
 }
 
 type lease struct {
 	locker *Locker
-	holder zones.Holder
+	holder apply.Holder
 }
 
-func (l *lease) Holder() zones.Holder { return l.holder }
+func (l *lease) Holder() apply.Holder { return l.holder }
 
 func (l *lease) Check(ctx context.Context) error {
 	l.locker.mu.Lock()
 	defer l.locker.mu.Unlock()
 	if l.locker.holder == nil || l.locker.holder.Token != l.holder.Token {
-		return zones.ErrLeaseLost
+		return apply.ErrLeaseLost
 	}
 	return ctx.Err()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 )
 
 // The refusals of a server, by their names in its error codes.
@@ -26,15 +27,15 @@ var (
 	ErrDocuments = errors.New("the collection has documents")
 )
 
-// A Model is a cluster's catalogue in memory. It is a zones.Reader and a zones.Performer, safe for concurrent use.
+// A Model is a cluster's catalogue in memory. It is a apply.Reader and a apply.Performer, safe for concurrent use.
 type Model struct {
 	mu    sync.Mutex
 	state zones.State // guarded by mu
 }
 
 var (
-	_ zones.Reader    = (*Model)(nil)
-	_ zones.Performer = (*Model)(nil)
+	_ apply.Reader    = (*Model)(nil)
+	_ apply.Performer = (*Model)(nil)
 )
 
 // New returns a model of a cluster that has that state.

@@ -2,9 +2,11 @@ package zonestest
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 )
 
 // A Scene is a cluster with its journal and its lease, all models, in which applies go wrong where a test says.
@@ -35,12 +37,12 @@ type Call struct {
 type Fault func(Call) error
 
 // Deps are the scene as an apply sees it, with faults; nil for none.
-func (s *Scene) Deps(fault Fault) zones.ApplyDeps {
+func (s *Scene) Deps(fault Fault) apply.Deps {
 	if fault == nil {
 		fault = func(Call) error { return nil }
 	}
 	f := &faulty{scene: s, fault: fault}
-	return zones.ApplyDeps{Reader: f, Performer: f, Journal: f, Locker: f}
+	return apply.Deps{Reader: f, Performer: f, Journal: f, Locker: f}
 }
 
 type faulty struct {
@@ -101,17 +103,17 @@ func (f *faulty) LastDone(ctx context.Context) (run *zones.Run, err error) {
 	return run, err
 }
 
-func (f *faulty) Lock(ctx context.Context) (leased context.Context, lease zones.Lease, err error) {
+func (f *faulty) Lock(ctx context.Context) (leased context.Context, lease apply.Lease, err error) {
 	err = f.call("Lock", nil, func() error { leased, lease, err = f.scene.Locker.Lock(ctx); return err })
 	return leased, &faultyLease{f: f, lease: lease}, err
 }
 
 type faultyLease struct {
 	f     *faulty
-	lease zones.Lease
+	lease apply.Lease
 }
 
-func (l *faultyLease) Holder() zones.Holder { return l.lease.Holder() }
+func (l *faultyLease) Holder() apply.Holder { return l.lease.Holder() }
 
 func (l *faultyLease) Check(ctx context.Context) error {
 	return l.f.call("Check", nil, func() error { return l.lease.Check(ctx) })
@@ -119,4 +121,32 @@ func (l *faultyLease) Check(ctx context.Context) error {
 
 func (l *faultyLease) Release(ctx context.Context) error {
 	return l.f.call("Release", nil, func() error { return l.lease.Release(ctx) })
+}
+
+var errKilled = errors.New("killed")
+
+// A Mortal is a test in which an apply dies: one of package testing's, or a check of rapid's.
+type Mortal interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Context() context.Context
+}
+
+// ApplyUntil applies a plan and dies at the given end of the given call: nothing of the process has an effect any more. It reports whether it came so far.
+func ApplyUntil(t Mortal, s *Scene, plan *zones.Plan, number int, answered bool) (killed bool) {
+	t.Helper()
+	deps := s.Deps(func(c Call) error {
+		if killed = killed || c.Number == number && c.Answered == answered; killed {
+			return errKilled
+		}
+		return nil
+	})
+	_, err := apply.Apply(t.Context(), plan, deps, apply.Options{AutoApprove: true, Force: true})
+	switch {
+	case killed:
+		s.Locker.Expire()
+	case err != nil:
+		t.Fatalf("to be killed at call %d: %v", number, err)
+	}
+	return killed
 }

@@ -1,0 +1,274 @@
+package apply
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
+)
+
+// Progress tells what the balancer still has to do for a layout. Package zones/catalog has it from the servers.
+type Progress interface {
+	Remaining(ctx context.Context, layout zones.Layout) (Remaining, error)
+}
+
+// Remaining is the work that is left until every document of a layout lies on a shard of its zone.
+type Remaining struct {
+	// Chunks, Documents and Bytes lie outside their zone.
+	Chunks    int   `json:"chunks"`
+	Documents int64 `json:"documents"`
+	Bytes     int64 `json:"bytes"`
+	// Orphans are documents that were moved and not yet deleted where they were.
+	Orphans int64 `json:"orphans"`
+	// Migrations are under way now.
+	Migrations []Migration    `json:"migrations,omitempty"`
+	Balancer   zones.Balancer `json:"balancer"`
+	// Collections are those with chunks outside their zone; Held are those of them that the balancer is told to leave alone (noBalance).
+	Collections []string `json:"collections,omitempty"`
+	Held        []string `json:"held,omitempty"`
+}
+
+// A Migration is a range of shard keys that goes from one shard to another now.
+type Migration struct {
+	Collection string           `json:"collection"`
+	From       topology.ShardID `json:"from"`
+	To         topology.ShardID `json:"to"`
+	// Range is its bounds as people read them.
+	Range string `json:"range,omitempty"`
+}
+
+// A WaitGoal is what a wait is for.
+type WaitGoal int
+
+// The goals.
+const (
+	WaitUnknown WaitGoal = iota
+	// WaitMoved: every chunk lies on a shard of its zone.
+	WaitMoved
+	// WaitClean: and the copies that were left behind are deleted.
+	WaitClean
+)
+
+// String names the goal as the command line does.
+func (g WaitGoal) String() string {
+	switch g {
+	case WaitMoved:
+		return "moved"
+	case WaitClean:
+		return "clean"
+	default:
+		return "unknown"
+	}
+}
+
+// UnmarshalText reads "moved" or "clean".
+func (g *WaitGoal) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "moved":
+		*g = WaitMoved
+	case "clean":
+		*g = WaitClean
+	default:
+		return fmt.Errorf("%q is nothing to wait for: want moved or clean", text)
+	}
+	return nil
+}
+
+// WaitOptions say what to wait for and how long.
+type WaitOptions struct {
+	// Goal is required.
+	Goal WaitGoal
+	// Every is the time between two looks; 0 means 1 s.
+	Every time.Duration
+	// Patience is how long nothing may change before the wait gives up; 0 means 10 minutes. Orphans are deleted 15 minutes after their
+	// migration by default (orphanCleanupDelaySecs), so while they alone are left it is at least 20 minutes.
+	Patience time.Duration
+	// Timeout bounds the whole wait; 0 means that the context alone does.
+	Timeout time.Duration
+	// Listen gets a WaitProgress for each look; nil for none. It must not block.
+	Listen func(Event)
+}
+
+const (
+	waitEvery    = time.Second
+	waitPatience = 10 * time.Minute
+	// orphanPatience is longer than the servers' delay before they delete orphans, 900 s by default.
+	orphanPatience = 20 * time.Minute
+	// deafPatience is how long the cluster may give no answer: several elections.
+	deafPatience = time.Minute
+)
+
+// The ways in which a wait ends without its goal. Each comes as a WaitError.
+var (
+	// ErrBalancerStopped means that an operator stopped the balancer. Geoshard never starts it.
+	ErrBalancerStopped = errors.New("the balancer is stopped")
+	// ErrBalancingHeld means that only collections are left that the balancer is told to leave alone.
+	ErrBalancingHeld = errors.New("balancing is off for the collections that are left")
+	// ErrNoProgress means that nothing changed for too long.
+	ErrNoProgress = errors.New("no progress")
+	// ErrTimeout means that the time was up.
+	ErrTimeout = errors.New("the time is up")
+)
+
+// A WaitError says why a wait ended without its goal, and what was left then.
+type WaitError struct {
+	Goal WaitGoal
+	Left Remaining
+	// After is how long it waited.
+	After time.Duration
+	Err   error
+}
+
+// Error says what is left.
+func (e *WaitError) Error() string {
+	return fmt.Sprintf("wait until %s: %v after %s; left are %s", e.Goal, e.Err, e.After.Round(time.Second), e.Left)
+}
+
+// Unwrap returns one of the sentinels above, or what a look failed with.
+func (e *WaitError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *WaitError) Hint() string {
+	switch {
+	case errors.Is(e.Err, ErrBalancerStopped):
+		return "the plan is applied, and data moves as soon as the balancer runs: start it with sh.startBalancer() when that is wanted, then wait again"
+	case errors.Is(e.Err, ErrBalancingHeld):
+		return "let the balancer have them again with sh.enableBalancing(\"" + strings.Join(e.Left.Held, "\"), sh.enableBalancing(\"") + "\"), then wait again"
+	case errors.Is(e.Err, ErrNoProgress) && e.Left.Balancer.Window != "":
+		return "the balancer works in its window " + e.Left.Balancer.Window + " alone; wait again then"
+	case errors.Is(e.Err, ErrNoProgress):
+		return "look for jumbo chunks and failed migrations: geoshard status, and the log of the config servers' primary"
+	default:
+		return "the plan is applied; the balancer goes on by itself, wait again to see the end"
+	}
+}
+
+// String says what is left in one line.
+func (r Remaining) String() string {
+	chunks := "chunks"
+	if r.Chunks == 1 {
+		chunks = "chunk"
+	}
+	text := fmt.Sprintf("%d %s with %d documents (%d bytes) outside their zone", r.Chunks, chunks, r.Documents, r.Bytes)
+	if r.Orphans > 0 {
+		text += fmt.Sprintf(", %d orphaned documents", r.Orphans)
+	}
+	return text
+}
+
+// Wait waits until the balancer has brought everything into its zone. It only looks: it starts no balancer and moves nothing.
+//
+// It returns a *WaitError when the balancer cannot get there, or takes too long.
+func Wait(ctx context.Context, layout zones.Layout, p Progress, o WaitOptions) error {
+	if o.Goal == WaitUnknown {
+		return errors.New("wait: no goal was given: want moved or clean")
+	}
+	if o.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
+		defer cancel()
+	}
+	w := waiting{o: o, began: time.Now()}
+	tick := time.NewTicker(cmp.Or(o.Every, waitEvery))
+	defer tick.Stop()
+	for {
+		done, err := w.ask(ctx, layout, p)
+		if done {
+			return nil
+		}
+		if err == nil {
+			select {
+			case <-tick.C:
+				continue
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		if ctx.Err() == context.DeadlineExceeded {
+			err = ErrTimeout
+		}
+		return &WaitError{Goal: o.Goal, Left: w.last, After: time.Since(w.began), Err: err}
+	}
+}
+
+// waiting is what a wait knows: where it began, and when something last changed.
+type waiting struct {
+	o       WaitOptions
+	began   time.Time
+	looks   int
+	first   Remaining
+	last    Remaining
+	changed time.Time
+	// heard is when the cluster last answered.
+	heard time.Time
+}
+
+// ask looks at the cluster. An election or a lost connection does not end a wait of hours.
+func (w *waiting) ask(ctx context.Context, layout zones.Layout, p Progress) (done bool, err error) {
+	left, err := p.Remaining(ctx, layout)
+	now := time.Now()
+	switch {
+	case err == nil:
+		w.heard = now
+		return w.look(left, now)
+	case w.heard.IsZero(), ctx.Err() != nil, now.Sub(w.heard) >= deafPatience:
+		return false, err
+	default:
+		return false, nil
+	}
+}
+
+// look judges one look at the cluster. It has no clock of its own.
+func (w *waiting) look(left Remaining, now time.Time) (done bool, err error) {
+	if w.looks == 0 {
+		w.first, w.changed = left, now
+	} else if advanced(w.last, left) {
+		w.changed = now
+	}
+	w.looks++
+	w.last = left
+	if w.o.Listen != nil {
+		w.o.Listen(WaitProgress{Goal: w.o.Goal, Total: w.first.Bytes, Left: left, ETA: w.eta(now)})
+	}
+	moved := left.Chunks == 0
+	if moved && (w.o.Goal == WaitMoved || left.Orphans == 0 && len(left.Migrations) == 0) {
+		return true, nil
+	}
+	patience := cmp.Or(w.o.Patience, waitPatience)
+	switch {
+	case !moved && !left.Balancer.Running && len(left.Migrations) == 0:
+		return false, ErrBalancerStopped
+	case !moved && len(left.Held) > 0 && len(left.Held) == len(left.Collections):
+		return false, ErrBalancingHeld
+	case moved && w.o.Patience == 0:
+		patience = orphanPatience
+	}
+	if now.Sub(w.changed) >= patience {
+		return false, ErrNoProgress
+	}
+	return false, nil
+}
+
+// advanced reports whether something happened between two looks. A migration that goes on for long is work too, but only its end counts:
+// one that hangs looks the same.
+func advanced(before, now Remaining) bool {
+	return before.Chunks != now.Chunks || before.Documents != now.Documents || before.Orphans != now.Orphans ||
+		len(before.Migrations) != len(now.Migrations)
+}
+
+// eta is how long it takes to move what is left at the rate so far; 0 when nothing was moved yet.
+func (w *waiting) eta(now time.Time) time.Duration {
+	moved, left := float64(w.first.Bytes-w.last.Bytes), float64(w.last.Bytes)
+	if w.first.Bytes == 0 { // sizes are not known: chunks are all there is to count
+		moved, left = float64(w.first.Chunks-w.last.Chunks), float64(w.last.Chunks)
+	}
+	if moved <= 0 {
+		return 0
+	}
+	return time.Duration(float64(now.Sub(w.began)) * left / moved).Round(time.Second)
+}

@@ -1,0 +1,204 @@
+package plan
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
+)
+
+// A diff is the way from a state to a layout.
+//
+// The order of its steps is the one that the server accepts at every point, and in which every range has a shard: shards enter their zones; collection by
+// collection, ranges go and come, and the collection is sharded with its ranges in place; shards leave zones; validators come last, when what they refuse
+// has a place to go. Only a collection that is to be sharded has its validator before: so it is on all shards, whichever of them will own chunks.
+type diff struct {
+	state    *zones.State
+	applied  *zones.Layout
+	options  Options
+	result   zones.Layout
+	findings []zones.Finding
+	// The steps, by the part of the order.
+	enter, ranges, leave, validators []zones.Step
+}
+
+// diffLayouts compares a state with a layout. The result is the layout that the state will have after the steps.
+func diffLayouts(state *zones.State, want zones.Layout, applied *zones.Layout, o Options) *diff {
+	d := &diff{state: state, applied: applied, options: o}
+	for _, p := range want.Collections {
+		c, ok := state.Collection(p.Collection)
+		if !ok {
+			c.Name = p.Collection
+		}
+		d.collection(c, p)
+	}
+	now := state.ShardsByZone()
+	for _, z := range want.Zones {
+		d.zone(z, now[z.Zone])
+	}
+	return d
+}
+
+func (d *diff) steps() []zones.Step {
+	return slices.Concat(d.enter, d.ranges, d.leave, d.validators)
+}
+
+// zone compares the shards of a zone. Collections come before it: what their ranges will be decides whether a zone may lose its last shard.
+func (d *diff) zone(want zones.ZoneShards, now []topology.ShardID) {
+	before, wasApplied := d.applied.ShardsOf(want.Zone)
+	will := slices.Clone(want.Shards)
+	for _, shard := range want.Shards {
+		if slices.Contains(now, shard) {
+			continue
+		}
+		cause, reason := zones.CauseIntent, fmt.Sprintf("%s belongs to zone %s", shard, want.Zone)
+		if slices.Contains(before, shard) {
+			cause, reason = zones.CauseDrift, reason+", and was taken out of it since the last apply"
+		}
+		d.enter = append(d.enter, zones.Step{Change: zones.AddShardToZone{Shard: shard, Zone: want.Zone}, Cause: cause, Reason: reason})
+	}
+	for _, shard := range now {
+		if slices.Contains(want.Shards, shard) {
+			continue
+		}
+		if !d.options.Prune {
+			will = append(will, shard)
+			d.note("undeclared-shard", string(want.Zone), fmt.Sprintf("shard %s is in zone %s, and is not declared to be", shard, want.Zone),
+				"declare it, or take it out with --prune")
+			continue
+		}
+		if len(want.Shards) == 0 && d.inUse(want.Zone) {
+			will = append(will, shard)
+			d.finding(zones.SeverityError, "zone-in-use", string(want.Zone), fmt.Sprintf("shard %s stays in zone %s: ranges of other collections belong to it", shard, want.Zone),
+				"declare these collections, or remove their ranges")
+			continue
+		}
+		cause, reason := zones.CauseIntent, fmt.Sprintf("%s is not declared to be in zone %s", shard, want.Zone)
+		if wasApplied && !slices.Contains(before, shard) {
+			cause, reason = zones.CauseDrift, reason+", and was put into it since the last apply"
+		}
+		d.leave = append(d.leave, zones.Step{Change: zones.RemoveShardFromZone{Shard: shard, Zone: want.Zone}, Cause: cause, Reason: reason})
+	}
+	slices.Sort(will)
+	d.result.Zones = append(d.result.Zones, zones.ZoneShards{Zone: want.Zone, Shards: will})
+}
+
+// inUse says whether the zone will have ranges.
+func (d *diff) inUse(zone topology.ZoneID) bool {
+	of := func(ranges []zones.Range) bool {
+		return slices.ContainsFunc(ranges, func(r zones.Range) bool { return r.Zone == zone })
+	}
+	for _, p := range d.result.Collections {
+		if of(p.Ranges) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(d.state.Collections, func(c zones.Collection) bool {
+		_, planned := d.result.Placement(c.Name)
+		return !planned && of(c.Ranges)
+	})
+}
+
+func (d *diff) collection(c zones.Collection, want zones.Placement) {
+	if c.Sharded && !slices.Equal(c.Key, want.Key) {
+		d.finding(zones.SeverityError, "other-key", c.Name, fmt.Sprintf("it is sharded by %s; the ranges to make are of the key %s", c.Key, want.Key), "")
+		return
+	}
+	was := appliedTo(d.applied, want)
+	ranges := diffRanges(c, want, d.options)
+	var steps []zones.Step
+	for _, f := range ranges.remove {
+		steps = append(steps, was.removal(c, f))
+	}
+	for i, r := range ranges.add {
+		steps = append(steps, was.addition(c, r, ranges.rewritten[i]))
+	}
+	if ranges.reassigned && c.Sharded && !c.NoBalance {
+		cause := steps[0].Cause
+		steps = slices.Concat(
+			[]zones.Step{{Change: zones.HoldBalancing{Collection: c.Name}, Cause: cause, Reason: "no chunk may move while its range is between two zones"}},
+			steps,
+			[]zones.Step{{Change: zones.ReleaseBalancing{Collection: c.Name}, Cause: cause, Reason: "the ranges are in place again"}},
+		)
+	}
+	for _, r := range ranges.undeclared {
+		d.note("undeclared-range", c.Name, fmt.Sprintf("the range %s is not declared", r), "declare it, or remove it with --prune")
+	}
+	shard := d.options.Shard && shardable(c)
+	result := zones.Placement{Collection: c.Name, Key: want.Key, Ranges: ranges.result}
+	var validator []zones.Step
+	if c.Exists || shard {
+		result.Reject, validator = d.validator(c, want, was)
+	} else if want.Reject != nil {
+		d.note("validator-waits", c.Name, "the collection does not exist yet, so nothing can refuse undeclared values", "plan again when it exists, or shard it with --shard-collections")
+	}
+	if shard {
+		cause := zones.CauseIntent
+		if len(steps) > 0 && !slices.ContainsFunc(steps, func(s zones.Step) bool { return s.Cause != zones.CauseDrift }) {
+			cause = zones.CauseDrift // dropping a collection drops its ranges as well
+		}
+		steps, validator = append(steps, validator...), nil
+		steps = append(steps, zones.Step{Change: zones.ShardCollection{Collection: c.Name, Key: want.Key}, Cause: cause, Reason: "it is declared, and has no documents yet; with its ranges in place each chunk is made in its zone"})
+	}
+	d.ranges = append(d.ranges, steps...)
+	d.validators = append(d.validators, validator...)
+	d.result.Collections = append(d.result.Collections, result)
+}
+
+// validator compares geoshard's part of a validator, and returns what it will be.
+func (d *diff) validator(c zones.Collection, want zones.Placement, was appliedPlacement) (will bson.Raw, steps []zones.Step) {
+	if want.Reject != nil && c.Validator != nil && (c.ValidationAction == "warn" || c.ValidationLevel == "off") {
+		d.finding(zones.SeverityWarning, "validator-does-not-refuse", c.Name,
+			fmt.Sprintf("its validator has level %s and action %s, so documents with undeclared values are let in", cmp.Or(c.ValidationLevel, "strict"), cmp.Or(c.ValidationAction, "error")),
+			`set validationLevel: "strict" and validationAction: "error" with collMod`)
+	}
+	change, ok := validatorStep(c, want.Reject)
+	if !ok {
+		return want.Reject, nil
+	}
+	if owner, primary := primaryWithoutChunks(c); primary {
+		now, _ := zones.SplitValidator(c.Validator)
+		db, _, _ := strings.Cut(c.Name, ".")
+		d.finding(zones.SeverityError, "validator-out-of-reach", c.Name,
+			fmt.Sprintf("its validator stays as it is: MongoDB changes validators on shards that own chunks alone, and shows that of %s, the primary shard of %s, which owns none", c.Primary, db),
+			fmt.Sprintf(`make a shard with chunks the primary, which takes unsharded collections along, and plan again: db.adminCommand({movePrimary: %q, to: %q})`, db, owner))
+		return now, nil
+	}
+	step := zones.Step{Change: change, Cause: zones.CauseIntent, Reason: "documents with values that are not declared are refused (unknown: reject)"}
+	if want.Reject == nil {
+		step.Reason = "undeclared values are not refused any more"
+	}
+	if was.known && bytes.Equal(was.Reject, want.Reject) {
+		step.Cause, step.Reason = zones.CauseDrift, step.Reason+"; it was changed since the last apply"
+	}
+	return want.Reject, []zones.Step{step}
+}
+
+// primaryWithoutChunks reports whether the primary shard of the database owns no chunk of a sharded collection, and names one that does.
+func primaryWithoutChunks(c zones.Collection) (owner topology.ShardID, ok bool) {
+	if !c.Sharded || c.Primary == "" || len(c.Chunks) == 0 {
+		return "", false
+	}
+	owner = c.Chunks[0].Shard
+	for _, chunk := range c.Chunks {
+		if chunk.Shard == c.Primary {
+			return "", false
+		}
+		owner = min(owner, chunk.Shard)
+	}
+	return owner, true
+}
+
+func (d *diff) note(rule, subject, message, hint string) {
+	d.finding(zones.SeverityNote, rule, subject, message, hint)
+}
+
+func (d *diff) finding(severity zones.Severity, rule, subject, message, hint string) {
+	d.findings = append(d.findings, zones.Finding{Severity: severity, Rule: rule, Subject: subject, Message: message, Hint: hint})
+}

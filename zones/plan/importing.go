@@ -1,0 +1,331 @@
+package plan
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/placement"
+	"github.com/geoshard/geoshard/shardkey"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
+)
+
+// PlaceholderDatacenter is where an imported topology puts members whose datacenter is not known.
+const PlaceholderDatacenter topology.DatacenterID = "UNKNOWN"
+
+// PlaceholderRTT is the round-trip time of an imported link: a cluster does not know its links.
+const PlaceholderRTT = time.Millisecond
+
+// A RefusedError says why something was not done that would have harmed, or could not be meant.
+type RefusedError struct {
+	// Op is what was refused, for example "drain zone LON".
+	Op, Reason string
+	hint       string
+}
+
+func (e *RefusedError) Error() string { return e.Op + ": " + e.Reason }
+
+// Hint is the way out.
+func (e *RefusedError) Hint() string { return e.hint }
+
+// Import makes a topology of what a cluster is like: a plan of it without options is empty. What geoshard.yaml cannot express, and what the cluster does not
+// know, is in the findings; those with SeverityError have to be dealt with before the topology is valid.
+//
+// Namespaces are collections with ranges. Any other is left out, because a declared one gets a range for each zone.
+func Import(state *zones.State) (*topology.Topology, []zones.Finding, error) {
+	if len(state.Shards) == 0 {
+		return nil, nil, &RefusedError{Op: "import", Reason: "the cluster has no shards", hint: "add a shard to it first (sh.addShard)"}
+	}
+	i := &importer{world: &topology.Topology{Version: topology.CurrentVersion}}
+	for _, shard := range state.Shards {
+		i.shard(shard)
+	}
+	i.datacenters(state)
+	i.zones(state)
+	for _, c := range state.Collections {
+		if len(c.Ranges) > 0 {
+			i.namespace(c)
+		}
+	}
+	if err := i.world.Validate(); err != nil {
+		i.report(zones.SeverityError, "import-invalid", "geoshard.yaml", "change it by hand to what you want, or the cluster", "what the cluster is like breaks rules of geoshard.yaml: %v", err)
+	}
+	return i.world, i.findings, nil
+}
+
+// An importer builds the topology.
+type importer struct {
+	world    *topology.Topology
+	findings []zones.Finding
+}
+
+func (i *importer) report(severity zones.Severity, rule, subject, hint, format string, args ...any) {
+	i.findings = append(i.findings, zones.Finding{Severity: severity, Rule: rule, Subject: subject, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+func (i *importer) shard(s zones.Shard) {
+	shard := topology.Shard{ID: s.ID}
+	if s.Members == nil {
+		i.report(zones.SeverityWarning, "import-unseen", string(s.ID), "correct their datacenters and priorities", "its servers could not be asked: its %s in the datacenter %s, with one priority",
+			count(len(s.Hosts), "host is", "hosts are"), PlaceholderDatacenter)
+		for range s.Hosts {
+			shard.Members = append(shard.Members, topology.Member{DC: PlaceholderDatacenter, Priority: 1})
+		}
+	}
+	for _, m := range s.Members {
+		member := topology.Member{DC: m.DC, Priority: m.Priority}
+		if m.DC == "" {
+			member.DC = PlaceholderDatacenter
+			i.report(zones.SeverityWarning, "import-untagged", m.Host, "write its datacenter instead, and set members[].tags.dc with rs.reconfig()",
+				"a member of shard %s has no tag dc: it is in the datacenter %s", s.ID, PlaceholderDatacenter)
+		}
+		if m.Votes == 0 {
+			i.report(zones.SeverityNote, "import-non-voting", m.Host, "", "a member of shard %s has no vote: declared members always have one", s.ID)
+		}
+		shard.Members = append(shard.Members, member)
+	}
+	i.home(&shard, s)
+	i.world.Shards = append(i.world.Shards, shard)
+}
+
+// home gives the shard one home: where members of several datacenters share the highest priority, that of its primary of the moment.
+func (i *importer) home(shard *topology.Shard, s zones.Shard) {
+	highest, at := 0.0, -1
+	for _, m := range shard.Members {
+		highest = max(highest, m.Priority)
+	}
+	tied := map[topology.DatacenterID]bool{}
+	for n, m := range shard.Members {
+		if m.Priority != highest {
+			continue
+		}
+		tied[m.DC] = true
+		if at < 0 || s.Members != nil && s.Members[n].Primary {
+			at = n
+		}
+	}
+	if len(tied) < 2 {
+		return
+	}
+	const most = 1000 // MongoDB's highest priority
+	for n := range shard.Members {
+		if highest == most && n != at {
+			shard.Members[n].Priority = min(shard.Members[n].Priority, most-1)
+		}
+	}
+	shard.Members[at].Priority = min(highest+1, most)
+	i.report(zones.SeverityWarning, "import-home", string(s.ID), "choose its home, and give its members these priorities with rs.reconfig()",
+		"members of several datacenters share the highest priority, %v: the shard is declared at home in %s, with priority %v", highest, shard.Members[at].DC, shard.Members[at].Priority)
+}
+
+// datacenters lists the tags. A datacenter with homes is active, one with arbiters alone a voter, and any other passive.
+func (i *importer) datacenters(state *zones.State) {
+	data := map[topology.DatacenterID]bool{}
+	var ids []topology.DatacenterID
+	for n, s := range i.world.Shards {
+		for k, m := range s.Members {
+			ids = addOnce(ids, m.DC)
+			data[m.DC] = data[m.DC] || state.Shards[n].Members == nil || !state.Shards[n].Members[k].Arbiter
+		}
+	}
+	slices.Sort(ids)
+	for n := range i.world.Shards {
+		i.arbiters(&i.world.Shards[n], state.Shards[n], data)
+	}
+	for _, id := range ids {
+		role := topology.RolePassive
+		switch {
+		case !data[id]:
+			role = topology.RoleVoter
+		case slices.ContainsFunc(i.world.Shards, func(s topology.Shard) bool { return i.world.HomeOf(s.ID) == id }):
+			role = topology.RoleActive
+		}
+		for _, other := range i.world.Datacenters {
+			i.world.Links = append(i.world.Links, topology.Link{Between: [2]topology.DatacenterID{other.ID, id}, RTT: PlaceholderRTT})
+		}
+		i.world.Datacenters = append(i.world.Datacenters, topology.Datacenter{ID: id, Role: role})
+	}
+	if len(i.world.Links) > 0 {
+		i.report(zones.SeverityWarning, "import-links", "links", "write the measured ones", "a cluster does not know its links: each has the placeholder rtt %v", PlaceholderRTT)
+	}
+}
+
+// arbiters drops those that are not in a voter datacenter: geoshard.yaml has arbiters only there.
+func (i *importer) arbiters(shard *topology.Shard, s zones.Shard, data map[topology.DatacenterID]bool) {
+	var kept []topology.Member
+	for n, m := range shard.Members {
+		arbiter := s.Members != nil && s.Members[n].Arbiter
+		if arbiter && data[m.DC] {
+			i.report(zones.SeverityWarning, "import-arbiter", s.Members[n].Host, "", "an arbiter of shard %s is in %s, which holds documents: geoshard.yaml declares arbiters only in datacenters with role: voter, so it is left out", s.ID, m.DC)
+			continue
+		}
+		if arbiter {
+			m.Priority = 0
+		}
+		kept = append(kept, m)
+	}
+	shard.Members = kept
+}
+
+func (i *importer) zones(state *zones.State) {
+	var ids []topology.ZoneID
+	for _, s := range state.Shards {
+		for _, zone := range s.Zones {
+			ids = addOnce(ids, zone)
+		}
+	}
+	for _, c := range state.Collections {
+		for _, r := range c.Ranges {
+			ids = addOnce(ids, r.Zone)
+		}
+	}
+	slices.Sort(ids)
+	shards := state.ShardsByZone()
+	for _, id := range ids {
+		zone := topology.Zone{ID: id, Shards: shards[id]}
+		zone.AllowedDatacenters = i.allowed(zone)
+		i.world.Zones = append(i.world.Zones, zone)
+	}
+}
+
+// allowed is nil where each active datacenter holds the whole zone. Elsewhere geoshard.yaml has to say that it is kept out, or it would miss the copies.
+func (i *importer) allowed(zone topology.Zone) []topology.DatacenterID {
+	holders, everywhere := map[topology.DatacenterID]bool{}, true
+	for _, id := range zone.Shards {
+		shard, _ := i.world.Shard(id)
+		for _, m := range shard.Members {
+			holders[m.DC] = holders[m.DC] || !i.world.Arbiter(m)
+		}
+		for _, dc := range i.world.Datacenters {
+			in := slices.ContainsFunc(shard.Members, func(m topology.Member) bool { return m.DC == dc.ID })
+			everywhere = everywhere && (in || dc.Role != topology.RoleActive)
+		}
+	}
+	if everywhere {
+		return nil
+	}
+	var allowed []topology.DatacenterID
+	for _, dc := range i.world.Datacenters {
+		if holders[dc.ID] {
+			allowed = append(allowed, dc.ID)
+		}
+	}
+	i.report(zones.SeverityNote, "import-residency", string(zone.ID), "take the line away if the zone may be held elsewhere as well", "not every active datacenter holds the zone: allowedDatacenters are those that do")
+	return allowed
+}
+
+// namespace declares a collection with its ranges.
+func (i *importer) namespace(c zones.Collection) {
+	key := c.Key
+	if !c.Sharded {
+		key = keyOfRanges(c.Ranges)
+		i.report(zones.SeverityWarning, "import-key", c.Name, "write the key by which it will be sharded", "the collection has ranges, but is not sharded: its key %s is guessed from them", key)
+	}
+	if len(key) == 0 || key[0].Hashed {
+		i.report(zones.SeverityWarning, "import-range", c.Name, "", "its ranges are of the hashes of a field, which geoshard.yaml cannot express: the collection is left out, and stays as it is")
+		return
+	}
+	ns := topology.Namespace{Name: c.Name, Key: key, ZoneBy: key[0].Name, Unknown: topology.UnknownReport}
+	for _, r := range c.Ranges {
+		found := readRange(key, r)
+		if !found.ofKey {
+			i.report(zones.SeverityWarning, "import-range", c.Name, "remove the range (sh.removeRangeFromZone) and import again", "%s has other fields than the key %s: the collection is left out, and stays as it is", r, key)
+			return
+		}
+		if !addRange(&ns, key, found) {
+			i.report(zones.SeverityWarning, "import-range", c.Name, "", "%s is a range that geoshard.yaml cannot express: it is left out, and stays as it is as long as you do not prune", r)
+		}
+	}
+	if len(ns.Ranges) == 0 && ns.Unknown != topology.UnknownToZone {
+		return // each of its ranges is in the findings
+	}
+	i.onlyRanges(&ns)
+	i.validator(&ns, c)
+	i.world.Namespaces = append(i.world.Namespaces, ns)
+}
+
+// validator finds again that undeclared values are refused.
+func (i *importer) validator(ns *topology.Namespace, c zones.Collection) {
+	ours, _ := zones.SplitValidator(c.Validator)
+	if ours == nil {
+		return
+	}
+	if ns.Unknown == topology.UnknownReport {
+		ns.Unknown = topology.UnknownReject
+	}
+	declared, _ := declaredRanges(i.world, *ns)
+	if ns.Unknown != topology.UnknownReject || !bytes.Equal(ours, zones.Rejection(ns.ZoneBy, declared)) {
+		i.report(zones.SeverityWarning, "import-validator", c.Name, "", "its validator refuses other values than those that its ranges leave out: a plan will correct it")
+	}
+}
+
+// addRange adds a range to those of a namespace; ok is false if they cannot express it.
+func addRange(ns *topology.Namespace, key topology.Key, r foundRange) (ok bool) {
+	from, okFrom := firstOf(key, r.low)
+	to, okTo := firstOf(key, r.high)
+	if !okFrom || !okTo || shardkey.Compare(from, to) >= 0 {
+		return false
+	}
+	if from.Type == bson.TypeMinKey && to.Type == bson.TypeMaxKey {
+		ns.Unknown, ns.UnknownZone = topology.UnknownToZone, r.Zone
+		return true
+	}
+	declared := topology.Range{Zone: r.Zone}
+	next, _ := shardkey.Successor(from)
+	single := next.Type != 0 && shardkey.Compare(next, to) == 0
+	if from.Type != bson.TypeMinKey {
+		v, ok := shardkey.Declared(from)
+		if !ok {
+			return false
+		}
+		declared.From = &v
+	}
+	if single {
+		return addValue(ns, r.Zone, *declared.From)
+	}
+	if to.Type != bson.TypeMaxKey {
+		v, ok := shardkey.Declared(to)
+		if !ok || declared.From != nil && !sameClass(declared.From.Kind(), v.Kind()) {
+			return false
+		}
+		declared.To = &v
+	}
+	ns.Ranges = append(ns.Ranges, declared)
+	return true
+}
+
+// addValue adds a value to those of its zone.
+func addValue(ns *topology.Namespace, zone topology.ZoneID, v topology.Value) bool {
+	for n, r := range ns.Ranges {
+		if r.Zone == zone && len(r.Values) > 0 {
+			ns.Ranges[n].Values = append(r.Values, v)
+			return true
+		}
+	}
+	ns.Ranges = append(ns.Ranges, topology.Range{Zone: zone, Values: []topology.Value{v}})
+	return true
+}
+
+// firstOf is the value at which a bound begins in the first field. It is false for a bound inside the documents of one value.
+func firstOf(key topology.Key, b shardkey.Bound) (bson.RawValue, bool) {
+	first, _ := shardkey.FirstTwo(b.Tight)
+	return first, shardkey.CompareKeys(b.Tight, shardkey.StartOf(key, first)) == 0
+}
+
+// onlyRanges ends the rule that a zone takes the values of its own name where it would add a range. Where it would not, the rule replaces what it says itself.
+func (i *importer) onlyRanges(ns *topology.Namespace) {
+	ns.OnlyRanges = len(placement.Named(i.world, *ns)) > 0
+	if ns.OnlyRanges {
+		return
+	}
+	for n, r := range ns.Ranges {
+		ns.Ranges[n].Values = slices.DeleteFunc(r.Values, func(v topology.Value) bool { return v == topology.StringOf(string(r.Zone)) })
+	}
+	if ns.Ranges = slices.DeleteFunc(ns.Ranges, func(r topology.Range) bool { return len(r.Values) == 0 && r.From == nil && r.To == nil }); len(ns.Ranges) == 0 {
+		ns.Ranges = nil
+	}
+}

@@ -1,0 +1,202 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
+)
+
+// A flaw is one way in which a cluster differs from the reference world.
+type flaw struct {
+	name string
+	in   func(w *topology.Topology, s *zones.State)
+}
+
+func carts(s *zones.State) *zones.Collection { return &s.Collections[0] }
+
+func shardNamed(s *zones.State, id topology.ShardID) *zones.Shard {
+	for i := range s.Shards {
+		if s.Shards[i].ID == id {
+			return &s.Shards[i]
+		}
+	}
+	panic(id)
+}
+
+// configServers are a set with a member in each of the datacenters.
+func configServers(dcs ...topology.DatacenterID) *zones.Shard {
+	set := &zones.Shard{ID: "config"}
+	for i, dc := range dcs {
+		host := fmt.Sprintf("config-%d:27019", i)
+		set.Hosts = append(set.Hosts, host)
+		set.Members = append(set.Members, zones.Member{Host: host, DC: dc, Priority: 1, Votes: 1, Primary: i == 0})
+	}
+	return set
+}
+
+var flaws = []flaw{
+	{"none", func(*topology.Topology, *zones.State) {}},
+	{"the balancer is stopped and has a window", func(_ *topology.Topology, s *zones.State) {
+		s.Balancer.Running, s.Balancer.Window = false, "23:00-06:00"
+	}},
+	{"an old version", func(_ *topology.Topology, s *zones.State) { s.Version = "5.0.22" }},
+	{"a version that is none", func(_ *topology.Topology, s *zones.State) { s.Version = "unknown" }},
+	{"four shards with 6.0.11", func(_ *topology.Topology, s *zones.State) {
+		s.Version = "6.0.11"
+		s.Shards = append(s.Shards, zones.Shard{ID: "spare", Members: []zones.Member{}})
+	}},
+	{"four shards with 6.0.12", func(_ *topology.Topology, s *zones.State) {
+		s.Version = "6.0.12"
+		s.Shards = append(s.Shards, zones.Shard{ID: "spare", Members: []zones.Member{}})
+	}},
+	{"four shards with 7.0.4", func(_ *topology.Topology, s *zones.State) {
+		s.Version = "7.0.4-ent"
+		s.Shards = append(s.Shards, zones.Shard{ID: "spare", Members: []zones.Member{}})
+	}},
+	{"four shards with 7.0.4 and no balancer", func(_ *topology.Topology, s *zones.State) {
+		s.Version, s.Balancer.Running = "7.0.4", false
+		s.Shards = append(s.Shards, zones.Shard{ID: "spare", Members: []zones.Member{}})
+	}},
+	{"a shard is drained", func(_ *topology.Topology, s *zones.State) { shardNamed(s, "lon").Draining = true }},
+	{"a shard is unseen", func(_ *topology.Topology, s *zones.State) {
+		shard := shardNamed(s, "lon")
+		shard.Members, shard.Modes, shard.Unseen = nil, nil, "connection refused"
+	}},
+	{"a primary is away from home", func(_ *topology.Topology, s *zones.State) {
+		m := shardNamed(s, "lon").Members
+		m[0].Primary, m[1].Primary = false, true
+	}},
+	{"a shard has no primary", func(_ *topology.Topology, s *zones.State) { shardNamed(s, "lon").Members[0].Primary = false }},
+	{"a member has no tag", func(_ *topology.Topology, s *zones.State) { shardNamed(s, "syd").Members[2].DC = "" }},
+	{"a member has another tag", func(_ *topology.Topology, s *zones.State) { shardNamed(s, "syd").Members[2].DC = "BOS" }},
+	{"two members of a datacenter more", func(_ *topology.Topology, s *zones.State) {
+		shard := shardNamed(s, "nyc")
+		shard.Members = append(shard.Members, zones.Member{Host: "nyc-3:27017", DC: "NYC", Votes: 1, Priority: 1}, zones.Member{Host: "nyc-4:27017", DC: "NYC", Votes: 1, Priority: 1})
+	}},
+	{"members without votes", func(_ *topology.Topology, s *zones.State) {
+		m := shardNamed(s, "syd").Members
+		m[1].Votes, m[1].Priority = 0, 0
+	}},
+	{"nobody else may become primary", func(_ *topology.Topology, s *zones.State) {
+		m := shardNamed(s, "syd").Members
+		m[1].Priority, m[2].Priority = 0, 0
+	}},
+	{"two of three hold data", func(w *topology.Topology, s *zones.State) {
+		w.Survive = topology.SurviveNode
+		shardNamed(s, "syd").Members[2].Arbiter = true
+	}},
+	{"a write concern is missing", func(_ *topology.Topology, s *zones.State) { shardNamed(s, "syd").Modes = nil }},
+	{"documents outside their residency", func(w *topology.Topology, _ *zones.State) {
+		w.Zones[1].AllowedDatacenters = []topology.DatacenterID{"LON", "SYD"}
+	}},
+	{"the config servers are in two datacenters", func(w *topology.Topology, s *zones.State) {
+		w.Survive = topology.SurviveDatacenter
+		s.ConfigServers = configServers("NYC", "NYC", "LON")
+	}},
+	{"the config servers are in three datacenters", func(w *topology.Topology, s *zones.State) {
+		w.Survive = topology.SurviveDatacenter
+		s.ConfigServers = configServers("NYC", "LON", "SYD")
+	}},
+	{"there is one config server", func(w *topology.Topology, s *zones.State) {
+		w.Survive = topology.SurviveNode
+		s.ConfigServers = configServers("NYC")
+	}},
+	{"the config servers have no tags", func(w *topology.Topology, s *zones.State) {
+		w.Survive = topology.SurviveDatacenter
+		s.ConfigServers = configServers("", "", "")
+	}},
+	{"the config servers are unseen", func(w *topology.Topology, s *zones.State) {
+		w.Survive = topology.SurviveDatacenter
+		s.ConfigServers = &zones.Shard{ID: "config", Unseen: "the user lacks the action serverStatus"}
+	}},
+	{"a declared shard is missing", func(w *topology.Topology, _ *zones.State) {
+		w.Shards = append(w.Shards, topology.Shard{ID: "bos", Members: w.Shards[0].Members})
+	}},
+	{"a shard is in no zone, and a zone is without shards", func(w *topology.Topology, s *zones.State) {
+		w.Zones[2].Shards = nil
+		shardNamed(s, "syd").Zones = nil
+	}},
+	{"a range end is loose", func(_ *topology.Topology, s *zones.State) {
+		c := carts(s)
+		c.Ranges[0].Max = keyDoc("LON", bson.MaxKey{})
+		c.Chunks[1].Max, c.Chunks[2].Min = c.Ranges[0].Max, c.Ranges[0].Max
+		c.Chunks[2].Shard = "syd"
+	}},
+	{"a range end is loose, and its neighbour on the same shard", func(_ *topology.Topology, s *zones.State) {
+		c := carts(s)
+		c.Ranges[0].Max = keyDoc("LON", bson.MaxKey{})
+		c.Chunks[1].Max, c.Chunks[2].Min = c.Ranges[0].Max, c.Ranges[0].Max
+		c.Chunks[2].Shard = "lon"
+	}},
+	{"the collection is unsharded, with documents and a unique index", func(_ *topology.Topology, s *zones.State) {
+		c := carts(s)
+		c.Sharded, c.Key, c.Chunks = false, nil, nil
+		c.Indexes = append(c.Indexes, zones.Index{Name: "number", Key: bson.D{{Key: "number", Value: 1}}, Unique: true})
+	}},
+	{"the collection is unsharded and empty", func(_ *topology.Topology, s *zones.State) {
+		c := carts(s)
+		c.Sharded, c.Key, c.Chunks, c.Sizes = false, nil, nil, map[topology.ShardID]zones.Size{}
+	}},
+	{"indexes that are unique on each shard alone, and one that is everywhere", func(_ *topology.Topology, s *zones.State) {
+		unique := func(name string, fields ...string) zones.Index {
+			index := zones.Index{Name: name, Unique: true}
+			for _, f := range fields {
+				index.Key = append(index.Key, bson.E{Key: f, Value: int32(1)})
+			}
+			return index
+		}
+		c := carts(s)
+		c.Indexes = append(c.Indexes, unique("number", "number"), unique("cart", "cartId", "dataCenter"), unique("all", "dataCenter", "cartId", "number"))
+	}},
+	{"jumbo chunks", func(_ *topology.Topology, s *zones.State) {
+		carts(s).Chunks[1].Jumbo, carts(s).Chunks[3].Jumbo = true, true
+	}},
+	{"balancing was left held", func(_ *topology.Topology, s *zones.State) { carts(s).NoBalance = true }},
+	{"the key is _id", func(w *topology.Topology, s *zones.State) {
+		w.Namespaces[0].Key, w.Namespaces[0].ZoneBy = topology.Key{{Name: "_id"}}, "_id"
+		carts(s).Key, carts(s).Ranges, carts(s).Chunks = w.Namespaces[0].Key, nil, nil
+	}},
+}
+
+// TestFindings gives the reference cluster one flaw after the other; testdata/lint.txt is what the user reads.
+func TestFindings(t *testing.T) {
+	var got strings.Builder
+	var base []zones.Finding // what the reference cluster has; the others show what is new
+	for _, f := range flaws {
+		world := sampleWorld(t)
+		state := sampleState(t, world)
+		f.in(world, state)
+		layout, err := Want(world, state, Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", f.name, err)
+		}
+		findings := lint(world, state, diffLayouts(state, layout, nil, Options{}).result)
+		if base == nil {
+			base = findings
+		} else {
+			findings = slices.DeleteFunc(findings, func(f zones.Finding) bool { return slices.Contains(base, f) })
+		}
+		fmt.Fprintf(&got, "== %s\n%s", f.name, listed(findings))
+	}
+	fmt.Fprintf(&got, "== views and time series\n")
+	world := sampleWorld(t)
+	state := sampleState(t, world)
+	*carts(state) = zones.Collection{Name: "shop.carts", Exists: true, View: true}
+	got.WriteString(listed(lint(world, state, zones.Layout{})))
+	*carts(state) = zones.Collection{Name: "shop.carts", Exists: true, TimeSeries: true}
+	got.WriteString(listed(lint(world, state, zones.Layout{})))
+	ns := world.Namespaces[0]
+	ns.Unknown = topology.UnknownReport
+	fmt.Fprintf(&got, "== unknown values\n%s", listed([]zones.Finding{
+		unknownValues(ns, "shop.carts", 3, []string{`"TOK"`, "null"}),
+		unknownValues(world.Namespaces[0], "shop.carts", 1, []string{`"TOK"`}),
+	}))
+	sameAsFile(t, "testdata/lint.txt", got.String())
+	t.Logf("%d flaws", len(flaws))
+}

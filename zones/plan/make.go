@@ -1,0 +1,147 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
+)
+
+// A Source is the cluster that a plan is for. Package zones/catalog has one.
+//
+// What its user may not look at, and what the server does not tell, is an error for which Refused is true: the plan does without, and says which privilege it takes.
+type Source interface {
+	// Read reads the state of namespaces, which are names or patterns ("shop.*"); none means all that is sharded.
+	Read(ctx context.Context, namespaces []string) (*zones.State, error)
+	History
+	// UnknownValues counts the documents of a sharded collection whose value of the zone field is in no range of its placement, and shows some of the values.
+	UnknownValues(ctx context.Context, p zones.Placement) (documents int64, examples []string, err error)
+	// Measure replaces the estimates of a forecast by what the servers count.
+	Measure(ctx context.Context, f *zones.Forecast) error
+	Privileges(ctx context.Context) (Privileges, error)
+	Refused(err error) bool
+}
+
+// A History is the part of a journal that plans look at.
+type History interface {
+	// Unfinished returns the runs that were begun and not ended, the newest first.
+	Unfinished(ctx context.Context) ([]zones.Run, error)
+	// LastDone returns the last run that was done, nil if there is none.
+	LastDone(ctx context.Context) (*zones.Run, error)
+}
+
+// LastApplied returns the layout that the journal has as the last one applied, nil if there is none: what New needs to tell drift from intent.
+func LastApplied(ctx context.Context, h History) (*zones.Layout, error) {
+	run, err := h.LastDone(ctx)
+	if err != nil || run == nil {
+		return nil, err
+	}
+	return &run.After, nil
+}
+
+// Make reads a cluster and plans what gives it the zones and ranges of a topology. It asks the source for what is not in a state: what the last apply left, how
+// much will move, which documents have values that the topology does not know, and which privileges the user lacks.
+//
+// Errors are those of New and of the source.
+func Make(ctx context.Context, source Source, world *topology.Topology, o Options, now time.Time) (*zones.Plan, error) {
+	state, plan, err := Compare(ctx, source, world, o, now)
+	if err != nil {
+		return nil, err
+	}
+	m := maker{source, world, plan}
+	if err := m.unknownValues(ctx, state); err != nil {
+		return nil, err
+	}
+	return plan, m.complete(ctx)
+}
+
+// Compare is the part of Make that takes no more than the catalogue and the journal: a plan whose forecast is an estimate.
+func Compare(ctx context.Context, source Source, world *topology.Topology, o Options, now time.Time) (*zones.State, *zones.Plan, error) {
+	state, err := source.Read(ctx, zones.Declared(world))
+	if err != nil {
+		return nil, nil, err
+	}
+	applied, err := LastApplied(ctx, source)
+	if err != nil && !source.Refused(err) {
+		return nil, nil, err
+	}
+	plan, err := New(world, state, applied, o, now)
+	return state, plan, err
+}
+
+// Rollback plans the way back to the layout that the journal has from before its last finished run; see Undo. ErrNothingApplied means that there is none.
+func Rollback(ctx context.Context, source Source, world *topology.Topology, rate topology.ByteRate, now time.Time) (*zones.Plan, error) {
+	state, err := source.Read(ctx, zones.Declared(world))
+	if err != nil {
+		return nil, err
+	}
+	run, err := source.LastDone(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("rollback: %w", err)
+	}
+	if run == nil {
+		return nil, fmt.Errorf("rollback: %w", ErrNothingApplied)
+	}
+	plan := Undo(run, world, state, rate, now)
+	return plan, maker{source, world, plan}.complete(ctx)
+}
+
+// A maker adds to a plan what its source tells.
+type maker struct {
+	source Source
+	world  *topology.Topology
+	plan   *zones.Plan
+}
+
+func (m maker) report(f ...zones.Finding) { m.plan.Findings = append(m.plan.Findings, f...) }
+
+// unknownValues looks for documents of sharded collections that belong to no zone. Where the topology gives them to a zone there are none.
+func (m maker) unknownValues(ctx context.Context, state *zones.State) error {
+	for _, p := range m.plan.Layout.Collections {
+		found, _ := state.Collection(p.Collection)
+		ns, declared := m.world.NamespaceOf(p.Collection)
+		if !declared || !found.Sharded || ns.Unknown == topology.UnknownToZone || !leads(ns, p.Key) {
+			continue
+		}
+		documents, examples, err := m.source.UnknownValues(ctx, p)
+		switch {
+		case m.source.Refused(err):
+		case err != nil:
+			return err
+		case documents > 0:
+			m.report(unknownValues(ns, p.Collection, documents, examples))
+		}
+	}
+	return nil
+}
+
+// complete measures what the plan moves, and tells of interrupted applies and missing privileges.
+func (m maker) complete(ctx context.Context) error {
+	unfinished, err := m.source.Unfinished(ctx)
+	if err != nil && !m.source.Refused(err) {
+		return err
+	}
+	m.report(interrupted(unfinished)...)
+	if len(m.plan.Forecast.Moves) > 0 {
+		if err := m.source.Measure(ctx, &m.plan.Forecast); err != nil && !m.source.Refused(err) {
+			return err
+		}
+	}
+	may, err := m.source.Privileges(ctx)
+	if err != nil && !m.source.Refused(err) {
+		return err
+	}
+	// Whoever plans needs the one role now; somebody else may have the other and apply the plan.
+	role, severity := PlanRole(m.plan.Namespaces), zones.SeverityError
+	missing := may.Missing(role.Privileges)
+	if len(missing) == 0 && !m.plan.Empty() {
+		role, severity = ApplyRole(m.plan.Namespaces), zones.SeverityWarning
+		missing = may.Missing(role.Privileges)
+	}
+	if len(missing) > 0 {
+		m.report(missingPrivileges(role, severity, missing))
+	}
+	return nil
+}

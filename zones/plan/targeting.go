@@ -1,0 +1,113 @@
+package plan
+
+import (
+	"slices"
+	"sort"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/shardkey"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
+)
+
+// targeting says for each declared value of each collection of the layout which datacenters a query for that value asks, now and afterwards: those in which
+// the shards are at home that may own keys from {zoneBy: value, …MinKey} to {zoneBy: value, …MaxKey}, both included, as a query router has it.
+func targeting(world *topology.Topology, state *zones.State, layout zones.Layout) []zones.Targeting {
+	shards := shardsAfter(state, layout)
+	var all []zones.Targeting
+	for _, p := range layout.Collections {
+		ns, ok := world.NamespaceOf(p.Collection)
+		if !ok || !leads(ns, p.Key) {
+			continue
+		}
+		c, _ := state.Collection(p.Collection)
+		for _, d := range declaredValues(world, ns) {
+			lowest, highest := shardkey.KeysWith(p.Key, shardkey.ValueOf(d.value))
+			all = append(all, zones.Targeting{
+				Collection: p.Collection, Value: d.value.String(), Zone: d.zone,
+				Before: homes(world, ownersNow(c, lowest, highest, true)),
+				After:  homes(world, ownersThen(state, c, p.Ranges, shards, lowest, highest)),
+			})
+		}
+	}
+	return all
+}
+
+// ownersNow lists the shards that own keys from lowest to highest; closed includes highest. An unsharded collection is all on its database's primary shard, and one that
+// does not exist on none.
+func ownersNow(c zones.Collection, lowest, highest bson.Raw, closed bool) []topology.ShardID {
+	if !c.Sharded {
+		if !c.Exists {
+			return nil
+		}
+		return []topology.ShardID{c.Primary}
+	}
+	var owners []topology.ShardID
+	first := sort.Search(len(c.Chunks), func(i int) bool { return shardkey.CompareKeys(lowest, c.Chunks[i].Max) < 0 })
+	for _, chunk := range c.Chunks[first:] {
+		if order := shardkey.CompareKeys(chunk.Min, highest); order > 0 || order == 0 && !closed {
+			break
+		}
+		owners = addOnce(owners, chunk.Shard)
+	}
+	return owners
+}
+
+// ownersThen lists the shards that may own keys from lowest to highest, both included, once the ranges are in force: any shard of a range's zone, and between
+// the ranges those that own the keys now.
+func ownersThen(state *zones.State, c zones.Collection, ranges []zones.Range, shards map[topology.ZoneID][]topology.ShardID, lowest, highest bson.Raw) []topology.ShardID {
+	var owners []topology.ShardID
+	between := func(from, to bson.Raw, closed bool) {
+		for _, shard := range ownersOfGap(c, state, from, to, closed) {
+			owners = addOnce(owners, shard)
+		}
+	}
+	covered := lowest // everything below is accounted for
+	first := sort.Search(len(ranges), func(i int) bool { return shardkey.CompareKeys(lowest, ranges[i].Max) < 0 })
+	for _, r := range ranges[first:] {
+		if shardkey.CompareKeys(r.Min, highest) > 0 {
+			break
+		}
+		if shardkey.CompareKeys(covered, r.Min) < 0 {
+			between(covered, r.Min, false)
+		}
+		for _, shard := range shards[r.Zone] {
+			owners = addOnce(owners, shard)
+		}
+		covered = r.Max
+	}
+	if shardkey.CompareKeys(covered, highest) <= 0 {
+		between(covered, highest, true)
+	}
+	return owners
+}
+
+// ownersOfGap is ownersNow for keys that no range will cover. Where the collection has no chunks yet, its gaps may come to lie on any shard.
+func ownersOfGap(c zones.Collection, state *zones.State, lowest, highest bson.Raw, closed bool) []topology.ShardID {
+	if c.Sharded {
+		return ownersNow(c, lowest, highest, closed)
+	}
+	var all []topology.ShardID
+	for _, shard := range state.Shards {
+		all = append(all, shard.ID)
+	}
+	return all
+}
+
+// homes lists the datacenters in which shards are at home, sorted, each once.
+func homes(world *topology.Topology, shards []topology.ShardID) []topology.DatacenterID {
+	var dcs []topology.DatacenterID
+	for _, shard := range shards {
+		dcs = addOnce(dcs, world.HomeOf(shard))
+	}
+	slices.Sort(dcs)
+	return dcs
+}
+
+func addOnce[T comparable](list []T, item T) []T {
+	if slices.Contains(list, item) {
+		return list
+	}
+	return append(list, item)
+}

@@ -1,0 +1,136 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/geoshard/geoshard/internal/spelling"
+	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
+)
+
+// Want is the layout that a topology wants of a cluster: its zones, and the ranges of all declared collections whose key allows it.
+//
+// All bounds are full shard keys. Each declared value has a range of its own, from the value to the next one in MongoDB's order: a string to itself with a zero byte behind
+// it, an integer or a double to the nearest number above of either type, a date to the next millisecond, a UUID or an ObjectID to the next of its kind. A
+// declared range is one range; an open one reaches to the end of all values, beyond the type of its bound. With unknown: zone the gaps between them,
+// from MinKey to MaxKey, go to that zone.
+//
+// Left out are sharded collections whose key does not begin with the zone field: they need to be resharded by hand. A collection that is sharded by another key than
+// declared, but begins with the zone field, has ranges of the key that it has.
+//
+// The error holds all problems at once: *UnknownShardError, *UnknownZoneError, *RangeOverlapError, *BoundsError, *HashedKeyError and *NamespaceTypeError,
+// in a *WorldError if there are several.
+func Want(world *topology.Topology, state *zones.State, o Options) (zones.Layout, error) {
+	w := wanting{world: world, options: o, declared: map[string][]topology.Range{}}
+	layout := zones.Layout{Zones: w.zones(state)}
+	for _, c := range w.collections(state) {
+		if p, ok := w.placement(c); ok {
+			layout.Collections = append(layout.Collections, p)
+		}
+	}
+	return layout, asError(w.problems)
+}
+
+// A wanting works a layout out.
+type wanting struct {
+	world   *topology.Topology
+	options Options
+	// declared are the ranges of the namespaces met so far, by their names.
+	declared map[string][]topology.Range
+	problems []error
+}
+
+func (w *wanting) zones(state *zones.State) []zones.ZoneShards {
+	var all []zones.ZoneShards
+	known := make([]topology.ShardID, len(state.Shards))
+	for i, shard := range state.Shards {
+		known[i] = shard.ID
+	}
+	for _, zone := range w.world.Zones {
+		for _, shard := range zone.Shards {
+			if !slices.Contains(known, shard) {
+				w.problems = append(w.problems, &UnknownShardError{Zone: zone.ID, Shard: shard, Known: known, Meant: spelling.Nearest(string(shard), known)})
+			}
+		}
+		shards := slices.Clone(zone.Shards)
+		slices.Sort(shards)
+		all = append(all, zones.ZoneShards{Zone: zone.ID, Shards: slices.Compact(shards)})
+	}
+	slices.SortFunc(all, func(a, b zones.ZoneShards) int { return cmp.Compare(a.Zone, b.Zone) })
+	return all
+}
+
+// A subject is a collection and the namespace that decides on it.
+type subject struct {
+	zones.Collection
+	ns topology.Namespace
+}
+
+// collections lists, by name, the declared collections, whether the state knows them or not, and those that a pattern is about.
+func (w *wanting) collections(state *zones.State) []subject {
+	var all []subject
+	seen := map[string]bool{}
+	for _, c := range state.Collections {
+		ns, ok := w.world.NamespaceOf(c.Name)
+		if ok && (!ns.IsPattern() || w.follows(c, ns)) {
+			all = append(all, subject{c, ns})
+		}
+		seen[c.Name] = true
+	}
+	for _, ns := range w.world.Namespaces {
+		if !ns.IsPattern() && !seen[ns.Name] {
+			all = append(all, subject{zones.Collection{Name: ns.Name}, ns})
+		}
+	}
+	slices.SortFunc(all, func(a, b subject) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
+// follows says whether a pattern is about a collection: it has the pattern's key, or is to be sharded by it.
+func (w *wanting) follows(c zones.Collection, pattern topology.Namespace) bool {
+	if c.Sharded {
+		return slices.Equal(c.Key, pattern.Key)
+	}
+	return w.options.Shard && shardable(c)
+}
+
+// shardable says whether a collection can be sharded without moving a document: it is empty for certain, or does not exist.
+func shardable(c zones.Collection) bool {
+	if c.Sharded || c.View || c.TimeSeries || c.Exists && c.Sizes == nil {
+		return false
+	}
+	for _, size := range c.Sizes {
+		if size.Documents > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *wanting) placement(c subject) (zones.Placement, bool) {
+	if _, known := w.declared[c.ns.Name]; !known {
+		declared, wrong := declaredRanges(w.world, c.ns)
+		w.declared[c.ns.Name] = declared
+		w.problems = append(w.problems, wrong...)
+	}
+	key := c.ns.Key
+	if c.Sharded {
+		key = c.Key
+	}
+	switch {
+	case c.View || c.TimeSeries:
+		w.problems = append(w.problems, &NamespaceTypeError{Collection: c.Name, TimeSeries: c.TimeSeries})
+		return zones.Placement{}, false
+	case !leads(c.ns, key):
+		return zones.Placement{}, false
+	case key[0].Hashed:
+		w.problems = append(w.problems, &HashedKeyError{Collection: c.Name, Key: key})
+		return zones.Placement{}, false
+	}
+	p := zones.Placement{Collection: c.Name, Key: key, Ranges: keyRanges(c.ns, key, w.declared[c.ns.Name])}
+	if c.ns.Unknown == topology.UnknownReject {
+		p.Reject = zones.Rejection(c.ns.ZoneBy, w.declared[c.ns.Name])
+	}
+	return p, true
+}
