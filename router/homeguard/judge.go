@@ -103,7 +103,7 @@ func newJudge(world *topology.Topology, here topology.DatacenterID) (*judge, err
 	for _, zone := range world.Zones {
 		for _, id := range zone.Shards {
 			if _, ok := world.Shard(id); !ok {
-				problems = append(problems, &plan.UnknownShardError{Zone: zone.ID, Shard: id})
+				problems = append(problems, plan.UnknownShard(zone.ID, id, nil))
 			}
 		}
 	}

@@ -19,11 +19,11 @@ import (
 // collection, ranges go and come, and the collection is sharded with its ranges in place; shards leave zones; validators come last, when what they refuse
 // has a place to go. Only a collection that is to be sharded has its validator before: so it is on all shards, whichever of them will own chunks.
 type diff struct {
-	state    *zones.State
-	applied  *zones.Layout
-	options  Options
-	result   zones.Layout
-	findings []zones.Finding
+	state   *zones.State
+	applied *zones.Layout
+	options Options
+	result  zones.Layout
+	report
 	// The steps, by the part of the order.
 	enter, ranges, leave, validators []zones.Step
 }
@@ -69,14 +69,13 @@ func (d *diff) zone(want zones.ZoneShards, now []topology.ShardID) {
 		}
 		if !d.options.Prune {
 			will = append(will, shard)
-			d.note("undeclared-shard", string(want.Zone), fmt.Sprintf("shard %s is in zone %s, and is not declared to be", shard, want.Zone),
-				"declare it, or take it out with --prune")
+			d.note("undeclared-shard", string(want.Zone), "declare it, or take it out with --prune", "shard %s is in zone %s, and is not declared to be", shard, want.Zone)
 			continue
 		}
 		if len(want.Shards) == 0 && d.inUse(want.Zone) {
 			will = append(will, shard)
-			d.finding(zones.SeverityError, "zone-in-use", string(want.Zone), fmt.Sprintf("shard %s stays in zone %s: ranges of other collections belong to it", shard, want.Zone),
-				"declare these collections, or remove their ranges")
+			d.fail("zone-in-use", string(want.Zone), "declare these collections, or remove their ranges",
+				"shard %s stays in zone %s: ranges of other collections belong to it", shard, want.Zone)
 			continue
 		}
 		cause, reason := zones.CauseIntent, fmt.Sprintf("%s is not declared to be in zone %s", shard, want.Zone)
@@ -107,7 +106,7 @@ func (d *diff) inUse(zone topology.ZoneID) bool {
 
 func (d *diff) collection(c zones.Collection, want zones.Placement) {
 	if c.Sharded && !slices.Equal(c.Key, want.Key) {
-		d.finding(zones.SeverityError, "other-key", c.Name, fmt.Sprintf("it is sharded by %s; the ranges to make are of the key %s", c.Key, want.Key), "")
+		d.fail("other-key", c.Name, "", "it is sharded by %s; the ranges to make are of the key %s", c.Key, want.Key)
 		return
 	}
 	was := appliedTo(d.applied, want)
@@ -128,7 +127,7 @@ func (d *diff) collection(c zones.Collection, want zones.Placement) {
 		)
 	}
 	for _, r := range ranges.undeclared {
-		d.note("undeclared-range", c.Name, fmt.Sprintf("the range %s is not declared", r), "declare it, or remove it with --prune")
+		d.note("undeclared-range", c.Name, "declare it, or remove it with --prune", "the range %s is not declared", r)
 	}
 	shard := d.options.Shard && shardable(c)
 	result := zones.Placement{Collection: c.Name, Key: want.Key, Ranges: ranges.result}
@@ -136,7 +135,7 @@ func (d *diff) collection(c zones.Collection, want zones.Placement) {
 	if c.Exists || shard {
 		result.Reject, validator = d.validator(c, want, was)
 	} else if want.Reject != nil {
-		d.note("validator-waits", c.Name, "the collection does not exist yet, so nothing can refuse undeclared values", "plan again when it exists, or shard it with --shard-collections")
+		d.note("validator-waits", c.Name, "plan again when it exists, or shard it with --shard-collections", "the collection does not exist yet, so nothing can refuse undeclared values")
 	}
 	if shard {
 		cause := zones.CauseIntent
@@ -154,9 +153,8 @@ func (d *diff) collection(c zones.Collection, want zones.Placement) {
 // validator compares geoshard's part of a validator, and returns what it will be.
 func (d *diff) validator(c zones.Collection, want zones.Placement, was appliedPlacement) (will bson.Raw, steps []zones.Step) {
 	if want.Reject != nil && c.Validator != nil && (c.ValidationAction == "warn" || c.ValidationLevel == "off") {
-		d.finding(zones.SeverityWarning, "validator-does-not-refuse", c.Name,
-			fmt.Sprintf("its validator has level %s and action %s, so documents with undeclared values are let in", cmp.Or(c.ValidationLevel, "strict"), cmp.Or(c.ValidationAction, "error")),
-			`set validationLevel: "strict" and validationAction: "error" with collMod`)
+		d.warn("validator-does-not-refuse", c.Name, `set validationLevel: "strict" and validationAction: "error" with collMod`,
+			"its validator has level %s and action %s, so documents with undeclared values are let in", cmp.Or(c.ValidationLevel, "strict"), cmp.Or(c.ValidationAction, "error"))
 	}
 	change, ok := validatorStep(c, want.Reject)
 	if !ok {
@@ -165,9 +163,9 @@ func (d *diff) validator(c zones.Collection, want zones.Placement, was appliedPl
 	if owner, primary := primaryWithoutChunks(c); primary {
 		now, _ := zones.SplitValidator(c.Validator)
 		db, _, _ := strings.Cut(c.Name, ".")
-		d.finding(zones.SeverityError, "validator-out-of-reach", c.Name,
-			fmt.Sprintf("its validator stays as it is: MongoDB changes validators on shards that own chunks alone, and shows that of %s, the primary shard of %s, which owns none", c.Primary, db),
-			fmt.Sprintf(`make a shard with chunks the primary, which takes unsharded collections along, and plan again: db.adminCommand({movePrimary: %q, to: %q})`, db, owner))
+		d.fail("validator-out-of-reach", c.Name,
+			fmt.Sprintf(`make a shard with chunks the primary, which takes unsharded collections along, and plan again: db.adminCommand({movePrimary: %q, to: %q})`, db, owner),
+			"its validator stays as it is: MongoDB changes validators on shards that own chunks alone, and shows that of %s, the primary shard of %s, which owns none", c.Primary, db)
 		return now, nil
 	}
 	step := zones.Step{Change: change, Cause: zones.CauseIntent, Reason: "documents with values that are not declared are refused (unknown: reject)"}
@@ -193,12 +191,4 @@ func primaryWithoutChunks(c zones.Collection) (owner topology.ShardID, ok bool) 
 		owner = min(owner, chunk.Shard)
 	}
 	return owner, true
-}
-
-func (d *diff) note(rule, subject, message, hint string) {
-	d.finding(zones.SeverityNote, rule, subject, message, hint)
-}
-
-func (d *diff) finding(severity zones.Severity, rule, subject, message, hint string) {
-	d.findings = append(d.findings, zones.Finding{Severity: severity, Rule: rule, Subject: subject, Message: message, Hint: hint})
 }

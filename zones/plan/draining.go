@@ -15,36 +15,38 @@ import (
 // DrainZone returns the world in which everything that belongs to one zone belongs to another. The zone itself stays, without ranges, so that it can be filled
 // again. Ranges change their zone and never lose it, so a plan for the result leaves no document without a place.
 //
-// The error is a *RefusedError where one of the zones is unknown, or where the other one has no shard to take the documents.
+// The error is ErrRefused where one of the zones is unknown, or where the other one has no shard to take the documents.
 func DrainZone(world *topology.Topology, state *zones.State, zone, into topology.ZoneID) (*topology.Topology, []zones.Finding, error) {
-	op := fmt.Sprintf("drain zone %s", zone)
+	refused := func(hint, format string, args ...any) error {
+		return problem(ErrRefused, hint, "drain zone %s: %s", zone, fmt.Sprintf(format, args...))
+	}
 	from, ok := world.Zone(zone)
 	if !ok {
-		return nil, nil, &RefusedError{op, "the zone is not declared", "the zones are " + zoneNames(world, "")}
+		return nil, nil, refused("the zones are "+names(zonesBut(world, "")), "the zone is not declared")
 	}
 	target, ok := world.Zone(into)
 	switch {
 	case !ok:
-		return nil, nil, &RefusedError{op, fmt.Sprintf("the zone %q, which is to take the documents, is not declared", into), "name one of " + zoneNames(world, zone)}
+		return nil, nil, refused("name one of "+names(zonesBut(world, zone)), "the zone %q, which is to take the documents, is not declared", into)
 	case into == zone:
-		return nil, nil, &RefusedError{op, "a zone cannot be drained into itself", "name one of " + zoneNames(world, zone)}
+		return nil, nil, refused("name one of "+names(zonesBut(world, zone)), "a zone cannot be drained into itself")
 	case len(takers(state, target.Shards)) == 0:
-		return nil, nil, &RefusedError{op, fmt.Sprintf("no shard of zone %s can take the documents: each is missing in the cluster or being removed from it", into), "put another shard into the zone first"}
+		return nil, nil, refused("put another shard into the zone first", "no shard of zone %s can take the documents: each is missing in the cluster or being removed from it", into)
 	}
 	changed := *world
 	changed.Namespaces = make([]topology.Namespace, len(world.Namespaces))
 	for i, ns := range world.Namespaces {
 		changed.Namespaces[i] = reassigned(world, ns, zone, into)
 	}
-	findings, err := leftBehind(&changed, state, zone)
+	found, err := leftBehind(&changed, state, zone)
 	if err != nil {
 		return nil, nil, err
 	}
 	if outside := notAllowed(world, from.AllowedDatacenters, target.Shards); len(outside) > 0 {
-		findings = append(findings, zones.Finding{Severity: zones.SeverityWarning, Rule: "drain-residency", Subject: string(zone),
-			Message: fmt.Sprintf("documents of the zone will also be held in %s, which zone %s does not allow", names(outside), zone), Hint: "choose another zone if that must not be"})
+		found.warn("drain-residency", string(zone), "choose another zone if that must not be",
+			"documents of the zone will also be held in %s, which zone %s does not allow", names(outside), zone)
 	}
-	return &changed, findings, nil
+	return &changed, found, nil
 }
 
 // reassigned gives what a namespace assigns to one zone to another.
@@ -66,12 +68,11 @@ func reassigned(world *topology.Topology, ns topology.Namespace, zone, into topo
 }
 
 // leftBehind tells ranges of the zone that a plan for the changed world does not touch: nobody declares them.
-func leftBehind(changed *topology.Topology, state *zones.State, zone topology.ZoneID) ([]zones.Finding, error) {
+func leftBehind(changed *topology.Topology, state *zones.State, zone topology.ZoneID) (found report, err error) {
 	layout, err := Want(changed, state, Options{})
 	if err != nil {
 		return nil, err
 	}
-	var findings []zones.Finding
 	for _, c := range state.Collections {
 		p, declared := layout.Placement(c.Name)
 		left := 0
@@ -87,30 +88,29 @@ func leftBehind(changed *topology.Topology, state *zones.State, zone topology.Zo
 			}
 		}
 		if left > 0 {
-			findings = append(findings, zones.Finding{Severity: zones.SeverityWarning, Rule: "drain-undeclared", Subject: c.Name,
-				Message: fmt.Sprintf("%s in the zone, though not declared", count(left, "range stays", "ranges stay")), Hint: "declare the collection and its ranges, or remove them with --prune"})
+			found.warn("drain-undeclared", c.Name, "declare the collection and its ranges, or remove them with --prune",
+				"%s in the zone, though not declared", count(left, "range stays", "ranges stay"))
 		}
 	}
-	return findings, nil
+	return found, nil
 }
 
 // DrainDatacenter returns the world in which no zone has a shard that is at home in a datacenter. A zone that has other shards keeps those; the place of any other zone's
 // shards take those of the nearest datacenter that may hold its documents. Ranges stay as they are, so planning the old world fills the datacenter again.
 //
-// A plan for the result needs Options.Prune to take the shards out of the zones; it puts the new ones in first. The error is a *RefusedError where a zone would
+// A plan for the result needs Options.Prune to take the shards out of the zones; it puts the new ones in first. The error is ErrRefused where a zone would
 // be left without a shard.
 func DrainDatacenter(world *topology.Topology, state *zones.State, dc topology.DatacenterID) (*topology.Topology, []zones.Finding, error) {
-	op := fmt.Sprintf("drain datacenter %s", dc)
 	if _, ok := world.Datacenter(dc); !ok {
 		known := make([]topology.DatacenterID, len(world.Datacenters))
 		for i, d := range world.Datacenters {
 			known[i] = d.ID
 		}
-		return nil, nil, &RefusedError{op, "the datacenter is not declared", "the datacenters are " + names(known)}
+		return nil, nil, problem(ErrRefused, "the datacenters are "+names(known), "drain datacenter %s: the datacenter is not declared", dc)
 	}
 	changed := *world
 	changed.Zones = slices.Clone(world.Zones)
-	var findings []zones.Finding
+	var found report
 	for i, zone := range world.Zones {
 		stay := slices.DeleteFunc(slices.Clone(zone.Shards), func(s topology.ShardID) bool { return world.HomeOf(s) == dc })
 		switch {
@@ -121,21 +121,23 @@ func DrainDatacenter(world *topology.Topology, state *zones.State, dc topology.D
 		default:
 			nearest, to, ok := nearestTakers(world, state, zone, dc)
 			if !ok {
-				return nil, nil, &RefusedError{op, fmt.Sprintf("zone %s would be left without a shard: no other datacenter has one that may hold its documents", zone.ID),
-					"allow another datacenter for the zone (allowedDatacenters), add a shard, or drain the zone into another: geoshard drain zone " + string(zone.ID) + " --into ZONE"}
+				return nil, nil, problem(ErrRefused,
+					"allow another datacenter for the zone (allowedDatacenters), add a shard, or drain the zone into another: geoshard drain zone "+string(zone.ID)+" --into ZONE",
+					"drain datacenter %s: zone %s would be left without a shard: no other datacenter has one that may hold its documents", dc, zone.ID)
 			}
 			changed.Zones[i].Shards = nearest
-			findings = append(findings, zones.Finding{Severity: zones.SeverityNote, Rule: "drain-moves", Subject: string(zone.ID), Message: fmt.Sprintf("its documents move to %s in %s, the nearest datacenter that may hold them", names(nearest), to)})
+			found.note("drain-moves", string(zone.ID), "", "its documents move to %s in %s, the nearest datacenter that may hold them", names(nearest), to)
 		}
 	}
 	if copies := heldIn(world, dc); len(copies) > 0 {
-		findings = append(findings, zones.Finding{Severity: zones.SeverityNote, Rule: "drain-copies", Subject: string(dc), Message: fmt.Sprintf("members of %s in the datacenter keep copies of their documents", names(copies)),
-			Hint: "draining moves homes; take members away with rs.remove()"})
+		found.note("drain-copies", string(dc), "draining moves homes; take members away with rs.remove()",
+			"members of %s in the datacenter keep copies of their documents", names(copies))
 	}
 	if err := changed.Validate(); err != nil {
-		findings = append(findings, zones.Finding{Severity: zones.SeverityWarning, Rule: "drain-invalid", Subject: string(dc), Message: fmt.Sprintf("as a file, the drained world would be refused: %v", err), Hint: "fill the datacenter again, or take it out of geoshard.yaml with its members"})
+		found.warn("drain-invalid", string(dc), "fill the datacenter again, or take it out of geoshard.yaml with its members",
+			"as a file, the drained world would be refused: %v", err)
 	}
-	return &changed, findings, nil
+	return &changed, found, nil
 }
 
 // nearestTakers are the shards of the nearest other datacenter that can take a zone's documents and may hold them.
@@ -191,15 +193,15 @@ func heldIn(world *topology.Topology, dc topology.DatacenterID) []topology.Shard
 	return shards
 }
 
-// zoneNames lists the declared zones but one.
-func zoneNames(world *topology.Topology, but topology.ZoneID) string {
+// zonesBut lists the declared zones but one.
+func zonesBut(world *topology.Topology, but topology.ZoneID) []topology.ZoneID {
 	var ids []topology.ZoneID
 	for _, z := range world.Zones {
 		if z.ID != but {
 			ids = append(ids, z.ID)
 		}
 	}
-	return names(ids)
+	return ids
 }
 
 // names joins names.

@@ -66,8 +66,8 @@ func TestDraining(t *testing.T) {
 		fmt.Fprintf(&got, "== %s\n", d.name)
 		changed, findings, err := d.drain(world, state)
 		if err != nil {
-			var refused *RefusedError
-			if !errors.As(err, &refused) || refused.Hint() == "" {
+			var refused *Error
+			if !errors.Is(err, ErrRefused) || !errors.As(err, &refused) || refused.Hint() == "" {
 				t.Errorf("%s: %v has no way out", d.name, err)
 				continue
 			}

@@ -25,5 +25,5 @@ var (
 
 // FindingsOf are those of a plan that come from its layout.
 func FindingsOf(s *zones.State, w *topology.Topology, want zones.Layout, applied *zones.Layout, o Options) []zones.Finding {
-	return append(diffLayouts(s, want, applied, o).findings, otherKeys(w, s)...)
+	return append(diffLayouts(s, want, applied, o).report, otherKeys(w, s)...)
 }

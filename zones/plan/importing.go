@@ -2,7 +2,6 @@ package plan
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"time"
 
@@ -20,25 +19,13 @@ const PlaceholderDatacenter topology.DatacenterID = "UNKNOWN"
 // PlaceholderRTT is the round-trip time of an imported link: a cluster does not know its links.
 const PlaceholderRTT = time.Millisecond
 
-// A RefusedError says why something was not done that would have harmed, or could not be meant.
-type RefusedError struct {
-	// Op is what was refused, for example "drain zone LON".
-	Op, Reason string
-	hint       string
-}
-
-func (e *RefusedError) Error() string { return e.Op + ": " + e.Reason }
-
-// Hint is the way out.
-func (e *RefusedError) Hint() string { return e.hint }
-
 // Import makes a topology of what a cluster is like: a plan of it without options is empty. What geoshard.yaml cannot express, and what the cluster does not
 // know, is in the findings; those with SeverityError have to be dealt with before the topology is valid.
 //
 // Namespaces are collections with ranges. Any other is left out, because a declared one gets a range for each zone.
 func Import(state *zones.State) (*topology.Topology, []zones.Finding, error) {
 	if len(state.Shards) == 0 {
-		return nil, nil, &RefusedError{Op: "import", Reason: "the cluster has no shards", hint: "add a shard to it first (sh.addShard)"}
+		return nil, nil, problem(ErrRefused, "add a shard to it first (sh.addShard)", "import: the cluster has no shards")
 	}
 	i := &importer{world: &topology.Topology{Version: topology.CurrentVersion}}
 	for _, shard := range state.Shards {
@@ -52,25 +39,21 @@ func Import(state *zones.State) (*topology.Topology, []zones.Finding, error) {
 		}
 	}
 	if err := i.world.Validate(); err != nil {
-		i.report(zones.SeverityError, "import-invalid", "geoshard.yaml", "change it by hand to what you want, or the cluster", "what the cluster is like breaks rules of geoshard.yaml: %v", err)
+		i.fail("import-invalid", "geoshard.yaml", "change it by hand to what you want, or the cluster", "what the cluster is like breaks rules of geoshard.yaml: %v", err)
 	}
-	return i.world, i.findings, nil
+	return i.world, i.report, nil
 }
 
 // An importer builds the topology.
 type importer struct {
-	world    *topology.Topology
-	findings []zones.Finding
-}
-
-func (i *importer) report(severity zones.Severity, rule, subject, hint, format string, args ...any) {
-	i.findings = append(i.findings, zones.Finding{Severity: severity, Rule: rule, Subject: subject, Message: fmt.Sprintf(format, args...), Hint: hint})
+	world *topology.Topology
+	report
 }
 
 func (i *importer) shard(s zones.Shard) {
 	shard := topology.Shard{ID: s.ID}
 	if s.Members == nil {
-		i.report(zones.SeverityWarning, "import-unseen", string(s.ID), "correct their datacenters and priorities", "its servers could not be asked: its %s in the datacenter %s, with one priority",
+		i.warn("import-unseen", string(s.ID), "correct their datacenters and priorities", "its servers could not be asked: its %s in the datacenter %s, with one priority",
 			count(len(s.Hosts), "host is", "hosts are"), PlaceholderDatacenter)
 		for range s.Hosts {
 			shard.Members = append(shard.Members, topology.Member{DC: PlaceholderDatacenter, Priority: 1})
@@ -80,11 +63,11 @@ func (i *importer) shard(s zones.Shard) {
 		member := topology.Member{DC: m.DC, Priority: m.Priority}
 		if m.DC == "" {
 			member.DC = PlaceholderDatacenter
-			i.report(zones.SeverityWarning, "import-untagged", m.Host, "write its datacenter instead, and set members[].tags.dc with rs.reconfig()",
+			i.warn("import-untagged", m.Host, "write its datacenter instead, and set members[].tags.dc with rs.reconfig()",
 				"a member of shard %s has no tag dc: it is in the datacenter %s", s.ID, PlaceholderDatacenter)
 		}
 		if m.Votes == 0 {
-			i.report(zones.SeverityNote, "import-non-voting", m.Host, "", "a member of shard %s has no vote: declared members always have one", s.ID)
+			i.note("import-non-voting", m.Host, "", "a member of shard %s has no vote: declared members always have one", s.ID)
 		}
 		shard.Members = append(shard.Members, member)
 	}
@@ -118,7 +101,7 @@ func (i *importer) home(shard *topology.Shard, s zones.Shard) {
 		}
 	}
 	shard.Members[at].Priority = min(highest+1, most)
-	i.report(zones.SeverityWarning, "import-home", string(s.ID), "choose its home, and give its members these priorities with rs.reconfig()",
+	i.warn("import-home", string(s.ID), "choose its home, and give its members these priorities with rs.reconfig()",
 		"members of several datacenters share the highest priority, %v: the shard is declared at home in %s, with priority %v", highest, shard.Members[at].DC, shard.Members[at].Priority)
 }
 
@@ -150,7 +133,7 @@ func (i *importer) datacenters(state *zones.State) {
 		i.world.Datacenters = append(i.world.Datacenters, topology.Datacenter{ID: id, Role: role})
 	}
 	if len(i.world.Links) > 0 {
-		i.report(zones.SeverityWarning, "import-links", "links", "write the measured ones", "a cluster does not know its links: each has the placeholder rtt %v", PlaceholderRTT)
+		i.warn("import-links", "links", "write the measured ones", "a cluster does not know its links: each has the placeholder rtt %v", PlaceholderRTT)
 	}
 }
 
@@ -160,7 +143,7 @@ func (i *importer) arbiters(shard *topology.Shard, s zones.Shard, data map[topol
 	for n, m := range shard.Members {
 		arbiter := s.Members != nil && s.Members[n].Arbiter
 		if arbiter && data[m.DC] {
-			i.report(zones.SeverityWarning, "import-arbiter", s.Members[n].Host, "", "an arbiter of shard %s is in %s, which holds documents: geoshard.yaml declares arbiters only in datacenters with role: voter, so it is left out", s.ID, m.DC)
+			i.warn("import-arbiter", s.Members[n].Host, "", "an arbiter of shard %s is in %s, which holds documents: geoshard.yaml declares arbiters only in datacenters with role: voter, so it is left out", s.ID, m.DC)
 			continue
 		}
 		if arbiter {
@@ -214,7 +197,7 @@ func (i *importer) allowed(zone topology.Zone) []topology.DatacenterID {
 			allowed = append(allowed, dc.ID)
 		}
 	}
-	i.report(zones.SeverityNote, "import-residency", string(zone.ID), "take the line away if the zone may be held elsewhere as well", "not every active datacenter holds the zone: allowedDatacenters are those that do")
+	i.note("import-residency", string(zone.ID), "take the line away if the zone may be held elsewhere as well", "not every active datacenter holds the zone: allowedDatacenters are those that do")
 	return allowed
 }
 
@@ -223,21 +206,21 @@ func (i *importer) namespace(c zones.Collection) {
 	key := c.Key
 	if !c.Sharded {
 		key = keyOfRanges(c.Ranges)
-		i.report(zones.SeverityWarning, "import-key", c.Name, "write the key by which it will be sharded", "the collection has ranges, but is not sharded: its key %s is guessed from them", key)
+		i.warn("import-key", c.Name, "write the key by which it will be sharded", "the collection has ranges, but is not sharded: its key %s is guessed from them", key)
 	}
 	if len(key) == 0 || key[0].Hashed {
-		i.report(zones.SeverityWarning, "import-range", c.Name, "", "its ranges are of the hashes of a field, which geoshard.yaml cannot express: the collection is left out, and stays as it is")
+		i.warn("import-range", c.Name, "", "its ranges are of the hashes of a field, which geoshard.yaml cannot express: the collection is left out, and stays as it is")
 		return
 	}
 	ns := topology.Namespace{Name: c.Name, Key: key, ZoneBy: key[0].Name, Unknown: topology.UnknownReport}
 	for _, r := range c.Ranges {
 		found := readRange(key, r)
 		if !found.ofKey {
-			i.report(zones.SeverityWarning, "import-range", c.Name, "remove the range (sh.removeRangeFromZone) and import again", "%s has other fields than the key %s: the collection is left out, and stays as it is", r, key)
+			i.warn("import-range", c.Name, "remove the range (sh.removeRangeFromZone) and import again", "%s has other fields than the key %s: the collection is left out, and stays as it is", r, key)
 			return
 		}
 		if !addRange(&ns, key, found) {
-			i.report(zones.SeverityWarning, "import-range", c.Name, "", "%s is a range that geoshard.yaml cannot express: it is left out, and stays as it is as long as you do not prune", r)
+			i.warn("import-range", c.Name, "", "%s is a range that geoshard.yaml cannot express: it is left out, and stays as it is as long as you do not prune", r)
 		}
 	}
 	if len(ns.Ranges) == 0 && ns.Unknown != topology.UnknownToZone {
@@ -259,7 +242,7 @@ func (i *importer) validator(ns *topology.Namespace, c zones.Collection) {
 	}
 	declared, _ := declaredRanges(i.world, *ns)
 	if ns.Unknown != topology.UnknownReject || !bytes.Equal(ours, zones.Rejection(ns.ZoneBy, declared)) {
-		i.report(zones.SeverityWarning, "import-validator", c.Name, "", "its validator refuses other values than those that its ranges leave out: a plan will correct it")
+		i.warn("import-validator", c.Name, "", "its validator refuses other values than those that its ranges leave out: a plan will correct it")
 	}
 }
 

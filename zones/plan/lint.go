@@ -37,7 +37,7 @@ func lint(world *topology.Topology, state *zones.State, layout zones.Layout) []z
 			l.collection(ns, c)
 		}
 	}
-	return l.findings
+	return l.report
 }
 
 // A linter runs the rules.
@@ -46,22 +46,18 @@ type linter struct {
 	state  *zones.State
 	layout zones.Layout
 	// shards are those that each zone will have.
-	shards   map[topology.ZoneID][]topology.ShardID
-	findings []zones.Finding
-}
-
-func (l *linter) report(severity zones.Severity, rule, subject, hint, format string, args ...any) {
-	l.findings = append(l.findings, zones.Finding{Severity: severity, Rule: rule, Subject: subject, Message: fmt.Sprintf(format, args...), Hint: hint})
+	shards map[topology.ZoneID][]topology.ShardID
+	report
 }
 
 func (l *linter) balancer() {
 	b := l.state.Balancer
 	if !b.Running {
-		l.report(zones.SeverityWarning, "balancer-off", "balancer", "start it yourself when you want data to move: sh.startBalancer()",
+		l.warn("balancer-off", "balancer", "start it yourself when you want data to move: sh.startBalancer()",
 			"the balancer is stopped: ranges take effect for new chunks alone, and nothing moves")
 	}
 	if b.Window != "" {
-		l.report(zones.SeverityNote, "balancer-window", "balancer", "", "the balancer works only from %s, in the config servers' time: data moves then", b.Window)
+		l.note("balancer-window", "balancer", "", "the balancer works only from %s, in the config servers' time: data moves then", b.Window)
 	}
 }
 
@@ -73,9 +69,9 @@ func (l *linter) zone(z zones.ZoneShards) {
 	})
 	switch {
 	case len(z.Shards) == 0:
-		l.report(zones.SeverityError, "zone-without-shards", string(z.Zone), "name a shard for it in geoshard.yaml", "the zone has no shards, so documents of its ranges stay where they are")
+		l.fail("zone-without-shards", string(z.Zone), "name a shard for it in geoshard.yaml", "the zone has no shards, so documents of its ranges stay where they are")
 	case !alive:
-		l.report(zones.SeverityError, "zone-without-shards", string(z.Zone), "add another shard to the zone first",
+		l.fail("zone-without-shards", string(z.Zone), "add another shard to the zone first",
 			"every shard of the zone is being removed from the cluster, and its ranges keep the removal from ending")
 	}
 	l.residency(z)
@@ -98,10 +94,10 @@ func (l *linter) placement(p zones.Placement) {
 		}
 	}
 	for _, zone := range slices.Sorted(maps.Keys(orphaned)) {
-		l.report(zones.SeverityError, "zone-without-shards", p.Collection, "put a shard into the zone", "it has ranges of zone %s, which has no shards", zone)
+		l.fail("zone-without-shards", p.Collection, "put a shard into the zone", "it has ranges of zone %s, which has no shards", zone)
 	}
 	if loose > 0 {
-		l.report(zones.SeverityWarning, "prefix-query-two-shards", p.Collection, "plan with --tighten",
+		l.warn("prefix-query-two-shards", p.Collection, "plan with --tighten",
 			"%s in MaxKey, which the next chunk owns: a query for one value of %s asks a second shard (for example %s)",
 			count(loose, "range ends", "ranges end"), p.Key[0].Name, example)
 	}
@@ -125,9 +121,9 @@ func (l *linter) collection(ns topology.Namespace, c zones.Collection) {
 	switch {
 	case ns.IsPattern() && (!c.Sharded || c.Key.String() != ns.Key.String()): // a pattern is about collections that have its key
 	case c.View:
-		l.report(zones.SeverityError, "namespace-type", c.Name, "declare the collection that it looks at", "the namespace is a view, which cannot be sharded")
+		l.fail("namespace-type", c.Name, "declare the collection that it looks at", "the namespace is a view, which cannot be sharded")
 	case c.TimeSeries:
-		l.report(zones.SeverityError, "namespace-type", c.Name, "take it out of geoshard.yaml", "the namespace is a time-series collection, which cannot be sharded by a zone key")
+		l.fail("namespace-type", c.Name, "take it out of geoshard.yaml", "the namespace is a time-series collection, which cannot be sharded by a zone key")
 	case c.Sharded:
 		l.sharded(c)
 	case c.Exists:
@@ -137,12 +133,12 @@ func (l *linter) collection(ns topology.Namespace, c zones.Collection) {
 
 func (l *linter) sharded(c zones.Collection) {
 	if len(c.Key) != 1 || c.Key[0].Name != "_id" {
-		l.report(zones.SeverityNote, "id-unique-per-shard", c.Name, "let the driver choose _id, or use UUIDs",
+		l.note("id-unique-per-shard", c.Name, "let the driver choose _id, or use UUIDs",
 			"_id is unique on each shard alone: two shards may hold documents of one _id, because the shard key is %s", c.Key)
 	}
 	for _, index := range c.Indexes {
 		if index.Unique && index.Name != "_id_" && !leadsWith(index, c.Key) {
-			l.report(zones.SeverityWarning, "unique-index-per-shard", c.Name, "begin the index with the shard key, or drop its uniqueness",
+			l.warn("unique-index-per-shard", c.Name, "begin the index with the shard key, or drop its uniqueness",
 				"the unique index %s does not begin with the shard key %s, so it is unique on each shard alone", index.Name, c.Key)
 		}
 	}
@@ -155,11 +151,11 @@ func (l *linter) sharded(c zones.Collection) {
 		}
 	}
 	if jumbo > 0 {
-		l.report(zones.SeverityWarning, "jumbo-chunks", c.Name, "split them, or clear the flag with clearJumboFlag once their documents are fewer",
+		l.warn("jumbo-chunks", c.Name, "split them, or clear the flag with clearJumboFlag once their documents are fewer",
 			"%s not moved by the balancer because of their size, the first on %s from %s", count(jumbo, "chunk is", "chunks are"), example.Shard, shardkey.Format(example.Min))
 	}
 	if c.NoBalance {
-		l.report(zones.SeverityWarning, "balancing-held", c.Name, fmt.Sprintf("sh.enableBalancing(%q), unless that is intended", c.Name),
+		l.warn("balancing-held", c.Name, fmt.Sprintf("sh.enableBalancing(%q), unless that is intended", c.Name),
 			"the balancer is told to leave the collection alone, so nothing of it moves")
 	}
 }
@@ -169,10 +165,10 @@ func (l *linter) unsharded(ns topology.Namespace, c zones.Collection) {
 	if shardable(c) {
 		hint = "plan with --shard-collections"
 	}
-	l.report(zones.SeverityWarning, "unsharded", c.Name, hint, "the collection is not sharded: all of it is on %s", c.Primary)
+	l.warn("unsharded", c.Name, hint, "the collection is not sharded: all of it is on %s", c.Primary)
 	for _, index := range c.Indexes {
 		if index.Unique && index.Name != "_id_" && !leadsWith(index, ns.Key) {
-			l.report(zones.SeverityError, "unique-index-per-shard", c.Name, "begin the index with the shard key, or drop it first",
+			l.fail("unique-index-per-shard", c.Name, "begin the index with the shard key, or drop it first",
 				"the unique index %s does not begin with the shard key %s, so the server refuses to shard the collection", index.Name, ns.Key)
 		}
 	}
@@ -192,18 +188,13 @@ func leadsWith(i zones.Index, key topology.Key) bool {
 }
 
 // unknownValues says that a collection holds documents whose value of the zone field belongs to no zone. Values are examples, as they are shown.
-func unknownValues(ns topology.Namespace, collection string, documents int64, values []string) zones.Finding {
-	f := zones.Finding{
-		Severity: zones.SeverityWarning, Rule: "unknown-values", Subject: collection,
-		Message: fmt.Sprintf("%s a value of %s that belongs to no zone, and may lie on any shard, for example %s", count(int(documents), "document has", "documents have"), ns.ZoneBy, strings.Join(values, ", ")),
-		Hint:    "declare ranges for the values, or a zone that takes them: unknown: zone",
-	}
+func (r *report) unknownValues(ns topology.Namespace, collection string, documents int64, values []string) {
+	severity, hint, more := zones.SeverityWarning, "declare ranges for the values, or a zone that takes them: unknown: zone", ""
 	if ns.Unknown == topology.UnknownReject {
-		f.Severity = zones.SeverityError
-		f.Message += "; once the validator is there, updates of them are refused"
-		f.Hint = "give them a declared value before you apply: geoshard rehome"
+		severity, hint, more = zones.SeverityError, "give them a declared value before you apply: geoshard rehome", "; once the validator is there, updates of them are refused"
 	}
-	return f
+	r.add(severity, "unknown-values", collection, hint, "%s a value of %s that belongs to no zone, and may lie on any shard, for example %s%s",
+		count(int(documents), "document has", "documents have"), ns.ZoneBy, strings.Join(values, ", "), more)
 }
 
 // count writes a number and what is counted.

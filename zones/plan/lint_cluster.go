@@ -17,9 +17,9 @@ func (l *linter) version() {
 	v, err := serverversion.Parse(l.state.Version)
 	switch {
 	case err != nil:
-		l.report(zones.SeverityWarning, "version", "cluster", "geoshard needs MongoDB 6.0 or later", "the servers' version %q cannot be read", l.state.Version)
+		l.warn("version", "cluster", "geoshard needs MongoDB 6.0 or later", "the servers' version %q cannot be read", l.state.Version)
 	case v.Less(serverversion.Oldest):
-		l.report(zones.SeverityError, "version", "cluster", "upgrade to 6.0 or later", "the oldest server runs MongoDB %s: geoshard needs 6.0 or later", l.state.Version)
+		l.fail("version", "cluster", "upgrade to 6.0 or later", "the oldest server runs MongoDB %s: geoshard needs 6.0 or later", l.state.Version)
 	default:
 		l.balancerCrash(v)
 	}
@@ -36,7 +36,7 @@ func (l *linter) balancerCrash(v serverversion.Version) {
 		fixed, hint = serverversion.Version{7, 0, 5}, "check jira.mongodb.org/browse/SERVER-82325 for this version, or upgrade to 7.0.5 or later"
 	}
 	if v.Less(fixed) {
-		l.report(zones.SeverityWarning, "version", "cluster", hint,
+		l.warn("version", "cluster", hint,
 			"with MongoDB %s, 4 or more shards and the balancer on, the primary of the config servers may crash while zones are enforced or a shard is drained (SERVER-82325)", l.state.Version)
 	}
 }
@@ -45,21 +45,21 @@ func (l *linter) balancerCrash(v serverversion.Version) {
 func (l *linter) shard(s zones.Shard) {
 	id := string(s.ID)
 	if s.Draining {
-		l.report(zones.SeverityWarning, "shard-draining", id, "", "the shard is being removed from the cluster: the balancer takes all its chunks away")
+		l.warn("shard-draining", id, "", "the shard is being removed from the cluster: the balancer takes all its chunks away")
 	}
 	inZone := false
 	for _, shards := range l.shards {
 		inZone = inZone || slices.Contains(shards, s.ID)
 	}
 	if len(l.shards) > 0 && !inZone {
-		l.report(zones.SeverityWarning, "shard-in-no-zone", id, "name it in a zone", "the shard is in no zone: it gets only documents that belong to none")
+		l.warn("shard-in-no-zone", id, "name it in a zone", "the shard is in no zone: it gets only documents that belong to none")
 	}
 	declared, ok := l.world.Shard(s.ID)
 	switch {
 	case !ok:
-		l.report(zones.SeverityWarning, "shard-undeclared", id, "declare it in geoshard.yaml", "the cluster has a shard that is not declared")
+		l.warn("shard-undeclared", id, "declare it in geoshard.yaml", "the cluster has a shard that is not declared")
 	case s.Members == nil:
-		l.report(zones.SeverityWarning, "shard-unseen", id, "", "its servers could not be asked for their members, so those are not checked: %s", s.Unseen)
+		l.warn("shard-unseen", id, "", "its servers could not be asked for their members, so those are not checked: %s", s.Unseen)
 	default:
 		l.members(declared, s)
 		l.primary(s)
@@ -76,22 +76,22 @@ func (l *linter) members(declared topology.Shard, s zones.Shard) {
 	for _, m := range s.Members {
 		got[m.DC]++
 		if m.DC == "" {
-			l.report(zones.SeverityWarning, "member-untagged", m.Host, "set members[].tags.dc with rs.reconfig()", "a member of shard %s has no tag dc, so nobody knows its datacenter", s.ID)
+			l.warn("member-untagged", m.Host, "set members[].tags.dc with rs.reconfig()", "a member of shard %s has no tag dc, so nobody knows its datacenter", s.ID)
 		}
 	}
 	for _, dc := range l.world.Datacenters {
 		switch {
 		case got[dc.ID] < want[dc.ID]:
-			l.report(zones.SeverityError, "member-missing", string(s.ID), "add the member, or set its tag dc",
+			l.fail("member-missing", string(s.ID), "add the member, or set its tag dc",
 				"it has %d of %s in %s", got[dc.ID], count(want[dc.ID], "declared member", "declared members"), dc.ID)
 		case got[dc.ID] > want[dc.ID]:
-			l.report(zones.SeverityWarning, "member-undeclared", string(s.ID), "declare it in geoshard.yaml",
+			l.warn("member-undeclared", string(s.ID), "declare it in geoshard.yaml",
 				"it has %d members in %s, where %d are declared", got[dc.ID], dc.ID, want[dc.ID])
 		}
 	}
 	for _, m := range s.Members {
 		if _, ok := l.world.Datacenter(m.DC); m.DC != "" && !ok {
-			l.report(zones.SeverityWarning, "member-undeclared", m.Host, "declare the datacenter, or correct the tag", "a member of shard %s is tagged dc: %s, which is not declared", s.ID, m.DC)
+			l.warn("member-undeclared", m.Host, "declare the datacenter, or correct the tag", "a member of shard %s is tagged dc: %s, which is not declared", s.ID, m.DC)
 		}
 	}
 }
@@ -101,9 +101,9 @@ func (l *linter) primary(s zones.Shard) {
 	at := slices.IndexFunc(s.Members, func(m zones.Member) bool { return m.Primary })
 	switch {
 	case at < 0:
-		l.report(zones.SeverityError, "primary-missing", string(s.ID), "look at rs.status() of the shard", "the shard has no primary: it takes no writes, and no chunk can move")
+		l.fail("primary-missing", string(s.ID), "look at rs.status() of the shard", "the shard has no primary: it takes no writes, and no chunk can move")
 	case s.Members[at].DC != home:
-		l.report(zones.SeverityWarning, "primary-away", string(s.ID), "compare the priorities of rs.conf() with geoshard.yaml",
+		l.warn("primary-away", string(s.ID), "compare the priorities of rs.conf() with geoshard.yaml",
 			"the primary, %s, is in %s, not at home in %s: local writes travel", s.Members[at].Host, orUnknown(s.Members[at].DC), home)
 	}
 }
@@ -122,7 +122,7 @@ func (l *linter) survival(s zones.Shard) {
 		return
 	}
 	if lost := lostWith(s.Members, place); len(lost) > 0 {
-		l.report(zones.SeverityError, "survival", string(s.ID), "give the shard the declared members with their votes and priorities",
+		l.fail("survival", string(s.ID), "give the shard the declared members with their votes and priorities",
 			"the shard would not survive the loss of a %s: without %s it elects no primary or acknowledges no majority writes", l.world.Survive, strings.Join(lost, " or "))
 	}
 }
@@ -163,13 +163,13 @@ func (l *linter) configServers() {
 	untagged := slices.IndexFunc(c.Members, func(m zones.Member) bool { return m.DC == "" && m.Votes > 0 })
 	switch {
 	case c.Members == nil:
-		l.report(zones.SeverityNote, "config-unseen", string(c.ID), "", "the config servers could not be asked for their members, so whether they survive the loss of a %s is not checked: %s", l.world.Survive, c.Unseen)
+		l.note("config-unseen", string(c.ID), "", "the config servers could not be asked for their members, so whether they survive the loss of a %s is not checked: %s", l.world.Survive, c.Unseen)
 	case l.world.Survive == topology.SurviveDatacenter && untagged >= 0:
-		l.report(zones.SeverityWarning, "member-untagged", c.Members[untagged].Host, "set members[].tags.dc with rs.reconfig() on the config servers",
+		l.warn("member-untagged", c.Members[untagged].Host, "set members[].tags.dc with rs.reconfig() on the config servers",
 			"a member of the config servers has no tag dc, so whether they survive the loss of a datacenter is not checked")
 	default:
 		if lost := lostWith(c.Members, place); len(lost) > 0 {
-			l.report(zones.SeverityError, "survival", string(c.ID), "spread the members of their replica set as those of the shards",
+			l.fail("survival", string(c.ID), "spread the members of their replica set as those of the shards",
 				"the config servers would not survive the loss of a %s: without %s no chunk moves, no zone changes, and query routers that start find no catalogue", l.world.Survive, strings.Join(lost, " or "))
 		}
 	}
@@ -198,7 +198,7 @@ func number(members []zones.Member, is func(zones.Member) bool) int {
 func (l *linter) declaredShards() {
 	for _, declared := range l.world.Shards {
 		if _, ok := l.state.Shard(declared.ID); !ok {
-			l.report(zones.SeverityError, "shard-missing", string(declared.ID), "add it with sh.addShard(), or correct its name", "the shard is declared, and the cluster has none of that name")
+			l.fail("shard-missing", string(declared.ID), "add it with sh.addShard(), or correct its name", "the shard is declared, and the cluster has none of that name")
 		}
 	}
 }
@@ -216,7 +216,7 @@ func (l *linter) modes() {
 		}
 	}
 	if len(with) > 0 && len(without) > 0 {
-		l.report(zones.SeverityWarning, "mode-missing", strings.Join(without, ", "), fmt.Sprintf("set settings.getLastErrorModes.%s with rs.reconfig()", MultiDatacenterMode),
+		l.warn("mode-missing", strings.Join(without, ", "), fmt.Sprintf("set settings.getLastErrorModes.%s with rs.reconfig()", MultiDatacenterMode),
 			"the write concern %s is defined on %s alone: writes with it fail elsewhere", MultiDatacenterMode, strings.Join(with, ", "))
 	}
 }
@@ -237,7 +237,7 @@ func (l *linter) residency(z zones.ZoneShards) {
 		}
 	}
 	if len(outside) > 0 {
-		l.report(zones.SeverityError, "residency", string(z.Zone), "take the members away, or allow their datacenters",
+		l.fail("residency", string(z.Zone), "take the members away, or allow their datacenters",
 			"documents of the zone are held outside its allowed datacenters, by %s", strings.Join(outside, ", "))
 	}
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/geoshard/geoshard/topology"
@@ -50,8 +51,8 @@ func Make(ctx context.Context, source Source, world *topology.Topology, o Option
 	if err != nil {
 		return nil, err
 	}
-	m := maker{source, world, plan}
-	if err := m.unknownValues(ctx, state); err != nil {
+	m := maker{source, world, plan, plan.Findings}
+	if err := m.values(ctx, state); err != nil {
 		return nil, err
 	}
 	return plan, m.complete(ctx)
@@ -85,7 +86,8 @@ func Rollback(ctx context.Context, source Source, world *topology.Topology, rate
 		return nil, fmt.Errorf("rollback: %w", ErrNothingApplied)
 	}
 	plan := Undo(run, world, state, rate, now)
-	return plan, maker{source, world, plan}.complete(ctx)
+	m := maker{source, world, plan, plan.Findings}
+	return plan, m.complete(ctx)
 }
 
 // A maker adds to a plan what its source tells.
@@ -93,12 +95,11 @@ type maker struct {
 	source Source
 	world  *topology.Topology
 	plan   *zones.Plan
+	report
 }
 
-func (m maker) report(f ...zones.Finding) { m.plan.Findings = append(m.plan.Findings, f...) }
-
-// unknownValues looks for documents of sharded collections that belong to no zone. Where the topology gives them to a zone there are none.
-func (m maker) unknownValues(ctx context.Context, state *zones.State) error {
+// values looks for documents of sharded collections that belong to no zone. Where the topology gives them to a zone there are none.
+func (m *maker) values(ctx context.Context, state *zones.State) error {
 	for _, p := range m.plan.Layout.Collections {
 		found, _ := state.Collection(p.Collection)
 		ns, declared := m.world.NamespaceOf(p.Collection)
@@ -111,19 +112,21 @@ func (m maker) unknownValues(ctx context.Context, state *zones.State) error {
 		case err != nil:
 			return err
 		case documents > 0:
-			m.report(unknownValues(ns, p.Collection, documents, examples))
+			m.unknownValues(ns, p.Collection, documents, examples)
 		}
 	}
 	return nil
 }
 
 // complete measures what the plan moves, and tells of interrupted applies and missing privileges.
-func (m maker) complete(ctx context.Context) error {
+func (m *maker) complete(ctx context.Context) error {
 	unfinished, err := m.source.Unfinished(ctx)
 	if err != nil && !m.source.Refused(err) {
 		return err
 	}
-	m.report(interrupted(unfinished)...)
+	for _, run := range unfinished {
+		m.interrupted(run)
+	}
 	if len(m.plan.Forecast.Moves) > 0 {
 		if err := m.source.Measure(ctx, &m.plan.Forecast); err != nil && !m.source.Refused(err) {
 			return err
@@ -141,7 +144,8 @@ func (m maker) complete(ctx context.Context) error {
 		missing = may.Missing(role.Privileges)
 	}
 	if len(missing) > 0 {
-		m.report(missingPrivileges(role, severity, missing))
+		m.add(severity, "missing-privileges", role.Name, "grant the role that geoshard roles prints", "this user lacks %s", strings.Join(missing, ", "))
 	}
+	m.plan.Findings = m.report
 	return nil
 }

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -31,27 +30,21 @@ func leadTo(want zones.Layout, world *topology.Topology, state *zones.State, app
 		Namespaces: zones.Declared(world),
 		Steps:      d.steps(),
 		Manual:     manual(world, state, o),
-		Findings:   slices.Concat(d.findings, otherKeys(world, state), lint(world, state, d.result)),
+		Findings:   slices.Concat(d.report, otherKeys(world, state), lint(world, state, d.result)),
 		Forecast:   forecast(world, state, d.result, o.Rate),
 		Layout:     d.result,
 	}
 }
 
 // otherKeys finds collections whose key begins with the zone field and goes on otherwise than declared. Their ranges are of the key that they have.
-func otherKeys(world *topology.Topology, state *zones.State) []zones.Finding {
-	var all []zones.Finding
+func otherKeys(world *topology.Topology, state *zones.State) (r report) {
 	for _, c := range state.Collections {
 		ns, ok := world.Namespace(c.Name)
-		if !ok || !c.Sharded || slices.Equal(c.Key, ns.Key) || c.Key[0].Name != ns.ZoneBy {
-			continue
+		if ok && c.Sharded && !slices.Equal(c.Key, ns.Key) && leads(ns, c.Key) {
+			r.warn("key-differs", c.Name, "declare the key that it has", "it is sharded by %s and declared with %s; its ranges are of the key that it has", c.Key, ns.Key)
 		}
-		all = append(all, zones.Finding{
-			Severity: zones.SeverityWarning, Rule: "key-differs", Subject: c.Name,
-			Message: fmt.Sprintf("it is sharded by %s and declared with %s; its ranges are of the key that it has", c.Key, ns.Key),
-			Hint:    "declare the key that it has",
-		})
 	}
-	return all
+	return r
 }
 
 // Options say what a plan may do. The zero value changes zones and ranges alone.

@@ -22,7 +22,7 @@ func RangesOf(world *topology.Topology, ns topology.Namespace, key topology.Key)
 	}
 	declared, problems := declaredRanges(world, ns)
 	if key[0].Hashed {
-		problems = append(problems, &HashedKeyError{Collection: ns.Name, Key: key})
+		problems = append(problems, hashedKey(ns.Name, key))
 	}
 	if len(problems) > 0 {
 		return nil, asError(problems)
@@ -40,7 +40,8 @@ func declaredRanges(world *topology.Topology, ns topology.Namespace) ([]topology
 	var problems []error
 	for i, r := range ns.Ranges {
 		if msg := wrongBounds(r); msg != "" {
-			problems = append(problems, &BoundsError{Collection: ns.Name, Range: i, Msg: msg})
+			problems = append(problems, problem(ErrBounds,
+				"write values, or from (inclusive) and to (exclusive) of one type with from below to; one of the two may be left out", "%s: ranges[%d]: %s", ns.Name, i, msg))
 		}
 		if _, ok := world.Zone(r.Zone); !ok {
 			problems = append(problems, unknownZone(world, ns.Name, r.Zone))
@@ -53,7 +54,8 @@ func declaredRanges(world *topology.Topology, ns topology.Namespace) ([]topology
 	for i := 1; i < len(all); i++ {
 		_, end := shardkey.Ends(all[i-1])
 		if from, _ := shardkey.Ends(all[i]); shardkey.Compare(from, end) < 0 {
-			problems = append(problems, &RangeOverlapError{Collection: ns.Name, First: withZone(all[i-1]), Second: withZone(all[i])})
+			problems = append(problems, problem(ErrOverlap,
+				"give each value to one zone; the end of a range is not part of it, so two ranges can meet", "%s: %s overlaps with %s", ns.Name, withZone(all[i]), withZone(all[i-1])))
 		}
 	}
 	if ns.Unknown == topology.UnknownToZone {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -195,15 +194,6 @@ func lacking(have, want []Privilege) []string {
 		}
 	}
 	return missing
-}
-
-// missingPrivileges names what a user lacks for a role. There must be something.
-func missingPrivileges(role Role, severity zones.Severity, missing []string) zones.Finding {
-	return zones.Finding{
-		Severity: severity, Rule: "missing-privileges", Subject: role.Name,
-		Message: fmt.Sprintf("this user lacks %s", strings.Join(missing, ", ")),
-		Hint:    "grant the role that geoshard roles prints",
-	}
 }
 
 func allows(have []Privilege, on Resource, action string) bool {

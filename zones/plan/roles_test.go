@@ -7,7 +7,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/geoshard/geoshard/zones"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -78,10 +77,6 @@ func TestMissingPrivilegesAreNamedActionByAction(t *testing.T) {
 		if got := strings.Join(lacking(throughBSON(t, c.have), want), ", "); got != c.missing {
 			t.Errorf("%s:\ngot  %s\nwant %s", c.name, got, c.missing)
 		}
-	}
-	f := missingPrivileges(ApplyRole(nil), zones.SeverityError, []string{"find on config.tags"})
-	if want := "this user lacks find on config.tags"; f.Message != want || f.Severity != zones.SeverityError {
-		t.Errorf("got %+v, want %q", f, want)
 	}
 }
 

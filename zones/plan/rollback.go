@@ -2,8 +2,6 @@ package plan
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -11,9 +9,6 @@ import (
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
-
-// ErrNothingApplied means that the journal has no apply to go back from.
-var ErrNothingApplied = errors.New("no apply is in the journal")
 
 // Undo plans the way back to the layout from before a run of the journal. It concerns what that run changed and nothing else: zones and ranges as they
 // were, with the bounds they had, and geoshard's part of validators. Data that was moved moves back. A collection that was sharded stays sharded.
@@ -31,7 +26,7 @@ func Undo(run *zones.Run, world *topology.Topology, state *zones.State, rate top
 
 // restored is the layout from before a run, of the zones and collections that it changed. After is about what the topology declares, so Before is looked at for
 // that alone. Lost are the ranges that cannot come back.
-func restored(run *zones.Run, state *zones.State) (l zones.Layout, lost []zones.Finding) {
+func restored(run *zones.Run, state *zones.State) (l zones.Layout, lost report) {
 	changed := map[zones.Subject]bool{}
 	before, after := run.Before.Facts(), run.After.Facts()
 	for _, c := range slices.Concat(before.Without(after), after.Without(before)) {
@@ -59,10 +54,7 @@ func restored(run *zones.Run, state *zones.State) (l zones.Layout, lost []zones.
 		for _, r := range before.Ranges {
 			found := readRange(p.Key, r)
 			if !found.ofKey {
-				lost = append(lost, zones.Finding{
-					Severity: zones.SeverityWarning, Rule: "range-not-restored", Subject: p.Collection,
-					Message: fmt.Sprintf("the range %s does not come back: the collection is sharded by %s now", r, p.Key),
-				})
+				lost.warn("range-not-restored", p.Collection, "", "the range %s does not come back: the collection is sharded by %s now", r, p.Key)
 				continue
 			}
 			p.Ranges = append(p.Ranges, found.normal())
@@ -88,21 +80,13 @@ func keyOfRanges(ranges []zones.Range) topology.Key {
 	return key
 }
 
-// interrupted tells of applies that were begun and not ended: what they hold, and how to go on.
-func interrupted(unfinished []zones.Run) []zones.Finding {
-	var all []zones.Finding
-	for _, run := range unfinished {
-		f := zones.Finding{
-			Severity: zones.SeverityWarning, Rule: "apply-interrupted", Subject: run.ID,
-			Message: fmt.Sprintf("an apply by %s, begun at %s, was interrupted after %d of %d steps, or goes on just now",
-				run.Owner, run.Started.UTC().Format(time.RFC3339), run.Done(), len(run.Steps)),
-			Hint: "apply this plan, or the same as then, to go on from there",
-		}
-		if len(run.Holds) > 0 {
-			f.Message += "; the balancer leaves " + strings.Join(run.Holds, ", ") + " alone until then"
-			f.Hint += "; that lets the balancer work again, even if the plan has no steps"
-		}
-		all = append(all, f)
+// interrupted tells of an apply that was begun and not ended: what it holds, and how to go on.
+func (r *report) interrupted(run zones.Run) {
+	hint, held := "apply this plan, or the same as then, to go on from there", ""
+	if len(run.Holds) > 0 {
+		held = "; the balancer leaves " + strings.Join(run.Holds, ", ") + " alone until then"
+		hint += "; that lets the balancer work again, even if the plan has no steps"
 	}
-	return all
+	r.warn("apply-interrupted", run.ID, hint, "an apply by %s, begun at %s, was interrupted after %d of %d steps, or goes on just now%s",
+		run.Owner, run.Started.UTC().Format(time.RFC3339), run.Done(), len(run.Steps), held)
 }

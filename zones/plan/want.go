@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -19,8 +18,8 @@ import (
 // Left out are sharded collections whose key does not begin with the zone field: they need to be resharded by hand. A collection that is sharded by another key than
 // declared, but begins with the zone field, has ranges of the key that it has.
 //
-// The error holds all problems at once: *UnknownShardError, *UnknownZoneError, *RangeOverlapError, *BoundsError, *HashedKeyError and *NamespaceTypeError,
-// in a *WorldError if there are several.
+// The error holds all problems at once: ErrUnknownShard, ErrUnknownZone, ErrOverlap, ErrBounds, ErrHashedKey and ErrNamespaceType, in a *WorldError if
+// there are several.
 func Want(world *topology.Topology, state *zones.State, o Options) (zones.Layout, error) {
 	w := wanting{world: world, options: o, declared: map[string][]topology.Range{}}
 	layout := zones.Layout{Zones: w.zones(state)}
@@ -50,7 +49,7 @@ func (w *wanting) zones(state *zones.State) []zones.ZoneShards {
 	for _, zone := range w.world.Zones {
 		for _, shard := range zone.Shards {
 			if !slices.Contains(known, shard) {
-				w.problems = append(w.problems, &UnknownShardError{Zone: zone.ID, Shard: shard, Known: known, Meant: spelling.Nearest(string(shard), known)})
+				w.problems = append(w.problems, UnknownShard(zone.ID, shard, known))
 			}
 		}
 		shards := slices.Clone(zone.Shards)
@@ -120,12 +119,12 @@ func (w *wanting) placement(c subject) (zones.Placement, bool) {
 	}
 	switch {
 	case c.View || c.TimeSeries:
-		w.problems = append(w.problems, &NamespaceTypeError{Collection: c.Name, TimeSeries: c.TimeSeries})
+		w.problems = append(w.problems, namespaceType(c.Collection))
 		return zones.Placement{}, false
 	case !leads(c.ns, key):
 		return zones.Placement{}, false
 	case key[0].Hashed:
-		w.problems = append(w.problems, &HashedKeyError{Collection: c.Name, Key: key})
+		w.problems = append(w.problems, hashedKey(c.Name, key))
 		return zones.Placement{}, false
 	}
 	p := zones.Placement{Collection: c.Name, Key: key, Ranges: keyRanges(c.ns, key, w.declared[c.ns.Name])}

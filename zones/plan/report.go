@@ -1,0 +1,26 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/geoshard/geoshard/zones"
+)
+
+// A report is what was found out about a cluster.
+type report []zones.Finding
+
+func (r *report) note(rule, subject, hint, format string, args ...any) {
+	r.add(zones.SeverityNote, rule, subject, hint, format, args...)
+}
+
+func (r *report) warn(rule, subject, hint, format string, args ...any) {
+	r.add(zones.SeverityWarning, rule, subject, hint, format, args...)
+}
+
+func (r *report) fail(rule, subject, hint, format string, args ...any) {
+	r.add(zones.SeverityError, rule, subject, hint, format, args...)
+}
+
+func (r *report) add(severity zones.Severity, rule, subject, hint, format string, args ...any) {
+	*r = append(*r, zones.Finding{Severity: severity, Rule: rule, Subject: subject, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
