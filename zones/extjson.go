@@ -30,16 +30,17 @@ func (r *Range) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// placementJSON is a placement whose condition is canonical extended JSON.
 type placementJSON struct {
-	Collection string           `json:"collection"`
-	Key        topology.Key     `json:"key"`
-	Ranges     []Range          `json:"ranges"`
-	Reject     shardkey.ExtJSON `json:"reject,omitempty"`
+	barePlacement
+	Reject shardkey.ExtJSON `json:"reject,omitempty"`
 }
+
+type barePlacement Placement
 
 // MarshalJSON writes the condition as canonical extended JSON.
 func (p Placement) MarshalJSON() ([]byte, error) {
-	return json.Marshal(placementJSON{p.Collection, p.Key, p.Ranges, shardkey.ExtJSON(p.Reject)})
+	return json.Marshal(placementJSON{barePlacement(p), shardkey.ExtJSON(p.Reject)})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -48,7 +49,8 @@ func (p *Placement) UnmarshalJSON(text []byte) error {
 	if err := decodeStrictly(text, &in); err != nil {
 		return err
 	}
-	*p = Placement{Collection: in.Collection, Key: in.Key, Ranges: in.Ranges, Reject: bson.Raw(in.Reject)}
+	*p = Placement(in.barePlacement)
+	p.Reject = bson.Raw(in.Reject)
 	return nil
 }
 

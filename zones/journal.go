@@ -28,8 +28,8 @@ const (
 	StepWaiting StepStatus = "waiting"
 	// StepStarted: it may be in effect or not.
 	StepStarted StepStatus = "started"
-	StepIsDone  StepStatus = "done"
-	StepIsBad   StepStatus = "failed"
+	StepDone    StepStatus = "done"
+	StepFailed  StepStatus = "failed"
 )
 
 // A Run is one apply in the journal.
@@ -71,7 +71,7 @@ func (r *Run) Unfinished() bool { return r.Status == RunGoing || r.Status == Run
 // Done is the number of steps that are in effect for certain, up to the first that may not be.
 func (r *Run) Done() int {
 	for i, step := range r.Steps {
-		if step.Status != StepIsDone {
+		if step.Status != StepDone {
 			return i
 		}
 	}

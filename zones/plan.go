@@ -33,18 +33,19 @@ type Step struct {
 // Steps alone drive an apply; everything else is for people.
 type Plan struct {
 	// Made is when the plan was made.
-	Made time.Time
+	Made time.Time `json:"made"`
 	// ClusterID and StateHash bind the plan to the state that it was made from: apply refuses another.
-	ClusterID, StateHash string
+	ClusterID string `json:"clusterId"`
+	StateHash string `json:"stateHash"`
 	// Namespaces are what was read of the cluster, as names and patterns: apply reads the same again. Empty means all that is sharded.
-	Namespaces []string
-	Steps      []Step
+	Namespaces []string `json:"namespaces"`
+	Steps      []Step   `json:"steps"`
 	// Manual is what geoshard does not do by itself, with the commands to do it.
-	Manual   []Manual
-	Findings []Finding
-	Forecast Forecast
+	Manual   []Manual  `json:"manual"`
+	Findings []Finding `json:"findings"`
+	Forecast Forecast  `json:"forecast"`
 	// Layout is what the cluster will have when the plan is applied; it goes into the journal.
-	Layout Layout
+	Layout Layout `json:"layout"`
 }
 
 // Empty reports whether there is nothing to do.

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
+	"reflect"
 )
 
 // planVersion is the version of the plan files that this package writes and reads. A change that an older geoshard would misread needs a new one.
@@ -38,37 +38,15 @@ type planFile struct {
 	Plan     json.RawMessage `json:"plan"`
 }
 
-type planJSON struct {
-	Made       time.Time  `json:"made"`
-	ClusterID  string     `json:"clusterId"`
-	StateHash  string     `json:"stateHash"`
-	Namespaces []string   `json:"namespaces"`
-	Steps      []stepJSON `json:"steps"`
-	Manual     []Manual   `json:"manual"`
-	Findings   []Finding  `json:"findings"`
-	Forecast   Forecast   `json:"forecast"`
-	Layout     Layout     `json:"layout"`
-}
-
-type stepJSON struct {
-	Kind string `json:"kind"`
-	// Text is for readers of the file, the change for geoshard.
-	Text   string          `json:"text"`
-	Change json.RawMessage `json:"change"`
-	Cause  Cause           `json:"cause"`
-	Reason string          `json:"reason"`
-}
+// plain is a plan as it stands inside of a plan file.
+type plain Plan
 
 // MarshalJSON writes the plan with a version and a checksum: {"geoshardPlan": 1, "checksum": "sha256:…", "plan": {…}}. Bounds and validators are canonical
 // extended JSON. The runs of keys that will move are not part of it.
 func (p *Plan) MarshalJSON() ([]byte, error) {
-	out := planJSON{p.Made, p.ClusterID, p.StateHash, p.Namespaces, make([]stepJSON, len(p.Steps)), p.Manual, p.Findings, p.Forecast, p.Layout}
-	for i, step := range p.Steps {
-		change, err := json.Marshal(step.Change)
-		if err != nil {
-			return nil, fmt.Errorf("marshal step %d: %w", i+1, err)
-		}
-		out.Steps[i] = stepJSON{kindOf(step.Change), step.Change.String(), change, step.Cause, step.Reason}
+	out := plain(*p)
+	if out.Steps == nil {
+		out.Steps = []Step{}
 	}
 	plan, err := json.Marshal(out)
 	if err != nil {
@@ -103,22 +81,14 @@ func ReadPlan(r io.Reader) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	var in planJSON
-	if err := decodeStrictly(file.Plan, &in); err != nil {
+	var p plain
+	if err := decodeStrictly(file.Plan, &p); err != nil {
 		return nil, &PlanFileError{err.Error(), makeItAnew}
 	}
-	p := &Plan{
-		Made: in.Made, ClusterID: in.ClusterID, StateHash: in.StateHash, Namespaces: in.Namespaces,
-		Manual: in.Manual, Findings: in.Findings, Forecast: in.Forecast, Layout: in.Layout,
+	if len(p.Steps) == 0 {
+		p.Steps = nil
 	}
-	for i, s := range in.Steps {
-		change, err := readChange(s.Kind, s.Change)
-		if err != nil {
-			return nil, &PlanFileError{fmt.Sprintf("step %d: %v", i+1, err), makeItAnew}
-		}
-		p.Steps = append(p.Steps, Step{Change: change, Cause: s.Cause, Reason: s.Reason})
-	}
-	return p, nil
+	return (*Plan)(&p), nil
 }
 
 // openPlanFile checks the outer part. The version comes first: a newer geoshard may have changed everything else.
@@ -168,58 +138,50 @@ func decodeStrictly(text []byte, to any) error {
 	return nil
 }
 
-// kindOf tags a change in a plan file.
-func kindOf(c Change) string {
-	switch c.(type) {
-	case AddShardToZone:
-		return "addShardToZone"
-	case RemoveShardFromZone:
-		return "removeShardFromZone"
-	case HoldBalancing:
-		return "holdBalancing"
-	case ReleaseBalancing:
-		return "releaseBalancing"
-	case RemoveRange:
-		return "removeRange"
-	case AddRange:
-		return "addRange"
-	case ShardCollection:
-		return "shardCollection"
-	case SetValidator:
-		return "setValidator"
-	default:
-		panic(fmt.Sprintf("change %T has no kind", c)) // impossible: only this package defines changes
-	}
+// stepJSON is a step in a plan file. Text is for readers of the file, kind and change are for geoshard.
+type stepJSON struct {
+	Kind   string          `json:"kind"`
+	Text   string          `json:"text"`
+	Change json.RawMessage `json:"change"`
+	Cause  Cause           `json:"cause"`
+	Reason string          `json:"reason"`
 }
 
-// readChange reads a change by its tag, as the value that the rest of the package knows.
-func readChange(kind string, text []byte) (Change, error) {
-	switch kind {
-	case "addShardToZone":
-		return read[AddShardToZone](text)
-	case "removeShardFromZone":
-		return read[RemoveShardFromZone](text)
-	case "holdBalancing":
-		return read[HoldBalancing](text)
-	case "releaseBalancing":
-		return read[ReleaseBalancing](text)
-	case "removeRange":
-		return read[RemoveRange](text)
-	case "addRange":
-		return read[AddRange](text)
-	case "shardCollection":
-		return read[ShardCollection](text)
-	case "setValidator":
-		return read[SetValidator](text)
-	default:
-		return nil, fmt.Errorf("unknown change %q", kind)
-	}
+// kinds are the changes by their tags in plan files.
+var kinds = map[string]Change{
+	"addShardToZone": AddShardToZone{}, "removeShardFromZone": RemoveShardFromZone{}, "holdBalancing": HoldBalancing{}, "releaseBalancing": ReleaseBalancing{},
+	"removeRange": RemoveRange{}, "addRange": AddRange{}, "shardCollection": ShardCollection{}, "setValidator": SetValidator{},
 }
 
-func read[C Change](text []byte) (Change, error) {
-	var c C
-	if err := decodeStrictly(text, &c); err != nil {
+// MarshalJSON writes the change with its tag.
+func (s Step) MarshalJSON() ([]byte, error) {
+	change, err := json.Marshal(s.Change)
+	out := stepJSON{Text: s.Change.String(), Change: change, Cause: s.Cause, Reason: s.Reason}
+	for kind, like := range kinds {
+		if reflect.TypeOf(like) == reflect.TypeOf(s.Change) {
+			out.Kind = kind
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
-	return c, nil
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote, the change as the value that the rest of the package knows.
+func (s *Step) UnmarshalJSON(text []byte) error {
+	var in stepJSON
+	if err := decodeStrictly(text, &in); err != nil {
+		return err
+	}
+	like, ok := kinds[in.Kind]
+	if !ok {
+		return fmt.Errorf("step %s: unknown change %q", in.Text, in.Kind)
+	}
+	change := reflect.New(reflect.TypeOf(like))
+	if err := decodeStrictly(in.Change, change.Interface()); err != nil {
+		return fmt.Errorf("step %s: %w", in.Text, err)
+	}
+	*s = Step{change.Elem().Interface().(Change), in.Cause, in.Reason}
+	return nil
 }

@@ -58,15 +58,15 @@ hour by default. geoshard rollback plans the way back.` + whichHelp,
 	cmd.Flags().BoolVar(&flags.force, "force", false, "apply a plan that replaces a great part of all ranges")
 	cmd.Flags().StringVar(&flags.wait, "wait", "", "wait until data has moved, or also until no copies are left (moved or clean)")
 	oneRun(cmd.Flags(), "auto-approve", "force", "wait")
-	cmd.Flags().Lookup("wait").NoOptDefVal = apply.WaitMoved.String()
-	_ = cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions([]string{apply.WaitMoved.String(), apply.WaitClean.String()}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().Lookup("wait").NoOptDefVal = string(apply.WaitMoved)
+	_ = cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions([]string{string(apply.WaitMoved), string(apply.WaitClean)}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// waitGoal is what --wait says, WaitUnknown where nothing is to be waited for.
+// waitGoal is what --wait says, "" where nothing is to be waited for.
 func waitGoal(text string) (goal apply.WaitGoal, err error) {
 	if text == "" {
-		return apply.WaitUnknown, nil
+		return "", nil
 	}
 	if err := goal.UnmarshalText([]byte(text)); err != nil {
 		return goal, hint.New(fmt.Errorf("--wait: %w", err), "write --wait=moved or --wait=clean")
@@ -99,14 +99,14 @@ func (e *environment) applyPlan(ctx context.Context, s session, plan *zones.Plan
 		return interrupted(ctx, err)
 	}
 	view := applied{Plan: plan, Result: result}
-	if goal != apply.WaitUnknown {
+	if goal != "" {
 		listen, done := e.progress()
 		err := apply.Wait(ctx, plan.Layout, s, apply.WaitOptions{Goal: goal, Listen: listen})
 		done()
 		if err != nil {
 			return interrupted(ctx, err)
 		}
-		view.Reached = goal.String()
+		view.Reached = goal
 	}
 	return e.show(view)
 }
@@ -136,7 +136,7 @@ type applied struct {
 	Plan   *zones.Plan   `json:"plan"`
 	Result *apply.Result `json:"result"`
 	// Reached is what was waited for, empty if nothing was.
-	Reached string `json:"reached,omitempty"`
+	Reached apply.WaitGoal `json:"reached,omitempty"`
 }
 
 func (a applied) text(w io.Writer, s styles) {
@@ -151,9 +151,9 @@ func (a applied) text(w io.Writer, s styles) {
 		fmt.Fprintf(w, " (run %s)\n", r.Run)
 	}
 	switch a.Reached {
-	case apply.WaitMoved.String():
+	case apply.WaitMoved:
 		fmt.Fprintln(w, "everything is on a shard of its zone")
-	case apply.WaitClean.String():
+	case apply.WaitClean:
 		fmt.Fprintln(w, "everything is on a shard of its zone, and no copies are left behind")
 	default:
 		if len(a.Plan.Forecast.Moves) > 0 {

@@ -159,15 +159,15 @@ func (a *applying) apply(ctx context.Context) (*Result, error) {
 	return &a.result, a.verify(ctx)
 }
 
-// findings are what an apply decides on.
-type findings struct {
+// A scene is what an apply finds, and decides on.
+type scene struct {
 	state *zones.State
 	// unfinished are the runs that were begun and not ended, the newest first; last is the last one that was done.
 	unfinished []zones.Run
 	last       *zones.Run
 }
 
-func (a *applying) look(ctx context.Context) (f findings, err error) {
+func (a *applying) look(ctx context.Context) (f scene, err error) {
 	if f.state, err = a.Reader.Read(ctx, a.plan.Namespaces); err != nil {
 		return f, fmt.Errorf("apply: read the state: %w", err)
 	}
@@ -199,11 +199,11 @@ func (a *applying) steps(ctx context.Context) error {
 		for i := first; i < end; i++ {
 			step := a.order[i].Step
 			if err := failed[i-first]; err != nil {
-				a.run.Steps[i].Status, a.run.Steps[i].Error = zones.StepIsBad, err.Error()
+				a.run.Steps[i].Status, a.run.Steps[i].Error = zones.StepFailed, err.Error()
 				a.listen(StepFailed{Index: i, Total: len(a.order), Step: step, Err: err})
 				continue
 			}
-			a.run.Steps[i].Status = zones.StepIsDone
+			a.run.Steps[i].Status = zones.StepDone
 			if release, ok := step.Change.(zones.ReleaseBalancing); ok {
 				a.released(release.Collection)
 			}
@@ -321,7 +321,7 @@ func (a *applying) verify(ctx context.Context) error {
 		}
 	}
 	if differences := differences(factsAfter(a.run.Before, a.plan), state.Layout().Facts(), about); len(differences) > 0 {
-		return &StateChangedError{When: "while the plan was applied", Differences: differences}
+		return stateChanged("while the plan was applied", differences)
 	}
 	return nil
 }

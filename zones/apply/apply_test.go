@@ -112,7 +112,7 @@ func TestApplyMakesTheStepsInTheirOrderAndWritesTheJournal(t *testing.T) {
 			t.Fatalf("%s: got %d unfinished runs, %v, want 1", c.Change, len(open), err)
 		}
 		for i, step := range open[0].Steps {
-			want := map[bool]zones.StepStatus{true: zones.StepIsDone, false: zones.StepWaiting}[i < len(performed)-1]
+			want := map[bool]zones.StepStatus{true: zones.StepDone, false: zones.StepWaiting}[i < len(performed)-1]
 			if i == len(performed)-1 {
 				want = zones.StepStarted
 			}

@@ -87,10 +87,10 @@ type choice struct {
 }
 
 // choose decides whether a plan, whose steps are made in that order, may be applied to the state that was found, and where to begin.
-func choose(plan *zones.Plan, order []orderedStep, f findings) (choice, error) {
+func choose(plan *zones.Plan, order []orderedStep, f scene) (choice, error) {
 	if plan.ClusterID != f.state.ClusterID {
-		return choice{}, &StateChangedError{When: "since the plan was made",
-			Differences: []string{fmt.Sprintf("the plan is for cluster %s, this is cluster %s", plan.ClusterID, f.state.ClusterID)}}
+		return choice{}, stateChanged("since the plan was made",
+			[]string{fmt.Sprintf("the plan is for cluster %s, this is cluster %s", plan.ClusterID, f.state.ClusterID)})
 	}
 	id := planID(plan)
 	c := choice{}
@@ -119,7 +119,7 @@ func choose(plan *zones.Plan, order []orderedStep, f findings) (choice, error) {
 	case f.last != nil && f.last.Plan == id && len(f.unfinished) == 0 && len(differences(factsAfter(f.last.Before, plan), now, nil)) == 0:
 		c.nothing = true // it was done to the end, and whoever did it did not live to say so
 	default:
-		return choice{}, &StateChangedError{When: "since the plan was made", Differences: changedSince(plan, now)}
+		return choice{}, stateChanged("since the plan was made", changedSince(plan, now))
 	}
 	c.run.Holds = holds
 	return c, nil
@@ -134,7 +134,7 @@ func resumable(order []orderedStep, run *zones.Run, now zones.Facts) error {
 		}
 	}
 	if differences := differences(left, now, nil); len(differences) > 0 {
-		return &StateChangedError{When: "since the apply of this plan was interrupted", Differences: differences}
+		return stateChanged("since the apply of this plan was interrupted", differences)
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func halfReplaced(order []orderedStep, run *zones.Run, collection string) bool {
 		case zones.RemoveRange:
 			removed = removed || status != zones.StepWaiting
 		case zones.AddRange:
-			if removed && status != zones.StepIsDone {
+			if removed && status != zones.StepDone {
 				return true
 			}
 		}

@@ -15,7 +15,7 @@ var (
 	ErrLocked = errors.New("another apply is under way")
 	// ErrLeaseLost means that the lease expired and may be another's: nothing more was changed.
 	ErrLeaseLost = errors.New("the lease was lost")
-	// ErrStateChanged means that the cluster is not what was planned for; it comes as a StateChangedError.
+	// ErrStateChanged means that the cluster is not what was planned for.
 	ErrStateChanged = errors.New("the cluster has changed")
 	// ErrNotApproved means that nobody agreed to moving data; nothing was changed.
 	ErrNotApproved = errors.New("not approved")
@@ -44,37 +44,21 @@ func (e *LockedError) Hint() string {
 	return fmt.Sprintf("wait until it has ended; if its process was killed, the lease expires by itself, in %s at the latest: run apply again then", left)
 }
 
-// A StateChangedError says that the cluster is not what was planned for.
-type StateChangedError struct {
-	// When says since when, in words.
-	When string
-	// Differences are lines for people. They are empty where the change is not one of zones and ranges.
-	Differences []string
-}
-
 // maxDifferences is how many differences an error shows.
 const maxDifferences = 5
 
-// Error names the first differences.
-func (e *StateChangedError) Error() string {
-	text := fmt.Sprintf("apply: %v %s", ErrStateChanged, e.When)
-	shown := e.Differences[:min(len(e.Differences), maxDifferences)]
-	if len(shown) == 0 {
-		return text + ", in something other than zones and ranges: a shard key, a validator, or balancing turned off for a collection"
+// stateChanged is the error of a cluster that is not what was planned for. When says since when, in words. Differences are lines for people, none where the change is
+// not one of zones and ranges.
+func stateChanged(when string, differences []string) error {
+	text := ", in something other than zones and ranges: a shard key, a validator, or balancing turned off for a collection"
+	if len(differences) > 0 {
+		shown := differences[:min(len(differences), maxDifferences)]
+		text = ":\n  " + strings.Join(shown, "\n  ")
+		if more := len(differences) - len(shown); more > 0 {
+			text += fmt.Sprintf("\n  and %d more", more)
+		}
 	}
-	text += ":\n  " + strings.Join(shown, "\n  ")
-	if more := len(e.Differences) - len(shown); more > 0 {
-		text += fmt.Sprintf("\n  and %d more", more)
-	}
-	return text
-}
-
-// Is reports whether target is ErrStateChanged.
-func (e *StateChangedError) Is(target error) bool { return target == ErrStateChanged }
-
-// Hint says what to do.
-func (e *StateChangedError) Hint() string {
-	return "somebody else has changed it; plan again, look at the steps, and apply the new plan"
+	return hint.New(fmt.Errorf("apply: %w %s%s", ErrStateChanged, when, text), "somebody else has changed it; plan again, look at the steps, and apply the new plan")
 }
 
 // A StepError says which step of a plan failed and how many were done.

@@ -42,38 +42,21 @@ type Migration struct {
 	Range string `json:"range,omitempty"`
 }
 
-// A WaitGoal is what a wait is for.
-type WaitGoal int
+// A WaitGoal is what a wait is for, as the command line names it.
+type WaitGoal string
 
 // The goals.
 const (
-	WaitUnknown WaitGoal = iota
 	// WaitMoved: every chunk lies on a shard of its zone.
-	WaitMoved
+	WaitMoved WaitGoal = "moved"
 	// WaitClean: and the copies that were left behind are deleted.
-	WaitClean
+	WaitClean WaitGoal = "clean"
 )
-
-// String names the goal as the command line does.
-func (g WaitGoal) String() string {
-	switch g {
-	case WaitMoved:
-		return "moved"
-	case WaitClean:
-		return "clean"
-	default:
-		return "unknown"
-	}
-}
 
 // UnmarshalText reads "moved" or "clean".
 func (g *WaitGoal) UnmarshalText(text []byte) error {
-	switch string(text) {
-	case "moved":
-		*g = WaitMoved
-	case "clean":
-		*g = WaitClean
-	default:
+	*g = WaitGoal(text)
+	if *g != WaitMoved && *g != WaitClean {
 		return fmt.Errorf("%q is nothing to wait for: want moved or clean", text)
 	}
 	return nil
@@ -165,7 +148,7 @@ func (r Remaining) String() string {
 //
 // It returns a *WaitError when the balancer cannot get there, or takes too long.
 func Wait(ctx context.Context, layout zones.Layout, p Progress, o WaitOptions) error {
-	if o.Goal == WaitUnknown {
+	if o.Goal == "" {
 		return errors.New("wait: no goal was given: want moved or clean")
 	}
 	if o.Timeout > 0 {

@@ -140,7 +140,7 @@ func TestWaitTellsBytesRateAndMigration(t *testing.T) {
 func TestWaitGoalIsReadFromText(t *testing.T) {
 	for _, goal := range []apply.WaitGoal{apply.WaitMoved, apply.WaitClean} {
 		var got apply.WaitGoal
-		if err := got.UnmarshalText([]byte(goal.String())); err != nil || got != goal {
+		if err := got.UnmarshalText([]byte(goal)); err != nil || got != goal {
 			t.Errorf("got %v, %v, want %v", got, err, goal)
 		}
 	}

@@ -184,7 +184,7 @@ func TestJournalKeepsRuns(t *testing.T) {
 	if err := j.Begin(t.Context(), run, nil); err != nil {
 		t.Fatal(err)
 	}
-	run.Steps[0].Status, run.Steps[1].Status, run.Holds = zones.StepIsDone, zones.StepStarted, []string{"shop.carts"}
+	run.Steps[0].Status, run.Steps[1].Status, run.Holds = zones.StepDone, zones.StepStarted, []string{"shop.carts"}
 	if err := j.Mark(t.Context(), run); err != nil {
 		t.Fatal(err)
 	}

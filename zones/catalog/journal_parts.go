@@ -158,7 +158,7 @@ func (j *Journal) readParts(ctx context.Context, r *record) (zones.Run, error) {
 			hint: fmt.Sprintf("somebody removed some; remove the run too, by its _id in %s, then plan and apply anew: what it had done is found in the cluster", journalName)}
 	}
 	for i := range r.StepsDone {
-		run.Steps[i].Status = zones.StepIsDone
+		run.Steps[i].Status = zones.StepDone
 	}
 	for i := r.StepsDone; i < min(r.StepsBegun, len(run.Steps)); i++ {
 		run.Steps[i].Status = zones.StepStarted

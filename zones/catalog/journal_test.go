@@ -76,9 +76,9 @@ func TestTheJournalHoldsMoreThanADocument(t *testing.T) {
 	}
 	begin := time.Since(began)
 	for i := range run.Steps[:ranges] {
-		run.Steps[i].Status = zones.StepIsDone
+		run.Steps[i].Status = zones.StepDone
 	}
-	run.Steps[ranges] = zones.RunStep{Step: run.Steps[ranges].Step, Hash: run.Steps[ranges].Hash, Status: zones.StepIsBad, Error: "not primary"}
+	run.Steps[ranges] = zones.RunStep{Step: run.Steps[ranges].Step, Hash: run.Steps[ranges].Hash, Status: zones.StepFailed, Error: "not primary"}
 	run.Status, run.Error, run.Holds = zones.RunFailed, "not primary", []string{"shop.c1"}
 	began = time.Now()
 	if err := j.Mark(t.Context(), run); err != nil {
@@ -116,7 +116,7 @@ func TestRunsOfAnEarlierProgramGoOn(t *testing.T) {
 	c := open(t)
 	cleanJournal(t, c)
 	run := runOf(t, "old", 3)
-	run.Steps[0].Status, run.Steps[1].Status = zones.StepIsDone, zones.StepStarted
+	run.Steps[0].Status, run.Steps[1].Status = zones.StepDone, zones.StepStarted
 	if _, err := c.Client().Database("geoshard").Collection("journal").InsertOne(t.Context(), run); err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestRunsOfAnEarlierProgramGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("taken over")
-	run.Steps[1].Status, run.Steps[2].Status = zones.StepIsDone, zones.StepStarted
+	run.Steps[1].Status, run.Steps[2].Status = zones.StepDone, zones.StepStarted
 	if err := j.Mark(t.Context(), run); err != nil {
 		t.Fatal(err)
 	}

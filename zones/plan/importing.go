@@ -13,11 +13,11 @@ import (
 	"github.com/geoshard/geoshard/zones"
 )
 
-// PlaceholderDatacenter is where an imported topology puts members whose datacenter is not known.
-const PlaceholderDatacenter topology.DatacenterID = "UNKNOWN"
+// placeholderDatacenter is where an imported topology puts members whose datacenter is not known.
+const placeholderDatacenter topology.DatacenterID = "UNKNOWN"
 
-// PlaceholderRTT is the round-trip time of an imported link: a cluster does not know its links.
-const PlaceholderRTT = time.Millisecond
+// placeholderRTT is the round-trip time of an imported link: a cluster does not know its links.
+const placeholderRTT = time.Millisecond
 
 // Import makes a topology of what a cluster is like: a plan of it without options is empty. What geoshard.yaml cannot express, and what the cluster does not
 // know, is in the findings; those with SeverityError have to be dealt with before the topology is valid.
@@ -54,17 +54,17 @@ func (i *importer) shard(s zones.Shard) {
 	shard := topology.Shard{ID: s.ID}
 	if s.Members == nil {
 		i.warn("import-unseen", string(s.ID), "correct their datacenters and priorities", "its servers could not be asked: its %s in the datacenter %s, with one priority",
-			count(len(s.Hosts), "host is", "hosts are"), PlaceholderDatacenter)
+			count(len(s.Hosts), "host is", "hosts are"), placeholderDatacenter)
 		for range s.Hosts {
-			shard.Members = append(shard.Members, topology.Member{DC: PlaceholderDatacenter, Priority: 1})
+			shard.Members = append(shard.Members, topology.Member{DC: placeholderDatacenter, Priority: 1})
 		}
 	}
 	for _, m := range s.Members {
 		member := topology.Member{DC: m.DC, Priority: m.Priority}
 		if m.DC == "" {
-			member.DC = PlaceholderDatacenter
+			member.DC = placeholderDatacenter
 			i.warn("import-untagged", m.Host, "write its datacenter instead, and set members[].tags.dc with rs.reconfig()",
-				"a member of shard %s has no tag dc: it is in the datacenter %s", s.ID, PlaceholderDatacenter)
+				"a member of shard %s has no tag dc: it is in the datacenter %s", s.ID, placeholderDatacenter)
 		}
 		if m.Votes == 0 {
 			i.note("import-non-voting", m.Host, "", "a member of shard %s has no vote: declared members always have one", s.ID)
@@ -128,12 +128,12 @@ func (i *importer) datacenters(state *zones.State) {
 			role = topology.RoleActive
 		}
 		for _, other := range i.world.Datacenters {
-			i.world.Links = append(i.world.Links, topology.Link{Between: [2]topology.DatacenterID{other.ID, id}, RTT: PlaceholderRTT})
+			i.world.Links = append(i.world.Links, topology.Link{Between: [2]topology.DatacenterID{other.ID, id}, RTT: placeholderRTT})
 		}
 		i.world.Datacenters = append(i.world.Datacenters, topology.Datacenter{ID: id, Role: role})
 	}
 	if len(i.world.Links) > 0 {
-		i.warn("import-links", "links", "write the measured ones", "a cluster does not know its links: each has the placeholder rtt %v", PlaceholderRTT)
+		i.warn("import-links", "links", "write the measured ones", "a cluster does not know its links: each has the placeholder rtt %v", placeholderRTT)
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/geoshard/geoshard/zones"
 )
 
-// MultiDatacenterMode is the custom write-concern mode that acknowledges a write once members in two datacenters have it.
-const MultiDatacenterMode = "multiDatacenter"
+// multiDatacenterMode is the custom write-concern mode that acknowledges a write once members in two datacenters have it.
+const multiDatacenterMode = "multiDatacenter"
 
 func (l *linter) version() {
 	v, err := serverversion.Parse(l.state.Version)
@@ -209,15 +209,15 @@ func (l *linter) modes() {
 	for _, s := range l.state.Shards {
 		switch {
 		case s.Members == nil:
-		case slices.Contains(s.Modes, MultiDatacenterMode):
+		case slices.Contains(s.Modes, multiDatacenterMode):
 			with = append(with, string(s.ID))
 		default:
 			without = append(without, string(s.ID))
 		}
 	}
 	if len(with) > 0 && len(without) > 0 {
-		l.warn("mode-missing", strings.Join(without, ", "), fmt.Sprintf("set settings.getLastErrorModes.%s with rs.reconfig()", MultiDatacenterMode),
-			"the write concern %s is defined on %s alone: writes with it fail elsewhere", MultiDatacenterMode, strings.Join(with, ", "))
+		l.warn("mode-missing", strings.Join(without, ", "), fmt.Sprintf("set settings.getLastErrorModes.%s with rs.reconfig()", multiDatacenterMode),
+			"the write concern %s is defined on %s alone: writes with it fail elsewhere", multiDatacenterMode, strings.Join(with, ", "))
 	}
 }
 

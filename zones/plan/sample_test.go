@@ -36,7 +36,7 @@ func sampleState(t testing.TB, world *topology.Topology) *zones.State {
 	t.Helper()
 	s := &zones.State{ClusterID: "650000000000000000000000", Version: "8.0.4", Balancer: zones.Balancer{Running: true, ChunkSize: 128 << 20}}
 	for _, declared := range world.Shards {
-		shard := zones.Shard{ID: declared.ID, Modes: []string{MultiDatacenterMode}}
+		shard := zones.Shard{ID: declared.ID, Modes: []string{multiDatacenterMode}}
 		for i, m := range declared.Members {
 			member := zones.Member{Host: fmt.Sprintf("%s-%d:27017", declared.ID, i), DC: m.DC, Priority: m.Priority, Votes: 1, Arbiter: world.Arbiter(m)}
 			member.Primary = m.DC == world.HomeOf(declared.ID) && !slices.ContainsFunc(shard.Members, func(m zones.Member) bool { return m.Primary })
