@@ -156,7 +156,7 @@ func (s *openedShop) prove(t *testing.T, world *topology.Topology) {
 	}
 	sum := r.Totals()
 	if !r.Clean() || len(r.NotChecked) > 0 || sum.Documents == 0 {
-		t.Errorf("got %d documents, not clean or not all checked:\n%s", sum.Documents, r.Text())
+		t.Errorf("got %d documents, not clean or not all checked: %+v", sum.Documents, *r)
 	}
 	t.Logf("%d documents are where they belong, on every member", sum.Documents)
 }

@@ -91,10 +91,10 @@ func (s access) prove(t *testing.T, world *topology.Topology, want counts) *veri
 		t.Fatal(err)
 	}
 	if !r.Clean() || len(r.NotChecked) > 0 {
-		t.Errorf("not clean:\n%s", r.Text())
+		t.Errorf("not clean: %+v", *r)
 	}
 	if sum := r.Totals(); sum.Documents != want.documents || sum.Unknown != want.unknown {
-		t.Errorf("got %d documents, %d of them unknown; want %d and %d:\n%s", sum.Documents, sum.Unknown, want.documents, want.unknown, r.Text())
+		t.Errorf("got %d documents, %d of them unknown; want %d and %d: %+v", sum.Documents, sum.Unknown, want.documents, want.unknown, *r)
 	}
 	for _, ns := range r.Namespaces {
 		got := map[topology.ZoneID]int64{}

@@ -195,27 +195,15 @@ func (c *Catalog) details(ctx context.Context, f *found) error {
 
 // indexes returns nil if the user may not see them, or if the collection is gone.
 func (c *Catalog) indexes(ctx context.Context, name string) ([]zones.Index, error) {
-	db, collection, _ := strings.Cut(name, ".")
-	cursor, err := c.database(db).Collection(collection).Indexes().List(ctx)
-	if err != nil {
-		if refused(err) || codeOf(err) == codeNamespaceNotFound {
-			return nil, nil
-		}
-		return nil, c.fail("read the indexes of "+name, "listIndexes", name, err)
-	}
 	list := []zones.Index{}
-	for cursor.Next(ctx) {
-		var index struct {
-			Name   string `bson:"name"`
-			Key    bson.D `bson:"key"`
-			Unique bool   `bson:"unique"`
-		}
-		if err := cursor.Decode(&index); err != nil {
-			return nil, c.fail("read the indexes of "+name, "listIndexes", name, err)
-		}
-		list = append(list, zones.Index(index))
+	cursor, err := c.collection(name).Indexes().List(ctx)
+	if err == nil {
+		err = cursor.All(ctx, &list)
 	}
-	return list, c.fail("read the indexes of "+name, "listIndexes", name, cursor.Err())
+	if refused(err) || codeOf(err) == codeNamespaceNotFound {
+		return nil, nil
+	}
+	return list, c.fail("read the indexes of "+name, "listIndexes", name, err)
 }
 
 // sizes returns what each shard says of its part; nil if the user may not see it, or if the collection is gone.

@@ -1,4 +1,4 @@
-// Package catalog stands between package zones and a real sharded cluster: it reads the config catalogue into a zones.State, performs a
+// Package catalog stands between zones/plan and zones/apply and a real sharded cluster: it reads the config catalogue into a zones.State, performs a
 // plan's changes one by one, and counts what is to be moved.
 //
 // It speaks to the query router, with documented commands alone, and with each shard's members where they can be reached, to see how the

@@ -18,19 +18,11 @@ func Unchecked(client *mongo.Client, uri string) *Catalog {
 
 // DepsIn are ApplyDeps whose journal and lease lie in a database of their own, so that several applies to one cluster go on at once.
 func (c *Catalog) DepsIn(db string, o LockOptions) apply.Deps {
-	in := c.client.Database(db)
-	locker := LockerIn(in, o)
-	locker.explain = c.fail
-	journal := &Journal{runs: durable(in, journalCollection), parts: durable(in, partsCollection), explain: c.fail}
-	return apply.Deps{Reader: c.Outline(), Performer: c, Journal: journal, Locker: locker}
+	return c.depsIn(c.client.Database(db), o)
 }
 
 // LockerIn is a locker whose lease lies in that database.
-func LockerIn(db *mongo.Database, o LockOptions) *Locker {
-	locker := NewLocker(db.Client(), o)
-	locker.locks = durable(db, locksCollection)
-	return locker
-}
+func LockerIn(db *mongo.Database, o LockOptions) *Locker { return (&Catalog{}).lockerIn(db, o) }
 
 // CutAndJoin cuts a run into parts as the journal keeps them and puts it together again. sizes are those of the parts.
 func CutAndJoin(t testing.TB, run zones.Run, limit int) (back zones.Run, sizes []int) {

@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -17,26 +16,17 @@ import (
 // it does not change, its steps and layouts, in as many documents as that takes: a run may be as great as the memory of the process that applies it.
 type Journal struct {
 	runs, parts *mongo.Collection
-	// explain gives an error its meaning and its hint.
-	explain explainer
-}
-
-// An explainer makes an error of this package of what a command failed with; see Catalog.fail.
-type explainer func(what, command, on string, err error) error
-
-func unexplained(what, _, on string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s (%s): %w", what, on, err)
+	// explain gives an error its meaning and its hint; see Catalog.fail.
+	explain func(what, command, on string, err error) error
 }
 
 var _ apply.Journal = (*Journal)(nil)
 
-// NewJournal returns the journal of the cluster that client is connected to.
-func NewJournal(client *mongo.Client) *Journal {
-	db := client.Database(zones.JournalDatabase)
-	return &Journal{runs: durable(db, journalCollection), parts: durable(db, partsCollection), explain: unexplained}
+// Journal is the cluster's journal of applies.
+func (c *Catalog) Journal() *Journal { return c.journalIn(c.client.Database(zones.JournalDatabase)) }
+
+func (c *Catalog) journalIn(db *mongo.Database) *Journal {
+	return &Journal{runs: durable(db, journalCollection), parts: durable(db, partsCollection), explain: c.fail}
 }
 
 func (j *Journal) writing(err error) error {

@@ -55,22 +55,22 @@ type LockOptions struct {
 
 // A Locker keeps two applies to one cluster apart, by a document in the cluster.
 type Locker struct {
-	locks   *mongo.Collection
-	o       LockOptions
-	explain explainer
+	locks *mongo.Collection
+	o     LockOptions
+	// explain gives an error its meaning and its hint; see Catalog.fail.
+	explain func(what, command, on string, err error) error
 }
 
 var _ apply.Locker = (*Locker)(nil)
 
-// NewLocker returns the locker of the cluster that client is connected to.
-func NewLocker(client *mongo.Client, o LockOptions) *Locker {
+func (c *Catalog) lockerIn(db *mongo.Database, o LockOptions) *Locker {
 	if o.Expiry <= 0 {
 		o.Expiry = DefaultExpiry
 	}
 	if o.Owner == "" {
 		o.Owner = processOwner()
 	}
-	return &Locker{locks: durable(client.Database(zones.JournalDatabase), locksCollection), o: o, explain: unexplained}
+	return &Locker{locks: durable(db, locksCollection), o: o, explain: c.fail}
 }
 
 // durable is a collection of ours. What it has acknowledged is on a majority of its shard's members, and so is what it reads.

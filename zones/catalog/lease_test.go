@@ -53,7 +53,7 @@ func lock(t *testing.T, db *mongo.Database, o catalog.LockOptions) (context.Cont
 func TestOneHolderHasTheLease(t *testing.T) {
 	c := open(t)
 	leased, lease := lock(t, geoshard(c), catalog.LockOptions{Owner: "$ann"}) // no field path, whatever it looks like
-	_, _, err := catalog.NewLocker(c.Client(), catalog.LockOptions{}).Lock(t.Context())
+	_, _, err := c.ApplyDeps(catalog.LockOptions{}).Locker.Lock(t.Context())
 	var locked *apply.LockedError
 	if !errors.Is(err, apply.ErrLocked) || !errors.As(err, &locked) {
 		t.Fatalf("second: got %v, want ErrLocked", err)
@@ -94,7 +94,7 @@ func TestTheLeaseIsTakenOnce(t *testing.T) {
 		var group sync.WaitGroup
 		for range 8 {
 			group.Go(func() {
-				_, lease, err := catalog.NewLocker(c.Client(), catalog.LockOptions{}).Lock(t.Context())
+				_, lease, err := c.ApplyDeps(catalog.LockOptions{}).Locker.Lock(t.Context())
 				if err != nil && !errors.Is(err, apply.ErrLocked) {
 					t.Errorf("%s: %v", what, err)
 				}

@@ -136,6 +136,12 @@ func (c *Catalog) database(name string) *mongo.Database {
 	return c.client.Database(name, options.Database().SetReadConcern(readconcern.Majority()).SetReadPreference(readpref.Primary()).SetWriteConcern(writeconcern.Majority()))
 }
 
+// collection is one of the databases, read and written like the catalogue.
+func (c *Catalog) collection(ns string) *mongo.Collection {
+	db, name, _ := strings.Cut(ns, ".")
+	return c.database(db).Collection(name)
+}
+
 // admin runs a command on the admin database. into may be nil.
 func (c *Catalog) admin(ctx context.Context, what, on string, cmd bson.D, into any) error {
 	return c.command(ctx, what, "admin", on, cmd, into)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/apply"
 )
@@ -32,16 +34,11 @@ func (o outline) Read(ctx context.Context, namespaces []string) (*zones.State, e
 	return state, nil
 }
 
-// Journal is the cluster's journal of applies.
-func (c *Catalog) Journal() *Journal {
-	j := NewJournal(c.client)
-	j.explain = c.fail
-	return j
-}
-
 // ApplyDeps are what [apply.Apply] acts through on this cluster.
 func (c *Catalog) ApplyDeps(o LockOptions) apply.Deps {
-	locker := NewLocker(c.client, o)
-	locker.explain = c.fail
-	return apply.Deps{Reader: c.Outline(), Performer: c, Journal: c.Journal(), Locker: locker}
+	return c.depsIn(c.client.Database(zones.JournalDatabase), o)
+}
+
+func (c *Catalog) depsIn(db *mongo.Database, o LockOptions) apply.Deps {
+	return apply.Deps{Reader: c.Outline(), Performer: c, Journal: c.journalIn(db), Locker: c.lockerIn(db, o)}
 }

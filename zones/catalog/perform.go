@@ -22,9 +22,9 @@ import (
 func (c *Catalog) Perform(ctx context.Context, change zones.Change) error {
 	switch change := change.(type) {
 	case zones.AddShardToZone:
-		return c.addShardToZone(ctx, change)
+		return c.setZone(ctx, change.Shard, change.Zone, true)
 	case zones.RemoveShardFromZone:
-		return c.removeShardFromZone(ctx, change)
+		return c.setZone(ctx, change.Shard, change.Zone, false)
 	case zones.HoldBalancing:
 		return c.setNoBalance(ctx, change.Collection, true)
 	case zones.ReleaseBalancing:
@@ -42,33 +42,20 @@ func (c *Catalog) Perform(ctx context.Context, change zones.Change) error {
 	}
 }
 
-func (c *Catalog) addShardToZone(ctx context.Context, change zones.AddShardToZone) error {
-	what := fmt.Sprintf("add shard %s to zone %s", change.Shard, change.Zone)
-	if err := c.admin(ctx, what, "", bson.D{{Key: "addShardToZone", Value: change.Shard}, {Key: "zone", Value: change.Zone}}, nil); err != nil {
+// setZone puts a shard into a zone, or takes it out.
+func (c *Catalog) setZone(ctx context.Context, shard topology.ShardID, zone topology.ZoneID, in bool) error {
+	command, what, otherwise := "addShardToZone", fmt.Sprintf("add shard %s to zone %s", shard, zone), "the shard is not in the zone"
+	if !in {
+		command, what, otherwise = "removeShardFromZone", fmt.Sprintf("remove shard %s from zone %s", shard, zone), "the shard is still in the zone"
+	}
+	if err := c.admin(ctx, what, "", bson.D{{Key: command, Value: shard}, {Key: "zone", Value: zone}}, nil); err != nil {
 		return err
 	}
-	in, err := c.inZone(ctx, what, change.Shard, change.Zone)
-	if err == nil && !in {
-		err = ignored(what, "the shard is not in the zone")
-	}
-	return err
-}
-
-func (c *Catalog) removeShardFromZone(ctx context.Context, change zones.RemoveShardFromZone) error {
-	what := fmt.Sprintf("remove shard %s from zone %s", change.Shard, change.Zone)
-	if err := c.admin(ctx, what, "", bson.D{{Key: "removeShardFromZone", Value: change.Shard}, {Key: "zone", Value: change.Zone}}, nil); err != nil {
-		return err
-	}
-	in, err := c.inZone(ctx, what, change.Shard, change.Zone)
-	if err == nil && in {
-		err = ignored(what, "the shard is still in the zone")
-	}
-	return err
-}
-
-func (c *Catalog) inZone(ctx context.Context, what string, shard topology.ShardID, zone topology.ZoneID) (bool, error) {
 	n, err := c.config().Collection("shards").CountDocuments(ctx, bson.D{{Key: "_id", Value: shard}, {Key: "tags", Value: zone}})
-	return n > 0, c.fail(what, "find", "config.shards", err)
+	if err == nil && in != (n > 0) {
+		return ignored(what, otherwise)
+	}
+	return c.fail(what, "find", "config.shards", err)
 }
 
 // setNoBalance does what sh.disableBalancing and sh.enableBalancing do: there is no command for it before MongoDB 8.
@@ -183,8 +170,7 @@ func (c *Catalog) shardCollection(ctx context.Context, change zones.ShardCollect
 	if sharded || err != nil {
 		return err
 	}
-	db, collection, _ := strings.Cut(change.Collection, ".")
-	err = c.database(db).Collection(collection).FindOne(ctx, bson.D{}).Err()
+	err = c.collection(change.Collection).FindOne(ctx, bson.D{}).Err()
 	switch {
 	case err == nil:
 		return &Error{What: what, Kind: ErrNotEmpty, hint: "its documents would all have to move: see what the plan says about doing it by hand"}

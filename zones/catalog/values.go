@@ -151,8 +151,7 @@ func (s valueScan) scan(ctx context.Context, g gap) ([]UnknownValue, error) {
 		if g.max != nil {
 			o.SetMax(g.max)
 		}
-		db, collection, _ := strings.Cut(s.ns, ".")
-		doc, err := s.c.database(db).Collection(collection).FindOne(ctx, bson.D{}, o).Raw()
+		doc, err := s.c.collection(s.ns).FindOne(ctx, bson.D{}, o).Raw()
 		if errors.Is(err, mongo.ErrNoDocuments) {
 			return values, nil
 		}
@@ -180,7 +179,6 @@ func below(a, b bson.D) bool {
 
 // count counts the documents that have a value. Null stands for a missing field too, in a filter as in an index.
 func (s valueScan) count(ctx context.Context, value bson.RawValue) (int64, error) {
-	db, collection, _ := strings.Cut(s.ns, ".")
-	n, err := s.c.database(db).Collection(collection).CountDocuments(ctx, bson.D{{Key: s.field, Value: bson.D{{Key: "$eq", Value: value}}}}, options.Count().SetHint(s.index))
+	n, err := s.c.collection(s.ns).CountDocuments(ctx, bson.D{{Key: s.field, Value: bson.D{{Key: "$eq", Value: value}}}}, options.Count().SetHint(s.index))
 	return n, s.c.fail(s.what, "aggregate", s.ns, err)
 }

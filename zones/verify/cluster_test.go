@@ -148,6 +148,6 @@ func (s opened) verify(t testing.TB, w *topology.Topology, o verify.Options) *ve
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("\n%s", r.Text())
+	t.Logf("%+v", *r)
 	return r
 }
