@@ -77,18 +77,6 @@ func (e *Explanation) Datacenters() []topology.DatacenterID {
 	return slices.Compact(homes)
 }
 
-// Text is the explanation for people.
-func (e *Explanation) Text() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s.find(%s) from %s: %s\n", e.Namespace, e.Filter, e.From, e.Routing)
-	fmt.Fprintf(&b, "  because %s\n", e.Why)
-	for _, s := range e.Shards {
-		fmt.Fprintf(&b, "  %-10s primary at home in %s, %v away; nearest member in %s, %v away\n", s.ID, s.Home, s.RTT, s.Nearest, s.NearestRTT)
-	}
-	fmt.Fprintf(&b, "  at least %v from primaries, %v from the nearest members\n", e.Primary, e.Nearest)
-	return b.String()
-}
-
 // Explain asks the query router behind client which shards a find by filter in the namespace touches, and works out what that must cost a
 // client in the datacenter from. The filter is anything that encodes to a BSON document; nil is the empty filter.
 // It returns topology.ErrNoQueryRouter and topology.ErrUndeclared.

@@ -122,7 +122,7 @@ func TestExplainNamesTheShardsThatTheProfilerSees(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("\n%s", e.Text())
+			t.Logf("%+v", *e)
 			var explained []topology.ShardID
 			for _, s := range e.Shards {
 				explained = append(explained, s.ID)
