@@ -11,6 +11,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
 
@@ -54,7 +55,7 @@ func (s *browsedDemo) holdLayout(t *testing.T, p *page) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close(context.Background()) }()
-	state, err := c.ReadDeclared(t.Context(), s.world.Topology())
+	state, err := c.Read(t.Context(), zones.Declared(s.world.Topology()))
 	if err != nil {
 		t.Fatal(err)
 	}
