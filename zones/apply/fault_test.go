@@ -13,9 +13,6 @@ import (
 	"github.com/geoshard/geoshard/zones/zonestest"
 )
 
-// errBroken is what a call answers that fails.
-var errBroken = errors.New("not primary")
-
 // Killed at either end of any call, an apply of the same plan goes on and ends as if nothing had been.
 func TestApplyConvergesAfterAKillAtAnyCall(t *testing.T) {
 	points := 0
