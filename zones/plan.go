@@ -44,6 +44,8 @@ type Plan struct {
 	Manual   []Manual  `json:"manual"`
 	Findings []Finding `json:"findings"`
 	Forecast Forecast  `json:"forecast"`
+	// Applying is how long applying the steps will take about; 0 = it is not known. What the forecast moves, moves afterwards.
+	Applying time.Duration `json:"applying,omitempty"`
 	// Layout is what the cluster will have when the plan is applied; it goes into the journal.
 	Layout Layout `json:"layout"`
 }

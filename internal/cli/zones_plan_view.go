@@ -24,7 +24,7 @@ func (v planView) text(w io.Writer, s styles) {
 	if v.Empty() {
 		fmt.Fprintf(w, "%s: the cluster has the zones and ranges that it should have\n", s.good.Render("no changes"))
 	} else {
-		fmt.Fprintf(w, "%s for cluster %s\n\n", s.bold.Render(plural(len(v.Steps), "step")), v.ClusterID)
+		fmt.Fprintf(w, "%s for cluster %s%s\n\n", s.bold.Render(plural(len(v.Steps), "step")), v.ClusterID, v.applying())
 		v.steps(w, s)
 	}
 	v.forecast(w, s)
@@ -44,6 +44,14 @@ func (v planView) steps(w io.Writer, s styles) {
 		fmt.Fprintf(w, "      %s: %s\n", cause.Render(step.Cause.String()), step.Reason)
 	}
 	fmt.Fprintln(w)
+}
+
+// applying says how long the steps will take, where that is known.
+func (v planView) applying() string {
+	if v.Applying == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; applying takes about %s", roughly(v.Applying))
 }
 
 // signStyle is the colour of a change's sign.

@@ -5,6 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/apply"
@@ -47,6 +52,27 @@ func (s source) UnknownValues(ctx context.Context, p zones.Placement) (documents
 		examples = append(examples, v.String())
 	}
 	return documents, examples, err
+}
+
+// acknowledgedWithin bounds the question how long an acknowledgement takes: without a majority it has no answer, and a plan can do without.
+const acknowledgedWithin = 3 * time.Second
+
+// Acknowledgement reads a document of the config servers linearizably: their primary then asks a majority, as it does for a write. It takes the shorter of two
+// reads, since the first one may have to connect.
+func (s source) Acknowledgement(ctx context.Context) (least time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, acknowledgedWithin)
+	defer cancel()
+	version := s.config().Collection("version", options.Collection().SetReadConcern(readconcern.Linearizable()).SetReadPreference(readpref.Primary()))
+	for range 2 {
+		began := time.Now()
+		if err := version.FindOne(ctx, bson.D{}).Err(); err != nil {
+			break
+		}
+		if took := time.Since(began); least == 0 || took < least {
+			least = took
+		}
+	}
+	return least
 }
 
 // Refused reports whether the server will not do a thing, however often it is asked.

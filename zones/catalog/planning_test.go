@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
@@ -41,6 +42,10 @@ func TestPlanAndStatusAskTheServers(t *testing.T) {
 	if f := plan.Forecast; f.Documents != 50 || !f.Measured || len(f.Moves) != 2 {
 		t.Errorf("got %d documents in %d moves, measured %v; want 50 in 2, measured", f.Documents, len(f.Moves), f.Measured)
 	}
+	if plan.Applying <= 0 || plan.Applying > 20*time.Second {
+		t.Errorf("applying %d steps is expected to take %s", len(plan.Steps), plan.Applying)
+	}
+	t.Logf("applying %d steps is expected to take %s", len(plan.Steps), plan.Applying)
 	i := slices.IndexFunc(plan.Findings, func(f zones.Finding) bool { return f.Subject == "planned.carts" && f.Rule == "unknown-values" })
 	if i < 0 {
 		t.Errorf("got findings %v, want the 7 documents of C", plan.Findings)

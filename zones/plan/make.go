@@ -8,6 +8,7 @@ import (
 
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 )
 
 // A Source is the cluster that a plan is for. Package zones/catalog has one.
@@ -22,6 +23,8 @@ type Source interface {
 	// Measure replaces the estimates of a forecast by what the servers count.
 	Measure(ctx context.Context, f *zones.Forecast) error
 	Privileges(ctx context.Context) (Privileges, error)
+	// Acknowledgement is how long a majority of the config servers takes to acknowledge a write; 0 where the server does not tell that without one.
+	Acknowledgement(ctx context.Context) time.Duration
 	Refused(err error) bool
 }
 
@@ -130,6 +133,11 @@ func (m *maker) complete(ctx context.Context) error {
 	if len(m.plan.Forecast.Moves) > 0 {
 		if err := m.source.Measure(ctx, &m.plan.Forecast); err != nil && !m.source.Refused(err) {
 			return err
+		}
+	}
+	if !m.plan.Empty() {
+		if took := m.source.Acknowledgement(ctx); took > 0 {
+			m.plan.Applying = apply.Expected(m.plan, took)
 		}
 	}
 	may, err := m.source.Privileges(ctx)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/plan"
@@ -48,6 +49,10 @@ func (s telling) Privileges(context.Context) (plan.Privileges, error) {
 		return plan.Privileges{}, errHidden
 	}
 	return s.may, nil
+}
+
+func (s telling) Acknowledgement(context.Context) time.Duration {
+	return time.Duration(s.told()) * 10 * time.Millisecond
 }
 
 func (s telling) told() int {
@@ -104,6 +109,9 @@ func TestMakeAsksItsSource(t *testing.T) {
 			if !strings.Contains(strings.Join(got, "\n"), want) {
 				t.Errorf("%s: got %q, want %q among them", c.name, got, want)
 			}
+		}
+		if (made.Applying > 0) == c.source.hidden {
+			t.Errorf("%s: applying takes %s", c.name, made.Applying)
 		}
 		if made.Forecast.Measured == c.source.hidden {
 			t.Errorf("%s: measured is %v", c.name, made.Forecast.Measured)

@@ -1,0 +1,53 @@
+package apply
+
+import (
+	"time"
+
+	"github.com/geoshard/geoshard/zones"
+)
+
+// What makes the time of an apply, measured with nyc-lon-syd and without delays, 500 and 5,000 ranges (docs/results/zones.md).
+const (
+	// waitsOfGroup is how often a group of steps waits for a majority of the config servers: for the journal, for the lease, for the changes, which are on
+	// their way at the same time, and for what is read back.
+	waitsOfGroup = 4
+	// changeTakes is what the config servers need for a change by themselves. They make one after the other.
+	changeTakes = 3500 * time.Microsecond
+	// rangeTakes is what they need for each range that a collection has already, at each change of its ranges: they read them all, to see that none overlaps.
+	rangeTakes = 7 * time.Microsecond
+)
+
+// Expected is how long Apply will take about for a plan, where a majority of the config servers acknowledges a write after that time. It is a guess: other
+// work on the servers makes it longer, and their processors are not those of the measurements.
+func Expected(p *zones.Plan, acknowledgement time.Duration) time.Duration {
+	ranges := map[string]int{} // that the collections have, as the steps go on
+	for _, collection := range p.Layout.Collections {
+		ranges[collection.Collection] = len(collection.Ranges)
+	}
+	for _, step := range p.Steps {
+		switch c := step.Change.(type) {
+		case zones.AddRange:
+			ranges[c.Collection]--
+		case zones.RemoveRange:
+			ranges[c.Collection]++
+		}
+	}
+	var total time.Duration
+	for left := inOrder(p.Steps); len(left) > 0; {
+		n := group(left)
+		total += waitsOfGroup * acknowledgement
+		for _, step := range left[:n] {
+			total += changeTakes
+			switch c := step.Change.(type) {
+			case zones.AddRange:
+				total += time.Duration(ranges[c.Collection]) * rangeTakes
+				ranges[c.Collection]++
+			case zones.RemoveRange:
+				total += time.Duration(ranges[c.Collection]) * rangeTakes
+				ranges[c.Collection]--
+			}
+		}
+		left = left[n:]
+	}
+	return total
+}
