@@ -57,9 +57,17 @@ func (s source) UnknownValues(ctx context.Context, p zones.Placement) (documents
 // acknowledgedWithin bounds the question how long an acknowledgement takes: without a majority it has no answer, and a plan can do without.
 const acknowledgedWithin = 3 * time.Second
 
-// Acknowledgement reads a document of the config servers linearizably: their primary then asks a majority, as it does for a write. It takes the shorter of two
-// reads, since the first one may have to connect.
-func (s source) Acknowledgement(ctx context.Context) (least time.Duration) {
+// Applying asks how long an acknowledgement takes.
+func (s source) Applying(ctx context.Context, p *zones.Plan) time.Duration {
+	if took := s.acknowledgement(ctx); took > 0 {
+		return apply.Expected(p, took)
+	}
+	return 0
+}
+
+// acknowledgement is how long a majority of the config servers takes to acknowledge a write; 0 where they do not tell. It reads a document linearizably:
+// the primary then asks a majority, as it does for a write. It takes the shorter of two reads, since the first one may have to connect.
+func (s source) acknowledgement(ctx context.Context) (least time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, acknowledgedWithin)
 	defer cancel()
 	version := s.config().Collection("version", options.Collection().SetReadConcern(readconcern.Linearizable()).SetReadPreference(readpref.Primary()))

@@ -134,7 +134,7 @@ func (quiet) UnknownValues(context.Context, zones.Placement) (int64, []string, e
 }
 func (quiet) Measure(context.Context, *zones.Forecast) error      { return nil }
 func (quiet) Privileges(context.Context) (plan.Privileges, error) { return plan.Privileges{}, nil }
-func (quiet) Acknowledgement(context.Context) time.Duration       { return 0 }
+func (quiet) Applying(context.Context, *zones.Plan) time.Duration { return 0 }
 func (quiet) Refused(error) bool                                  { return false }
 
 // layoutDifferences says how the zones and ranges of a state differ from those of another.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
-	"github.com/geoshard/geoshard/zones/apply"
 )
 
 // A Source is the cluster that a plan is for. Package zones/catalog has one.
@@ -23,8 +22,8 @@ type Source interface {
 	// Measure replaces the estimates of a forecast by what the servers count.
 	Measure(ctx context.Context, f *zones.Forecast) error
 	Privileges(ctx context.Context) (Privileges, error)
-	// Acknowledgement is how long a majority of the config servers takes to acknowledge a write; 0 where the server does not tell that without one.
-	Acknowledgement(ctx context.Context) time.Duration
+	// Applying is how long applying a plan will take about; 0 where that cannot be told.
+	Applying(ctx context.Context, p *zones.Plan) time.Duration
 	Refused(err error) bool
 }
 
@@ -136,9 +135,7 @@ func (m *maker) complete(ctx context.Context) error {
 		}
 	}
 	if !m.plan.Empty() {
-		if took := m.source.Acknowledgement(ctx); took > 0 {
-			m.plan.Applying = apply.Expected(m.plan, took)
-		}
+		m.plan.Applying = m.source.Applying(ctx, m.plan)
 	}
 	may, err := m.source.Privileges(ctx)
 	if err != nil && !m.source.Refused(err) {

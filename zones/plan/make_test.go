@@ -51,8 +51,8 @@ func (s telling) Privileges(context.Context) (plan.Privileges, error) {
 	return s.may, nil
 }
 
-func (s telling) Acknowledgement(context.Context) time.Duration {
-	return time.Duration(s.told()) * 10 * time.Millisecond
+func (s telling) Applying(_ context.Context, p *zones.Plan) time.Duration {
+	return time.Duration(s.told()*len(p.Steps)) * time.Second
 }
 
 func (s telling) told() int {
