@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/configs"
@@ -69,6 +72,14 @@ func BenchmarkApply(b *testing.B) {
 				}
 				return time.Since(began)
 			}
+			bare := func(ranges int) time.Duration {
+				n++
+				plan, err := cat.Plan(b.Context(), manyRanges(world, fmt.Sprintf("bench.c%d", n), ranges), plan.Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				return bareCommands(b, cat, plan)
+			}
 			for b.Loop() {
 				deps := cat.ApplyDeps(catalog.LockOptions{})
 				together := apply(ranges, deps)
@@ -76,11 +87,36 @@ func BenchmarkApply(b *testing.B) {
 				single := apply(ranges/20, deps)
 				each := single / time.Duration(ranges/20)
 				b.ReportMetric(together.Seconds(), "s/apply")
+				b.ReportMetric(bare(ranges).Seconds(), "s/bare-commands")
 				b.ReportMetric(each.Seconds()*1000, "ms/range-one-by-one")
 				b.ReportMetric(each.Seconds()*float64(ranges)/together.Seconds(), "times-as-fast")
 			}
 		})
 	}
+}
+
+// bareCommands is how long the servers take for the ranges of a plan by themselves: updateZoneKeyRange from as many clients at once as Apply makes steps, with no
+// journal, no lease and nothing read back.
+func bareCommands(b *testing.B, cat *catalog.Catalog, plan *zones.Plan) time.Duration {
+	b.Helper()
+	began := time.Now()
+	var clients errgroup.Group
+	clients.SetLimit(32)
+	for _, step := range plan.Steps {
+		added, ok := step.Change.(zones.AddRange)
+		if !ok {
+			b.Fatalf("%s is no range", step.Change)
+		}
+		clients.Go(func() error {
+			return cat.Client().Database("admin").RunCommand(b.Context(), bson.D{
+				{Key: "updateZoneKeyRange", Value: added.Collection}, {Key: "min", Value: added.Range.Min}, {Key: "max", Value: added.Range.Max}, {Key: "zone", Value: added.Range.Zone},
+			}).Err()
+		})
+	}
+	if err := clients.Wait(); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(began)
 }
 
 // manyRanges is a world whose only namespace declares that many values.
