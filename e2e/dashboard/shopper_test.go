@@ -19,7 +19,15 @@ func (p *page) shopper(city string) string {
 	p.choose("#city", city)
 	p.press("#new-shopper")
 	p.await("one more shopper, who is shown", fmt.Sprintf(`document.querySelectorAll("#people button").length === %d && document.querySelector("#people [aria-pressed=true]")?.textContent.includes(%q)`, before+1, city))
-	return eval[string](p, `document.querySelector("#people [aria-pressed=true]").dataset.id`)
+	id := eval[string](p, `document.querySelector("#people [aria-pressed=true]").dataset.id`)
+	p.drawn(id)
+	return id
+}
+
+// drawn waits for the shopper's own part of the page, which is drawn after the buttons: until then it is that of the one before.
+func (p *page) drawn(id string) {
+	p.t.Helper()
+	p.await("shopper "+id, fmt.Sprintf(`document.querySelector("#shopper [data-key='shopper-%s']")`, id))
 }
 
 func (p *page) add(sku string) {
@@ -86,7 +94,7 @@ func TestTheDelayedConsoleIsMarkedInEveryDatacenterOnce(t *testing.T) {
 	p.press(`[data-act="delay"]`)
 	for _, id := range ids {
 		p.press(`[data-act="choose"][data-id="` + id + `"]`)
-		p.await("shopper "+id, fmt.Sprintf(`document.querySelector("#shopper [data-key='shopper-%s']")`, id)) // not the one before
+		p.drawn(id)
 		p.await("the mark on the console of shopper "+id, `document.querySelector("#shopper [data-sku=console] .badge.gone")`)
 	}
 	cursor, err := s.database(t).Database("shop").Collection("carts").Find(t.Context(), bson.D{{Key: "items.sku", Value: "console"}, {Key: "customer", Value: bson.D{{Key: "$exists", Value: true}}}})
