@@ -2,18 +2,16 @@ package consistency_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -142,26 +140,5 @@ func TestCheckMessages(t *testing.T) {
 			}
 		}
 	}
-	golden(t, "check.txt", out.String())
-}
-
-// golden compares with a file of testdata; GEOSHARD_GOLDEN=rewrite writes it.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if os.Getenv("GEOSHARD_GOLDEN") == "rewrite" {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Error(diff)
-	}
+	testkit.Golden(t, "testdata/check.txt", out.String())
 }

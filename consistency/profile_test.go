@@ -15,6 +15,7 @@ import (
 
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // What each profile asks of the driver, in London, is in testdata/options.txt; the driver itself takes all of it.
@@ -47,7 +48,7 @@ func TestProfilesYieldDriverOptions(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	golden(t, "options.txt", out.String())
+	testkit.Golden(t, "testdata/options.txt", out.String())
 }
 
 func apply[T any](t *testing.T, set []func(*T) error) T {

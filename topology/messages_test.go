@@ -6,12 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/google/go-cmp/cmp"
 )
-
-// rewrite tells to rewrite the golden files (`make golden`); commit only what you understand.
-var rewrite = os.Getenv("GEOSHARD_GOLDEN") == "rewrite"
 
 // An edit replaces text of the reference world, which must have it.
 type edit struct{ old, new string }
@@ -32,7 +29,7 @@ func TestMessages(t *testing.T) {
 	for _, s := range slips {
 		fmt.Fprintf(&got, "== %s\n%s", s.name, messages(s.source(t, string(base))))
 	}
-	golden(t, "testdata/messages.txt", got.String())
+	testkit.Golden(t, "testdata/messages.txt", got.String())
 	t.Logf("%d slips", len(slips))
 }
 
@@ -59,23 +56,6 @@ func messages(src string) string {
 		b.WriteString("(no problem)\n")
 	}
 	return b.String()
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if rewrite {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("want -, got + (make golden):\n%s", diff)
-	}
 }
 
 // change is a slip of one edit.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -21,23 +20,6 @@ import (
 // bound is a key of two values.
 func bound(first, second bson.RawValue) bson.Raw {
 	return document(bson.D{{Key: "dc", Value: first}, {Key: "a.b", Value: second}})
-}
-
-// sameAsFile compares with a golden file, or rewrites it (`make golden`); commit only what you understand.
-func sameAsFile(t *testing.T, file, got string) {
-	t.Helper()
-	if os.Getenv("GEOSHARD_GOLDEN") == "rewrite" {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s: want -, got +:\n%s", file, diff)
-	}
 }
 
 // allKinds is a plan with one change of each kind.
@@ -88,7 +70,7 @@ func TestPlanFileLooksLikeItsExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameAsFile(t, "testdata/plan.json", string(text)+"\n")
+	testkit.Golden(t, "testdata/plan.json", string(text)+"\n")
 }
 
 func TestReadPlanRefusesWhatWasNotSavedSo(t *testing.T) {
@@ -128,7 +110,7 @@ func TestReadPlanRefusesWhatWasNotSavedSo(t *testing.T) {
 		}
 		fmt.Fprintf(&got, "== %s\n%v\nhint: %s\n", c.name, err, refused.Hint())
 	}
-	sameAsFile(t, "testdata/planfile.txt", got.String())
+	testkit.Golden(t, "testdata/planfile.txt", got.String())
 	for end := 0; end < len(text)-1; end += 7 {
 		if _, err := ReadPlan(strings.NewReader(text[:end])); !errors.Is(err, ErrPlanFile) {
 			t.Fatalf("cut off after %d bytes: got %v", end, err)
@@ -165,5 +147,5 @@ func TestStepsReadLikeSentences(t *testing.T) {
 	for _, v := range []any{int32(5), int64(-5), 5.0, 0.1, bson.DateTime(0), bson.ObjectID{1}, bson.Binary{Subtype: 4, Data: make([]byte, 16)}, bson.Binary{Data: []byte{1}}, nil, true, bson.MaxKey{}} {
 		fmt.Fprintln(&got, shardkey.Format(document(bson.D{{Key: "v", Value: v}})))
 	}
-	sameAsFile(t, "testdata/changes.txt", got.String())
+	testkit.Golden(t, "testdata/changes.txt", got.String())
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
@@ -59,21 +58,4 @@ func parse(t *testing.T, text string) *topology.Topology {
 		t.Fatal(err)
 	}
 	return world
-}
-
-// golden compares with a file of testdata, or rewrites it (`make golden`); commit only what you understand.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if os.Getenv("GEOSHARD_GOLDEN") == "rewrite" {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("%s: want -, got +:\n%s", file, diff)
-	}
 }

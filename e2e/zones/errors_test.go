@@ -15,6 +15,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -89,7 +90,7 @@ func TestWrongInputIsToldWithAWayOut(t *testing.T) {
 		return zones.Range{Min: document(t, low), Max: document(t, high), Zone: zone}
 	}
 	dc := func(v any) bson.D { return bson.D{{Key: "dc", Value: v}, {Key: "id", Value: bson.MinKey{}}} }
-	golden(t, "testdata/errors.txt", told(t, slices.Concat([]outcome{
+	testkit.Golden(t, "testdata/errors.txt", told(t, slices.Concat([]outcome{
 		{"plan: a shard that the cluster does not have", plan(func(w *topology.Topology) { w.Zones[0].Shards = []topology.ShardID{"tokyo"} })},
 		{"plan: overlapping ranges", plan(func(w *topology.Topology) {
 			from, to := topology.StringOf("A"), topology.StringOf("M")

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // guarded is two datacenters that may not hold each other's documents.
@@ -37,7 +38,7 @@ func TestACatalogueWithPasswordsAndCertificates(t *testing.T) {
 		t.Errorf("journal: got %+v, %v, want the apply with its owner", run, err)
 	}
 	s.verifies(t, guarded)
-	golden(t, "testdata/rights.txt", s.withoutRights(t, world.Datacenters[0].ID))
+	testkit.Golden(t, "testdata/rights.txt", s.withoutRights(t, world.Datacenters[0].ID))
 }
 
 func edit(t *testing.T, uri string, change func(*url.URL, url.Values)) string {

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,11 +12,9 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
-
-// rewrite tells to rewrite the golden files (`make golden`); commit only what you understand.
-var rewrite = os.Getenv("GEOSHARD_GOLDEN") == "rewrite"
 
 func presetWorld(t *testing.T, preset string) *topology.Topology {
 	t.Helper()
@@ -116,19 +113,7 @@ func TestStatusView(t *testing.T) {
 		v.text(&got, env.styles(&got))
 		got.WriteString("--------\n")
 	}
-	const file = "testdata/status.txt"
-	if rewrite {
-		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); diff != "" {
-		t.Errorf("want -, got + (make golden):\n%s", diff)
-	}
+	testkit.Golden(t, "testdata/status.txt", got.String())
 }
 
 // Colours change nothing but the colours: columns stay where they are.

@@ -371,7 +371,11 @@ func balances(ctx context.Context, coll *mongo.Collection, into any) error {
 }
 
 func all(ctx context.Context, coll *mongo.Collection, into any) error {
-	cursor, err := coll.Find(ctx, bson.D{})
+	return found(ctx, coll, bson.D{}, into)
+}
+
+func found(ctx context.Context, coll *mongo.Collection, filter bson.D, into any) error {
+	cursor, err := coll.Find(ctx, filter)
 	if err != nil {
 		return err
 	}

@@ -65,19 +65,25 @@ func judgeOwners(ctx context.Context, t *testing.T, c *testCluster, coll *mongo.
 	if err := config.Collection("collections").FindOne(ctx, d("_id", ns)).Decode(&entry); err != nil {
 		t.Fatal(err)
 	}
+	read := func(coll *mongo.Collection, filter bson.D, into any) {
+		t.Helper()
+		if err := found(ctx, coll, filter, into); err != nil {
+			t.Fatalf("%s: %v", coll.Name(), err)
+		}
+	}
 	var holdings []holding
 	for _, shard := range c.shards {
 		h := holding{shard: shard}
 		direct := c.direct(ctx, t, shard)
 		// The list first: nothing is added to it any more, and a range leaves it after its documents.
 		var deletions []struct{ Range span }
-		findAll(ctx, t, direct.Database("config").Collection("rangeDeletions"), d("nss", ns), &deletions)
+		read(direct.Database("config").Collection("rangeDeletions"), d("nss", ns), &deletions)
 		for _, deletion := range deletions {
 			h.doomed = append(h.doomed, deletion.Range)
 		}
-		findAll(ctx, t, config.Collection("chunks"), d("uuid", entry.UUID, "shard", shard), &h.owned)
+		read(config.Collection("chunks"), d("uuid", entry.UUID, "shard", shard), &h.owned)
 		var documents []struct{ K bson.RawValue }
-		findAll(ctx, t, direct.Database(coll.Database().Name()).Collection(coll.Name()), bson.D{}, &documents)
+		read(direct.Database(coll.Database().Name()).Collection(coll.Name()), bson.D{}, &documents)
 		for _, document := range documents {
 			key, err := bson.Marshal(d("k", document.K))
 			if err != nil {
@@ -93,17 +99,6 @@ func judgeOwners(ctx context.Context, t *testing.T, c *testCluster, coll *mongo.
 		if t.Errorf("on a shard that does not own it: %s", w); i == 20 {
 			break
 		}
-	}
-}
-
-func findAll(ctx context.Context, t *testing.T, coll *mongo.Collection, filter bson.D, into any) {
-	t.Helper()
-	cursor, err := coll.Find(ctx, filter)
-	if err == nil {
-		err = cursor.All(ctx, into)
-	}
-	if err != nil {
-		t.Fatalf("%s: %v", coll.Name(), err)
 	}
 }
 

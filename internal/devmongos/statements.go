@@ -33,17 +33,8 @@ func (r *statements) commands(w *writes) map[string]handler {
 // find reads from one shard as it is, from several through a merge.
 func (r *statements) find(ctx context.Context, req *request) (bsoncore.Document, error) {
 	filter := documentField(req.body, "filter")
-	rep, err := r.readSingle(ctx, req, filter)
-	switch {
-	case err == nil && codeOf(rep.doc) == codeViewOnShard:
-		return nil, refuseView(req)
-	case err == nil:
-		r.cursors.adopt(rep.doc, remoteCursor{host: rep.host, txn: req.txn})
-		return rep.doc, nil
-	case errors.Is(err, errNoDatabase):
-		return emptyCursor(req.ns()), nil
-	case !errors.Is(err, errManyShards):
-		return nil, err
+	if doc, err := r.fromOneShard(ctx, req, filter); !errors.Is(err, errManyShards) {
+		return doc, err
 	}
 	merged, err := r.scatter(ctx, req,
 		func(rt *route) []topology.ShardID { return targetsOf(rt, filter, req.collation) },
@@ -62,6 +53,21 @@ func (r *statements) find(ctx context.Context, req *request) (bsoncore.Document,
 		want = size
 	}
 	return r.openMerged(ctx, req, merged, want, one)
+}
+
+// fromOneShard answers a read of what lies on one shard as that shard does; errManyShards: it lies on several.
+func (r *statements) fromOneShard(ctx context.Context, req *request, filter bsoncore.Document) (bsoncore.Document, error) {
+	rep, err := r.readSingle(ctx, req, filter)
+	switch {
+	case errors.Is(err, errNoDatabase):
+		return emptyCursor(req.ns()), nil
+	case err != nil:
+		return nil, err
+	case codeOf(rep.doc) == codeViewOnShard:
+		return nil, refuseView(req)
+	}
+	r.cursors.adopt(rep.doc, remoteCursor{host: rep.host, txn: req.txn})
+	return rep.doc, nil
 }
 
 // appendShardFind makes a shard's part of a find: everything that may be among the first skip+limit, with what it is sorted by.

@@ -24,17 +24,8 @@ func (r *statements) aggregate(ctx context.Context, req *request) (bsoncore.Docu
 		return nil, err
 	}
 	filter := leadingMatch(pipeline)
-	rep, err := r.readSingle(ctx, req, filter)
-	switch {
-	case err == nil && codeOf(rep.doc) == codeViewOnShard:
-		return nil, refuseView(req)
-	case err == nil:
-		r.cursors.adopt(rep.doc, remoteCursor{host: rep.host, txn: req.txn})
-		return rep.doc, nil
-	case errors.Is(err, errNoDatabase):
-		return emptyCursor(req.ns()), nil
-	case !errors.Is(err, errManyShards):
-		return nil, err
+	if doc, err := r.fromOneShard(ctx, req, filter); !errors.Is(err, errManyShards) {
+		return doc, err
 	}
 	plan := splitPipeline(pipeline)
 	merged, err := r.scatter(ctx, req,
@@ -54,7 +45,7 @@ func (r *statements) aggregate(ctx context.Context, req *request) (bsoncore.Docu
 	if err != nil {
 		return nil, err
 	}
-	rep, err = r.aggregateDocuments(ctx, req, docs, plan.merge, req.body)
+	rep, err := r.aggregateDocuments(ctx, req, docs, plan.merge, req.body)
 	return rep.doc, err
 }
 

@@ -60,34 +60,30 @@ func BenchmarkApply(b *testing.B) {
 			}
 			b.Cleanup(func() { _ = cat.Close(context.Background()) })
 			ranges, n := testkit.Count(b, "ranges", 500, 5_000), 0
-			apply := func(ranges int, deps apply.Deps) time.Duration {
+			planned := func(ranges int) *zones.Plan {
 				n++
 				plan, err := cat.Plan(b.Context(), manyRanges(world, fmt.Sprintf("bench.c%d", n), ranges), plan.Options{})
 				if err != nil || len(plan.Steps) < ranges {
 					b.Fatalf("%d steps, %v", len(plan.Steps), err)
 				}
+				return plan
+			}
+			applied := func(ranges int, deps apply.Deps) time.Duration {
+				plan := planned(ranges)
 				began := time.Now()
 				if _, err := apply.Apply(b.Context(), plan, deps, apply.Options{AutoApprove: true, Force: true}); err != nil {
 					b.Fatal(err)
 				}
 				return time.Since(began)
 			}
-			bare := func(ranges int) time.Duration {
-				n++
-				plan, err := cat.Plan(b.Context(), manyRanges(world, fmt.Sprintf("bench.c%d", n), ranges), plan.Options{})
-				if err != nil {
-					b.Fatal(err)
-				}
-				return bareCommands(b, cat, plan)
-			}
 			for b.Loop() {
 				deps := cat.ApplyDeps(catalog.LockOptions{})
-				together := apply(ranges, deps)
+				together := applied(ranges, deps)
 				deps.Performer = &oneByOne{Performer: deps.Performer}
-				single := apply(ranges/20, deps)
+				single := applied(ranges/20, deps)
 				each := single / time.Duration(ranges/20)
 				b.ReportMetric(together.Seconds(), "s/apply")
-				b.ReportMetric(bare(ranges).Seconds(), "s/bare-commands")
+				b.ReportMetric(bareCommands(b, cat, planned(ranges)).Seconds(), "s/bare-commands")
 				b.ReportMetric(each.Seconds()*1000, "ms/range-one-by-one")
 				b.ReportMetric(each.Seconds()*float64(ranges)/together.Seconds(), "times-as-fast")
 			}

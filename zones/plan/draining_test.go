@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
@@ -85,7 +86,7 @@ func TestDraining(t *testing.T) {
 		}
 		got.WriteString(listed(findings))
 	}
-	sameAsFile(t, "testdata/drains.txt", got.String())
+	testkit.Golden(t, "testdata/drains.txt", got.String())
 }
 
 // TestDrainingLeavesTheWorldAsItIs: the caller's world is a value that others hold.

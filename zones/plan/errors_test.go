@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -72,7 +73,7 @@ func TestErrorsSayWhatWhereAndWhatToDo(t *testing.T) {
 		}
 		fmt.Fprintf(&got, "== %s\n%v\nhint: %s\n", c.name, err, strings.ReplaceAll(hint.Of(err), "\n", "\nhint: "))
 	}
-	sameAsFile(t, "testdata/errors.txt", got.String())
+	testkit.Golden(t, "testdata/errors.txt", got.String())
 }
 
 func TestSeveralProblemsAreFoundByTheirTypes(t *testing.T) {

@@ -14,7 +14,6 @@ var (
 	SomeValues  = someValues
 	SampleWorld = sampleWorld
 	SampleState = sampleState
-	SameAsFile  = sameAsFile
 	KeyDoc      = keyDoc
 	KeyOfTwo    = keyOfTwo
 	Document    = docOf

@@ -192,7 +192,7 @@ func TestTargeting(t *testing.T) {
 		c.Sharded, c.Key, c.Chunks, c.Ranges = false, nil, nil, nil
 	}, Options{})
 	show("missing", func(s *zones.State) { s.Collections = nil }, Options{Shard: true})
-	sameAsFile(t, "testdata/targeting.txt", got.String())
+	testkit.Golden(t, "testdata/targeting.txt", got.String())
 }
 
 // TestForecastGrowsWithTheCatalogue: four times the chunks and ranges take about four times as long, not sixteen. BenchmarkForecast has the time for 100,000

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
@@ -297,5 +298,5 @@ func TestImportedFiles(t *testing.T) {
 	if _, _, err := Import(&zones.State{}); err != nil {
 		fmt.Fprintf(&got, "== a cluster without shards\n%v\n", err)
 	}
-	sameAsFile(t, "testdata/imports.txt", got.String())
+	testkit.Golden(t, "testdata/imports.txt", got.String())
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -197,6 +198,6 @@ func TestFindings(t *testing.T) {
 	unknown.unknownValues(ns, "shop.carts", 3, []string{`"TOK"`, "null"})
 	unknown.unknownValues(world.Namespaces[0], "shop.carts", 1, []string{`"TOK"`})
 	fmt.Fprintf(&got, "== unknown values\n%s", listed(unknown))
-	sameAsFile(t, "testdata/lint.txt", got.String())
+	testkit.Golden(t, "testdata/lint.txt", got.String())
 	t.Logf("%d flaws", len(flaws))
 }

@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -61,7 +62,7 @@ func TestManualWork(t *testing.T) {
 			got.WriteString("(nothing)\n")
 		}
 	}
-	sameAsFile(t, "testdata/manual.txt", got.String())
+	testkit.Golden(t, "testdata/manual.txt", got.String())
 }
 
 // TestABackfillDoesNotRunAsItIs: the rule is a name that mongosh does not know, so nothing is written before the operator has put one in.

@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
@@ -126,5 +127,5 @@ func TestPlansReadWell(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	plan.SameAsFile(t, "testdata/plans.txt", got.String())
+	testkit.Golden(t, "testdata/plans.txt", got.String())
 }

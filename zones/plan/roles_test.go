@@ -8,6 +8,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/geoshard/geoshard/internal/testkit"
 )
 
 // TestRoles is what geoshard roles creates.
@@ -21,7 +23,7 @@ func TestRoles(t *testing.T) {
 			}
 		}
 	}
-	sameAsFile(t, "testdata/roles.txt", got.String())
+	testkit.Golden(t, "testdata/roles.txt", got.String())
 }
 
 // TestThePlanRoleChangesNothing: it has no action but those that read.

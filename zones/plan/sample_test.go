@@ -2,15 +2,12 @@ package plan
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
@@ -110,21 +107,4 @@ func listed(findings []zones.Finding) string {
 		b.WriteString("(no finding)\n")
 	}
 	return b.String()
-}
-
-// sameAsFile compares with a golden file, or rewrites it (`make golden`); commit only what you understand.
-func sameAsFile(t *testing.T, file, got string) {
-	t.Helper()
-	if os.Getenv("GEOSHARD_GOLDEN") == "rewrite" {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s: want -, got +:\n%s", file, diff)
-	}
 }
