@@ -3,13 +3,15 @@ package topology
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
 // When a primary dies, each other member that may become primary stands for election after the election timeout and a random part of the offset window. In a set of
 // three these are two members, and each is the only voter that the other can win: one that stands while the other's request is on its way votes for itself, nobody is elected,
-// and both wait for another timeout. Measured: docs/results/failover.md.
+// and both wait for another timeout. In larger sets the other voters may part between the candidates. Measured: docs/results/failover.md.
 const (
 	// electionTimeout is MongoDB's default of settings.electionTimeoutMillis; quickElectionTimeout is an example of a short one.
 	electionTimeout, quickElectionTimeout = 10 * time.Second, 2 * time.Second
@@ -19,44 +21,86 @@ const (
 	splitWorthATalk = 0.01
 )
 
-// elections warns of sets of three whose survivors often split the vote.
+// elections warns of sets in which more members may become primary than are needed, and whose survivors often split the vote.
 func (c *checker) elections() {
 	for _, shard := range c.Shards {
-		second, third, ok := c.rivals(shard)
-		if !ok {
+		standing, needed := c.candidates(shard)
+		if len(standing) <= needed {
 			continue
 		}
-		rtt := c.RTT(shard.Members[second].DC, shard.Members[third].DC)
-		chance := splitVote(rtt, electionTimeout)
+		rivals, surplus := standing[1:], standing[needed:] // the first is the primary that is lost
+		rtt := c.farthest(shard, rivals)
+		chance := splitVote(len(rivals), rtt, electionTimeout)
 		if chance < splitWorthATalk {
 			continue
 		}
-		c.warnf(fmt.Sprintf("shards%s.members[%d].priority", step(string(shard.ID)), third),
-			"priority: 0 keeps its vote and its copy; it costs planned moves to it, and where "+shard.MemberName(second)+" is behind it a failover waits until that one has caught up",
-			"when the primary is lost, both %s and %s stand for election, %s apart: up to %.0f of 100 votes are split with an election timeout of %s, %.0f with %s, and each split costs that time once more",
-			shard.MemberName(second), shard.MemberName(third), rtt, 100*chance, electionTimeout, 100*splitVote(rtt, quickElectionTimeout), quickElectionTimeout)
+		c.warnf(fmt.Sprintf("shards%s.members[%d].priority", step(string(shard.ID)), surplus[len(surplus)-1]),
+			c.fewerCandidates(shard, standing, needed),
+			"when the primary is lost, %s stand for election, %s apart: up to %.0f of 100 votes are split with an election timeout of %s, %.0f with %s, and each split costs that time once more",
+			c.stand(shard, rivals), rtt, 100*chance, electionTimeout, 100*splitVote(len(rivals), rtt, quickElectionTimeout), quickElectionTimeout)
 	}
 }
 
-// rivals are those two of a set of three that are not its home, the likelier primary first, if all three may become primary. Of equal priorities the one that is farther
-// from home comes last.
-func (c *checker) rivals(shard Shard) (second, third int, ok bool) {
-	if len(shard.Members) != 3 || slices.ContainsFunc(shard.Members, func(m Member) bool { return m.Priority == 0 }) {
-		return 0, 0, false
+// candidates are the members of a set that may become primary, the likeliest first, and how many of them are needed so that one is in every majority. Of equal priorities
+// the one that is farther from home comes last.
+func (c *checker) candidates(shard Shard) (standing []int, needed int) {
+	voters := len(shard.Members) // every member votes
+	for i, m := range shard.Members {
+		if m.Priority > 0 {
+			standing = append(standing, i)
+		}
 	}
 	home := shard.home()
-	order := []int{0, 1, 2}
-	slices.SortStableFunc(order, func(a, b int) int {
+	slices.SortStableFunc(standing, func(a, b int) int {
 		one, other := shard.Members[a], shard.Members[b]
 		return cmp.Or(cmp.Compare(other.Priority, one.Priority), cmp.Compare(c.RTT(home, one.DC), c.RTT(home, other.DC)))
 	})
-	return order[1], order[2], true
+	return standing, voters - voters/2
 }
 
-// splitVote is the chance that two members stand so shortly one after the other that neither is elected: the second one asks whether it would win (MongoDB's dry run)
-// before it hears that the first one has begun a term, which it does half a round trip after the first has stood.
-func splitVote(rtt, timeout time.Duration) float64 {
+// farthest is the longest round trip between two of some members.
+func (c *checker) farthest(shard Shard, members []int) (rtt time.Duration) {
+	for i, a := range members {
+		for _, b := range members[i+1:] {
+			rtt = max(rtt, c.RTT(shard.Members[a].DC, shard.Members[b].DC))
+		}
+	}
+	return rtt
+}
+
+// fewerCandidates is the hint: who need not stand, and what that costs.
+func (c *checker) fewerCandidates(shard Shard, standing []int, needed int) string {
+	surplus := names(shard, standing[needed:])
+	if len(shard.Members) == 3 {
+		second := shard.MemberName(standing[1])
+		return "priority: 0 keeps its vote and its copy; it costs planned moves to it, and where " + second + " is behind it a failover waits until that one has caught up"
+	}
+	return fmt.Sprintf("priority: 0 for %s keeps votes and copies; of any majority of the %d one is left that may become primary, and only planned moves to those with 0 are lost",
+		strings.Join(surplus, " and "), len(shard.Members))
+}
+
+// stand is who stands for election, as the subject of a sentence.
+func (c *checker) stand(shard Shard, members []int) string {
+	all := names(shard, members)
+	last := len(all) - 1
+	if last == 1 {
+		return "both " + all[0] + " and " + all[1]
+	}
+	return strings.Join(all[:last], ", ") + " and " + all[last]
+}
+
+func names(shard Shard, members []int) (all []string) {
+	for _, i := range members {
+		all = append(all, shard.MemberName(i))
+	}
+	return all
+}
+
+// splitVote is the chance that the first two of some candidates stand so shortly one after the other that none is elected: the second one asks whether it would win (MongoDB's
+// dry run) before it hears that the first one has begun a term, which it does half a round trip after the first has stood. With more than two candidates it is an upper
+// bound: the other voters may still agree on one of them.
+func splitVote(candidates int, rtt, timeout time.Duration) float64 {
 	window := offsetWindow * float64(timeout)
 	apart := max(0, 1-float64(rtt)/2/window)
-	return 1 - apart*apart
+	return 1 - math.Pow(apart, float64(candidates))
 }

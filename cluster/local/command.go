@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/internal/devmongos"
 	"github.com/geoshard/geoshard/internal/mongobin"
@@ -64,6 +65,9 @@ func (c *Cluster) routerCommand(p *process) (*exec.Cmd, func(), error) {
 
 func (c *Cluster) mongodArguments(p *process) []string {
 	args := append(serverArguments(p), "--dbpath", c.dataDir(p))
+	if p.Kind == layout.Core {
+		args = append(args, "--setParameter", devmongos.CoreParameters)
+	}
 	return append(args, p.ServerArguments(c.options.CacheSizeGB, c.options.OplogSizeMB)...)
 }
 

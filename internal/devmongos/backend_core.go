@@ -57,8 +57,8 @@ func checkForCore(body bsoncore.Document) error {
 	return refuseUnsafe(body)
 }
 
-// patient repeats a command while the core is restarting, or when its answer was given up for lost; it is only for commands that may
-// be repeated.
+// patient repeats a command while the core is restarting, when its answer was given up for lost, or when the core got no connection to a member in time, as one that is paused
+// gives none; it is only for commands that may be repeated.
 func (c *core) patient(ctx context.Context, body bsoncore.Document) (reply, error) {
 	budget, cancel := context.WithTimeout(ctx, c.budget)
 	defer cancel()
@@ -70,7 +70,7 @@ func (c *core) patient(ctx context.Context, body bsoncore.Document) (reply, erro
 			c.reset()
 		case err != nil:
 			return reply{}, err
-		case !isNotPrimary(codeOf(rep.doc)):
+		case !isNotPrimary(codeOf(rep.doc)) && codeOf(rep.doc) != codeNoConnection:
 			return rep, nil
 		default:
 			err = &replyError{rep.doc}

@@ -42,6 +42,7 @@ const (
 	codeStaleEpoch           = 150
 	codeViewOnShard          = 169 // CommandOnShardedViewNotSupportedOnMongod
 	codeSteppedDown          = 189
+	codeNoConnection         = 202 // NetworkInterfaceExceededTimeLimit
 	codeTransactionTooOld    = 225
 	codeSnapshotTooOld       = 239
 	codeSnapshotUnavailable  = 246

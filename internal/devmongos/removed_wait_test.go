@@ -21,8 +21,9 @@ type silentServer struct {
 	net.Listener
 	asked chan struct{} // one for each command while it was silent
 
-	mu     sync.Mutex
-	silent bool // guarded by mu
+	mu      sync.Mutex
+	silent  bool                // guarded by mu
+	instead []bsoncore.Document // what it answers first; guarded by mu
 }
 
 func startSilent(t *testing.T) *silentServer {
@@ -57,14 +58,17 @@ func (s *silentServer) serve(conn net.Conn) {
 			return
 		}
 		s.mu.Lock()
-		silent := s.silent
+		silent, answer := s.silent, okReply
+		if !silent && len(s.instead) > 0 {
+			answer, s.instead = s.instead[0], s.instead[1:]
+		}
 		s.mu.Unlock()
 		if silent {
 			s.asked <- struct{}{}
 			continue
 		}
 		start, out := wire.AppendMsgStart(nil, 1, msg.RequestID, 0)
-		if _, err := conn.Write(wire.AppendMsgEnd(append(out, okReply...), start)); err != nil {
+		if _, err := conn.Write(wire.AppendMsgEnd(append(out, answer...), start)); err != nil {
 			return
 		}
 	}
@@ -110,5 +114,23 @@ func TestRemovedShardFreesThoseWhoWait(t *testing.T) {
 	}
 	if took := time.Since(began); took > testkit.Patience/2 {
 		t.Errorf("those who waited were freed after %v", took)
+	}
+}
+
+// The core gives up when a member that is paused gives it no connection in time. The read has not begun then, and goes to the next primary.
+func TestAReadIsRepeatedWhenTheCoreGotNoConnection(t *testing.T) {
+	core := startSilent(t)
+	core.instead = []bsoncore.Document{errorReply(refuse(codeNoConnection, "Couldn't get a connection within the time limit"), false)}
+	core.answer()
+	b := &backend{base: t.Context(), log: slog.New(slog.DiscardHandler), budget: testkit.Patience, dial: new(net.Dialer).DialContext}
+	reads := newCore(core.Addr().String(), b)
+	defer reads.close()
+	rep, err := reads.ask(t.Context(), build(func(dst []byte) []byte { return bsoncore.AppendStringElement(dst, "clusterFind", "c") }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rep.buf.release()
+	if code := codeOf(rep.doc); code != 0 {
+		t.Errorf("answered with code %d, want the answer of the second time", code)
 	}
 }

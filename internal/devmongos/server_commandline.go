@@ -108,6 +108,10 @@ func parse(args []string) (line commandLine, err error) {
 	return line, nil
 }
 
+// CoreParameters is the --setParameter of a core: a member that keeps its connections open and answers nothing makes who needs a new connection to it wait for 5 s, not
+// for 20; the read is repeated then, on the next primary (core.patient). It is longer than a TLS handshake and a login over the slowest link.
+const CoreParameters = "ShardingTaskExecutorPoolRefreshTimeoutMS=5000"
+
 // coreData is where a core of the router's own keeps what little it has.
 const coreData = "/data/core"
 
@@ -118,7 +122,7 @@ func runCore(ctx context.Context, port int, log io.Writer) error {
 	}
 	cmd := exec.CommandContext(ctx, "mongod", "--shardsvr", "--replSet", "router", "--bind_ip", "127.0.0.1", "--port", strconv.Itoa(port),
 		"--dbpath", coreData, "--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "16", "--nounixsocket", "--quiet",
-		"--setParameter", "diagnosticDataCollectionEnabled=false")
+		"--setParameter", "diagnosticDataCollectionEnabled=false", "--setParameter", CoreParameters)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = defaultStopGrace + defaultStopGrace // longer than the router's own

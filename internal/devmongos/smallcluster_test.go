@@ -283,22 +283,27 @@ func (c *smallCluster) move(t testing.TB, ns string, k any, to string) {
 }
 
 // primaryOf is the address of a shard's primary, as a member that answers knows it.
-func (c *smallCluster) primaryOf(t *testing.T, shard string) string {
+func (c *smallCluster) primaryOf(t *testing.T, shard string) (primary string) {
 	t.Helper()
-	for _, address := range c.shards[shard].members {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		client, err := directTo(address)
-		if err != nil {
-			t.Fatal(err)
+	testkit.EventuallyNil(t, testkit.Patience, "a member of "+shard+" knows its primary", func(ctx context.Context) error {
+		var failed error
+		for _, address := range c.shards[shard].members {
+			client, err := directTo(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var hello struct{ Primary string }
+			once, cancel := context.WithTimeout(ctx, testkit.Patience/10)
+			err = client.Database("admin").RunCommand(once, d("hello", 1)).Decode(&hello)
+			cancel()
+			_ = client.Disconnect(context.Background())
+			if err == nil && hello.Primary != "" {
+				primary = hello.Primary
+				return nil
+			}
+			failed = errors.Join(failed, fmt.Errorf("%s: primary %q: %w", address, hello.Primary, err))
 		}
-		var hello struct{ Primary string }
-		err = client.Database("admin").RunCommand(ctx, d("hello", 1)).Decode(&hello)
-		_ = client.Disconnect(context.Background())
-		cancel()
-		if err == nil && hello.Primary != "" {
-			return hello.Primary
-		}
-	}
-	t.Fatalf("shard %s has no primary", shard)
-	return ""
+		return failed
+	})
+	return primary
 }
