@@ -33,6 +33,12 @@ func (n MemberName) String() string {
 	return n.Set + "/" + string(n.DC)
 }
 
+// RoutesQueries reports whether the member of a name is a query router, or the core of one.
+func RoutesQueries(member string) bool {
+	set, _, _ := strings.Cut(member, "/")
+	return set == Router || set == RouterCore
+}
+
 // ParseMemberName takes a member's name apart. It does not know which members exist; a name of another form returns an
 // topology.ErrUnknownMember.
 func ParseMemberName(name string) (MemberName, error) {

@@ -82,7 +82,8 @@ func (c *Cluster) serverCommand(m *member) []string {
 }
 
 func (c *Cluster) routerCommand(m *member) []string {
-	return append(append([]string{"mongos"}, serverArguments(m)...), "--configdb", cluster.ConfigSet+"/"+replica.Hosts(c.roster.Members(), cluster.ConfigSet))
+	args := append(append([]string{"mongos"}, serverArguments(m)...), layout.RouterArguments()...)
+	return append(args, "--configdb", cluster.ConfigSet+"/"+replica.Hosts(c.roster.Members(), cluster.ConfigSet))
 }
 
 // create makes and starts a member's container. It goes past testcontainers, which would publish the image's ports on all addresses of this machine; its

@@ -66,13 +66,13 @@ func (c *Cluster) routerCommand(p *process) (*exec.Cmd, func(), error) {
 func (c *Cluster) mongodArguments(p *process) []string {
 	args := append(serverArguments(p), "--dbpath", c.dataDir(p))
 	if p.Kind == layout.Core {
-		args = append(args, "--setParameter", devmongos.CoreParameters)
+		args = append(args, devmongos.CoreArguments()...)
 	}
 	return append(args, p.ServerArguments(c.options.CacheSizeGB, c.options.OplogSizeMB)...)
 }
 
 func (c *Cluster) mongosArguments(p *process) []string {
-	return append(serverArguments(p), "--configdb", c.configServers())
+	return append(serverArguments(p), append(layout.RouterArguments(), "--configdb", c.configServers())...)
 }
 
 func serverArguments(p *process) []string {

@@ -54,6 +54,7 @@ func TestReferenceCluster(t *testing.T) {
 	}
 
 	t.Run("write latencies", func(t *testing.T) { writeLatencies(t, c) })
+	t.Run("distances", func(t *testing.T) { distances(t, c, status) })
 	t.Run("lags", func(t *testing.T) { lags(t, c) })
 	t.Run("attached", func(t *testing.T) { attached(t, c) })
 

@@ -3,7 +3,6 @@ package demo
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/internal/demo/client"
@@ -40,10 +39,7 @@ func (l *lookout) seen() (n int, way string) {
 }
 
 // program reports whether a source is no member of a shard or of the config servers: a query router, or a client of the network's own.
-func program(source string) bool {
-	name, _, _ := strings.Cut(source, "/")
-	return name == "" || name == cluster.Router || name == cluster.RouterCore
-}
+func program(source string) bool { return source == "" || cluster.RoutesQueries(source) }
 
 // stays sends one request about a cart, and checks that nothing of it crossed a link.
 func (p *play) stays(of string, b *basket, do func() (client.Answer, error)) (client.Answer, error) {
