@@ -99,6 +99,7 @@ func (c *checker) shardTags(world *topology.Topology, shard topology.Shard) {
 			c.add(topology.SeverityError, "unknown-tags", shard.ID, "members carry the tag dc alone, with the name of their datacenter", "no member carries the tags %s", tagText(set))
 		}
 	}
+	c.joinedTags(world, shard)
 	if !r.OwnDatacenter {
 		return
 	}

@@ -66,7 +66,8 @@ type Read struct {
 	Mode readpref.Mode
 	// OwnDatacenter asks members of the caller's datacenter (tag dc) first.
 	OwnDatacenter bool
-	// Tags are further sets that a member may carry instead, in the order of preference.
+	// Tags are further sets that a member may carry instead. A driver that is connected to a replica set tries them in their order. A query router joins all sets, the own
+	// datacenter's and Elsewhere too, and reads from any member within 15 ms of the nearest; [Check] warns where that is another datacenter.
 	Tags []map[string]string
 	// Elsewhere lets any other member answer where none carries the tags.
 	Elsewhere bool
@@ -211,7 +212,7 @@ func (p Profile) mode() readpref.Mode {
 	return p.Read.Mode
 }
 
-// tagSets are tried in their order; the empty one, which any member carries, comes last.
+// tagSets are the sets for clients of a datacenter; the empty one, which any member carries, comes last.
 func (p Profile) tagSets(dc topology.DatacenterID) []tag.Set {
 	var sets []tag.Set
 	if p.Read.OwnDatacenter {
