@@ -1,3 +1,4 @@
+// Package geoshard_test holds what is true of the whole module: which package may import which, and what may stand in no file.
 package geoshard_test
 
 import (

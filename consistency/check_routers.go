@@ -1,12 +1,12 @@
 package consistency
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
-	"go.mongodb.org/mongo-driver/v2/tag"
 
 	"github.com/geoshard/geoshard/topology"
 )
@@ -37,23 +37,26 @@ func (c *checker) joinedTags(world *topology.Topology, shard topology.Shard) {
 
 // readAlso are the datacenters in which a query router of another one reads, although no member there carries the first of the tag sets that somebody carries.
 func (c *checker) readAlso(world *topology.Topology, shard topology.Shard, from topology.DatacenterID) (also []string) {
-	var first, all []topology.DatacenterID
+	members := dataMembers(world, shard)
+	if c.profile.mode() != readpref.NearestMode {
+		members = secondaries(world, shard)
+	}
+	var first, all []topology.Member
 	for _, set := range c.profile.tagSets(from) {
-		dcs := slices.DeleteFunc(datacentersOf(dataMembers(world, shard)), func(dc topology.DatacenterID) bool {
-			alone := c.profile.mode() != readpref.NearestMode && dc == world.HomeOf(shard.ID) && carriers(world, shard, map[string]string{datacenterTag: string(dc)}) == 1
-			return alone || slices.ContainsFunc(set, func(t tag.Tag) bool { return t.Name != datacenterTag || t.Value != string(dc) })
-		})
+		carriers := slices.DeleteFunc(slices.Clone(members), func(m topology.Member) bool { return !carries(m, set) })
 		if len(first) == 0 {
-			first = dcs
+			first = carriers
 		}
-		all = append(all, dcs...)
+		all = append(all, carriers...)
 	}
 	if len(all) == 0 {
 		return nil
 	}
-	nearest := world.RTT(from, slices.MinFunc(all, func(a, b topology.DatacenterID) int { return int(world.RTT(from, a) - world.RTT(from, b)) }))
-	for _, dc := range all {
-		if world.RTT(from, dc) <= nearest+latencyWindow && !slices.Contains(first, dc) && !slices.Contains(also, string(dc)) {
+	distance := func(m topology.Member) time.Duration { return world.RTT(from, m.DC) }
+	nearest := distance(slices.MinFunc(all, func(a, b topology.Member) int { return cmp.Compare(distance(a), distance(b)) }))
+	far := func(m topology.Member) bool { return distance(m) > nearest+latencyWindow }
+	for _, dc := range datacentersOf(slices.DeleteFunc(all, far)) {
+		if !slices.Contains(datacentersOf(first), dc) {
 			also = append(also, string(dc))
 		}
 	}

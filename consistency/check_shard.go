@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+	"go.mongodb.org/mongo-driver/v2/tag"
 
 	"github.com/geoshard/geoshard/topology"
 )
@@ -12,6 +13,15 @@ import (
 // dataMembers are a shard's members without its arbiters.
 func dataMembers(world *topology.Topology, shard topology.Shard) []topology.Member {
 	return slices.DeleteFunc(slices.Clone(shard.Members), world.Arbiter)
+}
+
+// secondaries are a shard's members with data while its primary is at home.
+func secondaries(world *topology.Topology, shard topology.Shard) []topology.Member {
+	members, home := dataMembers(world, shard), world.HomeOf(shard.ID)
+	if i := slices.IndexFunc(members, func(m topology.Member) bool { return m.DC == home }); i >= 0 {
+		members = slices.Delete(members, i, i+1)
+	}
+	return members
 }
 
 // datacentersOf are the datacenters that hold a copy of the shard, each once.
@@ -95,7 +105,7 @@ func (c *checker) shardTags(world *topology.Topology, shard topology.Shard) {
 		return
 	}
 	for _, set := range r.Tags {
-		if carriers(world, shard, set) == 0 {
+		if carriers(world, shard, tagSet(set)) == 0 {
 			c.add(topology.SeverityError, "unknown-tags", shard.ID, "members carry the tag dc alone, with the name of their datacenter", "no member carries the tags %s", tagText(set))
 		}
 	}
@@ -105,7 +115,7 @@ func (c *checker) shardTags(world *topology.Topology, shard topology.Shard) {
 	}
 	var without []string
 	for _, dc := range world.Datacenters {
-		here := carriers(world, shard, map[string]string{datacenterTag: string(dc.ID)})
+		here := carriers(world, shard, ownTags(dc.ID))
 		if c.profile.mode() == readpref.SecondaryMode && dc.ID == world.HomeOf(shard.ID) {
 			here-- // the primary does not answer such reads
 		}
@@ -129,19 +139,20 @@ func (c *checker) ownDatacenter(shard topology.Shard, without []string) {
 	}
 }
 
-// carriers counts the members with data that carry every tag of the set. Geoshard gives members the tag dc and no other.
-func carriers(world *topology.Topology, shard topology.Shard, set map[string]string) int {
+// carriers counts the members with data that carry every tag of the set.
+func carriers(world *topology.Topology, shard topology.Shard, set tag.Set) int {
 	n := 0
 	for _, m := range dataMembers(world, shard) {
-		carries := true
-		for name, value := range set {
-			carries = carries && name == datacenterTag && value == string(m.DC)
-		}
-		if carries {
+		if carries(m, set) {
 			n++
 		}
 	}
 	return n
+}
+
+// carries reports whether a member carries every tag of the set. Geoshard gives members the tag dc and no other.
+func carries(m topology.Member, set tag.Set) bool {
+	return !slices.ContainsFunc(set, func(t tag.Tag) bool { return t.Name != datacenterTag || t.Value != string(m.DC) })
 }
 
 func tagText(set map[string]string) string {

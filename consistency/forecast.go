@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
-	"go.mongodb.org/mongo-driver/v2/tag"
 
 	"github.com/geoshard/geoshard/topology"
 )
@@ -111,11 +110,7 @@ func copyTime(at topology.DatacenterID, world *topology.Topology, shard topology
 // readDatacenter is where the member is that the read preference chooses.
 func readDatacenter(p Profile, world *topology.Topology, shard topology.Shard, from topology.DatacenterID) (topology.DatacenterID, bool) {
 	home := world.HomeOf(shard.ID)
-	secondaries := dataMembers(world, shard)
-	if i := slices.IndexFunc(secondaries, func(m topology.Member) bool { return m.DC == home }); i >= 0 {
-		secondaries = slices.Delete(secondaries, i, i+1) // the primary
-	}
-	nearest, found := nearestCarrier(p, world, secondaries, from)
+	nearest, found := nearestCarrier(p, world, secondaries(world, shard), from)
 	switch p.mode() {
 	case readpref.NearestMode:
 		return nearestCarrier(p, world, dataMembers(world, shard), from)
@@ -140,8 +135,7 @@ func nearestCarrier(p Profile, world *topology.Topology, members []topology.Memb
 	for _, set := range sets {
 		best, found := topology.DatacenterID(""), false
 		for _, m := range members {
-			carries := !slices.ContainsFunc(set, func(t tag.Tag) bool { return t.Name != datacenterTag || t.Value != string(m.DC) })
-			if carries && (!found || world.RTT(from, m.DC) < world.RTT(from, best)) {
+			if carries(m, set) && (!found || world.RTT(from, m.DC) < world.RTT(from, best)) {
 				best, found = m.DC, true
 			}
 		}

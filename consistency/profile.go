@@ -216,19 +216,27 @@ func (p Profile) mode() readpref.Mode {
 func (p Profile) tagSets(dc topology.DatacenterID) []tag.Set {
 	var sets []tag.Set
 	if p.Read.OwnDatacenter {
-		sets = append(sets, tag.Set{{Name: datacenterTag, Value: string(dc)}})
+		sets = append(sets, ownTags(dc))
 	}
 	for _, wanted := range p.Read.Tags {
-		var set tag.Set
-		for _, name := range slices.Sorted(maps.Keys(wanted)) {
-			set = append(set, tag.Tag{Name: name, Value: wanted[name]})
-		}
-		sets = append(sets, set)
+		sets = append(sets, tagSet(wanted))
 	}
 	if len(sets) > 0 && p.Read.Elsewhere {
 		sets = append(sets, tag.Set{})
 	}
 	return sets
+}
+
+// ownTags are those of the members in a datacenter.
+func ownTags(dc topology.DatacenterID) tag.Set {
+	return tag.Set{{Name: datacenterTag, Value: string(dc)}}
+}
+
+func tagSet(wanted map[string]string) (set tag.Set) {
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		set = append(set, tag.Tag{Name: name, Value: wanted[name]})
+	}
+	return set
 }
 
 // datacenterTag is the tag that members of geoshard's clusters carry.

@@ -24,27 +24,30 @@ const (
 // elections warns of sets in which more members may become primary than are needed, and whose survivors often split the vote.
 func (c *checker) elections() {
 	for _, shard := range c.Shards {
-		standing, needed := c.candidates(shard)
+		standing, needed := c.candidates(shard), NeededCandidates(len(shard.Members))
 		if len(standing) <= needed {
 			continue
 		}
-		rivals, surplus := standing[1:], standing[needed:] // the first is the primary that is lost
+		rivals := standing[1:] // the first is the primary that is lost
 		rtt := c.farthest(shard, rivals)
 		chance := splitVote(len(rivals), rtt, electionTimeout)
 		if chance < splitWorthATalk {
 			continue
 		}
-		c.warnf(fmt.Sprintf("shards%s.members[%d].priority", step(string(shard.ID)), surplus[len(surplus)-1]),
-			c.fewerCandidates(shard, standing, needed),
+		names := shard.memberNames(standing)
+		c.warnf(fmt.Sprintf("shards%s.members[%d].priority", step(string(shard.ID)), standing[len(standing)-1]),
+			fewerCandidates(len(shard.Members), names, needed),
 			"when the primary is lost, %s stand for election, %s apart: up to %.0f of 100 votes are split with an election timeout of %s, %.0f with %s, and each split costs that time once more",
-			c.stand(shard, rivals), rtt, 100*chance, electionTimeout, 100*splitVote(len(rivals), rtt, quickElectionTimeout), quickElectionTimeout)
+			together(names[1:]), rtt, 100*chance, electionTimeout, 100*splitVote(len(rivals), rtt, quickElectionTimeout), quickElectionTimeout)
 	}
 }
 
-// candidates are the members of a set that may become primary, the likeliest first, and how many of them are needed so that one is in every majority. Of equal priorities
-// the one that is farther from home comes last.
-func (c *checker) candidates(shard Shard) (standing []int, needed int) {
-	voters := len(shard.Members) // every member votes
+// NeededCandidates is how many voters of a set have to be able to become primary, so that one of them is in every majority. Who stands beyond these only splits votes with the
+// others: members that stand within half a round trip elect nobody, and all wait for another election timeout (docs/results/failover.md).
+func NeededCandidates(voters int) int { return voters - voters/2 }
+
+// candidates are the members of a set that may become primary, the likeliest first. Of equal priorities the one that is farther from home comes last.
+func (c *checker) candidates(shard Shard) (standing []int) {
 	for i, m := range shard.Members {
 		if m.Priority > 0 {
 			standing = append(standing, i)
@@ -55,7 +58,7 @@ func (c *checker) candidates(shard Shard) (standing []int, needed int) {
 		one, other := shard.Members[a], shard.Members[b]
 		return cmp.Or(cmp.Compare(other.Priority, one.Priority), cmp.Compare(c.RTT(home, one.DC), c.RTT(home, other.DC)))
 	})
-	return standing, voters - voters/2
+	return standing
 }
 
 // farthest is the longest round trip between two of some members.
@@ -68,32 +71,29 @@ func (c *checker) farthest(shard Shard, members []int) (rtt time.Duration) {
 	return rtt
 }
 
-// fewerCandidates is the hint: who need not stand, and what that costs.
-func (c *checker) fewerCandidates(shard Shard, standing []int, needed int) string {
-	surplus := names(shard, standing[needed:])
-	if len(shard.Members) == 3 {
-		second := shard.MemberName(standing[1])
-		return "priority: 0 keeps its vote and its copy; it costs planned moves to it, and where " + second + " is behind it a failover waits until that one has caught up"
+// fewerCandidates is the hint: who of those that may become primary need not, and what that costs.
+func fewerCandidates(members int, names []string, needed int) string {
+	if members == 3 {
+		return "priority: 0 keeps its vote and its copy; it costs planned moves to it, and where " + names[1] + " is behind it a failover waits until that one has caught up"
 	}
 	return fmt.Sprintf("priority: 0 for %s keeps votes and copies; of any majority of the %d one is left that may become primary, and only planned moves to those with 0 are lost",
-		strings.Join(surplus, " and "), len(shard.Members))
+		strings.Join(names[needed:], " and "), members)
 }
 
-// stand is who stands for election, as the subject of a sentence.
-func (c *checker) stand(shard Shard, members []int) string {
-	all := names(shard, members)
-	last := len(all) - 1
+// together names two or more members, as the subject of a sentence.
+func together(names []string) string {
+	last := len(names) - 1
 	if last == 1 {
-		return "both " + all[0] + " and " + all[1]
+		return "both " + names[0] + " and " + names[1]
 	}
-	return strings.Join(all[:last], ", ") + " and " + all[last]
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-func names(shard Shard, members []int) (all []string) {
+func (s Shard) memberNames(members []int) (names []string) {
 	for _, i := range members {
-		all = append(all, shard.MemberName(i))
+		names = append(names, s.MemberName(i))
 	}
-	return all
+	return names
 }
 
 // splitVote is the chance that the first two of some candidates stand so shortly one after the other that none is elected: the second one asks whether it would win (MongoDB's

@@ -70,9 +70,10 @@ func (c *core) patient(ctx context.Context, body bsoncore.Document) (reply, erro
 			c.reset()
 		case err != nil:
 			return reply{}, err
-		case !isNotPrimary(codeOf(rep.doc)) && codeOf(rep.doc) != codeNoConnection:
-			return rep, nil
 		default:
+			if code := codeOf(rep.doc); !isNotPrimary(code) && code != codeNoConnection {
+				return rep, nil
+			}
 			err = &replyError{rep.doc}
 		}
 		if !pace.wait(budget) {

@@ -74,6 +74,14 @@ func (s *silentServer) serve(conn net.Conn) {
 	}
 }
 
+// reads reads through the server as through a core, until the test ends.
+func (s *silentServer) reads(ctx context.Context, t *testing.T) *core {
+	t.Helper()
+	reads := newCore(s.Addr().String(), &backend{base: ctx, log: slog.New(slog.DiscardHandler), budget: testkit.Patience, dial: new(net.Dialer).DialContext})
+	t.Cleanup(reads.close)
+	return reads
+}
+
 func (s *silentServer) answer() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,9 +93,7 @@ func TestRemovedShardFreesThoseWhoWait(t *testing.T) {
 	core, member := startSilent(t), startSilent(t)
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
-	b := &backend{base: ctx, log: slog.New(slog.DiscardHandler), budget: testkit.Patience, dial: new(net.Dialer).DialContext}
-	reads := newCore(core.Addr().String(), b)
-	defer reads.close()
+	reads := core.reads(ctx, t)
 	set := newReplicaSet(reads, "s2/"+member.Addr().String())
 	began := time.Now()
 	waits := map[string]chan error{"for the primary": make(chan error, 1), "through the core": make(chan error, 1)}
@@ -122,9 +128,7 @@ func TestAReadIsRepeatedWhenTheCoreGotNoConnection(t *testing.T) {
 	core := startSilent(t)
 	core.instead = []bsoncore.Document{errorReply(refuse(codeNoConnection, "Couldn't get a connection within the time limit"), false)}
 	core.answer()
-	b := &backend{base: t.Context(), log: slog.New(slog.DiscardHandler), budget: testkit.Patience, dial: new(net.Dialer).DialContext}
-	reads := newCore(core.Addr().String(), b)
-	defer reads.close()
+	reads := core.reads(t.Context(), t)
 	rep, err := reads.ask(t.Context(), build(func(dst []byte) []byte { return bsoncore.AppendStringElement(dst, "clusterFind", "c") }))
 	if err != nil {
 		t.Fatal(err)

@@ -146,7 +146,7 @@ func configNodes(t *topology.Topology) []Node {
 	}
 	if home != nil && len(nodes) > 2 {
 		slices.SortStableFunc(others, func(a, b *Node) int { return cmp.Compare(t.RTT(home.DC, a.DC), t.RTT(home.DC, b.DC)) })
-		for _, n := range others[min(needed(len(nodes))-1, len(others)):] {
+		for _, n := range others[min(topology.NeededCandidates(len(nodes))-1, len(others)):] {
 			n.Priority = 0
 		}
 	}
@@ -154,7 +154,7 @@ func configNodes(t *topology.Topology) []Node {
 }
 
 // wideSpread is the part of the election timeout over which candidates spread where several are left when the primary dies. With MongoDB's 0.15 they have 0.3 s of a
-// timeout of 2 s, too little for round trips of up to 200 ms: they split the vote again and again. With 0.6 none of 34 elections was split (docs/results/failover.md). It costs about half a second,
+// timeout of 2 s, too little for round trips of up to 200 ms: they split the vote again and again (docs/results/failover.md has both). It costs about half a second,
 // so sets with one candidate keep MongoDB's.
 const wideSpread = 0.6
 
@@ -172,10 +172,6 @@ func spreadElections(nodes []Node) {
 		}
 	}
 }
-
-// needed is how many of a set's voters have to be electable, so that one of them is in every majority. Who stands beyond these only splits votes with the others: two members
-// that stand within half a round trip elect nobody, and all wait for another election timeout (docs/results/failover.md).
-func needed(voters int) int { return voters - voters/2 }
 
 // MemberName is the name of the first member of a set in a datacenter.
 func MemberName(set string, dc topology.DatacenterID) string {
