@@ -13,6 +13,7 @@ import (
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/internal/testkit"
+	"github.com/geoshard/geoshard/topology"
 )
 
 // moveWithin bounds one move of a chunk.
@@ -23,6 +24,9 @@ type mover struct {
 	cluster    *testCluster
 	namespaces []string
 	logf       func(string, ...any)
+
+	// moving is held while a chunk moves.
+	moving sync.Mutex
 
 	mu       sync.Mutex // guards following
 	moves    map[string]int
@@ -61,6 +65,8 @@ func (m *mover) move(ctx context.Context, c chance, ns string) error {
 	if c.percent(50) {
 		command = d("moveChunk", ns, "bounds", bson.A{chunk.Min, chunk.Max}, "to", to)
 	}
+	m.moving.Lock()
+	defer m.moving.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, moveWithin)
 	defer cancel()
 	return m.cluster.admin(ctx, command)
@@ -158,7 +164,23 @@ func (r *rampage) round(t *testing.T) {
 
 	// A paused process keeps its connections open and answers nothing. When writers and readers have gone on, none waits for it any more: it comes back to
 	// find itself replaced. The bank has to wait for that, as behind a mongos: the shard that coordinates a commit asks the paused one without end.
-	paused := clustertest.AwaitPrimary(t, r.cluster, r.cluster.shards[shard(1)], "")
+	paused := r.pausePrimary(t, r.cluster.shards[shard(1)])
+	r.goOn(t, "while a primary is paused", "writer", "reader", "causal session")
+	r.revive(t, paused.Name)
+	r.goOn(t, "after a primary was paused")
+
+	r.cut(t)
+	r.goOn(t, "after a link was cut")
+	r.mover.goesOn(t)
+}
+
+// pausePrimary pauses a shard's primary while no chunk moves, and returns it when another has taken over. A move that is in its critical section then stays
+// there: it asks the paused member without end, and whoever writes to the collection waits for it, behind a mongos as here.
+func (r *rampage) pausePrimary(t *testing.T, s topology.ShardID) cluster.Member {
+	t.Helper()
+	r.mover.moving.Lock()
+	defer r.mover.moving.Unlock()
+	paused := clustertest.AwaitPrimary(t, r.cluster, s, "")
 	if err := r.cluster.Pause(t.Context(), paused.Name); err != nil {
 		t.Fatal(err)
 	}
@@ -167,14 +189,8 @@ func (r *rampage) round(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	clustertest.AwaitPrimary(t, r.cluster, r.cluster.shards[shard(1)], paused.Name)
-	r.goOn(t, "while a primary is paused", "writer", "reader", "causal session")
-	r.revive(t, paused.Name)
-	r.goOn(t, "after a primary was paused")
-
-	r.cut(t)
-	r.goOn(t, "after a link was cut")
-	r.mover.goesOn(t)
+	clustertest.AwaitPrimary(t, r.cluster, s, paused.Name)
+	return paused
 }
 
 // tune has a member wait as lifetime and lockWait say, until it ends.

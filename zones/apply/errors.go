@@ -58,7 +58,7 @@ func stateChanged(when string, differences []string) error {
 			text += fmt.Sprintf("\n  and %d more", more)
 		}
 	}
-	return hint.New(fmt.Errorf("apply: %w %s%s", ErrStateChanged, when, text), "somebody else has changed it; plan again, look at the steps, and apply the new plan")
+	return hint.New(fmt.Errorf("apply: %w %s%s", ErrStateChanged, when, text), "somebody else has changed it, or what an interrupted apply had begun came into effect since; plan again, look at the steps, and apply the new plan")
 }
 
 // A StepError says which step of a plan failed and how many were done.
