@@ -9,7 +9,7 @@ import (
 )
 
 // scripts/test.sh is as red as its tests: one that fails now and then is red when it fails, in quarantine only when it fails three times, and three runs of everything tell
-// how often.
+// how often. A job that is killed as a whole, which leaves no result at all, is no success.
 func TestPlantedFailures(t *testing.T) {
 	const test = "scripts/testdata/planted TestSometimes"
 	for _, c := range []struct {
@@ -25,6 +25,7 @@ func TestPlantedFailures(t *testing.T) {
 		{name: "in quarantine it is tried again, loudly", fails: "12", quarantine: test + " 2026-11-28 planted\n", want: "FAILED, BUT IS IN QUARANTINE: " + test + "; try 3 of 3"},
 		{name: "three failures are red in quarantine as well", fails: "123", quarantine: test + " 2026-11-28 planted\n", red: true, want: "1 passed, 1 failed, 0 skipped"},
 		{name: "another's quarantine does not help", fails: "1", quarantine: "wan TestSometimes 2026-11-28 planted\n", red: true, want: "1 passed, 1 failed, 0 skipped"},
+		{name: "a job that is killed is red", fails: "k", red: true, want: "NO RESULT: scripts/testdata/planted"},
 		{name: "no failure", want: "2 passed, 0 failed, 0 skipped"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -55,7 +56,7 @@ func TestQuarantineIsChecked(t *testing.T) {
 	}
 }
 
-// runPlanted runs scripts/test.sh with a quarantine of its own on the planted tests, which fail in the runs that fails names, a digit each.
+// runPlanted runs scripts/test.sh with a quarantine of its own on the planted tests, which fail in the runs that fails names, a digit each; k kills the job.
 func runPlanted(t *testing.T, fails, quarantine string, env ...string) (string, error) {
 	t.Helper()
 	dir := t.TempDir()

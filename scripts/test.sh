@@ -128,6 +128,10 @@ if [ "$status" != 0 ] && [ "${GEOSHARD_TIMES:-1}" = 1 ] && say repeatable "$resu
   done <"$scratch/again"
 fi
 
+# A job that is killed says nothing, and what it did not run would look green.
+say missing "$results" "${all[@]}" >"$scratch/missing" || status=1
+while read -r line; do loud "$line"; done <"$scratch/missing"
+
 # The race detector allocates; that decisions do not shows without it.
 case " ${all[*]} " in
   *" ./router "*) go test -count=1 -run AllocateNothing ./router || status=1 ;;

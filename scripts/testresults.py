@@ -5,6 +5,8 @@
     testresults.py repeatable FILE   the failed tests that may be repeated, a line each: package and test. The exit status
                                      is 1 when anything else failed: a test that is not in quarantine, or a package
                                      whose failure no test explains
+    testresults.py missing FILE PACKAGE...   the packages that have no result at all: what ran them has died. The exit
+                                     status is 1 when there are any
     testresults.py rates FILE        how often each test failed, of how many runs, where that is above 0
     testresults.py failures FILE     what the tests that failed last said, without the progress of their clusters
     testresults.py counts FILE       how many tests passed, failed and were skipped, by their last result
@@ -124,6 +126,11 @@ def main(view, *arguments):
         print(*sorted({m[1].strip() for said in words.values() for m in map(LOUD.search, said) if m}), sep="\n")
     elif view == "repeatable":
         sys.exit(0 if repeatable(tests, packages, words) else 1)
+    elif view == "missing":
+        known = {package for package, _ in packages}
+        missing = [p for p in (name.removeprefix("./") for name in arguments[1:]) if p not in known]
+        print(*(f"NO RESULT: {p}: what ran its tests was ended from outside, or has died" for p in missing), sep="\n", end="\n" if missing else "")
+        sys.exit(1 if missing else 0)
     elif view == "rates":
         show_rates(tests)
     elif view == "counts":

@@ -4,6 +4,7 @@ package planted
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -17,6 +18,9 @@ func TestSometimes(t *testing.T) {
 	defer func() { _ = runs.Close() }()
 	if _, err := runs.WriteString("x"); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "fail-k")); err == nil {
+		_ = syscall.Kill(0, syscall.SIGKILL) // the whole job, with what runs it
 	}
 	info, err := runs.Stat()
 	if err != nil {
