@@ -70,7 +70,7 @@ func checkDistinct(body bsoncore.Document) error {
 // checkLimits refuses the whole command, as the server does: nothing of it is executed.
 func checkLimits(deletes []bsoncore.Document) error {
 	for _, statement := range deletes {
-		if limit, _ := intField(statement, "limit"); limit != 0 && limit != 1 {
+		if limit := intField(statement, "limit"); limit != 0 && limit != 1 {
 			return refuse(codeFailedToParse, "The limit field in delete objects must be 0 or 1. Got %d", limit)
 		}
 	}

@@ -17,12 +17,8 @@ func (r *explanations) explain(ctx context.Context, req *request) (bsoncore.Docu
 	if !ok {
 		return nil, refuse(codeTypeMismatch, "explain needs a command")
 	}
-	var name string
-	for e := range elements(explained) {
-		name = string(e.name)
-		req.collection, _ = e.value.StringValueOK()
-		break
-	}
+	name := nameOf(explained)
+	req.collection = stringField(explained, name)
 	if isConfigDatabase(req.db) {
 		return r.readConfig(ctx, req)
 	}
@@ -51,19 +47,8 @@ func (r *explanations) explain(ctx context.Context, req *request) (bsoncore.Docu
 func (r *explanations) explainThroughCore(ctx context.Context, req *request, name string, explained bsoncore.Document) (bsoncore.Document, error) {
 	body := build(func(dst []byte) []byte {
 		inner, dst := bsoncore.AppendDocumentElementStart(dst, "explain")
-		first := true
-		for e := range elements(explained) {
-			field := string(e.name)
-			switch {
-			case first:
-				dst = appendRenamed(dst, name, e)
-			case !isForRouter(field):
-				dst = append(dst, e.raw...)
-			}
-			first = false
-		}
-		dst = endDocument(dst, inner)
-		return appendWithout(dst, req.body, func(name string) bool { return name == "explain" || isForRouter(name) })
+		dst = endDocument(appendAs(dst, name, explained, forRouter), inner)
+		return appendWithout(dst, req.body, forRouter, "explain")
 	})
 	rep, err := r.askCoreFresh(ctx, req, body)
 	return rep.doc, err

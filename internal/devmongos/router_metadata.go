@@ -3,7 +3,6 @@ package devmongos
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -11,9 +10,6 @@ import (
 
 	"github.com/geoshard/geoshard/topology"
 )
-
-// majority is demanded by every command that changes the cluster's metadata, whatever the client asked for.
-var majority = bson.E{Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}}}
 
 // onDatabase sends a command to the primary shard of a database, again if the shard says that another one is the primary now.
 // runOn is the database on which the command runs there, which is admin for some. The answer is held by the request; ok: 0 is a *replyError.
@@ -27,7 +23,7 @@ func (r *router) onDatabase(ctx context.Context, req *request, db, runOn string,
 		if err != nil {
 			return reply{}, err
 		}
-		rep, err := r.onShard(ctx, req, found.primary, runOn, slices.Concat(cmd, bson.D{{Key: "databaseVersion", Value: bson.Raw(found.version)}}))
+		rep, err := r.onShard(ctx, req, found.primary, runOn, fields(cmd, "databaseVersion", found.version))
 		if staleError(err) == 0 {
 			return rep, err
 		}
@@ -36,6 +32,26 @@ func (r *router) onDatabase(ctx context.Context, req *request, db, runOn string,
 			return reply{}, err
 		}
 	}
+}
+
+// change runs a command on the primary shard of a database after which all that is known of some namespaces may be wrong: see onDatabase and changed.
+func (r *router) change(ctx context.Context, req *request, db, runOn string, cmd bson.D, namespaces ...string) (bsoncore.Document, error) {
+	rep, err := r.onDatabase(ctx, req, db, runOn, cmd)
+	if err != nil {
+		return nil, err
+	}
+	for _, ns := range namespaces {
+		err = errors.Join(err, r.changed(ctx, ns))
+	}
+	return rep.doc, err
+}
+
+// withoutDatabase is the error of a command, or what it says where there is no database.
+func withoutDatabase(err, missing error) error {
+	if errors.Is(err, errNoDatabase) {
+		return missing
+	}
+	return err
 }
 
 // onShard sends a command to a shard's primary. The answer is held by the request; ok: 0 is a *replyError.
@@ -49,13 +65,10 @@ func (r *router) onShard(ctx context.Context, req *request, shard topology.Shard
 		return reply{}, err
 	}
 	rep, err := set.onPrimary(ctx, encoded, true)
-	if err != nil {
-		return reply{}, err
+	if err == nil && codeOf(req.hold(rep).doc) != 0 {
+		err = &replyError{rep.doc}
 	}
-	if req.hold(rep); codeOf(rep.doc) != 0 {
-		return reply{}, &replyError{rep.doc}
-	}
-	return rep, nil
+	return rep, err
 }
 
 // administer runs a command on the config servers; the client's answer tells its time, so that a causal session sees what it did.

@@ -47,7 +47,7 @@ func (r *router) onOwners(ctx context.Context, req *request, db, collection stri
 func (r *router) onRoute(ctx context.Context, req *request, rt *route, cmd bson.D) ([]shardAnswer, error) {
 	return r.onEach(ctx, req, rt.shards(), rt.db.name, func(shard topology.ShardID) bson.D {
 		versions := build(func(dst []byte) []byte { return appendVersions(dst, rt, shard) })
-		return slices.Concat(cmd, fieldsOf(versions, ""))
+		return fields(cmd, fieldsOf(versions, nil))
 	})
 }
 
@@ -80,8 +80,7 @@ func (r *router) onEach(ctx context.Context, req *request, shards []topology.Sha
 func rawAnswers(answers []shardAnswer) bson.E {
 	var raw bson.D
 	for _, a := range answers {
-		shown := edit(nil, a.doc, isInternalField, nil)
-		raw = append(raw, bson.E{Key: string(a.shard), Value: bson.Raw(shown)})
+		raw = append(raw, bson.E{Key: string(a.shard), Value: fieldsOf(a.doc, internalFields)})
 	}
 	return bson.E{Key: "raw", Value: raw}
 }

@@ -140,18 +140,18 @@ func (c *catalogue) readRoute(ctx context.Context, ns, name string) (*route, err
 
 // readTable returns nil for a collection that is not sharded.
 func (c *catalogue) readTable(ctx context.Context, ns string) (*shardkey.Table, error) {
-	entry, err := c.configs.findOne(ctx, "collections", bson.D{{Key: "_id", Value: ns}})
-	if errors.Is(err, errNoDocument) || err == nil && truth(field(entry, "dropped")) {
+	entry, err := c.configs.findOne(ctx, "collections", "_id", ns)
+	if errors.Is(err, errNoDocument) || err == nil && boolField(entry, "dropped") {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	subtype, uuid, ok := field(entry, "uuid").BinaryOK()
-	if !ok {
+	uuid := field(entry, "uuid")
+	if uuid.Type != bsoncore.TypeBinary {
 		return nil, fmt.Errorf("read config.collections: %s has no uuid", ns)
 	}
-	chunks, err := c.configs.findAll(ctx, "chunks", bson.D{{Key: "uuid", Value: bson.Binary{Subtype: subtype, Data: uuid}}})
+	chunks, err := c.configs.findAll(ctx, "chunks", "uuid", uuid)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (c *catalogue) database(ctx context.Context, name string) (*database, error
 	if db != nil {
 		return db, nil
 	}
-	entry, err := c.configs.findOne(ctx, "databases", bson.D{{Key: "_id", Value: name}})
+	entry, err := c.configs.findOne(ctx, "databases", "_id", name)
 	if errors.Is(err, errNoDocument) {
 		return nil, errNoDatabase
 	}
@@ -182,10 +182,7 @@ func (c *catalogue) database(ctx context.Context, name string) (*database, error
 
 // createDatabase makes sure that the database exists. It may exist already.
 func (c *catalogue) createDatabase(ctx context.Context, name string) error {
-	_, err := c.configs.tell(ctx, "admin", bson.D{
-		{Key: "_configsvrCreateDatabase", Value: name},
-		{Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}}},
-	})
+	_, err := c.configs.tell(ctx, "admin", fields("_configsvrCreateDatabase", name, majority))
 	return err
 }
 
@@ -251,7 +248,7 @@ func (c *catalogue) shard(ctx context.Context, id topology.ShardID) (*replicaSet
 
 // allShards lists the shards of the cluster as the config servers have them now.
 func (c *catalogue) allShards(ctx context.Context) ([]topology.ShardID, error) {
-	entries, err := c.configs.findAll(ctx, "shards", bson.D{})
+	entries, err := c.configs.findAll(ctx, "shards")
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +286,7 @@ func (c *catalogue) members() []*member {
 
 // loadShards reads config.shards, starts to watch those that are new and lets go of those that were removed.
 func (c *catalogue) loadShards(ctx context.Context) error {
-	entries, err := c.configs.findAll(ctx, "shards", bson.D{})
+	entries, err := c.configs.findAll(ctx, "shards")
 	if err != nil {
 		return err
 	}
@@ -310,7 +307,7 @@ func (c *catalogue) leave(ctx context.Context, sets ...*replicaSet) {
 	c.core.reset()
 	ctx, cancel := context.WithTimeout(ctx, c.budget)
 	defer cancel()
-	if _, err := c.core.admin(ctx, bson.D{{Key: "flushRouterConfig", Value: 1}}); err != nil {
+	if _, err := c.core.admin(ctx, "flushRouterConfig", 1); err != nil {
 		c.log.Warn("the core may not know yet that a shard was removed", "error", err)
 	}
 }

@@ -34,7 +34,7 @@ type destination struct {
 
 // idPattern extracts an exact _id from a filter.
 var idPattern = func() shardkey.Pattern {
-	p, err := shardkey.ParsePattern(bson.Raw(build(func(dst []byte) []byte { return bsoncore.AppendInt32Element(dst, "_id", 1) })))
+	p, err := shardkey.ParsePattern(bson.Raw(document("_id", 1)))
 	if err != nil {
 		panic(err)
 	}
@@ -77,8 +77,8 @@ func destinationOfUpdate(table *shardkey.Table, statement bsoncore.Document) (de
 	filter := bson.Raw(documentField(statement, "q"))
 	collation := bson.Raw(documentField(statement, "collation"))
 	target := table.Target(filter, collation)
-	multi := truth(field(statement, "multi"))
-	if truth(field(statement, "upsert")) && target.Key == nil {
+	multi := boolField(statement, "multi")
+	if boolField(statement, "upsert") && target.Key == nil {
 		return destination{}, refuse(codeShardKeyNotFound, "Failed to target upsert by query :: could not extract exact shard key")
 	}
 	if len(target.Shards) == 1 {
@@ -102,9 +102,7 @@ func destinationOfUpdate(table *shardkey.Table, statement bsoncore.Document) (de
 func destinationOfReplacement(table *shardkey.Table, filter bson.Raw, replacement bsoncore.Document) (destination, error) {
 	if slices.Contains(table.Pattern().Fields(), "_id") && field(replacement, "_id").Type == 0 {
 		if id, ok := idPattern.PointOf(filter); ok {
-			replacement = edit(nil, replacement, func(string) bool { return false }, func(dst []byte) []byte {
-				return bsoncore.AppendValueElement(dst, "_id", field(bsoncore.Document(id), "_id"))
-			})
+			replacement = withField(replacement, "_id", field(bsoncore.Document(id), "_id"))
 		}
 	}
 	return destinationOfKey(table, replacement)
@@ -114,11 +112,10 @@ func destinationOfDelete(table *shardkey.Table, statement bsoncore.Document) (de
 	filter := bson.Raw(documentField(statement, "q"))
 	collation := bson.Raw(documentField(statement, "collation"))
 	target := table.Target(filter, collation)
-	limit, _ := intField(statement, "limit")
 	switch {
 	case len(target.Shards) == 1:
 		return destination{reach: reachOne, shard: target.Shards[0]}, nil
-	case limit == 0:
+	case intField(statement, "limit") == 0:
 		return destination{reach: reachMany}, nil
 	case isExactID(table, filter, collation):
 		return destination{reach: reachByID}, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/geoshard/geoshard/topology"
@@ -35,11 +36,7 @@ func (r *statements) aggregate(ctx context.Context, req *request) (bsoncore.Docu
 		return nil, err
 	}
 	if len(plan.merge) == 0 {
-		want := int64(defaultFirstBatch)
-		if size, given := intField(documentField(req.body, "cursor"), "batchSize"); given {
-			want = size
-		}
-		return r.openMerged(ctx, req, merged, want, false)
+		return r.openMerged(ctx, req, merged, field(documentField(req.body, "cursor"), "batchSize"), false)
 	}
 	docs, err := merged.all(ctx, req)
 	if err != nil {
@@ -50,17 +47,15 @@ func (r *statements) aggregate(ctx context.Context, req *request) (bsoncore.Docu
 }
 
 // all reads the cursor to its end.
-func (m *mergedCursor) all(ctx context.Context, req *request) ([]bsoncore.Document, error) {
-	var docs []bsoncore.Document
+func (m *mergedCursor) all(ctx context.Context, req *request) (docs []bsoncore.Value, err error) {
 	size := 0
 	for more := true; more; {
-		batch, left, err := m.batch(ctx, req, -1)
-		if err != nil {
+		var batch []bsoncore.Value
+		if batch, more, err = m.batch(ctx, req, -1); err != nil {
 			return nil, err
 		}
-		more = left
 		for _, v := range batch {
-			docs = append(docs, v.Data)
+			docs = append(docs, v)
 			size += len(v.Data) + 32 // its share of the command around it
 		}
 		if size > maxMergeBytes {
@@ -113,10 +108,10 @@ func appendShardAggregate(dst []byte, body bsoncore.Document, stages []bsoncore.
 	for e := range elements(body) {
 		switch name := string(e.name); {
 		case name == "pipeline":
-			dst = bsoncore.BuildArrayElement(dst, "pipeline", stages...)
+			dst = appendFields(dst, name, stages)
 		case name == "cursor":
-			dst = bsoncore.AppendDocumentElement(dst, "cursor", build(func(dst []byte) []byte { return dst }))
-		case !isRouterField(name):
+			dst = appendFields(dst, name, bson.D{})
+		case !routerFields[name]:
 			dst = append(dst, e.raw...)
 		}
 	}

@@ -3,7 +3,6 @@ package devmongos
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/geoshard/geoshard/topology"
 )
@@ -13,41 +12,33 @@ import (
 func (r *statements) scatter(ctx context.Context, req *request,
 	choose func(rt *route) []topology.ShardID, body func(dst []byte) []byte,
 ) (*mergedCursor, error) {
-	budget, cancel := context.WithTimeout(ctx, r.budget)
-	defer cancel()
-	var pace pacer
-	for {
+	var failure error
+	for range attempts(ctx, r.budget) {
 		rt, err := r.route(ctx, req.db, req.collection)
 		if err != nil {
 			return nil, err
 		}
 		m := &mergedCursor{txn: req.txn, db: req.db, coll: req.collection, limit: -1}
-		failure := r.open(ctx, m, req, rt, choose(rt), body)
-		if failure == nil {
+		if failure = r.open(ctx, m, req, rt, choose(rt), body); failure == nil {
 			return m, nil
 		}
 		m.kill(ctx)
 		stale := staleError(failure)
 		if stale == 0 {
-			return nil, failure
+			break
 		}
-		r.forget(rt, stale)
-		if req.txn.lost() || !pace.wait(budget) {
-			return nil, failure
+		if r.forget(rt, stale); req.txn.lost() {
+			break
 		}
 	}
+	return nil, failure
 }
 
 func (r *statements) open(ctx context.Context, m *mergedCursor, req *request, rt *route, shards []topology.ShardID, body func(dst []byte) []byte) error {
-	replies, errs := make([]reply, len(shards)), make([]error, len(shards))
-	var all sync.WaitGroup
-	for i, shard := range shards {
-		all.Go(func() {
-			doc := build(func(dst []byte) []byte { return appendVersions(body(dst), rt, shard) })
-			replies[i], errs[i] = r.execute(ctx, req, rt, shard, command{body: doc}, false)
-		})
-	}
-	all.Wait()
+	replies, errs := sideBySide(shards, func(shard topology.ShardID) (reply, error) {
+		doc := build(func(dst []byte) []byte { return appendVersions(body(dst), rt, shard) })
+		return r.execute(ctx, req, rt, shard, command{body: doc}, false)
+	})
 	failure := errors.Join(errs...)
 	for i, rep := range replies {
 		switch {
