@@ -109,12 +109,6 @@ func appendWithout(dst []byte, doc bsoncore.Document, drop nameSet, named ...str
 	return dst
 }
 
-// appendAs appends a command under another name, without the arguments of drop, and without those named here.
-func appendAs(dst []byte, name string, body bsoncore.Document, drop nameSet, named ...string) []byte {
-	own := nameOf(body)
-	return appendWithout(bsoncore.AppendValueElement(dst, name, field(body, own)), body, drop, append(named, own)...)
-}
-
 // endDocument closes the document that began at start.
 func endDocument(dst []byte, start int32) bsoncore.Document {
 	dst = append(dst, 0)

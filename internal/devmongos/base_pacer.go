@@ -5,6 +5,8 @@ import (
 	"iter"
 	"sync"
 	"time"
+
+	"github.com/geoshard/geoshard/internal/pace"
 )
 
 // A pacer spaces out repeated attempts: the first repetition comes at once, as one refresh is mostly enough.
@@ -21,12 +23,7 @@ func (p *pacer) wait(ctx context.Context) bool {
 	if p.attempts == 1 {
 		return ctx.Err() == nil
 	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(min(paceMost, paceStep<<min(p.attempts-2, 6))):
-		return true
-	}
+	return pace.Pause(ctx, min(paceMost, paceStep<<min(p.attempts-2, 6)))
 }
 
 // attempts repeats something at the pace of a pacer, until the time is over. What it gives is the context that ends with it.
@@ -34,7 +31,7 @@ func attempts(ctx context.Context, limit time.Duration) iter.Seq[context.Context
 	return func(yield func(context.Context) bool) {
 		budget, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		for pace := (pacer{}); yield(budget) && pace.wait(budget); {
+		for p := (pacer{}); yield(budget) && p.wait(budget); {
 		}
 	}
 }

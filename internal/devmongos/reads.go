@@ -16,7 +16,7 @@ func (r *reads) commands() map[string]handler {
 		"find":      checked(checkFind, onCollection(r.find, r.readConfig)),
 		"aggregate": checked(refuseUnsafe, r.aggregate),
 		"count":     onCollection(r.count, r.readConfig),
-		"distinct":  onCollection(checked(checkDistinct, r.distinct), r.readConfig),
+		"distinct":  onCollection(checked(needs("key", bsoncore.TypeString), r.distinct), r.readConfig),
 	}
 }
 
@@ -109,8 +109,10 @@ func (r *reads) onCore(ctx context.Context, req *request, name string, body bson
 
 // coreRead makes the cluster* form of a client's read, in a session of the router's.
 func coreRead(body bsoncore.Document, name string, concern, lsid bsoncore.Document) bsoncore.Document {
+	own := nameOf(body)
 	return build(func(dst []byte) []byte {
-		dst = appendAs(dst, name, body, forRouter, "readConcern", "lsid")
+		dst = bsoncore.AppendValueElement(dst, name, field(body, own))
+		dst = appendWithout(dst, body, forRouter, own, "readConcern", "lsid")
 		dst = bsoncore.AppendDocumentElement(dst, "lsid", lsid)
 		return appendReadConcern(dst, documentField(body, "readConcern"), concern)
 	})

@@ -140,27 +140,21 @@ func (r *writes) writeWhere(ctx context.Context, req *request, doc bsoncore.Docu
 	statement func(req *request, rt *route, doc bsoncore.Document) bson.D,
 ) (n int64, err error) {
 	var found *route
-	rep, err := r.runSingle(ctx, req, single{
+	answer, err := answerOf(r.runSingle(ctx, req, single{
 		choose: func(rt *route) (topology.ShardID, error) {
 			found = rt
-			if rt.table == nil {
-				return rt.db.primary, nil
-			}
-			to, err := destinationOfKey(rt.table, doc)
+			to, err := destinationOf("insert", doc, rt)
 			return to.shard, err
 		},
 		body: func(dst []byte) []byte { return appendFields(dst, statement(req, found, doc), "$db", req.db) },
-	})
-	answer, err := answerOf(rep, err)
+	}))
 	if err != nil {
 		return 0, err
 	}
 	if failed := arrayValues(field(answer, "writeErrors")); len(failed) > 0 {
-		code := intField(failed[0].Data, "code")
-		return 0, refuse(int32(code), "the document could not be moved to the shard of its new key: %s", stringField(failed[0].Data, "errmsg"))
+		return 0, refuse(int32(intField(failed[0].Data, "code")), "the document could not be moved to the shard of its new key: %s", stringField(failed[0].Data, "errmsg"))
 	}
-	n = intField(answer, "n")
-	return n, nil
+	return intField(answer, "n"), nil
 }
 
 // deletion removes exactly this document: by its _id and its shard key.

@@ -197,23 +197,16 @@ func (w *writer) sendOne(ctx context.Context, rt *route, b *subBatch) {
 		return appendVersions(dst, rt, b.shard)
 	})
 	rep, err := w.execute(ctx, w.req, rt, b.shard, cmd, w.req.retryable())
-	if err != nil {
-		b.err = err
-		return
-	}
-	b.reply = w.req.hold(rep)
+	b.reply, b.err = w.req.hold(rep), err
 }
 
 // absorb takes the answer to a sub-batch into the result; stale is the code by which the shard turned statements away, which stay
 // pending. An error ends the command.
 func (w *writer) absorb(b *subBatch) (stale int32, err error) {
-	if b.err != nil {
-		return 0, w.absorbFailure(b, b.err)
-	}
-	if code := codeOf(b.reply.doc); isStale(code) {
-		return code, nil
-	} else if code != 0 {
-		return 0, w.absorbFailure(b, &replyError{b.reply.doc})
+	if _, err := answerOf(b.reply, b.err); staleError(err) != 0 {
+		return staleError(err), nil
+	} else if err != nil {
+		return 0, w.absorbFailure(b, err)
 	}
 	turnedAway, stopped := w.result.absorb(b)
 	done := b.items
