@@ -207,8 +207,7 @@ func document(parts ...any) bsoncore.Document {
 
 // encode makes the answer of a handler.
 func encode(parts ...any) (bsoncore.Document, error) {
-	doc, err := bson.Marshal(fields(fields(parts...), "ok", 1.0))
-	return doc, err
+	return bson.Marshal(fields(fields(parts...), "ok", 1.0))
 }
 
 // appendFields appends the elements of a document.

@@ -17,7 +17,7 @@ import (
 // change of the collection's chunks, and even from before the client's last write.
 func (r *reads) atOneTime(body bsoncore.Document) bsoncore.Document {
 	concern := documentField(body, "readConcern")
-	if stringField(concern, "level") != "snapshot" || field(concern, "atClusterTime").Type != 0 {
+	if !wantsSnapshot(concern) || field(concern, "atClusterTime").Type != 0 {
 		return body
 	}
 	at := max(r.clock.now(), timeOf(field(concern, "afterClusterTime")))

@@ -14,24 +14,19 @@ import (
 // onDatabase sends a command to the primary shard of a database, again if the shard says that another one is the primary now.
 // runOn is the database on which the command runs there, which is admin for some. The answer is held by the request; ok: 0 is a *replyError.
 // The error is errNoDatabase if the database does not exist.
-func (r *router) onDatabase(ctx context.Context, req *request, db, runOn string, cmd bson.D) (reply, error) {
-	budget, cancel := context.WithTimeout(ctx, r.budget)
-	defer cancel()
-	var pace pacer
-	for {
-		found, err := r.database(ctx, db)
-		if err != nil {
-			return reply{}, err
+func (r *router) onDatabase(ctx context.Context, req *request, db, runOn string, cmd bson.D) (rep reply, err error) {
+	for range attempts(ctx, r.budget) {
+		found, missing := r.database(ctx, db)
+		if missing != nil {
+			return reply{}, missing
 		}
-		rep, err := r.onShard(ctx, req, found.primary, runOn, fields(cmd, "databaseVersion", found.version))
+		rep, err = r.onShard(ctx, req, found.primary, runOn, fields(cmd, "databaseVersion", found.version))
 		if staleError(err) == 0 {
-			return rep, err
+			break
 		}
 		r.forgetDatabase(db)
-		if !pace.wait(budget) {
-			return reply{}, err
-		}
 	}
+	return rep, err
 }
 
 // change runs a command on the primary shard of a database after which all that is known of some namespaces may be wrong: see onDatabase and changed.

@@ -1,6 +1,7 @@
 package devmongos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -79,17 +80,9 @@ func appendWriteConcern(dst []byte, given, defaults bsoncore.Document) []byte {
 // return orphans, so there always is one; only change streams, which are about the majority, may not be given another.
 func appendReadConcern(dst []byte, given, defaults bsoncore.Document) []byte {
 	start, dst := bsoncore.AppendDocumentElementStart(dst, "readConcern")
-	hasLevel := false
-	for e := range elements(given) {
-		hasLevel = hasLevel || string(e.name) == "level"
-		dst = append(dst, e.raw...)
-	}
-	if !hasLevel {
-		level := stringField(defaults, "level")
-		if level == "" {
-			level = "local"
-		}
-		dst = bsoncore.AppendStringElement(dst, "level", level)
+	dst = appendWithout(dst, given, nil)
+	if field(given, "level").Type == 0 {
+		dst = bsoncore.AppendStringElement(dst, "level", cmp.Or(stringField(defaults, "level"), "local"))
 	}
 	return endDocument(dst, start)
 }
