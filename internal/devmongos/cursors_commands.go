@@ -91,13 +91,14 @@ func (t *cursors) killCursors(ctx context.Context, req *request) (bsoncore.Docum
 		}
 		t.remove(id)
 		killed = append(killed, v)
-		if cursor.merged != nil {
+		switch {
+		case cursor.merged != nil:
 			if cursor.txn == req.txn {
 				cursor.merged.kill(ctx)
 			}
-		} else if cursor.host != nil {
+		case cursor.host != nil:
 			t.killRemote(ctx, req, cursor)
-		} else {
+		default:
 			t.killCore(ctx, cursor)
 		}
 	}
@@ -106,7 +107,7 @@ func (t *cursors) killCursors(ctx context.Context, req *request) (bsoncore.Docum
 
 // killRemote is best effort: a cursor that is not closed times out on its member.
 func (t *cursors) killRemote(ctx context.Context, req *request, cursor remoteCursor) {
-	body := document("killCursors", stringField(req.body, "killCursors"), "cursors", bson.A{cursor.id}, given(req.body, "lsid", "$db"))
+	body := document("killCursors", req.collection, "cursors", bson.A{cursor.id}, given(req.body, "lsid", "$db"))
 	rep, err := cursor.host.run(ctx, command{body: body})
 	if err != nil {
 		t.catalog.log.Debug("kill cursor", "host", cursor.host.address, "error", err)

@@ -2,6 +2,7 @@ package devmongos
 
 import (
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -144,12 +145,7 @@ func isExactID(table *shardkey.Table, filter, collation bson.Raw) bool {
 	return ok
 }
 
-func isOperatorUpdate(u bsoncore.Document) bool {
-	for e := range elements(u) {
-		return len(e.name) > 0 && e.name[0] == '$'
-	}
-	return false
-}
+func isOperatorUpdate(u bsoncore.Document) bool { return strings.HasPrefix(nameOf(u), "$") }
 
 // mayMove tells that an update of one document, which owner has, might change its shard key so that it belongs to another shard. It errs
 // on the side of caution: a shard that refuses such a change says neither which statement of a message it was, nor undoes the others.
@@ -177,16 +173,9 @@ func mayMove(table *shardkey.Table, owner topology.ShardID, update bsoncore.Valu
 
 // touchesKey tells that a change of the path may change a field of the shard key.
 func touchesKey(table *shardkey.Table, path string) bool {
-	for _, f := range table.Pattern().Fields() {
-		if path == f || isParentPath(path, f) || isParentPath(f, path) {
-			return true
-		}
-	}
-	return false
-}
-
-func isParentPath(parent, child string) bool {
-	return len(child) > len(parent) && child[:len(parent)] == parent && child[len(parent)] == '.'
+	return slices.ContainsFunc(table.Pattern().Fields(), func(f string) bool {
+		return path == f || strings.HasPrefix(f, path+".") || strings.HasPrefix(path, f+".")
+	})
 }
 
 // statementsField names the array argument of each batch command.

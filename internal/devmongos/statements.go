@@ -6,8 +6,6 @@ import (
 	"maps"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
-
-	"github.com/geoshard/geoshard/topology"
 )
 
 // statements answer what reads or defines collections inside transactions.
@@ -36,9 +34,7 @@ func (r *statements) find(ctx context.Context, req *request) (bsoncore.Document,
 	if doc, err := r.fromOneShard(ctx, req, filter); !errors.Is(err, errManyShards) {
 		return doc, err
 	}
-	merged, err := r.scatter(ctx, req,
-		func(rt *route) []topology.ShardID { return targetsOf(rt, filter, req.collation) },
-		func(dst []byte) []byte { return appendShardFind(dst, req.body) })
+	merged, err := r.scatter(ctx, req, filter, func(dst []byte) []byte { return appendShardFind(dst, req.body) })
 	if err != nil {
 		return nil, err
 	}

@@ -6,8 +6,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
-
-	"github.com/geoshard/geoshard/topology"
 )
 
 // maxMergeBytes is how much the shards' parts of an aggregation in a transaction may amount to: the core is given them as one command,
@@ -24,14 +22,12 @@ func (r *statements) aggregate(ctx context.Context, req *request) (bsoncore.Docu
 	if err := r.checkPipeline(ctx, req.db, pipeline); err != nil {
 		return nil, err
 	}
-	filter := leadingMatch(pipeline)
+	filter := filterOf(req.body)
 	if doc, err := r.fromOneShard(ctx, req, filter); !errors.Is(err, errManyShards) {
 		return doc, err
 	}
 	plan := splitPipeline(pipeline)
-	merged, err := r.scatter(ctx, req,
-		func(rt *route) []topology.ShardID { return targetsOf(rt, filter, req.collation) },
-		func(dst []byte) []byte { return appendShardAggregate(dst, req.body, plan.shards) })
+	merged, err := r.scatter(ctx, req, filter, func(dst []byte) []byte { return appendShardAggregate(dst, req.body, plan.shards) })
 	if err != nil {
 		return nil, err
 	}
@@ -93,14 +89,6 @@ func (r *statements) checkPipeline(ctx context.Context, db string, pipeline []bs
 		}
 	}
 	return nil
-}
-
-// leadingMatch is the filter of a pipeline that begins with $match; nil otherwise.
-func leadingMatch(pipeline []bsoncore.Value) bsoncore.Document {
-	if len(pipeline) == 0 {
-		return nil
-	}
-	return documentField(pipeline[0].Data, "$match")
 }
 
 // appendShardAggregate makes a shard's part of an aggregation.

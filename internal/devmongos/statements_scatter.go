@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
 	"github.com/geoshard/geoshard/topology"
 )
 
-// scatter sends a read to shards of the transaction and opens a cursor over their answers. When a shard turns it away, all of them are
-// asked anew, by the newer route: reading twice does no harm inside a transaction.
-func (r *statements) scatter(ctx context.Context, req *request,
-	choose func(rt *route) []topology.ShardID, body func(dst []byte) []byte,
-) (*mergedCursor, error) {
+// scatter sends a read to the shards that a filter concerns, in the transaction, and opens a cursor over their answers. When a shard turns it
+// away, all of them are asked anew, by the newer route: reading twice does no harm inside a transaction.
+func (r *statements) scatter(ctx context.Context, req *request, filter bsoncore.Document, body func(dst []byte) []byte) (*mergedCursor, error) {
 	var failure error
 	for range attempts(ctx, r.budget) {
 		rt, err := r.route(ctx, req.db, req.collection)
@@ -19,7 +19,7 @@ func (r *statements) scatter(ctx context.Context, req *request,
 			return nil, err
 		}
 		m := &mergedCursor{txn: req.txn, db: req.db, coll: req.collection, limit: -1}
-		if failure = r.open(ctx, m, req, rt, choose(rt), body); failure == nil {
+		if failure = r.open(ctx, m, req, rt, targetsOf(rt, filter, req.collation), body); failure == nil {
 			return m, nil
 		}
 		m.kill(ctx)
