@@ -168,13 +168,15 @@ func (x *transaction) chooseTime() {
 
 // dress makes the member's form of a statement. The caller holds mu.
 func (x *transaction) dress(body bsoncore.Document, joins, coordinates bool) bsoncore.Document {
-	concern := x.concern
-	if x.atClusterTime != 0 {
-		concern = snapshotConcern(x.atClusterTime)
+	said := x.identity()
+	if joins {
+		concern := x.concern
+		if x.atClusterTime != 0 {
+			concern = snapshotConcern(x.atClusterTime)
+		}
+		said = fields(said, "startTransaction", true, when(coordinates, "coordinator", true), when(len(concern) > 0, "readConcern", concern))
 	}
-	return edit(make([]byte, 0, len(body)+256), body, statementFields, func(dst []byte) []byte {
-		return appendFields(dst, x.identity(), when(joins, "startTransaction", true, when(coordinates, "coordinator", true), when(len(x.concern) > 0, "readConcern", concern)))
-	})
+	return edit(make([]byte, 0, len(body)+256), body, statementFields, func(dst []byte) []byte { return appendFields(dst, said) })
 }
 
 // identity is how a command says whose part it is.
