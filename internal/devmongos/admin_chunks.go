@@ -2,7 +2,6 @@ package devmongos
 
 import (
 	"context"
-	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -15,38 +14,46 @@ type chunks struct{ *router }
 
 func (r *chunks) commands() map[string]handler {
 	return adminOnly(map[string]handler{
-		"moveChunk": r.moveChunk, "moveRange": r.moveRange, "split": r.split, "mergeChunks": r.mergeChunks, "clearJumboFlag": r.clearJumboFlag,
+		"moveChunk":      r.onFreshRoute(r.moveChunk),
+		"moveRange":      checked(checkMoveRange, r.onFreshRoute(r.moveRange)),
+		"split":          r.onFreshRoute(r.split),
+		"mergeChunks":    r.onFreshRoute(r.mergeChunks),
+		"clearJumboFlag": r.onFreshRoute(r.clearJumboFlag),
 	})
 }
 
-// moveChunk moves the whole chunk that holds a key (find) or has the bounds.
-func (r *chunks) moveChunk(ctx context.Context, req *request) (bsoncore.Document, error) {
-	rt, err := r.freshRoute(ctx, req)
-	if err != nil {
-		return nil, err
+// onFreshRoute is for commands on a sharded collection, whose route is read anew: people who move chunks by hand have just looked at config.chunks.
+func (r *chunks) onFreshRoute(run func(ctx context.Context, req *request, rt *route) (bsoncore.Document, error)) handler {
+	return func(ctx context.Context, req *request) (bsoncore.Document, error) {
+		r.forgetCollection(stringField(req.body, req.name))
+		rt, err := r.shardedRoute(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		return run(ctx, req, rt)
 	}
+}
+
+// moveChunk moves the whole chunk that holds a key (find) or has the bounds.
+func (r *chunks) moveChunk(ctx context.Context, req *request, rt *route) (bsoncore.Document, error) {
 	chunk, err := chosenChunk(rt.table, req.body)
 	if err != nil {
 		return nil, err
 	}
-	return r.move(ctx, req, bson.D{{Key: "min", Value: chunk.Min}, {Key: "max", Value: chunk.Max}}, field(req.body, "to"))
+	return r.move(ctx, req, fields("min", chunk.Min, "max", chunk.Max), field(req.body, "to"))
 }
 
-// moveRange needs min: the config server of 6.0.5 crashes on a range that has a max only.
-func (r *chunks) moveRange(ctx context.Context, req *request) (bsoncore.Document, error) {
-	bounds := bson.D{}
-	for _, name := range []string{"min", "max"} {
-		if bound := documentField(req.body, name); bound != nil {
-			bounds = append(bounds, bson.E{Key: name, Value: bson.Raw(bound)})
-		}
+// checkMoveRange wants min: the config server of 6.0.5 crashes on a range that has a max only.
+func checkMoveRange(body bsoncore.Document) error {
+	if documentField(body, "min") == nil {
+		return refuse(codeInvalidOptions, "moveRange needs the lower bound of the range: min")
 	}
-	if len(bounds) == 0 || bounds[0].Key != "min" {
-		return nil, refuse(codeInvalidOptions, "moveRange needs the lower bound of the range: min")
-	}
-	if _, err := r.freshRoute(ctx, req); err != nil {
-		return nil, err
-	}
-	return r.move(ctx, req, bounds, field(req.body, "toShard"))
+	return nil
+}
+
+func (r *chunks) moveRange(ctx context.Context, req *request, _ *route) (bsoncore.Document, error) {
+	high := documentField(req.body, "max")
+	return r.move(ctx, req, fields("min", documentField(req.body, "min"), when(high != nil, "max", high)), field(req.body, "toShard"))
 }
 
 // move has the config servers move a range. Arguments go by other names there, with other types.
@@ -54,59 +61,52 @@ func (r *chunks) move(ctx context.Context, req *request, bounds bson.D, to bsonc
 	if _, ok := to.StringValueOK(); !ok {
 		return nil, refuse(codeInvalidOptions, "you have to specify the shard to move to in %s", req.name)
 	}
-	wait := truth(field(req.body, "waitForDelete")) || truth(field(req.body, "_waitForDelete"))
-	cmd := slices.Concat(bson.D{{Key: "_configsvrMoveRange", Value: req.target()}}, bounds, bson.D{
-		{Key: "toShard", Value: rawValue(to)}, {Key: "waitForDelete", Value: wait}, majority,
-	})
-	if truth(field(req.body, "forceJumbo")) {
-		const forceManually = 1 // MoveChunkRequest::ForceJumbo::kForceManual
-		cmd = append(cmd, bson.E{Key: "forceJumbo", Value: forceManually})
+	throttle := req.writeConcern
+	if throttle == nil {
+		throttle = document("w", 2)
 	}
-	if concern := req.writeConcern; truth(field(req.body, "_secondaryThrottle")) || truth(field(req.body, "secondaryThrottle")) {
-		throttle := bson.Raw(concern)
-		if concern == nil {
-			throttle = bson.Raw(build(func(dst []byte) []byte { return bsoncore.AppendInt32Element(dst, "w", 2) }))
-		}
-		cmd = append(cmd, bson.E{Key: "secondaryThrottle", Value: throttle})
-	}
-	return r.changeChunks(ctx, req, func() error {
-		_, err := r.administer(ctx, req, "admin", cmd)
-		return err
-	})
+	const forceManually = 1 // MoveChunkRequest::ForceJumbo::kForceManual
+	_, err := r.administer(ctx, req, "admin", fields(
+		"_configsvrMoveRange", req.target(), bounds, "toShard", to,
+		"waitForDelete", boolField(req.body, "waitForDelete") || boolField(req.body, "_waitForDelete"), majority,
+		when(boolField(req.body, "forceJumbo"), "forceJumbo", forceManually),
+		when(boolField(req.body, "_secondaryThrottle") || boolField(req.body, "secondaryThrottle"), "secondaryThrottle", throttle),
+	))
+	return r.changedChunks(ctx, req, err)
 }
 
 // chosenChunk is the chunk that a command names by bounds or by a filter that fixes its shard key.
-func chosenChunk(table *shardkey.Table, body bsoncore.Document) (shardkey.Chunk, error) {
+func chosenChunk(table *shardkey.Table, body bsoncore.Document) (none shardkey.Chunk, err error) {
 	if bounds := arrayValues(field(body, "bounds")); bounds != nil {
 		low, high, err := boundsOf(bounds)
 		if err != nil {
-			return shardkey.Chunk{}, err
+			return none, err
 		}
 		for _, c := range table.Chunks() {
 			if shardkey.CompareKeys(c.Min, low) == 0 && shardkey.CompareKeys(c.Max, high) == 0 {
 				return c, nil
 			}
 		}
-		return shardkey.Chunk{}, refuse(codeBadValue, "no chunk found with the shard key bounds %s, %s", low, high)
+		return none, refuse(codeBadValue, "no chunk found with the shard key bounds %s, %s", low, high)
 	}
 	find := bson.Raw(documentField(body, "find"))
 	if find == nil {
-		return shardkey.Chunk{}, refuse(codeInvalidOptions, "need to specify find or bounds")
+		return none, refuse(codeInvalidOptions, "need to specify find or bounds")
 	}
 	key, ok := table.Pattern().PointOf(find)
 	if !ok {
-		return shardkey.Chunk{}, refuse(codeShardKeyNotFound, "no shard key found in chunk query %s", find)
+		return none, refuse(codeShardKeyNotFound, "no shard key found in chunk query %s", find)
 	}
 	return chunkOf(table, key)
 }
 
-func chunkOf(table *shardkey.Table, key bson.Raw) (shardkey.Chunk, error) {
+func chunkOf(table *shardkey.Table, key bson.Raw) (none shardkey.Chunk, err error) {
 	for _, c := range table.Chunks() {
 		if shardkey.CompareKeys(c.Min, key) <= 0 && shardkey.CompareKeys(key, c.Max) < 0 {
 			return c, nil
 		}
 	}
-	return shardkey.Chunk{}, refuse(codeShardKeyNotFound, "no chunk contains the shard key %s", key)
+	return none, refuse(codeShardKeyNotFound, "no chunk contains the shard key %s", key)
 }
 
 func boundsOf(bounds []bsoncore.Value) (low, high bson.Raw, err error) {
@@ -121,58 +121,52 @@ func boundsOf(bounds []bsoncore.Value) (low, high bson.Raw, err error) {
 }
 
 // split splits a chunk at a key (middle), or at its median (find, bounds).
-func (r *chunks) split(ctx context.Context, req *request) (bsoncore.Document, error) {
-	rt, err := r.freshRoute(ctx, req)
-	if err != nil {
-		return nil, err
-	}
+func (r *chunks) split(ctx context.Context, req *request, rt *route) (bsoncore.Document, error) {
 	chunk, at, err := r.splitPoint(ctx, req, rt)
 	if err != nil {
 		return nil, err
 	}
-	version := rt.table.Version(chunk.Shard)
-	return r.changeChunks(ctx, req, func() error {
-		_, err := r.onShard(ctx, req, chunk.Shard, "admin", bson.D{
-			{Key: "splitChunk", Value: rt.ns}, {Key: "from", Value: string(chunk.Shard)}, {Key: "keyPattern", Value: rt.table.Pattern().Raw()},
-			{Key: "min", Value: chunk.Min}, {Key: "max", Value: chunk.Max}, {Key: "splitKeys", Value: bson.A{at}},
-			{Key: "epoch", Value: version.Epoch}, {Key: "timestamp", Value: version.Timestamp},
-		})
-		return err
-	})
+	_, err = r.onShard(ctx, req, chunk.Shard, "admin", fields(
+		"splitChunk", rt.ns, "from", chunk.Shard, "keyPattern", rt.table.Pattern().Raw(), "min", chunk.Min, "max", chunk.Max,
+		"splitKeys", bson.A{at}, incarnation(rt.table),
+	))
+	return r.changedChunks(ctx, req, err)
 }
 
-func (r *chunks) splitPoint(ctx context.Context, req *request, rt *route) (shardkey.Chunk, bson.Raw, error) {
+// incarnation tells a sharded collection from a former one of its name.
+func incarnation(table *shardkey.Table) bson.D {
+	version := table.Version("")
+	return fields("epoch", version.Epoch, "timestamp", version.Timestamp)
+}
+
+func (r *chunks) splitPoint(ctx context.Context, req *request, rt *route) (chunk shardkey.Chunk, at bson.Raw, err error) {
+	pattern := rt.table.Pattern()
 	if middle := bson.Raw(documentField(req.body, "middle")); middle != nil {
-		if given, err := middle.Elements(); err != nil || len(given) != len(rt.table.Pattern().Fields()) {
-			return shardkey.Chunk{}, nil, refuse(codeShardKeyNotFound, "middle %s needs all fields of the shard key %s", middle, rt.table.Pattern().Raw())
+		if has, err := middle.Elements(); err != nil || len(has) != len(pattern.Fields()) {
+			return chunk, nil, refuse(codeShardKeyNotFound, "middle %s needs all fields of the shard key %s", middle, pattern.Raw())
 		}
-		chunk, err := chunkOf(rt.table, middle)
+		chunk, err = chunkOf(rt.table, middle)
 		return chunk, middle, err
 	}
-	chunk, err := chosenChunk(rt.table, req.body)
-	if err != nil {
-		return shardkey.Chunk{}, nil, err
+	if chunk, err = chosenChunk(rt.table, req.body); err != nil {
+		return chunk, nil, err
 	}
-	rep, err := r.onShard(ctx, req, chunk.Shard, "admin", bson.D{
-		{Key: "splitVector", Value: rt.ns}, {Key: "keyPattern", Value: rt.table.Pattern().Raw()},
-		{Key: "min", Value: chunk.Min}, {Key: "max", Value: chunk.Max}, {Key: "force", Value: true},
-	})
+	rep, err := r.onShard(ctx, req, chunk.Shard, "admin", fields(
+		"splitVector", rt.ns, "keyPattern", pattern.Raw(), "min", chunk.Min, "max", chunk.Max, "force", true,
+	))
 	if err != nil {
-		return shardkey.Chunk{}, nil, err
+		return chunk, nil, err
 	}
 	for _, key := range arrayValues(field(rep.doc, "splitKeys")) {
 		return chunk, bson.Raw(key.Data), nil
 	}
-	return shardkey.Chunk{}, nil, refuse(codeBadValue, "chunk has too few documents to be split at its median: name the key with middle")
+	return chunk, nil, refuse(codeBadValue, "chunk has too few documents to be split at its median: name the key with middle")
 }
 
 // mergeChunks makes one chunk of adjacent ones on one shard.
-func (r *chunks) mergeChunks(ctx context.Context, req *request) (bsoncore.Document, error) {
-	rt, err := r.freshRoute(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	low, _, err := boundsOf(arrayValues(field(req.body, "bounds")))
+func (r *chunks) mergeChunks(ctx context.Context, req *request, rt *route) (bsoncore.Document, error) {
+	bounds := field(req.body, "bounds")
+	low, _, err := boundsOf(arrayValues(bounds))
 	if err != nil {
 		return nil, err
 	}
@@ -180,44 +174,25 @@ func (r *chunks) mergeChunks(ctx context.Context, req *request) (bsoncore.Docume
 	if err != nil {
 		return nil, err
 	}
-	return r.changeChunks(ctx, req, func() error {
-		_, err := r.onShard(ctx, req, first.Shard, "admin", bson.D{
-			{Key: "mergeChunks", Value: rt.ns}, {Key: "bounds", Value: rawValue(field(req.body, "bounds"))},
-			{Key: "epoch", Value: rt.table.Version(first.Shard).Epoch}, {Key: "timestamp", Value: rt.table.Version(first.Shard).Timestamp},
-		})
-		return err
-	})
+	_, err = r.onShard(ctx, req, first.Shard, "admin", fields("mergeChunks", rt.ns, "bounds", bounds, incarnation(rt.table)))
+	return r.changedChunks(ctx, req, err)
 }
 
-func (r *chunks) clearJumboFlag(ctx context.Context, req *request) (bsoncore.Document, error) {
-	rt, err := r.freshRoute(ctx, req)
-	if err != nil {
-		return nil, err
-	}
+func (r *chunks) clearJumboFlag(ctx context.Context, req *request, rt *route) (bsoncore.Document, error) {
 	chunk, err := chosenChunk(rt.table, req.body)
 	if err != nil {
 		return nil, err
 	}
-	return r.changeChunks(ctx, req, func() error {
-		_, err := r.administer(ctx, req, "admin", bson.D{
-			{Key: "_configsvrClearJumboFlag", Value: rt.ns}, {Key: "epoch", Value: rt.table.Version(chunk.Shard).Epoch},
-			{Key: "minKey", Value: chunk.Min}, {Key: "maxKey", Value: chunk.Max}, majority,
-		})
-		return err
-	})
+	_, err = r.administer(ctx, req, "admin", fields(
+		"_configsvrClearJumboFlag", rt.ns, "epoch", rt.table.Version(chunk.Shard).Epoch, "minKey", chunk.Min, "maxKey", chunk.Max, majority,
+	))
+	return r.changedChunks(ctx, req, err)
 }
 
-// changeChunks runs a change and forgets where the collection's chunks were, also if it failed: it may have been done in part.
-func (r *chunks) changeChunks(ctx context.Context, req *request, change func() error) (bsoncore.Document, error) {
-	failed := change()
+// changedChunks forgets where the collection's chunks were, after a change of them that may have failed: it may have been done in part.
+func (r *chunks) changedChunks(ctx context.Context, req *request, failed error) (bsoncore.Document, error) {
 	if err := r.changed(ctx, stringField(req.body, req.name)); failed == nil && err != nil {
 		return nil, err
 	}
 	return okReply, failed
-}
-
-// freshRoute is shardedRoute read anew: people who move chunks by hand have just looked at config.chunks.
-func (r *chunks) freshRoute(ctx context.Context, req *request) (*route, error) {
-	r.forgetCollection(stringField(req.body, req.name))
-	return r.shardedRoute(ctx, req)
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"slices"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
@@ -37,59 +35,45 @@ func (r *definitions) create(ctx context.Context, req *request) (bsoncore.Docume
 	if err := r.ensureDatabase(ctx, req.db); err != nil {
 		return nil, err
 	}
-	if _, err := r.onDatabase(ctx, req, req.db, req.db, req.as("create", majority)); err != nil {
-		return nil, err
-	}
-	return okReply, r.changed(ctx, req.ns())
+	_, err := r.change(ctx, req, req.db, req.db, req.as("create", majority), req.ns())
+	return okReply, err
 }
 
 // drop of what does not exist is a success, as in the server since 6.0.
 func (r *definitions) drop(ctx context.Context, req *request) (bsoncore.Document, error) {
-	_, err := r.onDatabase(ctx, req, req.db, req.db, req.as("_shardsvrDropCollection", majority))
-	if errors.Is(err, errNoDatabase) {
-		return encode(bson.D{{Key: "info", Value: "database " + req.db + " not found"}})
-	}
-	if err != nil {
+	_, err := r.change(ctx, req, req.db, req.db, req.as("_shardsvrDropCollection", majority), req.ns())
+	switch {
+	case errors.Is(err, errNoDatabase):
+		return encode("info", "database "+req.db+" not found")
+	case err != nil:
 		return nil, err
 	}
-	if err := r.changed(ctx, req.ns()); err != nil {
-		return nil, err
-	}
-	return encode(bson.D{{Key: "ns", Value: req.ns()}})
+	return encode("ns", req.ns())
 }
 
 func (r *definitions) dropOfConfig(ctx context.Context, req *request) (bsoncore.Document, error) {
-	return r.administer(ctx, req, req.db, bson.D{{Key: "drop", Value: req.collection}, majority})
+	return r.administer(ctx, req, req.db, fields("drop", req.collection, majority))
 }
 
 func (r *definitions) dropDatabase(ctx context.Context, req *request) (bsoncore.Document, error) {
 	if isConfigDatabase(req.db) {
 		return nil, refuse(codeIllegalOperation, "Cannot drop '%s' database", req.db)
 	}
-	_, err := r.onDatabase(ctx, req, req.db, req.db, bson.D{{Key: "_shardsvrDropDatabase", Value: 1}, majority})
-	if errors.Is(err, errNoDatabase) {
-		return encode(bson.D{{Key: "info", Value: "database does not exist"}})
-	}
-	if err != nil {
+	_, err := r.change(ctx, req, req.db, req.db, fields("_shardsvrDropDatabase", 1, majority), req.db)
+	switch {
+	case errors.Is(err, errNoDatabase):
+		return encode("info", "database does not exist")
+	case err != nil:
 		return nil, err
 	}
-	if err := r.changed(ctx, req.db); err != nil {
-		return nil, err
-	}
-	return encode(bson.D{{Key: "dropped", Value: req.db}})
+	return encode("dropped", req.db)
 }
 
 // define makes the handler of a command that changes an existing collection under the name that its coordinator knows.
 func (r *definitions) define(name string) handler {
 	return func(ctx context.Context, req *request) (bsoncore.Document, error) {
-		rep, err := r.onDatabase(ctx, req, req.db, req.db, req.as(name, majority))
-		if errors.Is(err, errNoDatabase) {
-			return nil, refuse(codeNamespaceNotFound, "ns does not exist: %s", req.ns())
-		}
-		if err != nil {
-			return nil, err
-		}
-		return rep.doc, r.changed(ctx, req.ns())
+		doc, err := r.change(ctx, req, req.db, req.db, req.as(name, majority), req.ns())
+		return doc, withoutDatabase(err, refuse(codeNamespaceNotFound, "ns does not exist: %s", req.ns()))
 	}
 }
 
@@ -106,13 +90,7 @@ func (r *definitions) renameCollection(ctx context.Context, req *request) (bsonc
 	if err := r.ensureDatabase(ctx, targetDB); err != nil {
 		return nil, err
 	}
-	cmd := slices.Concat(bson.D{{Key: "_shardsvrRenameCollection", Value: collection}}, req.arguments(), bson.D{majority})
-	_, err = r.onDatabase(ctx, req, db, db, cmd)
-	if errors.Is(err, errNoDatabase) {
-		return nil, refuse(codeNamespaceNotFound, "Source collection %s.%s does not exist", db, collection)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return okReply, errors.Join(r.changed(ctx, db+"."+collection), r.changed(ctx, target))
+	cmd := fields("_shardsvrRenameCollection", collection, req.arguments(), majority)
+	_, err = r.change(ctx, req, db, db, cmd, db+"."+collection, target)
+	return okReply, withoutDatabase(err, refuse(codeNamespaceNotFound, "Source collection %s.%s does not exist", db, collection))
 }

@@ -2,11 +2,11 @@ package devmongos
 
 import (
 	"context"
-	"errors"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -63,10 +63,8 @@ func (r *sharding) removeShard(ctx context.Context, req *request) (bsoncore.Docu
 
 // enableSharding creates the database; since 6.0 there is no more to it.
 func (r *sharding) enableSharding(ctx context.Context, req *request) (bsoncore.Document, error) {
-	cmd := bson.D{{Key: "_configsvrCreateDatabase", Value: req.target()}, majority}
-	if shard := field(req.body, "primaryShard"); shard.Type != 0 {
-		cmd = append(cmd, bson.E{Key: "primaryShardId", Value: rawValue(shard)})
-	}
+	shard := field(req.body, "primaryShard")
+	cmd := fields("_configsvrCreateDatabase", req.target(), majority, when(shard.Type != 0, "primaryShardId", shard))
 	if _, err := r.administer(ctx, req, "admin", cmd); err != nil {
 		return nil, err
 	}
@@ -90,33 +88,28 @@ func (r *sharding) shardCollection(ctx context.Context, req *request) (bsoncore.
 	if err := r.refuseTimeSeries(ctx, req, db, collection); err != nil {
 		return nil, err
 	}
-	cmd := bson.D{{Key: "_shardsvrCreateCollection", Value: collection}, majority}
+	cmd := fields("_shardsvrCreateCollection", collection, majority)
 	for _, arg := range req.arguments() {
 		if arg.Key == "key" {
 			arg.Key = "shardKey"
 		}
 		cmd = append(cmd, arg)
 	}
-	if _, err := r.onDatabase(ctx, req, db, db, cmd); err != nil {
+	ns := db + "." + collection
+	if _, err := r.change(ctx, req, db, db, cmd, ns); err != nil {
 		return nil, err
 	}
-	if err := r.changed(ctx, db+"."+collection); err != nil {
-		return nil, err
-	}
-	return encode(bson.D{{Key: "collectionsharded", Value: db + "." + collection}})
+	return encode("collectionsharded", ns)
 }
 
 // refuseTimeSeries keeps time series collections unsharded: their documents live in buckets by another name, under versions of their
 // own, and the router would never get one written.
 func (r *sharding) refuseTimeSeries(ctx context.Context, req *request, db, collection string) error {
-	rep, err := r.onDatabase(ctx, req, db, db, bson.D{
-		{Key: "listCollections", Value: 1}, {Key: "filter", Value: bson.D{{Key: "name", Value: collection}, {Key: "type", Value: "timeseries"}}},
-	})
+	rep, err := r.onDatabase(ctx, req, db, db, fields("listCollections", 1, "filter", fields("name", collection, "type", "timeseries")))
 	if err != nil {
 		return err
 	}
-	found := firstBatch(rep.doc)
-	if len(found) > 0 || field(req.body, "timeseries").Type != 0 {
+	if len(batchOf(rep.doc, "firstBatch")) > 0 || field(req.body, "timeseries").Type != 0 {
 		return refuse(codeIllegalOperation, "the development query router cannot shard time series collections: leave %s.%s unsharded", db, collection)
 	}
 	return nil
@@ -127,10 +120,7 @@ func (r *sharding) refineCollectionShardKey(ctx context.Context, req *request) (
 	if err != nil {
 		return nil, err
 	}
-	return r.reshape(ctx, req, db, db, bson.D{
-		{Key: "_shardsvrRefineCollectionShardKey", Value: collection},
-		{Key: "newShardKey", Value: rawValue(field(req.body, "key"))}, majority,
-	})
+	return r.reshape(ctx, req, db, db, fields("_shardsvrRefineCollectionShardKey", collection, "newShardKey", field(req.body, "key"), majority))
 }
 
 // reshardCollection takes five minutes at least, however small the collection: the server's own minimum.
@@ -144,21 +134,13 @@ func (r *sharding) reshardCollection(ctx context.Context, req *request) (bsoncor
 
 func (r *sharding) movePrimary(ctx context.Context, req *request) (bsoncore.Document, error) {
 	db := stringField(req.body, req.name)
-	return r.reshape(ctx, req, db, "admin", bson.D{
-		{Key: "_shardsvrMovePrimary", Value: db}, {Key: "to", Value: rawValue(field(req.body, "to"))}, majority,
-	})
+	return r.reshape(ctx, req, db, "admin", fields("_shardsvrMovePrimary", db, "to", field(req.body, "to"), majority))
 }
 
 // reshape runs a command after which all that is known of the database may be wrong.
 func (r *sharding) reshape(ctx context.Context, req *request, db, runOn string, cmd bson.D) (bsoncore.Document, error) {
-	rep, err := r.onDatabase(ctx, req, db, runOn, cmd)
-	if errors.Is(err, errNoDatabase) {
-		return nil, refuse(codeNamespaceNotFound, "database %s not found", db)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return rep.doc, r.changed(ctx, db)
+	doc, err := r.change(ctx, req, db, runOn, cmd, db)
+	return doc, withoutDatabase(err, refuse(codeNamespaceNotFound, "database %s not found", db))
 }
 
 func (r *sharding) setDefaultRWConcern(ctx context.Context, req *request) (bsoncore.Document, error) {
@@ -176,11 +158,11 @@ func (r *sharding) setFeatureCompatibilityVersion(ctx context.Context, req *requ
 }
 
 func (r *sharding) listShards(ctx context.Context, _ *request) (bsoncore.Document, error) {
-	shards, err := r.configs.findAll(ctx, "shards", bson.D{})
+	shards, err := r.configs.findAll(ctx, "shards")
 	if err != nil {
 		return nil, err
 	}
-	return encode(bson.D{{Key: "shards", Value: shards}})
+	return encode("shards", shards)
 }
 
 // getShardVersion tells the version of the routing table in use.
@@ -189,15 +171,13 @@ func (r *sharding) getShardVersion(ctx context.Context, req *request) (bsoncore.
 	if err != nil {
 		return nil, err
 	}
-	newest := rt.table.Version(rt.table.Shards()[0])
+	var newest shardkey.Version
 	for _, shard := range rt.table.Shards() {
-		if v := rt.table.Version(shard); v.Placement.Compare(newest.Placement) > 0 {
+		if v := rt.table.Version(shard); v.Placement.Compare(newest.Placement) >= 0 {
 			newest = v
 		}
 	}
-	return encode(bson.D{
-		{Key: "version", Value: newest.Placement}, {Key: "versionEpoch", Value: newest.Epoch}, {Key: "versionTimestamp", Value: newest.Timestamp},
-	})
+	return encode("version", newest.Placement, "versionEpoch", newest.Epoch, "versionTimestamp", newest.Timestamp)
 }
 
 // flushRouterConfig forgets a collection, a database or all.
@@ -205,7 +185,7 @@ func (r *sharding) flushRouterConfig(ctx context.Context, req *request) (bsoncor
 	ns := stringField(req.body, req.name)
 	if ns == "" {
 		r.forgetAll()
-		_, err := r.core.admin(ctx, bson.D{{Key: "flushRouterConfig", Value: 1}})
+		_, err := r.core.admin(ctx, "flushRouterConfig", 1)
 		return okReply, err
 	}
 	return okReply, r.changed(ctx, ns)

@@ -38,16 +38,11 @@ type databaseSize struct {
 // listDatabases adds up the sizes on all shards; admin and config are the config servers'. A filter on the size sees the size on each
 // shard, as in mongos.
 func (r *statistics) listDatabases(ctx context.Context, req *request) (bsoncore.Document, error) {
-	shards, err := r.allShards(ctx)
+	answers, err := r.askAll(ctx, req, "listDatabases")
 	if err != nil {
 		return nil, err
 	}
-	cmd := req.as("listDatabases")
-	answers, err := r.onEach(ctx, req, shards, "admin", func(topology.ShardID) bson.D { return cmd })
-	if err != nil {
-		return nil, err
-	}
-	system, err := r.administer(ctx, req, "admin", cmd)
+	system, err := r.administer(ctx, req, "admin", req.as("listDatabases"))
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +52,17 @@ func (r *statistics) listDatabases(ctx context.Context, req *request) (bsoncore.
 			return nil, err
 		}
 	}
-	return databaseList(sizes, truth(field(req.body, "nameOnly")))
+	return databaseList(sizes, boolField(req.body, "nameOnly"))
+}
+
+// askAll runs a command with the client's arguments on every shard.
+func (r *statistics) askAll(ctx context.Context, req *request, name string) ([]shardAnswer, error) {
+	shards, err := r.allShards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cmd := req.as(name)
+	return r.onEach(ctx, req, shards, req.db, func(topology.ShardID) bson.D { return cmd })
 }
 
 // addDatabases adds one server's databases. Each member has a local one, which is its own business.
@@ -86,37 +91,27 @@ func databaseList(sizes map[string]*databaseSize, nameOnly bool) (bsoncore.Docum
 	var total int64
 	for _, name := range slices.Sorted(maps.Keys(sizes)) {
 		if nameOnly {
-			list = append(list, bson.D{{Key: "name", Value: name}})
+			list = append(list, fields("name", name))
 			continue
 		}
 		list = append(list, *sizes[name])
 		total += sizes[name].Size
 	}
-	answer := bson.D{{Key: "databases", Value: list}}
-	if !nameOnly {
-		answer = append(answer, bson.E{Key: "totalSize", Value: total}, bson.E{Key: "totalSizeMb", Value: total >> 20})
-	}
-	return encode(answer)
+	return encode("databases", list, when(!nameOnly, "totalSize", total, "totalSizeMb", total>>20))
 }
 
 func (r *statistics) dbStats(ctx context.Context, req *request) (bsoncore.Document, error) {
-	shards, err := r.allShards(ctx)
-	if err != nil {
-		return nil, err
-	}
-	cmd := req.as("dbStats")
-	answers, err := r.onEach(ctx, req, shards, req.db, func(topology.ShardID) bson.D { return cmd })
+	answers, err := r.askAll(ctx, req, "dbStats")
 	if err != nil {
 		return nil, err
 	}
 	sums := sum(answers, "collections", "views", "objects", "dataSize", "storageSize", "freeStorageSize", "indexes", "indexSize",
 		"indexFreeStorageSize", "totalSize", "totalFreeStorageSize", "fsUsedSize", "fsTotalSize")
-	head := bson.D{rawAnswers(answers), {Key: "db", Value: req.db}, {Key: "avgObjSize", Value: ratio(sums, "dataSize", "objects")}}
-	return encode(slices.Concat(head, sums, bson.D{{Key: "scaleFactor", Value: scaleOf(req)}}))
+	return encode(rawAnswers(answers), "db", req.db, "avgObjSize", ratio(answers, "dataSize", "objects"), sums, "scaleFactor", scaleOf(req))
 }
 
 func scaleOf(req *request) float64 {
-	if scale, ok := intField(req.body, "scale"); ok {
+	if scale, ok := field(req.body, "scale").AsInt64OK(); ok {
 		return float64(scale)
 	}
 	return 1
@@ -126,18 +121,22 @@ func scaleOf(req *request) float64 {
 func sum(answers []shardAnswer, names ...string) bson.D {
 	var sums bson.D
 	for _, name := range names {
-		total, found := 0.0, false
-		for _, a := range answers {
-			if v := field(a.doc, name); v.IsNumber() {
-				number, _ := v.AsFloat64OK()
-				total, found = total+number, true
-			}
-		}
-		if found {
-			sums = append(sums, bson.E{Key: name, Value: wholeNumber(total)})
+		if number, found := total(answers, name); found {
+			sums = append(sums, bson.E{Key: name, Value: wholeNumber(number)})
 		}
 	}
 	return sums
+}
+
+// total adds up one number; found tells that an answer has it.
+func total(answers []shardAnswer, name string) (number float64, found bool) {
+	for _, a := range answers {
+		if v := field(a.doc, name); v.IsNumber() {
+			n, _ := v.AsFloat64OK()
+			number, found = number+n, true
+		}
+	}
+	return number, found
 }
 
 // wholeNumber keeps counts integers, which drivers want to decode them as; sizes fit as well.
@@ -149,20 +148,13 @@ func wholeNumber(total float64) any {
 }
 
 // ratio is one sum by another, 0 if that is 0.
-func ratio(sums bson.D, dividend, divisor string) float64 {
-	number := map[string]float64{}
-	for _, e := range sums {
-		switch v := e.Value.(type) {
-		case int64:
-			number[e.Key] = float64(v)
-		case float64:
-			number[e.Key] = v
-		}
-	}
-	if number[divisor] == 0 {
+func ratio(answers []shardAnswer, dividend, divisor string) float64 {
+	number, _ := total(answers, dividend)
+	by, _ := total(answers, divisor)
+	if by == 0 {
 		return 0
 	}
-	return number[dividend] / number[divisor]
+	return number / by
 }
 
 func (r *statistics) collStats(ctx context.Context, req *request) (bsoncore.Document, error) {
@@ -171,51 +163,35 @@ func (r *statistics) collStats(ctx context.Context, req *request) (bsoncore.Docu
 		return nil, err
 	}
 	if rt == nil {
-		return encode(bson.D{{Key: "sharded", Value: false}, {Key: "ns", Value: req.db + "." + stringField(req.body, req.name)},
-			{Key: "count", Value: 0}, {Key: "size", Value: 0}, {Key: "storageSize", Value: 0}, {Key: "nindexes", Value: 0}, {Key: "totalIndexSize", Value: 0}})
+		return encode("sharded", false, "ns", req.ns(), "count", 0, "size", 0, "storageSize", 0, "nindexes", 0, "totalIndexSize", 0)
 	}
-	sums := sum(answers, "count", "numOrphanDocs", "size", "storageSize", "freeStorageSize", "totalIndexSize", "totalSize")
-	head := bson.D{
-		{Key: "sharded", Value: rt.table != nil}, {Key: "ns", Value: rt.ns}, {Key: "capped", Value: truth(field(answers[0].doc, "capped"))},
-		{Key: "nindexes", Value: most(answers, "nindexes")}, {Key: "nchunks", Value: chunkCount(rt)},
-		{Key: "avgObjSize", Value: ratio(sums, "size", "count")}, {Key: "indexSizes", Value: indexSizes(answers)},
+	sharded, chunks := rt.table != nil, 1
+	if sharded {
+		chunks = len(rt.table.Chunks())
 	}
-	shards := rawAnswers(answers)
-	shards.Key = "shards"
-	if rt.table == nil {
-		head = append(head, bson.E{Key: "primary", Value: string(rt.db.primary)})
-	}
-	return encode(slices.Concat(head, sums, bson.D{{Key: "scaleFactor", Value: scaleOf(req)}, shards}))
-}
-
-func chunkCount(rt *route) int {
-	if rt.table == nil {
-		return 1
-	}
-	return len(rt.table.Chunks())
+	return encode(
+		"sharded", sharded, "ns", rt.ns, "capped", boolField(answers[0].doc, "capped"), "nindexes", most(answers, "nindexes"), "nchunks", chunks,
+		"avgObjSize", ratio(answers, "size", "count"), "indexSizes", indexSizes(answers), when(!sharded, "primary", rt.db.primary),
+		sum(answers, "count", "numOrphanDocs", "size", "storageSize", "freeStorageSize", "totalIndexSize", "totalSize"),
+		"scaleFactor", scaleOf(req), "shards", rawAnswers(answers).Value,
+	)
 }
 
 func most(answers []shardAnswer, name string) (highest int64) {
 	for _, a := range answers {
-		n, _ := intField(a.doc, name)
-		highest = max(highest, n)
+		highest = max(highest, intField(a.doc, name))
 	}
 	return highest
 }
 
-func indexSizes(answers []shardAnswer) bson.M {
+func indexSizes(answers []shardAnswer) map[string]int64 {
 	sizes := map[string]int64{}
 	for _, a := range answers {
 		for e := range elements(documentField(a.doc, "indexSizes")) {
-			size, _ := e.value.AsInt64OK()
-			sizes[string(e.name)] += size
+			sizes[string(e.name)] += number(e.value)
 		}
 	}
-	shown := bson.M{}
-	for name, size := range sizes {
-		shown[name] = size
-	}
-	return shown
+	return sizes
 }
 
 func (r *statistics) dataSize(ctx context.Context, req *request) (bsoncore.Document, error) {
@@ -223,7 +199,7 @@ func (r *statistics) dataSize(ctx context.Context, req *request) (bsoncore.Docum
 	if err != nil {
 		return nil, err
 	}
-	return encode(slices.Concat(bson.D{{Key: "estimate", Value: false}}, sum(answers, "size", "numObjects", "millis")))
+	return encode("estimate", false, sum(answers, "size", "numObjects", "millis"))
 }
 
 // validate is valid if the collection is on every shard that holds part of it.
@@ -233,8 +209,8 @@ func (r *statistics) validate(ctx context.Context, req *request) (bsoncore.Docum
 		return nil, err
 	}
 	if rt == nil {
-		return nil, refuse(codeNamespaceNotFound, "Collection '%s.%s' does not exist to validate.", req.db, stringField(req.body, req.name))
+		return nil, refuse(codeNamespaceNotFound, "Collection '%s' does not exist to validate.", req.ns())
 	}
-	valid := !slices.ContainsFunc(answers, func(a shardAnswer) bool { return !truth(field(a.doc, "valid")) })
-	return encode(slices.Concat(bson.D{{Key: "valid", Value: valid}}, sum(answers, "nrecords", "nInvalidDocuments"), bson.D{rawAnswers(answers)}))
+	valid := !slices.ContainsFunc(answers, func(a shardAnswer) bool { return !boolField(a.doc, "valid") })
+	return encode("valid", valid, sum(answers, "nrecords", "nInvalidDocuments"), rawAnswers(answers))
 }

@@ -1,7 +1,6 @@
 package devmongos
 
 import (
-	"bytes"
 	"context"
 	"errors"
 
@@ -56,15 +55,15 @@ func (r *logins) saslContinue(ctx context.Context, req *request) (bsoncore.Docum
 // sasl passes one message of the conversation on. A failure ends it; after its end the config server says whom it let in.
 func (r *logins) sasl(ctx context.Context, req *request) (bsoncore.Document, error) {
 	l := &req.client.login
-	answer, err := l.ask(ctx, req.as(req.name), req.db)
+	answer, err := l.ask(ctx, req.db, req.as(req.name))
 	if err != nil {
 		l.end()
 		return nil, err
 	}
-	if !truth(field(answer, "done")) {
+	if !boolField(answer, "done") {
 		return answer, nil
 	}
-	status, err := l.ask(ctx, bson.D{{Key: "connectionStatus", Value: 1}}, "admin")
+	status, err := l.ask(ctx, "admin", fields("connectionStatus", 1))
 	l.end()
 	if err != nil {
 		return nil, err
@@ -78,19 +77,14 @@ func (r *logins) sasl(ctx context.Context, req *request) (bsoncore.Document, err
 }
 
 // ask runs a command in the conversation; an answer with ok: 0 is a *replyError.
-func (l *login) ask(ctx context.Context, cmd bson.D, db string) (bsoncore.Document, error) {
-	encoded, err := commandOn(db, cmd)
-	if err != nil {
-		return nil, err
-	}
+func (l *login) ask(ctx context.Context, db string, cmd bson.D) (bsoncore.Document, error) {
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	rep, err := stranger(l.address).roundTrip(ctx, l.conn, encoded)
-	if err != nil {
+	answer, err := l.conn.askAsStranger(ctx, l.address, db, cmd)
+	if err != nil && answerIn(err) == nil {
 		return nil, refuse(codeHostUnreachable, "ask the config servers about a user: %v", err)
 	}
-	defer rep.buf.release()
-	return answerOf(reply{doc: bytes.Clone(rep.doc)}, nil)
+	return answer, err
 }
 
 // authenticate is the older way with certificates as users, which the router cannot forward: it is the router's own certificate that
@@ -113,7 +107,7 @@ func (r *logins) mechanisms(ctx context.Context, req *request) bsoncore.Value {
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	answer, err := r.configs.tell(ctx, "admin", bson.D{{Key: "hello", Value: 1}, {Key: "saslSupportedMechs", Value: rawValue(user)}})
+	answer, err := r.configs.tell(ctx, "admin", fields("hello", 1, "saslSupportedMechs", user))
 	if err != nil {
 		if !errors.Is(err, context.Canceled) {
 			r.configs.log.Debug("mechanisms of a user not known", "error", err)

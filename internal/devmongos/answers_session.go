@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/geoshard/geoshard/internal/wire"
@@ -33,23 +32,15 @@ func (r *answers) hello(ctx context.Context, req *request) (bsoncore.Document, e
 	if req.name != "hello" {
 		primary = "ismaster"
 	}
-	answer := bson.D{{Key: primary, Value: true}, {Key: "msg", Value: "isdbgrid"}}
-	if truth(field(req.body, "helloOk")) {
-		answer = append(answer, bson.E{Key: "helloOk", Value: true})
-	}
-	answer = append(answer, bson.D{
-		{Key: "maxBsonObjectSize", Value: int32(maxDocumentSize)}, {Key: "maxMessageSizeBytes", Value: int32(wire.MaxMessageSize)},
-		{Key: "maxWriteBatchSize", Value: int32(maxWriteBatch)}, {Key: "localTime", Value: time.Now()},
-		{Key: "logicalSessionTimeoutMinutes", Value: int32(logicalSessionTO)}, {Key: "connectionId", Value: int32(req.client.id)},
-		{Key: "minWireVersion", Value: int32(0)}, {Key: "maxWireVersion", Value: int32(wireVersion60)},
-	}...)
-	if mechanisms.Type != 0 {
-		answer = append(answer, bson.E{Key: "saslSupportedMechs", Value: rawValue(mechanisms)})
-	}
-	return encode(answer)
+	return encode(
+		primary, true, "msg", "isdbgrid", when(boolField(req.body, "helloOk"), "helloOk", true),
+		"maxBsonObjectSize", maxDocumentSize, "maxMessageSizeBytes", wire.MaxMessageSize, "maxWriteBatchSize", maxWriteBatch, "localTime", time.Now(),
+		"logicalSessionTimeoutMinutes", logicalSessionTO, "connectionId", int32(req.client.id), "minWireVersion", 0, "maxWireVersion", wireVersion60,
+		when(mechanisms.Type != 0, "saslSupportedMechs", mechanisms),
+	)
 }
 
 // startSession invents an id, as a server does: what a session needs comes to be where it is used.
 func (r *answers) startSession(context.Context, *request) (bsoncore.Document, error) {
-	return encode(bson.D{{Key: "id", Value: bson.Raw(newSessionID())}, {Key: "timeoutMinutes", Value: int32(logicalSessionTO)}})
+	return encode("id", newSessionID(), "timeoutMinutes", logicalSessionTO)
 }

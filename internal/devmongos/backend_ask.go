@@ -22,30 +22,28 @@ func (s *replicaSet) tell(ctx context.Context, db string, cmd bson.D) (bsoncore.
 	return answerOf(s.onPrimary(ctx, encoded, true))
 }
 
-// findAll reads documents of the config servers that a majority holds.
-func (s *replicaSet) findAll(ctx context.Context, collection string, filter bson.D) ([]bson.Raw, error) {
-	answer, err := s.tell(ctx, "config", bson.D{
-		{Key: "find", Value: collection}, {Key: "filter", Value: filter}, {Key: "batchSize", Value: 10_000},
-		{Key: "readConcern", Value: bson.D{{Key: "level", Value: "majority"}}},
-	})
+// findAll reads the documents of the config servers with these fields that a majority holds.
+func (s *replicaSet) findAll(ctx context.Context, collection string, filter ...any) ([]bson.Raw, error) {
+	answer, err := s.tell(ctx, "config", fields(
+		"find", collection, "filter", fields(filter...), "batchSize", 10_000, "readConcern", fields("level", "majority"),
+	))
 	var found []bson.Raw
 	for batch := "firstBatch"; err == nil; batch = "nextBatch" {
-		cursor := documentField(answer, "cursor")
-		for _, v := range arrayValues(field(cursor, batch)) {
+		for _, v := range batchOf(answer, batch) {
 			found = append(found, bson.Raw(v.Data))
 		}
-		id, _ := intField(cursor, "id")
+		id, _ := cursorID(answer)
 		if id == 0 {
 			return found, nil
 		}
-		answer, err = s.tell(ctx, "config", bson.D{{Key: "getMore", Value: id}, {Key: "collection", Value: collection}})
+		answer, err = s.tell(ctx, "config", fields("getMore", id, "collection", collection))
 	}
 	return nil, fmt.Errorf("read config.%s: %w", collection, err)
 }
 
 // findOne reads one document of the config servers; errNoDocument if there is none.
-func (s *replicaSet) findOne(ctx context.Context, collection string, filter bson.D) (bsoncore.Document, error) {
-	found, err := s.findAll(ctx, collection, filter)
+func (s *replicaSet) findOne(ctx context.Context, collection string, filter ...any) (bsoncore.Document, error) {
+	found, err := s.findAll(ctx, collection, filter...)
 	if err != nil {
 		return nil, err
 	}

@@ -18,10 +18,8 @@ func newCore(address string, b *backend) *core { return &core{host: newHost(addr
 
 // coreCommands are all commands that the core may be sent for a client. A plain find or insert would read and write the core's
 // own data, and succeed.
-var coreCommands = map[string]bool{
-	"clusterFind": true, "clusterAggregate": true, "clusterGetMore": true, "explain": true, "flushRouterConfig": true,
-	"buildInfo": true, "serverStatus": true, "hostInfo": true, "getParameter": true, "getLog": true, "getCmdLineOpts": true,
-}
+var coreCommands = setOf("clusterFind", "clusterAggregate", "clusterGetMore", "explain", "flushRouterConfig",
+	"buildInfo", "serverStatus", "hostInfo", "getParameter", "getLog", "getCmdLineOpts")
 
 // ask is the one way to the core for anything that comes from a client. It refuses what is not in coreCommands, and every
 // field of retryable writes and transactions: cluster* commands with a txnNumber abort the process. So do cursors that wait for
@@ -30,7 +28,7 @@ func (c *core) ask(ctx context.Context, body bsoncore.Document) (reply, error) {
 	if err := checkForCore(body); err != nil {
 		return reply{}, err
 	}
-	if first, _, _ := bsoncore.ReadElement(body[4:]); first.Key() == "clusterGetMore" {
+	if nameOf(body) == "clusterGetMore" {
 		// Its batch is lost with its answer: the next one would leave a gap.
 		return c.run(ctx, command{body: body})
 	}
@@ -38,20 +36,18 @@ func (c *core) ask(ctx context.Context, body bsoncore.Document) (reply, error) {
 }
 
 func checkForCore(body bsoncore.Document) error {
-	first := true
+	name := nameOf(body)
+	if !coreCommands[name] {
+		return fmt.Errorf("send %q to the router core: not a command for it", name)
+	}
+	if name == "explain" {
+		if err := checkForCore(documentField(body, name)); err != nil {
+			return err
+		}
+	}
 	for e := range elements(body) {
-		name := string(e.name)
-		if first && !coreCommands[name] {
-			return fmt.Errorf("send %q to the router core: not a command for it", name)
-		}
-		if first && name == "explain" {
-			if err := checkForCore(e.value.Data); err != nil {
-				return err
-			}
-		}
-		first = false
-		if isTransactionField(name) {
-			return fmt.Errorf("send %q to the router core: it would abort the process", name)
+		if transactionFields[string(e.name)] {
+			return fmt.Errorf("send %q to the router core: it would abort the process", e.name)
 		}
 	}
 	return refuseUnsafe(body)
@@ -59,11 +55,9 @@ func checkForCore(body bsoncore.Document) error {
 
 // patient repeats a command while the core is restarting, when its answer was given up for lost, or when the core got no connection to a member in time, as one that is paused
 // gives none; it is only for commands that may be repeated.
-func (c *core) patient(ctx context.Context, body bsoncore.Document) (reply, error) {
-	budget, cancel := context.WithTimeout(ctx, c.budget)
-	defer cancel()
-	for pace := (pacer{}); ; {
-		rep, err := c.run(ctx, command{body: body})
+func (c *core) patient(ctx context.Context, body bsoncore.Document) (rep reply, err error) {
+	for range attempts(ctx, c.budget) {
+		rep, err = c.run(ctx, command{body: body})
 		var transport *transportError
 		switch {
 		case errors.As(err, &transport):
@@ -76,18 +70,13 @@ func (c *core) patient(ctx context.Context, body bsoncore.Document) (reply, erro
 			}
 			err = &replyError{rep.doc}
 		}
-		if !pace.wait(budget) {
-			return reply{}, err
-		}
 	}
+	return reply{}, err
 }
 
 // flush makes the core forget where a namespace lives: clusterAggregate never finds out by itself.
 func (c *core) flush(ctx context.Context, ns string) error {
-	rep, err := c.ask(ctx, build(func(dst []byte) []byte {
-		dst = bsoncore.AppendStringElement(dst, "flushRouterConfig", ns)
-		return bsoncore.AppendStringElement(dst, "$db", "admin")
-	}))
+	rep, err := c.ask(ctx, document("flushRouterConfig", ns, "$db", "admin"))
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/xdg-go/scram"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
 // A guard is what it takes to be let in by members, and what is asked of clients. The zero value asks for nothing and brings nothing.
@@ -56,38 +57,32 @@ func (g *guard) logIn(ctx context.Context, c *serverConn, address string) error 
 	if err != nil {
 		return err
 	}
-	cmd := bson.D{
-		{Key: "saslStart", Value: 1}, {Key: "mechanism", Value: "SCRAM-SHA-256"}, {Key: "payload", Value: []byte(say)},
-		{Key: "options", Value: bson.D{{Key: "skipEmptyExchange", Value: true}}},
-	}
+	cmd := fields("saslStart", 1, "mechanism", "SCRAM-SHA-256", "payload", []byte(say), "options", fields("skipEmptyExchange", true))
 	for {
-		encoded, err := commandOn(systemDatabase, cmd)
+		answer, err := c.askAsStranger(ctx, address, systemDatabase, cmd)
 		if err != nil {
 			return err
-		}
-		rep, err := stranger(address).roundTrip(ctx, c, encoded)
-		if err != nil {
-			return err
-		}
-		answer := bytes.Clone(rep.doc)
-		rep.buf.release()
-		if codeOf(answer) != 0 {
-			return &replyError{answer}
 		}
 		_, payload, _ := field(answer, "payload").BinaryOK()
 		if say, err = talk.Step(string(payload)); err != nil {
 			return err
 		}
-		if truth(field(answer, "done")) {
+		if boolField(answer, "done") {
 			if !talk.Valid() {
 				return errors.New("the member does not know the keyfile")
 			}
 			return nil
 		}
-		conversation, _ := intField(answer, "conversationId")
-		cmd = bson.D{{Key: "saslContinue", Value: 1}, {Key: "conversationId", Value: int32(conversation)}, {Key: "payload", Value: []byte(say)}}
+		cmd = fields("saslContinue", 1, "conversationId", field(answer, "conversationId"), "payload", []byte(say))
 	}
 }
 
-// stranger is a host for messages before a login: without the cluster's time, which members take only from those they know.
-func stranger(address string) *host { return &host{backend: &backend{}, address: address} }
+// askAsStranger runs a command on the connection before a login: without the cluster's time, which members take only from those they know. See kept.
+func (c *serverConn) askAsStranger(ctx context.Context, address, db string, cmd bson.D) (bsoncore.Document, error) {
+	encoded, err := commandOn(db, cmd)
+	if err != nil {
+		return nil, err
+	}
+	stranger := host{backend: &backend{}, address: address}
+	return kept(stranger.roundTrip(ctx, c, encoded))
+}

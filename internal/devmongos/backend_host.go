@@ -2,11 +2,11 @@ package devmongos
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
@@ -46,9 +46,18 @@ func answerOf(rep reply, err error) (bsoncore.Document, error) {
 	return rep.doc, err
 }
 
+// kept is answerOf with a document that is the caller's to keep.
+func kept(rep reply, err error) (bsoncore.Document, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rep.buf.release()
+	return answerOf(reply{doc: bytes.Clone(rep.doc)}, nil)
+}
+
 // commandOn makes a command for a database.
 func commandOn(db string, cmd bson.D) (command, error) {
-	body, err := bson.Marshal(slices.Concat(cmd, bson.D{{Key: "$db", Value: db}}))
+	body, err := bson.Marshal(fields(cmd, "$db", db))
 	return command{body: body}, err
 }
 
@@ -192,18 +201,16 @@ func (h *host) roundTrip(ctx context.Context, c *serverConn, cmd command) (reply
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 
-	buf := newBuffer()
-	var err error
+	buf, msg := newBuffer(), wire.Message{}
 	id := wiremessage.NextRequestID()
 	buf.bytes = h.encode(buf.bytes, id, cmd)
-	if _, err = c.Write(buf.bytes); err == nil {
+	_, err := c.Write(buf.bytes)
+	if err == nil {
 		buf.bytes, err = wire.Read(c.read, buf.bytes)
 	}
-	if err != nil {
-		buf.release()
-		return reply{}, err
+	if err == nil {
+		msg, err = wire.Decode(buf.bytes)
 	}
-	msg, err := wire.Decode(buf.bytes)
 	if err == nil && msg.ResponseTo != id {
 		err = fmt.Errorf("answer to request %d, want %d", msg.ResponseTo, id)
 	}
@@ -211,9 +218,7 @@ func (h *host) roundTrip(ctx context.Context, c *serverConn, cmd command) (reply
 		buf.release()
 		return reply{}, err
 	}
-	if t := documentField(msg.Body, "$clusterTime"); t != nil {
-		h.clock.observe(t)
-	}
+	h.clock.observe(documentField(msg.Body, "$clusterTime"))
 	return reply{doc: msg.Body, buf: buf, host: h}, nil
 }
 

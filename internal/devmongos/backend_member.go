@@ -1,6 +1,7 @@
 package devmongos
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -115,7 +116,7 @@ func (m *member) follow(ctx context.Context) error {
 		}
 		m.answering = true
 		m.set.observe(m, rep.doc)
-		version = append(version[:0:0], documentField(rep.doc, "topologyVersion")...)
+		version = bytes.Clone(documentField(rep.doc, "topologyVersion"))
 		rep.buf.release()
 	}
 }
@@ -129,14 +130,13 @@ func (m *member) ask(ctx context.Context, c *serverConn, hello bsoncore.Document
 	go func() {
 		select {
 		case <-m.kick:
-			interrupted <- true
-			cancel()
 		case <-m.gone:
-			interrupted <- true
-			cancel()
 		case <-done:
 			interrupted <- false
+			return
 		}
+		interrupted <- true
+		cancel()
 	}()
 	rep, err = m.roundTrip(ctx, c, command{body: hello})
 	close(done)
@@ -150,13 +150,6 @@ func (m *member) ask(ctx context.Context, c *serverConn, hello bsoncore.Document
 }
 
 func helloCommand(topologyVersion bsoncore.Document) bsoncore.Document {
-	return build(func(dst []byte) []byte {
-		dst = bsoncore.AppendInt32Element(dst, "hello", 1)
-		dst = bsoncore.AppendStringElement(dst, "$db", "admin")
-		if len(topologyVersion) > 0 {
-			dst = bsoncore.AppendDocumentElement(dst, "topologyVersion", topologyVersion)
-			dst = bsoncore.AppendInt64Element(dst, "maxAwaitTimeMS", helloAwait.Milliseconds())
-		}
-		return dst
-	})
+	wait := when(topologyVersion != nil, "topologyVersion", topologyVersion, "maxAwaitTimeMS", helloAwait.Milliseconds())
+	return document("hello", 1, "$db", "admin", wait)
 }

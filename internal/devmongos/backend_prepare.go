@@ -18,7 +18,7 @@ const (
 	prepareBudget    = 60 * time.Second
 	supportedVersion = "6.0."
 	featureVersion   = "6.0"
-	// codes of replSetInitiate on a member that is one already, and while it becomes one
+	// code of replSetInitiate on a member that is one already
 	codeAlreadyInitialized = 23
 )
 
@@ -27,7 +27,7 @@ const (
 func (c *core) prepare(ctx context.Context, configs *replicaSet, connection string) error {
 	ctx, cancel := context.WithTimeout(ctx, prepareBudget)
 	defer cancel()
-	info, err := c.admin(ctx, bson.D{{Key: "buildInfo", Value: 1}})
+	info, err := c.admin(ctx, "buildInfo", 1)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (c *core) prepare(ctx context.Context, configs *replicaSet, connection stri
 
 // initiate makes the core the primary of its own replica set and returns the set's name.
 func (c *core) initiate(ctx context.Context) (set string, err error) {
-	options, err := c.admin(ctx, bson.D{{Key: "getCmdLineOpts", Value: 1}})
+	options, err := c.admin(ctx, "getCmdLineOpts", 1)
 	if err != nil {
 		return "", err
 	}
@@ -58,31 +58,25 @@ func (c *core) initiate(ctx context.Context) (set string, err error) {
 	if set == "" {
 		return "", hint.New(errors.New("core is not a member of a replica set"), "start it with --shardsvr --replSet router-<name>")
 	}
-	_, err = c.admin(ctx, bson.D{{Key: "replSetInitiate", Value: bson.D{
-		{Key: "_id", Value: set},
-		{Key: "members", Value: bson.A{bson.D{{Key: "_id", Value: 0}, {Key: "host", Value: c.address}}}},
-	}}})
-	var answered *replyError
-	if err != nil && !(errors.As(err, &answered) && codeOf(answered.doc) == codeAlreadyInitialized) {
+	_, err = c.admin(ctx, "replSetInitiate", fields("_id", set, "members", bson.A{fields("_id", 0, "host", c.address)}))
+	if err != nil && codeOf(answerIn(err)) != codeAlreadyInitialized {
 		return "", fmt.Errorf("initiate core: %w", err)
 	}
-	for pace := (pacer{}); ; {
-		hello, err := c.admin(ctx, bson.D{{Key: "hello", Value: 1}})
+	for range attempts(ctx, prepareBudget) {
+		hello, err := c.admin(ctx, "hello", 1)
 		if err != nil {
 			return "", err
 		}
-		if truth(field(hello, "isWritablePrimary")) {
+		if boolField(hello, "isWritablePrimary") {
 			return set, nil
 		}
-		if !pace.wait(ctx) {
-			return "", fmt.Errorf("wait for core to be primary: %w", ctx.Err())
-		}
 	}
+	return "", fmt.Errorf("wait for core to be primary: %w", ctx.Err())
 }
 
 // identify tells the core which cluster it serves.
 func (c *core) identify(ctx context.Context, set string, configs *replicaSet, connection string) error {
-	version, err := configs.findOne(ctx, "version", bson.D{})
+	version, err := configs.findOne(ctx, "version")
 	if err != nil {
 		return fmt.Errorf("read the cluster's id: %w", err)
 	}
@@ -90,28 +84,24 @@ func (c *core) identify(ctx context.Context, set string, configs *replicaSet, co
 	if !ok {
 		return errors.New("read the cluster's id: config.version is empty")
 	}
-	switch _, err := configs.findOne(ctx, "shards", bson.D{{Key: "_id", Value: set}}); {
+	switch _, err := configs.findOne(ctx, "shards", "_id", set); {
 	case err == nil:
 		return hint.New(fmt.Errorf("%w: it is the shard %s", ErrForeignCore, set), "give the router a core of its own, which is not a shard")
 	case !errors.Is(err, errNoDocument):
 		return fmt.Errorf("read the cluster's shards: %w", err)
 	}
-	found, err := c.admin(ctx, bson.D{{Key: "find", Value: "system.version"}, {Key: "filter", Value: bson.D{{Key: "_id", Value: "shardIdentity"}}}})
+	found, err := c.admin(ctx, "find", "system.version", "filter", fields("_id", "shardIdentity"))
 	if err != nil {
 		return fmt.Errorf("read the core's identity: %w", err)
 	}
-	if batch := firstBatch(found); len(batch) > 0 {
+	if batch := batchOf(found, "firstBatch"); len(batch) > 0 {
 		if has, _ := field(batch[0].Data, "clusterId").ObjectIDOK(); has != clusterID {
 			return hint.New(fmt.Errorf("%w: its cluster is %x, ours %x", ErrForeignCore, has, clusterID), "give the router a core with an empty data directory")
 		}
 		return nil
 	}
-	_, err = c.admin(ctx, bson.D{{Key: "_addShard", Value: 1}, {Key: "shardIdentity", Value: bson.D{
-		{Key: "shardName", Value: set},
-		{Key: "clusterId", Value: bson.ObjectID(clusterID)},
-		{Key: "configsvrConnectionString", Value: connection},
-	}}})
-	if err != nil {
+	identity := fields("shardName", set, "clusterId", bson.ObjectID(clusterID), "configsvrConnectionString", connection)
+	if _, err = c.admin(ctx, "_addShard", 1, "shardIdentity", identity); err != nil {
 		return fmt.Errorf("tell the core its cluster: %w", err)
 	}
 	c.log.Info("core joined the cluster", "set", set)
@@ -121,25 +111,20 @@ func (c *core) identify(ctx context.Context, set string, configs *replicaSet, co
 // raise sets the feature version, which a fresh --shardsvr has at 5.0 and only a real addShard raises: below 6.0 the core
 // refuses $lookup from sharded collections.
 func (c *core) raise(ctx context.Context) error {
-	answer, err := c.admin(ctx, bson.D{{Key: "getParameter", Value: 1}, {Key: "featureCompatibilityVersion", Value: 1}})
+	answer, err := c.admin(ctx, "getParameter", 1, "featureCompatibilityVersion", 1)
 	if err != nil {
 		return err
 	}
 	if stringField(documentField(answer, "featureCompatibilityVersion"), "version") == featureVersion {
 		return nil
 	}
-	_, err = c.admin(ctx, bson.D{{Key: "setFeatureCompatibilityVersion", Value: featureVersion}})
-	if err != nil {
+	if _, err = c.admin(ctx, "setFeatureCompatibilityVersion", featureVersion); err != nil {
 		return fmt.Errorf("raise the core's feature version: %w", err)
 	}
 	return nil
 }
 
 // admin runs a command on the core's database admin; an answer with ok: 0 is a *replyError.
-func (c *core) admin(ctx context.Context, cmd bson.D) (bsoncore.Document, error) {
-	encoded, err := commandOn("admin", cmd)
-	if err != nil {
-		return nil, err
-	}
-	return answerOf(c.patient(ctx, encoded.body))
+func (c *core) admin(ctx context.Context, cmd ...any) (bsoncore.Document, error) {
+	return answerOf(c.patient(ctx, document(fields(cmd...), "$db", "admin")))
 }

@@ -1,10 +1,10 @@
 package devmongos
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -17,32 +17,24 @@ import (
 
 // settlePrepared does it on the primary; if that is lost on the way, on the next one from the beginning: what the first had committed may be prepared
 // there again.
-func (s *replicaSet) settlePrepared(ctx context.Context, at uint64) error {
-	budget, cancel := context.WithTimeout(ctx, s.core.budget)
-	defer cancel()
-	var pace pacer
-	for {
-		primary, err := s.waitPrimary(budget)
-		if err != nil {
+func (s *replicaSet) settlePrepared(ctx context.Context, at uint64) (err error) {
+	for budget := range attempts(ctx, s.core.budget) {
+		primary, unelected := s.waitPrimary(budget)
+		if unelected != nil {
 			return s.noPrimary(ctx, nil)
 		}
 		err = primary.settlePrepared(budget, at)
-		var answered *replyError
 		var transport *transportError
 		switch {
-		case err == nil:
-			return nil
 		case errors.As(err, &transport):
 			primary.suspect(true)
-		case errors.As(err, &answered) && isNotPrimary(codeOf(answered.doc)):
+		case isNotPrimary(codeOf(answerIn(err))):
 			primary.suspect(false)
 		default:
 			return err
 		}
-		if !pace.wait(budget) {
-			return err
-		}
 	}
+	return err
 }
 
 // settlePrepared asks one member. First a majority read at that time: when it is answered, whatever was to be prepared by then is. Last a majority
@@ -57,15 +49,9 @@ func (m *member) settlePrepared(ctx context.Context, at uint64) error {
 		if !pace.wait(ctx) {
 			return refuse(codeSnapshotUnavailable, "%d transactions on %s were prepared before the time of the snapshot and are not decided", len(waiting), m.address)
 		}
-		var now map[preparedID]bool
-		if now, seen, err = m.prepared(ctx); err != nil {
-			break
-		}
-		for id := range waiting {
-			if !now[id] {
-				delete(waiting, id)
-			}
-		}
+		var now map[string]bool
+		now, seen, err = m.prepared(ctx)
+		maps.DeleteFunc(waiting, func(id string, _ bool) bool { return !now[id] })
 	}
 	if err == nil {
 		_, err = m.readAfter(ctx, seen)
@@ -73,56 +59,41 @@ func (m *member) settlePrepared(ctx context.Context, at uint64) error {
 	return err
 }
 
-// A preparedID tells transactions apart: session and number, as bytes.
-type preparedID string
-
-// prepared lists the member's transactions that are prepared and not decided, and the time of the answer.
-func (m *member) prepared(ctx context.Context) (ids map[preparedID]bool, at uint64, err error) {
+// prepared lists the member's transactions that are prepared and not decided (session and number of each, as bytes), and the time of the answer.
+func (m *member) prepared(ctx context.Context) (ids map[string]bool, at uint64, err error) {
 	answer, err := m.tell(ctx, preparedCommand)
 	if err != nil {
 		return nil, 0, err
 	}
-	cursor := documentField(answer, "cursor")
-	if id, _ := intField(cursor, "id"); id != 0 {
+	if id, _ := cursorID(answer); id != 0 {
 		return nil, 0, fmt.Errorf("list prepared transactions of %s: more than one batch", m.address)
 	}
-	ids = map[preparedID]bool{}
-	for _, v := range arrayValues(field(cursor, "firstBatch")) {
-		ids[preparedID(v.Data)] = true
+	ids = map[string]bool{}
+	for _, v := range batchOf(answer, "firstBatch") {
+		ids[string(v.Data)] = true
 	}
 	return ids, timeOf(field(answer, "operationTime")), nil
 }
 
-var preparedCommand = mustDocument(bson.D{
-	{Key: "aggregate", Value: 1},
-	{Key: "pipeline", Value: bson.A{
-		bson.D{{Key: "$currentOp", Value: bson.D{{Key: "allUsers", Value: true}, {Key: "idleSessions", Value: true}}}},
-		bson.D{{Key: "$match", Value: bson.D{{Key: "transaction.timePreparedMicros", Value: bson.D{{Key: "$exists", Value: true}}}}}},
-		bson.D{{Key: "$project", Value: bson.D{{Key: "lsid.id", Value: 1}, {Key: "transaction.parameters.txnNumber", Value: 1}}}},
-	}},
-	{Key: "cursor", Value: bson.D{{Key: "batchSize", Value: 10_000}}},
-	{Key: "$db", Value: "admin"},
-}).Data
+var preparedCommand = document(
+	"aggregate", 1,
+	"pipeline", bson.A{
+		fields("$currentOp", fields("allUsers", true, "idleSessions", true)),
+		fields("$match", fields("transaction.timePreparedMicros", fields("$exists", true))),
+		fields("$project", fields("lsid.id", 1, "transaction.parameters.txnNumber", 1)),
+	},
+	"cursor", fields("batchSize", 10_000),
+	"$db", "admin",
+)
 
 // readAfter waits until the majority has everything up to a time, by a read of next to nothing.
 func (m *member) readAfter(ctx context.Context, at uint64) (bsoncore.Document, error) {
-	return m.tell(ctx, build(func(dst []byte) []byte {
-		dst = bsoncore.AppendStringElement(dst, "find", "system.version")
-		dst = bsoncore.AppendInt32Element(dst, "limit", 1)
-		start, dst := bsoncore.AppendDocumentElementStart(dst, "readConcern")
-		dst = bsoncore.AppendStringElement(dst, "level", "majority")
-		dst = bsoncore.AppendTimestampElement(dst, "afterClusterTime", uint32(at>>32), uint32(at))
-		dst = endDocument(dst, start)
-		return bsoncore.AppendStringElement(dst, "$db", "admin")
-	}))
+	return m.tell(ctx, document(
+		"find", "system.version", "limit", 1, "readConcern", fields("level", "majority", "afterClusterTime", timestamp(at)), "$db", "admin",
+	))
 }
 
 // tell runs a command on the member; an answer with ok: 0 is a *replyError. The answer is the caller's.
 func (m *member) tell(ctx context.Context, body bsoncore.Document) (bsoncore.Document, error) {
-	rep, err := m.run(ctx, command{body: body})
-	if err != nil {
-		return nil, err
-	}
-	defer rep.buf.release()
-	return answerOf(reply{doc: bytes.Clone(rep.doc)}, nil)
+	return kept(m.run(ctx, command{body: body}))
 }

@@ -84,13 +84,12 @@ func (s *replicaSet) close() {
 func (s *replicaSet) observe(m *member, hello bsoncore.Document) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !truth(field(hello, "isWritablePrimary")) {
+	if !boolField(hello, "isWritablePrimary") {
 		s.dethroneLocked(m)
 		return
 	}
 	election, _ := field(hello, "electionId").ObjectIDOK()
-	version, _ := intField(hello, "setVersion")
-	now := term{string(election[:]), version}
+	now := term{string(election[:]), intField(hello, "setVersion")}
 	if now.before(s.term) {
 		return
 	}
@@ -221,21 +220,15 @@ func failureOf(doc bsoncore.Document) int32 {
 	if code := codeOf(doc); code != 0 {
 		return code
 	}
-	if wce := documentField(doc, "writeConcernError"); wce != nil {
-		if code, ok := intField(wce, "code"); ok {
-			return int32(code)
-		}
-	}
-	return 0
+	return int32(intField(documentField(doc, "writeConcernError"), "code"))
 }
 
 func (s *replicaSet) noPrimary(ctx context.Context, last error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	var answered *replyError
 	switch {
-	case errors.As(last, &answered):
+	case answerIn(last) != nil:
 		return last
 	case last != nil:
 		return refuse(codeNoReadPreference, "could not find a primary of set %s within %v; last: %v", s.name, s.core.budget, last)

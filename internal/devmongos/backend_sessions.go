@@ -31,7 +31,7 @@ func (s *coreSessions) take() bsoncore.Document {
 // newSessionID makes an lsid of a random UUID.
 func newSessionID() bsoncore.Document {
 	id := uuid.New()
-	return build(func(dst []byte) []byte { return bsoncore.AppendBinaryElement(dst, "id", bson.TypeBinaryUUID, id[:]) })
+	return document("id", bson.Binary{Subtype: bson.TypeBinaryUUID, Data: id[:]})
 }
 
 // give takes back an lsid in which no cursor is open any more.

@@ -19,6 +19,20 @@ func wrongType(command, name string, got bsoncore.Type, want string) error {
 	return refuse(codeTypeMismatch, "BSON field '%s.%s' is the wrong type '%s', expected type '%s'", command, name, got, want)
 }
 
+// needs checks that a command has an argument of that type.
+func needs(name string, want bsoncore.Type) func(body bsoncore.Document) error {
+	return func(body bsoncore.Document) error {
+		switch got := field(body, name).Type; got {
+		case want:
+			return nil
+		case 0:
+			return missingField(nameOf(body), name)
+		default:
+			return wrongType(nameOf(body), name, got, want.String())
+		}
+	}
+}
+
 func checkFind(body bsoncore.Document) error {
 	if v := field(body, "find"); v.Type != bsoncore.TypeString && v.Type != bsoncore.TypeBinary {
 		return refuse(codeBadValue, "collection name has invalid type %s", v.Type)
@@ -30,26 +44,20 @@ func checkGetMore(body bsoncore.Document) error {
 	if _, ok := field(body, "getMore").AsInt64OK(); !ok {
 		return refuse(codeTypeMismatch, "getMore needs a cursor id")
 	}
-	switch collection := field(body, "collection"); {
-	case collection.Type == 0:
-		return missingField("getMore", "collection")
-	case collection.Type != bsoncore.TypeString:
-		return wrongType("getMore", "collection", collection.Type, "string")
-	case stringField(body, "collection") == "":
+	if err := needs("collection", bsoncore.TypeString)(body); err != nil {
+		return err
+	}
+	if stringField(body, "collection") == "" {
 		return refuse(codeInvalidNamespace, "Collection names cannot be empty")
 	}
 	return nil
 }
 
 func checkKillCursors(body bsoncore.Document) error {
-	cursors := field(body, "cursors")
-	if cursors.Type == 0 {
-		return missingField("killCursors", "cursors")
+	if err := needs("cursors", bsoncore.TypeArray)(body); err != nil {
+		return err
 	}
-	if cursors.Type != bsoncore.TypeArray {
-		return wrongType("killCursors", "cursors", cursors.Type, "array")
-	}
-	for e := range elements(cursors.Data) {
+	for e := range elements(field(body, "cursors").Data) {
 		if e.value.Type != bsoncore.TypeInt64 {
 			return wrongType("killCursors", "cursors."+string(e.name), e.value.Type, "long")
 		}
@@ -57,20 +65,10 @@ func checkKillCursors(body bsoncore.Document) error {
 	return nil
 }
 
-func checkDistinct(body bsoncore.Document) error {
-	switch key := field(body, "key"); {
-	case key.Type == 0:
-		return missingField("distinct", "key")
-	case key.Type != bsoncore.TypeString:
-		return wrongType("distinct", "key", key.Type, "string")
-	}
-	return nil
-}
-
 // checkLimits refuses the whole command, as the server does: nothing of it is executed.
 func checkLimits(deletes []bsoncore.Document) error {
 	for _, statement := range deletes {
-		if limit, _ := intField(statement, "limit"); limit != 0 && limit != 1 {
+		if limit := intField(statement, "limit"); limit != 0 && limit != 1 {
 			return refuse(codeFailedToParse, "The limit field in delete objects must be 0 or 1. Got %d", limit)
 		}
 	}
@@ -81,7 +79,7 @@ func checkLimits(deletes []bsoncore.Document) error {
 // a shard has nothing to tell (an invariant in src/mongo/db/client.cpp: the thread that asks again is no client's). That are change
 // streams, and tailable cursors that do not go to a member directly. The body is a find or aggregate command, of a client's or the core's.
 func refuseUnsafe(body bsoncore.Document) error {
-	if truth(field(body, "tailable")) {
+	if boolField(body, "tailable") {
 		return refuse(codeCommandNotSupported, "tailable cursors with this read preference are not supported by the development query router")
 	}
 	if hasChangeStream(field(body, "pipeline")) {

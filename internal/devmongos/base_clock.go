@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
@@ -20,7 +21,7 @@ type gossiped struct {
 	doc  bsoncore.Document // {clusterTime, signature} as it came
 }
 
-// observe takes the $clusterTime of a message, if it is newer.
+// observe takes the $clusterTime of a message, if it has one and that is newer.
 func (c *clusterTime) observe(doc bsoncore.Document) {
 	t := timeOf(field(doc, "clusterTime"))
 	if have := c.latest.Load(); t == 0 || have != nil && have.time >= t {
@@ -48,6 +49,9 @@ func (c *clusterTime) appendTo(dst []byte) []byte {
 	}
 	return dst
 }
+
+// timestamp is the BSON timestamp of a number that timeOf made.
+func timestamp(at uint64) bson.Timestamp { return bson.Timestamp{T: uint32(at >> 32), I: uint32(at)} }
 
 // timeOf is a BSON timestamp as one number that orders like it; 0 for anything else.
 func timeOf(v bsoncore.Value) uint64 {

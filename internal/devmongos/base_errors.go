@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
@@ -102,6 +103,15 @@ func (e *replyError) Error() string {
 	return fmt.Sprintf("%s (code %d)", stringField(e.doc, "errmsg"), codeOf(e.doc))
 }
 
+// answerIn is the server's own answer that an error is; nil for other errors.
+func answerIn(err error) bsoncore.Document {
+	var answered *replyError
+	if errors.As(err, &answered) {
+		return answered.doc
+	}
+	return nil
+}
+
 // A transportError says that a server gave no answer.
 type transportError struct {
 	Host string
@@ -137,38 +147,22 @@ func asCommandError(err error) *commandError {
 // errorReply is the document for err. A retryable write that failed on the way may be sent again, as its statements are
 // remembered by the shards: its answer gets the label on which drivers do so, as a mongos' own network errors do.
 func errorReply(err error, retryableWrite bool) bsoncore.Document {
-	var reply *replyError
-	if errors.As(err, &reply) {
-		return reply.doc
+	if answer := answerIn(err); answer != nil {
+		return answer
 	}
 	e := asCommandError(err)
 	labels := e.Labels
 	if retryableWrite && (isRetryable(e.Code) || e.Code == codeNoReadPreference) && !slices.Contains(labels, labelRetryableWriteError) {
 		labels = append(slices.Clone(labels), labelRetryableWriteError)
 	}
-	return build(func(dst []byte) []byte {
-		dst = bsoncore.AppendDoubleElement(dst, "ok", 0)
-		dst = bsoncore.AppendStringElement(dst, "errmsg", e.Message)
-		dst = bsoncore.AppendInt32Element(dst, "code", e.Code)
-		name := codeNames[e.Code]
-		if name == "" {
-			name = fmt.Sprintf("Location%d", e.Code)
-		}
-		dst = bsoncore.AppendStringElement(dst, "codeName", name)
-		return appendLabels(dst, labels)
-	})
+	name := codeNames[e.Code]
+	if name == "" {
+		name = fmt.Sprintf("Location%d", e.Code)
+	}
+	return document("ok", 0.0, "errmsg", e.Message, "code", e.Code, "codeName", name, errorLabels(labels))
 }
 
-func appendLabels(dst []byte, labels []string) []byte {
-	if len(labels) == 0 {
-		return dst
-	}
-	values := make([]bsoncore.Value, len(labels))
-	for i, l := range labels {
-		values[i] = bsoncore.Value{Type: bsoncore.TypeString, Data: bsoncore.AppendString(nil, l)}
-	}
-	return bsoncore.AppendArrayElement(dst, "errorLabels", bsoncore.BuildArray(nil, values...))
-}
+func errorLabels(labels []string) bson.D { return when(len(labels) > 0, "errorLabels", labels) }
 
 // codeOf is the error code of an answer: 0 if it is ok, 8 (UnknownError) if it fails without a code.
 func codeOf(doc bsoncore.Document) int32 {
@@ -200,9 +194,8 @@ func isStale(code int32) bool {
 
 // staleError is the code of a *replyError that isStale; 0 for all other errors.
 func staleError(err error) int32 {
-	var answered *replyError
-	if errors.As(err, &answered) && isStale(codeOf(answered.doc)) {
-		return codeOf(answered.doc)
+	if code := codeOf(answerIn(err)); isStale(code) {
+		return code
 	}
 	return 0
 }
@@ -243,8 +236,7 @@ const labelTransient = "TransientTransactionError"
 
 // withTransientLabel gives an error of the router's own the label that a mongos would give it. Servers label theirs themselves.
 func withTransientLabel(err error, ending bool) error {
-	var answered *replyError
-	if err == nil || errors.As(err, &answered) {
+	if err == nil || answerIn(err) != nil {
 		return err
 	}
 	e := *asCommandError(err)
@@ -259,9 +251,7 @@ func withTransientLabel(err error, ending bool) error {
 func isTransient(code int32, ending bool) bool {
 	switch code {
 	case codeWriteConflict, codeLockTimeout, codePreparedInProgress, codeSnapshotTooOld, codeSnapshotUnavailable, codeStaleChunkHistory,
-		codeMigrationConflict:
-		return true
-	case codeNoSuchTransaction:
+		codeMigrationConflict, codeNoSuchTransaction:
 		return true
 	case codeNoReadPreference:
 		return !ending
@@ -278,8 +268,8 @@ func staleOf(answer bsoncore.Document) int32 {
 		return code
 	}
 	for _, v := range arrayValues(field(answer, "writeErrors")) {
-		if code, _ := intField(v.Data, "code"); isStale(int32(code)) {
-			return int32(code)
+		if code := int32(intField(v.Data, "code")); isStale(code) {
+			return code
 		}
 	}
 	return 0

@@ -1,56 +1,55 @@
 package devmongos
 
-import "go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+import (
+	"maps"
 
-// isRouterField names the fields of a client's command that are not for the members: those that the router fills in itself, and
-// the API version, whose strict mode knows no shard versions.
-func isRouterField(name string) bool {
-	switch name {
-	case "$clusterTime", "$configTime", "$topologyTime", "shardVersion", "databaseVersion",
-		"apiVersion", "apiStrict", "apiDeprecationErrors":
-		return true
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+)
+
+// A nameSet has names of fields, or of commands.
+type nameSet map[string]bool
+
+func setOf(names ...string) nameSet {
+	set := nameSet{}
+	for _, name := range names {
+		set[name] = true
 	}
-	return false
+	return set
 }
 
-func isTransactionField(name string) bool {
-	switch name {
-	case "txnNumber", "stmtId", "stmtIds", "autocommit", "startTransaction", "coordinator", "txnRetryCounter":
-		return true
-	}
-	return false
+// and has the names of both.
+func (s nameSet) and(other nameSet) nameSet {
+	both := maps.Clone(s)
+	maps.Copy(both, other)
+	return both
 }
 
-// isForRouter names all that a client's command outside of transactions says to the router and not to members.
-func isForRouter(name string) bool { return isRouterField(name) || isTransactionField(name) }
+var (
+	// routerFields are the fields of a client's command that are not for the members: those that the router fills in itself, and
+	// the API version, whose strict mode knows no shard versions.
+	routerFields = setOf("$clusterTime", "$configTime", "$topologyTime", "shardVersion", "databaseVersion", "apiVersion", "apiStrict", "apiDeprecationErrors")
 
-// isStatementField names what a client's statement says about its transaction, and what the members would not take in one.
-func isStatementField(name string) bool {
-	switch name {
-	case "lsid", "readConcern", "writeConcern", "$readPreference", "recoveryToken":
-		return true
-	}
-	return isTransactionField(name)
-}
+	transactionFields = setOf("txnNumber", "stmtId", "stmtIds", "autocommit", "startTransaction", "coordinator", "txnRetryCounter")
 
-func isInternalField(name string) bool {
-	switch name {
-	case "$clusterTime", "operationTime", "opTime", "electionId", "lastCommittedOpTime", "$gleStats", "topologyVersion",
-		"$configTime", "$topologyTime", "readOnly", "shardVersion", "databaseVersion":
-		return true
-	}
-	return false
-}
+	// forRouter are all that a client's command outside of transactions says to the router and not to members.
+	forRouter = routerFields.and(transactionFields)
 
-// isGeneric names the arguments that any command may carry. They speak of the client's own message: a command that the router makes of
-// it says what it needs itself.
-func isGeneric(name string) bool {
-	switch name {
-	case "$db", "lsid", "$readPreference", "readConcern", "writeConcern", "$audit", "$client", "$queryOptions":
-		return true
-	}
-	return isRouterField(name) || isTransactionField(name)
-}
+	// statementFields are what a client's statement says about its transaction, and what the members would not take in one.
+	statementFields = setOf("lsid", "readConcern", "writeConcern", "$readPreference", "recoveryToken").and(transactionFields)
+
+	internalFields = setOf(
+		"$clusterTime", "operationTime", "opTime", "electionId", "lastCommittedOpTime", "$gleStats", "topologyVersion", "$configTime", "$topologyTime", "readOnly",
+		"shardVersion", "databaseVersion",
+	)
+
+	// genericFields are the arguments that any command may carry. They speak of the client's own message: a command that the router makes of
+	// it says what it needs itself.
+	genericFields = setOf("$db", "lsid", "$readPreference", "readConcern", "writeConcern", "$audit", "$client", "$queryOptions").and(forRouter)
+)
+
+// majority is demanded by every command that changes the cluster's metadata, whatever the client asked for.
+var majority = bson.E{Key: "writeConcern", Value: fields("w", "majority")}
 
 // wantsSnapshot tells that a read is at a time of the past, when a chunk may have had another owner: the core knows its history.
 func wantsSnapshot(readConcern bsoncore.Document) bool {

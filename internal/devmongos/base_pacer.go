@@ -2,7 +2,11 @@ package devmongos
 
 import (
 	"context"
+	"iter"
+	"sync"
 	"time"
+
+	"github.com/geoshard/geoshard/internal/pace"
 )
 
 // A pacer spaces out repeated attempts: the first repetition comes at once, as one refresh is mostly enough.
@@ -19,12 +23,28 @@ func (p *pacer) wait(ctx context.Context) bool {
 	if p.attempts == 1 {
 		return ctx.Err() == nil
 	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(min(paceMost, paceStep<<min(p.attempts-2, 6))):
-		return true
+	return pace.Pause(ctx, min(paceMost, paceStep<<min(p.attempts-2, 6)))
+}
+
+// attempts repeats something at the pace of a pacer, until the time is over. What it gives is the context that ends with it.
+func attempts(ctx context.Context, limit time.Duration) iter.Seq[context.Context] {
+	return func(yield func(context.Context) bool) {
+		budget, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		for p := (pacer{}); yield(budget) && p.wait(budget); {
+		}
 	}
+}
+
+// sideBySide does something for each of a list at once, and waits for all.
+func sideBySide[T, R any](list []T, do func(T) (R, error)) ([]R, []error) {
+	results, errs := make([]R, len(list)), make([]error, len(list))
+	var all sync.WaitGroup
+	for i, item := range list {
+		all.Go(func() { results[i], errs[i] = do(item) })
+	}
+	all.Wait()
+	return results, errs
 }
 
 // every does something again and again until ctx ends.

@@ -93,15 +93,6 @@ func (t *cursors) remove(id int64) {
 	delete(t.open, id)
 }
 
-// cursorID is the id in an answer {cursor: {id: …}}, and the eight bytes that hold it; nil if there is none.
-func cursorID(answer bsoncore.Document) (id int64, place []byte) {
-	v := field(documentField(answer, "cursor"), "id")
-	if v.Type != bsoncore.TypeInt64 || len(v.Data) < 8 {
-		return 0, nil
-	}
-	return int64(binary.LittleEndian.Uint64(v.Data)), v.Data[:8]
-}
-
 // adopt takes over the cursor that an answer has left open, and puts an id of the router's in the place of the server's. It tells whether there is one.
 func (t *cursors) adopt(answer bsoncore.Document, c remoteCursor) bool {
 	id, place := cursorID(answer)
@@ -112,32 +103,29 @@ func (t *cursors) adopt(answer bsoncore.Document, c remoteCursor) bool {
 	return id != 0
 }
 
+// opened is the answer of a member, which may have left a cursor open there.
+func (t *cursors) opened(rep reply, err error) (bsoncore.Document, error) {
+	if err == nil {
+		t.adopt(rep.doc, remoteCursor{host: rep.host})
+	}
+	return rep.doc, err
+}
+
 // coreGetMore makes the core's form of a getMore; without one of a client's it asks for the next batch as it comes.
 func coreGetMore(cursor remoteCursor, body bsoncore.Document) bsoncore.Document {
+	if body == nil {
+		db, collection, _ := strings.Cut(cursor.ns, ".")
+		body = document("getMore", 0, "collection", collection, "$db", db)
+	}
 	return build(func(dst []byte) []byte {
 		dst = bsoncore.AppendInt64Element(dst, "clusterGetMore", cursor.id)
 		dst = bsoncore.AppendDocumentElement(dst, "lsid", cursor.lsid)
-		if body == nil {
-			db, collection, _ := strings.Cut(cursor.ns, ".")
-			dst = bsoncore.AppendStringElement(dst, "collection", collection)
-			return bsoncore.AppendStringElement(dst, "$db", db)
-		}
-		return appendGetMoreFields(dst, body, "lsid")
+		return appendWithout(dst, body, forRouter, "getMore", "lsid")
 	})
-}
-
-func appendGetMoreFields(dst []byte, body bsoncore.Document, without string) []byte {
-	return appendWithout(dst, body, func(name string) bool { return name == "getMore" || name == without || isForRouter(name) })
 }
 
 func cursorAnswer(id int64, ns, batch string, docs []bsoncore.Value) bsoncore.Document {
-	return build(func(dst []byte) []byte {
-		start, dst := bsoncore.AppendDocumentElementStart(dst, "cursor")
-		dst = bsoncore.BuildArrayElement(dst, batch, docs...)
-		dst = bsoncore.AppendInt64Element(dst, "id", id)
-		dst = bsoncore.AppendStringElement(dst, "ns", ns)
-		return bsoncore.AppendDoubleElement(endDocument(dst, start), "ok", 1)
-	})
+	return document("cursor", fields(batch, docs, "id", id, "ns", ns), "ok", 1.0)
 }
 
 func emptyCursor(ns string) bsoncore.Document { return cursorAnswer(0, ns, "firstBatch", nil) }

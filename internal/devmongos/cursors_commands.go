@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
@@ -18,7 +19,7 @@ func (t *cursors) commands() map[string]handler {
 
 // getMore goes on with a cursor where it was opened.
 func (t *cursors) getMore(ctx context.Context, req *request) (bsoncore.Document, error) {
-	id, _ := field(req.body, "getMore").AsInt64OK()
+	id := intField(req.body, "getMore")
 	cursor, open := t.get(id)
 	if !open || cursor.ns != req.db+"."+stringField(req.body, "collection") {
 		return nil, refuse(codeCursorNotFound, "cursor id %d not found", id)
@@ -65,30 +66,24 @@ func (c remoteCursor) checkOwner(id int64, asks sessionID) error {
 func (t *cursors) continueCursor(ctx context.Context, req *request, cursor remoteCursor) (reply, error) {
 	if cursor.host == nil {
 		rep, err := t.catalog.core.ask(ctx, coreGetMore(cursor, req.body))
-		if err != nil {
-			return reply{}, err
-		}
-		return req.holdCore(rep), nil
+		return req.holdCore(rep), err
 	}
 	body := build(func(dst []byte) []byte {
 		dst = bsoncore.AppendInt64Element(dst, "getMore", cursor.id)
-		return appendGetMoreFields(dst, req.body, "")
+		return appendWithout(dst, req.body, forRouter, "getMore")
 	})
 	if cursor.txn != nil {
 		body = cursor.txn.dress(body, false, false)
 	}
 	rep, err := cursor.host.run(ctx, command{body: body})
-	if err != nil {
-		return reply{}, err
-	}
-	return req.hold(rep), nil
+	return req.hold(rep), err
 }
 
 // killCursors closes cursors where they were opened.
 func (t *cursors) killCursors(ctx context.Context, req *request) (bsoncore.Document, error) {
 	var killed, missing []bsoncore.Value
 	for _, v := range arrayValues(field(req.body, "cursors")) {
-		id, _ := v.AsInt64OK()
+		id := number(v)
 		cursor, open := t.get(id)
 		if !open {
 			missing = append(missing, v)
@@ -96,37 +91,23 @@ func (t *cursors) killCursors(ctx context.Context, req *request) (bsoncore.Docum
 		}
 		t.remove(id)
 		killed = append(killed, v)
-		if cursor.merged != nil {
+		switch {
+		case cursor.merged != nil:
 			if cursor.txn == req.txn {
 				cursor.merged.kill(ctx)
 			}
-		} else if cursor.host != nil {
+		case cursor.host != nil:
 			t.killRemote(ctx, req, cursor)
-		} else {
+		default:
 			t.killCore(ctx, cursor)
 		}
 	}
-	return build(func(dst []byte) []byte {
-		dst = bsoncore.BuildArrayElement(dst, "cursorsKilled", killed...)
-		dst = bsoncore.BuildArrayElement(dst, "cursorsNotFound", missing...)
-		dst = bsoncore.BuildArrayElement(dst, "cursorsAlive")
-		dst = bsoncore.BuildArrayElement(dst, "cursorsUnknown")
-		return bsoncore.AppendDoubleElement(dst, "ok", 1)
-	}), nil
+	return encode("cursorsKilled", killed, "cursorsNotFound", missing, "cursorsAlive", bson.A{}, "cursorsUnknown", bson.A{})
 }
 
 // killRemote is best effort: a cursor that is not closed times out on its member.
 func (t *cursors) killRemote(ctx context.Context, req *request, cursor remoteCursor) {
-	body := build(func(dst []byte) []byte {
-		dst = bsoncore.AppendStringElement(dst, "killCursors", stringField(req.body, "killCursors"))
-		dst = bsoncore.BuildArrayElement(dst, "cursors", bsoncore.Value{Type: bsoncore.TypeInt64, Data: bsoncore.AppendInt64(nil, cursor.id)})
-		for _, name := range []string{"lsid", "$db"} {
-			if v := field(req.body, name); v.Type != 0 {
-				dst = bsoncore.AppendValueElement(dst, name, v)
-			}
-		}
-		return dst
-	})
+	body := document("killCursors", req.collection, "cursors", bson.A{cursor.id}, given(req.body, "lsid", "$db"))
 	rep, err := cursor.host.run(ctx, command{body: body})
 	if err != nil {
 		t.catalog.log.Debug("kill cursor", "host", cursor.host.address, "error", err)
@@ -152,10 +133,7 @@ const killTimeout = 2 * time.Second
 func (t *cursors) killCore(ctx context.Context, cursor remoteCursor) {
 	ctx, cancel := context.WithTimeout(ctx, killTimeout)
 	defer cancel()
-	kill := build(func(dst []byte) []byte {
-		dst = bsoncore.BuildArrayElement(dst, "killSessions", documentValue(cursor.lsid))
-		return bsoncore.AppendStringElement(dst, "$db", "admin")
-	})
+	kill := document("killSessions", bson.A{bson.Raw(cursor.lsid)}, "$db", "admin")
 	var members sync.WaitGroup
 	for _, m := range t.catalog.members() {
 		members.Go(func() {

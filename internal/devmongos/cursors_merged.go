@@ -1,8 +1,11 @@
 package devmongos
 
 import (
+	"bytes"
 	"context"
+	"slices"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/geoshard/geoshard/topology"
@@ -44,10 +47,9 @@ func (m *mergedCursor) add(shard topology.ShardID, rep reply) {
 }
 
 func (s *stream) take(rep reply, name string) {
-	cursor := documentField(rep.doc, "cursor")
 	s.buffer.release()
 	s.id, _ = cursorID(rep.doc)
-	s.batch, s.buffer = arrayValues(field(cursor, name)), rep.buf
+	s.batch, s.buffer = batchOf(rep.doc, name), rep.buf
 }
 
 // batch answers the next documents, at most want of them if want is not negative, and whether there may be more.
@@ -68,9 +70,9 @@ func (m *mergedCursor) batch(ctx context.Context, req *request, want int64) (doc
 			continue
 		}
 		if len(m.directions) > 0 {
-			doc = documentValue(edit(nil, bsoncore.Document(doc.Data), func(name string) bool { return name == sortKeyField }, nil))
+			doc = documentValue(build(func(dst []byte) []byte { return appendWithout(dst, doc.Data, nil, sortKeyField) }))
 		} else {
-			doc = documentValue(append([]byte(nil), doc.Data...)) // its buffer goes with the next batch
+			doc = documentValue(bytes.Clone(doc.Data)) // its buffer goes with the next batch
 		}
 		docs = append(docs, doc)
 		size += len(doc.Data)
@@ -84,12 +86,7 @@ func (m *mergedCursor) batch(ctx context.Context, req *request, want int64) (doc
 
 // open tells that a shard has or may have something left.
 func (m *mergedCursor) open() bool {
-	for _, s := range m.streams {
-		if len(s.batch) > 0 || s.id != 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.streams, func(s *stream) bool { return len(s.batch) > 0 || s.id != 0 })
 }
 
 // next returns the stream whose document comes next; nil if there is none. With a sort all streams must have a document to compare.
@@ -113,11 +110,7 @@ func (m *mergedCursor) next(ctx context.Context, req *request) (*stream, error) 
 }
 
 func (m *mergedCursor) refill(ctx context.Context, req *request, s *stream) error {
-	rep, err := m.txn.send(ctx, s.shard, command{body: build(func(dst []byte) []byte {
-		dst = bsoncore.AppendInt64Element(dst, "getMore", s.id)
-		dst = bsoncore.AppendStringElement(dst, "collection", m.coll)
-		return bsoncore.AppendStringElement(dst, "$db", m.db)
-	})})
+	rep, err := m.txn.send(ctx, s.shard, command{body: document("getMore", s.id, "collection", m.coll, "$db", m.db)})
 	if err != nil {
 		return err
 	}
@@ -150,14 +143,8 @@ func (m *mergedCursor) compare(a, b bsoncore.Value) int {
 func (m *mergedCursor) kill(ctx context.Context) {
 	for _, s := range m.streams {
 		if s.id != 0 {
-			rep, err := m.txn.send(ctx, s.shard, command{body: build(func(dst []byte) []byte {
-				dst = bsoncore.AppendStringElement(dst, "killCursors", m.coll)
-				dst = bsoncore.BuildArrayElement(dst, "cursors", int64Value(s.id))
-				return bsoncore.AppendStringElement(dst, "$db", m.db)
-			})})
-			if err == nil {
-				rep.buf.release()
-			}
+			rep, _ := m.txn.send(ctx, s.shard, command{body: document("killCursors", m.coll, "cursors", bson.A{s.id}, "$db", m.db)})
+			rep.buf.release()
 		}
 		s.buffer.release()
 		s.buffer, s.batch, s.id = nil, nil, 0
@@ -168,12 +155,11 @@ func (m *mergedCursor) kill(ctx context.Context) {
 func directionsOf(sort bsoncore.Document) []int {
 	var directions []int
 	for e := range elements(sort) {
-		n, ok := e.value.AsInt64OK()
-		if ok && n > 0 {
-			directions = append(directions, 1)
-		} else {
-			directions = append(directions, -1)
+		direction := -1
+		if n, ok := e.value.AsInt64OK(); ok && n > 0 {
+			direction = 1
 		}
+		directions = append(directions, direction)
 	}
 	return directions
 }

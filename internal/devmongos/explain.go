@@ -17,54 +17,33 @@ func (r *explanations) explain(ctx context.Context, req *request) (bsoncore.Docu
 	if !ok {
 		return nil, refuse(codeTypeMismatch, "explain needs a command")
 	}
-	var name string
-	for e := range elements(explained) {
-		name = string(e.name)
-		req.collection, _ = e.value.StringValueOK()
-		break
-	}
+	name := nameOf(explained)
+	req.collection = stringField(explained, name)
 	if isConfigDatabase(req.db) {
 		return r.readConfig(ctx, req)
 	}
 	if err := refuseUnsafe(explained); err != nil {
 		return nil, err
 	}
+	cluster := "clusterAggregate"
 	switch name {
 	case "find":
-		return r.explainThroughCore(ctx, req, "clusterFind", explained)
+		cluster = "clusterFind"
 	case "aggregate":
-		return r.explainThroughCore(ctx, req, "clusterAggregate", explained)
 	case "count":
-		pipeline, err := countPipeline(explained)
-		if err != nil {
+		var err error
+		if explained, err = countPipeline(explained); err != nil {
 			return nil, err
 		}
-		return r.explainThroughCore(ctx, req, "clusterAggregate", pipeline)
 	case "distinct":
-		return r.explainThroughCore(ctx, req, "clusterAggregate", distinctPipeline(explained, stringField(explained, "key")))
+		explained = distinctPipeline(explained, stringField(explained, "key"))
 	case "insert", "update", "delete", "findAndModify", "findandmodify":
 		return r.explainWrite(ctx, req, name, explained)
+	default:
+		return nil, refuse(codeCommandNotFound, "Explain failed due to unknown command: %s", name)
 	}
-	return nil, refuse(codeCommandNotFound, "Explain failed due to unknown command: %s", name)
-}
-
-func (r *explanations) explainThroughCore(ctx context.Context, req *request, name string, explained bsoncore.Document) (bsoncore.Document, error) {
-	body := build(func(dst []byte) []byte {
-		inner, dst := bsoncore.AppendDocumentElementStart(dst, "explain")
-		first := true
-		for e := range elements(explained) {
-			field := string(e.name)
-			switch {
-			case first:
-				dst = appendRenamed(dst, name, e)
-			case !isForRouter(field):
-				dst = append(dst, e.raw...)
-			}
-			first = false
-		}
-		dst = endDocument(dst, inner)
-		return appendWithout(dst, req.body, func(name string) bool { return name == "explain" || isForRouter(name) })
-	})
-	rep, err := r.askCoreFresh(ctx, req, body)
+	own := nameOf(explained)
+	inner := fields(cluster, field(explained, own), fieldsOf(explained, forRouter, own))
+	rep, err := r.askCoreFresh(ctx, req, document("explain", inner, fieldsOf(req.body, forRouter, "explain")))
 	return rep.doc, err
 }

@@ -45,7 +45,7 @@ func (r *explanations) explainWrite(ctx context.Context, req *request, name stri
 				many[0] = now[0]
 				return now[0], nil
 			},
-			body: func(dst []byte) []byte { return appendWithout(dst, req.body, isForRouter) },
+			body: func(dst []byte) []byte { return appendWithout(dst, req.body, forRouter) },
 		})
 		if err != nil {
 			return nil, err
@@ -91,57 +91,47 @@ func explainedShards(name string, explained bsoncore.Document, rt *route) ([]top
 
 // joinPlans makes mongos' answer of the shards'.
 func joinPlans(stage string, plans []shardPlan, explained bsoncore.Document) (bsoncore.Document, error) {
-	winning := bson.D{{Key: "stage", Value: stage}, {Key: "shards", Value: perShard(plans, func(p shardPlan) bson.D {
-		return append(bson.D{{Key: "connectionString", Value: p.connection}, {Key: "serverInfo", Value: rawValue(field(p.doc, "serverInfo"))}},
-			fieldsOf(documentField(p.doc, "queryPlanner"), "")...)
-	})}}
-	answer := bson.D{{Key: "queryPlanner", Value: bson.D{{Key: "mongosPlannerVersion", Value: int32(1)}, {Key: "winningPlan", Value: winning}}}}
-	if field(plans[0].doc, "executionStats").Type != 0 {
-		answer = append(answer, bson.E{Key: "executionStats", Value: joinStats(stage, plans)})
-	}
-	for _, name := range []string{"serverInfo", "serverParameters"} {
-		if v := field(plans[0].doc, name); v.Type != 0 {
-			answer = append(answer, bson.E{Key: name, Value: rawValue(v)})
-		}
-	}
-	return encode(append(answer, bson.E{Key: "command", Value: bson.Raw(explained)}))
+	first := plans[0].doc
+	winning := fields("stage", stage, "shards", perShard(plans, func(p shardPlan) bson.D {
+		return fields("connectionString", p.connection, "serverInfo", field(p.doc, "serverInfo"), fieldsOf(documentField(p.doc, "queryPlanner"), nil))
+	}))
+	return encode(
+		"queryPlanner", fields("mongosPlannerVersion", 1, "winningPlan", winning),
+		when(field(first, "executionStats").Type != 0, "executionStats", joinStats(stage, plans)),
+		given(first, "serverInfo", "serverParameters"), "command", explained,
+	)
 }
 
 // joinStats adds the shards' counts up.
 func joinStats(stage string, plans []shardPlan) bson.D {
 	stats := func(p shardPlan) bsoncore.Document { return documentField(p.doc, "executionStats") }
-	sums := map[string]int64{}
+	sum := func(name string) (total int64) {
+		for _, p := range plans {
+			total += intField(stats(p), name)
+		}
+		return total
+	}
 	longest := int64(0)
 	for _, p := range plans {
-		for _, name := range []string{"nReturned", "totalKeysExamined", "totalDocsExamined", "executionTimeMillis"} {
-			n, _ := intField(stats(p), name)
-			sums[name] += n
-		}
-		n, _ := intField(stats(p), "executionTimeMillis")
-		longest = max(longest, n)
+		longest = max(longest, intField(stats(p), "executionTimeMillis"))
 	}
-	counts := bson.D{
-		{Key: "nReturned", Value: int32(sums["nReturned"])}, {Key: "executionTimeMillis", Value: int32(longest)},
-		{Key: "totalKeysExamined", Value: int32(sums["totalKeysExamined"])}, {Key: "totalDocsExamined", Value: int32(sums["totalDocsExamined"])},
-	}
-	stages := slices.Concat(bson.D{{Key: "stage", Value: stage}}, counts, bson.D{
-		{Key: "totalChildMillis", Value: sums["executionTimeMillis"]},
-		{Key: "shards", Value: perShard(plans, func(p shardPlan) bson.D { return fieldsOf(stats(p), "allPlansExecution") })},
-	})
-	joined := append(counts, bson.E{Key: "executionStages", Value: stages})
-	if field(stats(plans[0]), "allPlansExecution").Type != 0 {
-		joined = append(joined, bson.E{Key: "allPlansExecution", Value: perShard(plans, func(p shardPlan) bson.D {
-			return bson.D{{Key: "allPlans", Value: rawValue(field(stats(p), "allPlansExecution"))}}
-		})})
-	}
-	return joined
+	counts := fields(
+		"nReturned", int32(sum("nReturned")), "executionTimeMillis", int32(longest),
+		"totalKeysExamined", int32(sum("totalKeysExamined")), "totalDocsExamined", int32(sum("totalDocsExamined")),
+	)
+	stages := fields("stage", stage, counts, "totalChildMillis", sum("executionTimeMillis"),
+		"shards", perShard(plans, func(p shardPlan) bson.D { return fieldsOf(stats(p), nil, "allPlansExecution") }))
+	allPlans := field(stats(plans[0]), "allPlansExecution")
+	return fields(counts, "executionStages", stages, when(allPlans.Type != 0, "allPlansExecution", perShard(plans, func(p shardPlan) bson.D {
+		return fields("allPlans", field(stats(p), "allPlansExecution"))
+	})))
 }
 
 // perShard makes an array with a document for each plan, which starts with the shard's name.
 func perShard(plans []shardPlan, of func(shardPlan) bson.D) bson.A {
 	var shards bson.A
 	for _, p := range plans {
-		shards = append(shards, append(bson.D{{Key: "shardName", Value: string(p.shard)}}, of(p)...))
+		shards = append(shards, fields("shardName", p.shard, of(p)))
 	}
 	return shards
 }

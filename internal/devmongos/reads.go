@@ -3,6 +3,7 @@ package devmongos
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
@@ -15,7 +16,7 @@ func (r *reads) commands() map[string]handler {
 		"find":      checked(checkFind, onCollection(r.find, r.readConfig)),
 		"aggregate": checked(refuseUnsafe, r.aggregate),
 		"count":     onCollection(r.count, r.readConfig),
-		"distinct":  onCollection(checked(checkDistinct, r.distinct), r.readConfig),
+		"distinct":  onCollection(checked(needs("key", bsoncore.TypeString), r.distinct), r.readConfig),
 	}
 }
 
@@ -30,15 +31,13 @@ type reads struct {
 func (r *reads) find(ctx context.Context, req *request) (bsoncore.Document, error) {
 	if req.primary && !wantsSnapshot(req.readConcern) {
 		rep, err := r.readSingle(ctx, req, documentField(req.body, "filter"))
-		if err == nil {
-			if codeOf(rep.doc) != codeViewOnShard {
-				r.cursors.adopt(rep.doc, remoteCursor{host: rep.host})
-				return rep.doc, nil
-			}
-		} else if !errors.Is(err, errManyShards) && !errors.Is(err, errNoDatabase) {
-			return nil, err
-		} else if errors.Is(err, errManyShards) && truth(field(req.body, "tailable")) {
+		switch many := errors.Is(err, errManyShards); {
+		case err == nil && codeOf(rep.doc) != codeViewOnShard:
+			return r.cursors.opened(rep, nil)
+		case many && boolField(req.body, "tailable"):
 			return nil, refuse(codeBadValue, "tailable cursor requested on non capped collection")
+		case err != nil && !many && !errors.Is(err, errNoDatabase):
+			return nil, err
 		}
 	}
 	return r.throughCore(ctx, req, "clusterFind")
@@ -66,12 +65,7 @@ func (r *reads) readFrom(ctx context.Context, req *request, choose func(rt *rout
 
 // appendRead appends a client's read for a member: its session stays, a transaction number does not.
 func appendRead(dst []byte, body, concern bsoncore.Document) []byte {
-	for e := range elements(body) {
-		name := string(e.name)
-		if !isForRouter(name) && name != "readConcern" {
-			dst = append(dst, e.raw...)
-		}
-	}
+	dst = appendWithout(dst, body, forRouter, "readConcern")
 	return appendReadConcern(dst, documentField(body, "readConcern"), concern)
 }
 
@@ -115,21 +109,12 @@ func (r *reads) onCore(ctx context.Context, req *request, name string, body bson
 
 // coreRead makes the cluster* form of a client's read, in a session of the router's.
 func coreRead(body bsoncore.Document, name string, concern, lsid bsoncore.Document) bsoncore.Document {
-	given := documentField(body, "readConcern")
+	own := nameOf(body)
 	return build(func(dst []byte) []byte {
-		first := true
-		for e := range elements(body) {
-			field := string(e.name)
-			switch {
-			case first:
-				dst = appendRenamed(dst, name, e)
-			case !isForRouter(field) && field != "readConcern" && field != "lsid":
-				dst = append(dst, e.raw...)
-			}
-			first = false
-		}
+		dst = bsoncore.AppendValueElement(dst, name, field(body, own))
+		dst = appendWithout(dst, body, forRouter, own, "readConcern", "lsid")
 		dst = bsoncore.AppendDocumentElement(dst, "lsid", lsid)
-		return appendReadConcern(dst, given, concern)
+		return appendReadConcern(dst, documentField(body, "readConcern"), concern)
 	})
 }
 
@@ -166,46 +151,25 @@ func (r *reads) askCoreFresh(ctx context.Context, req *request, body bsoncore.Do
 
 // readConfig runs a read on the config servers' primary, as it is.
 func (r *reads) readConfig(ctx context.Context, req *request) (bsoncore.Document, error) {
-	level := build(func(dst []byte) []byte { return bsoncore.AppendStringElement(dst, "level", "majority") })
-	body := build(func(dst []byte) []byte { return appendRead(dst, req.body, level) })
-	return r.askConfig(ctx, req, body)
+	return r.askConfig(ctx, req, build(func(dst []byte) []byte { return appendRead(dst, req.body, document("level", "majority")) }))
 }
 
 // askConfig sends a command that may be repeated to the config servers' primary.
 func (r *reads) askConfig(ctx context.Context, req *request, body bsoncore.Document) (bsoncore.Document, error) {
 	rep, err := r.configs.onPrimary(ctx, command{body: body}, true)
-	if err != nil {
-		return nil, err
-	}
-	r.cursors.adopt(req.hold(rep).doc, remoteCursor{host: rep.host})
-	return rep.doc, nil
+	return r.cursors.opened(req.hold(rep), err)
 }
 
 // aggregateDocuments has the core run stages over documents. body is the client's command with its options; nil for none.
-func (r *reads) aggregateDocuments(ctx context.Context, req *request, docs []bsoncore.Document, stages []bsoncore.Value, body bsoncore.Document) (reply, error) {
-	literals := make([]bsoncore.Value, len(docs))
-	for i, doc := range docs {
-		literals[i] = documentValue(doc)
+func (r *reads) aggregateDocuments(ctx context.Context, req *request, docs, stages []bsoncore.Value, body bsoncore.Document) (reply, error) {
+	pipeline := slices.Concat([]bsoncore.Value{stageOf("$documents", fields("$literal", docs))}, stages)
+	cursor := documentField(body, "cursor")
+	if cursor == nil {
+		cursor = document()
 	}
-	source := stageList{}
-	source.add("$documents", documentValue(build(func(dst []byte) []byte { return bsoncore.BuildArrayElement(dst, "$literal", literals...) })))
 	lsid := r.core.sessions.take()
-	rep, err := r.core.ask(ctx, build(func(dst []byte) []byte {
-		dst = bsoncore.AppendInt32Element(dst, "clusterAggregate", 1)
-		dst = bsoncore.BuildArrayElement(dst, "pipeline", append(source.stages, stages...)...)
-		if cursor := documentField(body, "cursor"); cursor != nil {
-			dst = bsoncore.AppendDocumentElement(dst, "cursor", cursor)
-		} else {
-			dst = bsoncore.AppendDocumentElement(dst, "cursor", build(func(dst []byte) []byte { return dst }))
-		}
-		for _, name := range []string{"collation", "let", "allowDiskUse", "maxTimeMS"} {
-			if v := field(body, name); v.Type != 0 {
-				dst = bsoncore.AppendValueElement(dst, name, v)
-			}
-		}
-		dst = bsoncore.AppendDocumentElement(dst, "lsid", lsid)
-		return bsoncore.AppendStringElement(dst, "$db", req.db)
-	}))
+	rep, err := r.core.ask(ctx, document("clusterAggregate", 1, "pipeline", pipeline, "cursor", cursor,
+		given(body, "collation", "let", "allowDiskUse", "maxTimeMS"), "lsid", lsid, "$db", req.db))
 	if err != nil {
 		return reply{}, err
 	}

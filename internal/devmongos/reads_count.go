@@ -3,7 +3,6 @@ package devmongos
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -39,50 +38,39 @@ func (r *reads) count(ctx context.Context, req *request) (bsoncore.Document, err
 	if codeOf(rep.doc) != 0 {
 		return rep.doc, nil
 	}
-	n := bsoncore.Value{Type: bsoncore.TypeInt32, Data: []byte{0, 0, 0, 0}}
-	if batch := firstBatch(rep.doc); len(batch) == 1 {
-		n = field(batch[0].Data, "n")
+	if batch := batchOf(rep.doc, "firstBatch"); len(batch) == 1 {
+		return encode("n", field(batch[0].Data, "n"))
 	}
-	return encode(bson.D{{Key: "n", Value: rawValue(n)}})
+	return encode("n", 0)
 }
 
 // countPipeline makes an aggregate command of a count command.
 func countPipeline(body bsoncore.Document) (bsoncore.Document, error) {
-	var stages stageList
-	if query := documentField(body, "query"); query != nil {
-		stages.add("$match", bsoncore.Value{Type: bsoncore.TypeEmbeddedDocument, Data: query})
-	}
-	skip, _ := intField(body, "skip")
-	limit, _ := intField(body, "limit")
+	stages := matching(documentField(body, "query"))
+	skip := intField(body, "skip")
+	limit := intField(body, "limit")
 	if skip < 0 {
 		return nil, refuse(codeBadValue, "Skip value must be non-negative, but received: %d", skip)
 	}
 	if skip > 0 {
-		stages.add("$skip", int64Value(skip))
+		stages = append(stages, stageOf("$skip", skip))
 	}
 	if limit != 0 { // a negative limit means the same as a positive one
-		stages.add("$limit", int64Value(max(limit, -limit)))
+		stages = append(stages, stageOf("$limit", max(limit, -limit)))
 	}
-	stages.add("$count", stringValue("n"))
-	return aggregateOf(body, stages, "query", "skip", "limit", "fields"), nil
+	return aggregateOf(body, append(stages, stageOf("$count", "n")), "query", "skip", "limit", "fields"), nil
+}
+
+// matching begins the pipeline of a command that has a query or none.
+func matching(query bsoncore.Document) []bsoncore.Value {
+	if query == nil {
+		return nil
+	}
+	return []bsoncore.Value{stageOf("$match", query)}
 }
 
 // aggregateOf makes an aggregate command of a read command: the collection stays, its own arguments go, the general ones stay.
-func aggregateOf(body bsoncore.Document, pipeline stageList, own ...string) bsoncore.Document {
-	return build(func(dst []byte) []byte {
-		first := true
-		for e := range elements(body) {
-			if first {
-				dst = appendRenamed(dst, "aggregate", e)
-				dst = bsoncore.BuildArrayElement(dst, "pipeline", pipeline.stages...)
-				dst = bsoncore.AppendDocumentElement(dst, "cursor", build(func(dst []byte) []byte { return dst }))
-				first = false
-				continue
-			}
-			if !slices.Contains(own, string(e.name)) {
-				dst = append(dst, e.raw...)
-			}
-		}
-		return dst
-	})
+func aggregateOf(body bsoncore.Document, pipeline []bsoncore.Value, own ...string) bsoncore.Document {
+	name := nameOf(body)
+	return document("aggregate", field(body, name), "pipeline", pipeline, "cursor", bson.D{}, fieldsOf(body, nil, append(own, name)...))
 }

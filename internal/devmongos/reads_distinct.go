@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/geoshard/geoshard/topology"
@@ -30,7 +29,7 @@ func (r *reads) distinct(ctx context.Context, req *request) (bsoncore.Document, 
 	snapshot := field(documentField(rep.doc, "cursor"), "atClusterTime")
 	var values []bsoncore.Value
 	for batch := "firstBatch"; err == nil; batch = "nextBatch" {
-		for _, v := range arrayValues(field(documentField(rep.doc, "cursor"), batch)) {
+		for _, v := range batchOf(rep.doc, batch) {
 			values = append(values, field(v.Data, "_id"))
 		}
 		id, _ := cursorID(rep.doc)
@@ -39,11 +38,14 @@ func (r *reads) distinct(ctx context.Context, req *request) (bsoncore.Document, 
 			if codeOf(rep.doc) != 0 {
 				return rep.doc, nil
 			}
-			return withSnapshotTime(snapshot)(distinctReply(values))
+			answer, err := distinctReply(values)
+			if err == nil && snapshot.Type != 0 {
+				answer = withField(answer, "atClusterTime", snapshot) // there is no cursor to carry it
+			}
+			return answer, err
 		}
-		if rep, err = r.core.ask(ctx, coreGetMore(remoteCursor{id: id, lsid: lsid, ns: req.ns()}, nil)); err == nil {
-			rep = req.holdCore(rep)
-		}
+		rep, err = r.core.ask(ctx, coreGetMore(remoteCursor{id: id, lsid: lsid, ns: req.ns()}, nil))
+		req.holdCore(rep)
 	}
 	return nil, err
 }
@@ -51,23 +53,16 @@ func (r *reads) distinct(ctx context.Context, req *request) (bsoncore.Document, 
 // distinctPipeline takes arrays along the path apart as distinct does: one level each, null counts as a value, a missing field does
 // not, and an array inside an array is a value only at the end of the path.
 func distinctPipeline(body bsoncore.Document, key string) bsoncore.Document {
-	var stages stageList
-	if query := documentField(body, "query"); query != nil {
-		stages.add("$match", documentValue(query))
-	}
+	stages := matching(documentField(body, "query"))
 	parts := strings.Split(key, ".")
 	for i := range parts {
 		path := strings.Join(parts[:i+1], ".")
-		stages.add("$unwind", documentValue(build(func(dst []byte) []byte {
-			dst = bsoncore.AppendStringElement(dst, "path", "$"+path)
-			return bsoncore.AppendBooleanElement(dst, "preserveNullAndEmptyArrays", true)
-		})))
+		stages = append(stages, stageOf("$unwind", fields("path", "$"+path, "preserveNullAndEmptyArrays", true)))
 		if i < len(parts)-1 {
-			stages.add("$match", mustDocument(bson.D{{Key: path, Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$type", Value: "array"}}}}}}))
+			stages = append(stages, stageOf("$match", fields(path, fields("$not", fields("$type", "array")))))
 		}
 	}
-	stages.add("$match", mustDocument(bson.D{{Key: key, Value: bson.D{{Key: "$exists", Value: true}}}}))
-	stages.add("$group", mustDocument(bson.D{{Key: "_id", Value: "$" + key}}))
+	stages = append(stages, stageOf("$match", fields(key, fields("$exists", true))), stageOf("$group", fields("_id", "$"+key)))
 	return aggregateOf(body, stages, "key", "query")
 }
 
@@ -100,10 +95,7 @@ func (r *reads) distinctPerShard(ctx context.Context, req *request) (bsoncore.Do
 }
 
 func distinctReply(values []bsoncore.Value) (bsoncore.Document, error) {
-	answer := build(func(dst []byte) []byte {
-		dst = bsoncore.BuildArrayElement(dst, "values", values...)
-		return bsoncore.AppendDoubleElement(dst, "ok", 1)
-	})
+	answer := document("values", values, "ok", 1.0)
 	if len(answer) > maxDocumentSize {
 		return nil, refuse(codeDistinctTooBig, "distinct too big, 16mb cap")
 	}

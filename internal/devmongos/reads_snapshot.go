@@ -2,8 +2,10 @@ package devmongos
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 	"golang.org/x/sync/errgroup"
@@ -15,13 +17,11 @@ import (
 // change of the collection's chunks, and even from before the client's last write.
 func (r *reads) atOneTime(body bsoncore.Document) bsoncore.Document {
 	concern := documentField(body, "readConcern")
-	if stringField(concern, "level") != "snapshot" || field(concern, "atClusterTime").Type != 0 {
+	if !wantsSnapshot(concern) || field(concern, "atClusterTime").Type != 0 {
 		return body
 	}
 	at := max(r.clock.now(), timeOf(field(concern, "afterClusterTime")))
-	return edit(nil, body, func(name string) bool { return name == "readConcern" }, func(dst []byte) []byte {
-		return appendSnapshot(dst, at)
-	})
+	return withField(body, "readConcern", snapshotConcern(at))
 }
 
 // snapshotRead makes a read for the core one that is at one time on all shards, and waits until its primaries can answer for that time. Of other
@@ -41,10 +41,8 @@ func (r *reads) snapshotRead(ctx context.Context, req *request, body bsoncore.Do
 
 // snapshotShards are those that a read at that time may ask: by the filter, if no chunk has moved since and no other collection is read as well.
 func (r *reads) snapshotShards(ctx context.Context, req *request, body bsoncore.Document, at uint64) ([]topology.ShardID, error) {
-	budget, cancel := context.WithTimeout(ctx, r.budget)
-	defer cancel()
-	var pace pacer
-	for {
+	var unsettled error
+	for budget := range attempts(ctx, r.budget) {
 		rt, err := r.route(budget, req.db, req.collection)
 		if errors.Is(err, errNoDatabase) {
 			return nil, nil
@@ -61,10 +59,9 @@ func (r *reads) snapshotShards(ctx context.Context, req *request, body bsoncore.
 			return shards, err
 		}
 		r.forget(rt, outdated)
-		if !pace.wait(budget) {
-			return nil, refuse(outdated, "routing of %s did not settle within %v", rt.ns, r.budget)
-		}
+		unsettled = refuse(outdated, "routing of %s did not settle within %v", rt.ns, r.budget)
 	}
+	return nil, unsettled
 }
 
 // isOutdated asks shards whether they still have what the route says; it returns the code of one that has not. Whoever gives a chunk away is
@@ -86,12 +83,7 @@ func (r *reads) isOutdated(ctx context.Context, rt *route, shards []topology.Sha
 		})
 	}
 	err := all.Wait()
-	for _, code := range codes {
-		if code != 0 {
-			return code, err
-		}
-	}
-	return 0, err
+	return cmp.Or(codes...), err
 }
 
 // filterOf is what a find, or an aggregate with its first stage, selects by.
@@ -104,24 +96,9 @@ func filterOf(body bsoncore.Document) bsoncore.Document {
 
 // readsOthers tells that a pipeline may read other collections than its own.
 func readsOthers(pipeline bsoncore.Value) bool {
-	for _, stage := range []string{"$lookup", "$graphLookup", "$unionWith"} {
-		if bytes.Contains(pipeline.Data, append([]byte(stage), 0)) {
-			return true
-		}
-	}
-	return false
-}
-
-// withSnapshotTime adds the time of a snapshot read to an answer that has no cursor to carry it.
-func withSnapshotTime(at bsoncore.Value) func(bsoncore.Document, error) (bsoncore.Document, error) {
-	return func(doc bsoncore.Document, err error) (bsoncore.Document, error) {
-		if err != nil || at.Type == 0 {
-			return doc, err
-		}
-		return edit(nil, doc, func(string) bool { return false }, func(dst []byte) []byte {
-			return bsoncore.AppendValueElement(dst, "atClusterTime", at)
-		}), nil
-	}
+	return slices.ContainsFunc([]string{"$lookup", "$graphLookup", "$unionWith"}, func(stage string) bool {
+		return bytes.Contains(pipeline.Data, append([]byte(stage), 0))
+	})
 }
 
 // settlePrepared returns when every transaction that one of the shards had prepared by that time is decided there, for good.

@@ -1,7 +1,6 @@
 package devmongos
 
 import (
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,13 +44,9 @@ type request struct {
 }
 
 func newRequest(c *client, msg wire.Message) *request {
-	req := &request{client: c, msg: msg, body: msg.Body, primary: true}
-	first := true
+	req := &request{client: c, msg: msg, body: msg.Body, name: nameOf(msg.Body), primary: true}
+	req.collection = stringField(req.body, req.name)
 	for e := range elements(msg.Body) {
-		if first {
-			req.name, first = string(e.name), false
-			req.collection, _ = e.value.StringValueOK()
-		}
 		switch string(e.name) {
 		case "$db":
 			req.db, _ = e.value.StringValueOK()
@@ -62,8 +57,7 @@ func newRequest(c *client, msg wire.Message) *request {
 		case "lsid":
 			req.lsid, _ = e.value.DocumentOK()
 		case "maxTimeMS":
-			limit, _ := e.value.AsInt64OK()
-			req.maxTime = time.Duration(limit) * time.Millisecond
+			req.maxTime = time.Duration(number(e.value)) * time.Millisecond
 		case "$readPreference":
 			preference, _ := e.value.DocumentOK()
 			mode := stringField(preference, "mode")
@@ -76,7 +70,7 @@ func newRequest(c *client, msg wire.Message) *request {
 			req.collation, _ = e.value.DocumentOK()
 		case "txnNumber":
 			req.txnNumber = true
-			req.number, _ = e.value.AsInt64OK()
+			req.number = number(e.value)
 		case "autocommit":
 			req.autocommit = e.value
 		case "startTransaction":
@@ -116,10 +110,7 @@ func (req *request) hold(rep reply) reply {
 
 // answer is the document of a reply that is held.
 func (req *request) answer(rep reply, err error) (bsoncore.Document, error) {
-	if err != nil {
-		return nil, err
-	}
-	return req.hold(rep).doc, nil
+	return req.hold(rep).doc, err
 }
 
 // holdCore is hold for answers of the core. Its operationTime is its own, older than that of the shards it asked; the highest time
@@ -155,7 +146,7 @@ func (req *request) release() {
 // would make drivers stream hello), with the times that sessions go by. The answer is copied once, into dst.
 func (req *request) appendAnswer(dst []byte, doc bsoncore.Document) []byte {
 	start, dst := wire.AppendReplyStart(dst, req.msg)
-	dst = edit(dst, doc, isInternalField, func(dst []byte) []byte {
+	dst = edit(dst, doc, internalFields, func(dst []byte) []byte {
 		t := req.operationTime
 		if t == 0 {
 			// Nobody was asked: like a mongos the router answers the highest time it knows, also with errors.
@@ -169,24 +160,18 @@ func (req *request) appendAnswer(dst []byte, doc bsoncore.Document) []byte {
 	return wire.AppendMsgEnd(dst, start)
 }
 
-// arguments are a client's arguments to a command: all but its name and what isGeneric.
+// arguments are a client's arguments to a command: all but its name and genericFields.
 func (req *request) arguments() bson.D {
-	var args bson.D
-	for e := range elements(req.body) {
-		if name := string(e.name); name != req.name && !isGeneric(name) {
-			args = append(args, bson.E{Key: name, Value: rawValue(e.value)})
-		}
-	}
-	return args
+	return fieldsOf(req.body, genericFields, req.name)
 }
 
 // as makes the client's command, with its own arguments, one by another name with more arguments.
 func (req *request) as(name string, more ...bson.E) bson.D {
-	return slices.Concat(bson.D{{Key: name, Value: req.target()}}, req.arguments(), more)
+	return fields(name, req.target(), req.arguments(), bson.D(more))
 }
 
 // target is the value of the command's first field.
-func (req *request) target() bson.RawValue { return rawValue(field(req.body, req.name)) }
+func (req *request) target() bsoncore.Value { return field(req.body, req.name) }
 
 // targetNamespace splits the full name that the command's first field holds, as in {moveChunk: "shop.carts"}.
 func (req *request) targetNamespace() (db, collection string, err error) {
@@ -200,14 +185,6 @@ func splitNamespace(ns string) (db, collection string, err error) {
 		return "", "", refuse(codeInvalidNamespace, "invalid namespace specified '%s'", ns)
 	}
 	return db, collection, nil
-}
-
-// holdOptional is holdCore of an answer that there may not be.
-func (req *request) holdOptional(rep reply) bsoncore.Document {
-	if rep.doc == nil {
-		return nil
-	}
-	return req.holdCore(rep).doc
 }
 
 // endsTransaction tells that the command is none of the transaction's statements.

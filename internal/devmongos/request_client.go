@@ -71,8 +71,5 @@ func (l *login) end() {
 }
 
 // openToAll names the commands that servers answer before a login.
-var openToAll = map[string]bool{
-	"hello": true, "isMaster": true, "ismaster": true, "ping": true, "buildInfo": true, "buildinfo": true, "isdbgrid": true,
-	"connectionStatus": true, "whatsmyuri": true, "listCommands": true, "endSessions": true,
-	"saslStart": true, "saslContinue": true, "authenticate": true, "logout": true,
-}
+var openToAll = setOf("hello", "isMaster", "ismaster", "ping", "buildInfo", "buildinfo", "isdbgrid", "connectionStatus", "whatsmyuri", "listCommands", "endSessions",
+	"saslStart", "saslContinue", "authenticate", "logout")

@@ -3,7 +3,6 @@ package devmongos
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -12,30 +11,42 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-// majority is demanded by every command that changes the cluster's metadata, whatever the client asked for.
-var majority = bson.E{Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}}}
-
 // onDatabase sends a command to the primary shard of a database, again if the shard says that another one is the primary now.
 // runOn is the database on which the command runs there, which is admin for some. The answer is held by the request; ok: 0 is a *replyError.
 // The error is errNoDatabase if the database does not exist.
-func (r *router) onDatabase(ctx context.Context, req *request, db, runOn string, cmd bson.D) (reply, error) {
-	budget, cancel := context.WithTimeout(ctx, r.budget)
-	defer cancel()
-	var pace pacer
-	for {
-		found, err := r.database(ctx, db)
-		if err != nil {
-			return reply{}, err
+func (r *router) onDatabase(ctx context.Context, req *request, db, runOn string, cmd bson.D) (rep reply, err error) {
+	for range attempts(ctx, r.budget) {
+		found, missing := r.database(ctx, db)
+		if missing != nil {
+			return reply{}, missing
 		}
-		rep, err := r.onShard(ctx, req, found.primary, runOn, slices.Concat(cmd, bson.D{{Key: "databaseVersion", Value: bson.Raw(found.version)}}))
+		rep, err = r.onShard(ctx, req, found.primary, runOn, fields(cmd, "databaseVersion", found.version))
 		if staleError(err) == 0 {
-			return rep, err
+			break
 		}
 		r.forgetDatabase(db)
-		if !pace.wait(budget) {
-			return reply{}, err
-		}
 	}
+	return rep, err
+}
+
+// change runs a command on the primary shard of a database after which all that is known of some namespaces may be wrong: see onDatabase and changed.
+func (r *router) change(ctx context.Context, req *request, db, runOn string, cmd bson.D, namespaces ...string) (bsoncore.Document, error) {
+	rep, err := r.onDatabase(ctx, req, db, runOn, cmd)
+	if err != nil {
+		return nil, err
+	}
+	for _, ns := range namespaces {
+		err = errors.Join(err, r.changed(ctx, ns))
+	}
+	return rep.doc, err
+}
+
+// withoutDatabase is the error of a command, or what it says where there is no database.
+func withoutDatabase(err, missing error) error {
+	if errors.Is(err, errNoDatabase) {
+		return missing
+	}
+	return err
 }
 
 // onShard sends a command to a shard's primary. The answer is held by the request; ok: 0 is a *replyError.
@@ -49,13 +60,10 @@ func (r *router) onShard(ctx context.Context, req *request, shard topology.Shard
 		return reply{}, err
 	}
 	rep, err := set.onPrimary(ctx, encoded, true)
-	if err != nil {
-		return reply{}, err
+	if err == nil && codeOf(req.hold(rep).doc) != 0 {
+		err = &replyError{rep.doc}
 	}
-	if req.hold(rep); codeOf(rep.doc) != 0 {
-		return reply{}, &replyError{rep.doc}
-	}
-	return rep, nil
+	return rep, err
 }
 
 // administer runs a command on the config servers; the client's answer tells its time, so that a causal session sees what it did.

@@ -23,32 +23,23 @@ type shardAnswer struct {
 // onOwners sends a command to every shard that holds part of a collection, with the version that makes a shard refuse if it does not
 // any more; then all is done again by the new routing table, so the command must be one that may be repeated. The answers are sorted by
 // shard. The first answer with ok: 0 is the error, a *replyError.
-func (r *router) onOwners(ctx context.Context, req *request, db, collection string, cmd bson.D) ([]shardAnswer, error) {
-	budget, cancel := context.WithTimeout(ctx, r.budget)
-	defer cancel()
-	var pace pacer
-	for {
-		rt, err := r.route(ctx, db, collection)
-		if err != nil {
-			return nil, err
+func (r *router) onOwners(ctx context.Context, req *request, db, collection string, cmd bson.D) (answers []shardAnswer, err error) {
+	for range attempts(ctx, r.budget) {
+		rt, missing := r.route(ctx, db, collection)
+		if missing != nil {
+			return nil, missing
 		}
-		answers, err := r.onRoute(ctx, req, rt, cmd)
+		answers, err = r.onEach(ctx, req, rt.shards(), db, func(shard topology.ShardID) bson.D {
+			versions := build(func(dst []byte) []byte { return appendVersions(dst, rt, shard) })
+			return fields(cmd, fieldsOf(versions, nil))
+		})
 		stale := staleError(err)
 		if stale == 0 {
-			return answers, err
+			break
 		}
 		r.forget(rt, stale)
-		if !pace.wait(budget) {
-			return nil, err
-		}
 	}
-}
-
-func (r *router) onRoute(ctx context.Context, req *request, rt *route, cmd bson.D) ([]shardAnswer, error) {
-	return r.onEach(ctx, req, rt.shards(), rt.db.name, func(shard topology.ShardID) bson.D {
-		versions := build(func(dst []byte) []byte { return appendVersions(dst, rt, shard) })
-		return slices.Concat(cmd, fieldsOf(versions, ""))
-	})
+	return answers, err
 }
 
 // onEach sends each shard a command of its own, all at once, and waits for every answer: a shard that is only given up on does what it was told later, after the client has heard of another's refusal
@@ -80,8 +71,7 @@ func (r *router) onEach(ctx context.Context, req *request, shards []topology.Sha
 func rawAnswers(answers []shardAnswer) bson.E {
 	var raw bson.D
 	for _, a := range answers {
-		shown := edit(nil, a.doc, isInternalField, nil)
-		raw = append(raw, bson.E{Key: string(a.shard), Value: bson.Raw(shown)})
+		raw = append(raw, bson.E{Key: string(a.shard), Value: fieldsOf(a.doc, internalFields)})
 	}
 	return bson.E{Key: "raw", Value: raw}
 }

@@ -10,6 +10,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
@@ -51,21 +52,15 @@ type catalogue struct {
 	databases map[string]*database
 	routes    map[string]*route
 	shards    map[topology.ShardID]*replicaSet
-	// loading has the reads under way by namespace, so that a hundred clients told the same read once.
-	loading map[string]*load
-}
 
-// A load is one read of a route; its result is set when done is closed.
-type load struct {
-	done  chan struct{}
-	route *route
-	err   error
+	// loading has the reads under way by namespace, so that a hundred clients told the same read once.
+	loading singleflight.Group
 }
 
 func newCatalogue(c *core, configs *replicaSet) *catalogue {
 	return &catalogue{
 		backend: c.backend, core: c, configs: configs, databases: map[string]*database{}, routes: map[string]*route{},
-		shards: map[topology.ShardID]*replicaSet{}, loading: map[string]*load{},
+		shards: map[topology.ShardID]*replicaSet{},
 	}
 }
 
@@ -82,76 +77,64 @@ func (c *catalogue) close() {
 func (c *catalogue) route(ctx context.Context, db, collection string) (*route, error) {
 	ns := db + "." + collection
 	c.mu.Lock()
-	if rt := c.routes[ns]; rt != nil {
-		c.mu.Unlock()
+	rt := c.routes[ns]
+	c.mu.Unlock()
+	if rt != nil {
 		return rt, nil
 	}
-	l := c.loading[ns]
-	if l == nil {
-		l = &load{done: make(chan struct{})}
-		c.loading[ns] = l
-		// Read in the router's own context: the others who wait are not to fail when the first one leaves.
-		go c.load(ns, db, l)
-	}
-	c.mu.Unlock()
 	select {
-	case <-l.done:
-		return l.route, l.err
+	case read := <-c.loading.DoChan(ns, func() (any, error) { return c.load(ns, db) }):
+		rt, _ = read.Val.(*route)
+		return rt, read.Err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-func (c *catalogue) load(ns, db string, l *load) {
+// load reads a route in the router's own context: the others who wait for it are not to fail when the first one leaves.
+func (c *catalogue) load(ns, name string) (*route, error) {
 	ctx, cancel := context.WithTimeout(c.base, c.budget)
 	defer cancel()
-	l.route, l.err = c.readRoute(ctx, ns, db)
-	c.mu.Lock()
-	delete(c.loading, ns)
-	if l.err == nil {
-		c.routes[ns] = l.route
-	}
-	c.mu.Unlock()
-	close(l.done)
-}
-
-func (c *catalogue) readRoute(ctx context.Context, ns, name string) (*route, error) {
 	db, err := c.database(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	var pace pacer
-	for {
-		table, err := c.readTable(ctx, ns)
-		switch {
-		case errors.Is(err, shardkey.ErrInconsistentChunks) && pace.wait(ctx):
-			continue // a migration committed in the middle of the read
-		case err != nil:
-			return nil, err
+	var table *shardkey.Table
+	for range attempts(ctx, c.budget) {
+		if table, err = c.readTable(ctx, ns); !errors.Is(err, shardkey.ErrInconsistentChunks) {
+			break
 		}
-		chunks := 0
-		if table != nil {
-			chunks = len(table.Chunks())
-		}
-		c.log.Debug("routing table read", "ns", ns, "primary", db.primary, "chunks", chunks)
-		return &route{ns: ns, db: db, table: table}, nil
+		// A migration committed in the middle of the read.
 	}
+	if err != nil {
+		return nil, err
+	}
+	chunks := 0
+	if table != nil {
+		chunks = len(table.Chunks())
+	}
+	c.log.Debug("routing table read", "ns", ns, "primary", db.primary, "chunks", chunks)
+	rt := &route{ns: ns, db: db, table: table}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.routes[ns] = rt
+	return rt, nil
 }
 
 // readTable returns nil for a collection that is not sharded.
 func (c *catalogue) readTable(ctx context.Context, ns string) (*shardkey.Table, error) {
-	entry, err := c.configs.findOne(ctx, "collections", bson.D{{Key: "_id", Value: ns}})
-	if errors.Is(err, errNoDocument) || err == nil && truth(field(entry, "dropped")) {
+	entry, err := c.configs.findOne(ctx, "collections", "_id", ns)
+	if errors.Is(err, errNoDocument) || err == nil && boolField(entry, "dropped") {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	subtype, uuid, ok := field(entry, "uuid").BinaryOK()
-	if !ok {
+	uuid := field(entry, "uuid")
+	if uuid.Type != bsoncore.TypeBinary {
 		return nil, fmt.Errorf("read config.collections: %s has no uuid", ns)
 	}
-	chunks, err := c.configs.findAll(ctx, "chunks", bson.D{{Key: "uuid", Value: bson.Binary{Subtype: subtype, Data: uuid}}})
+	chunks, err := c.configs.findAll(ctx, "chunks", "uuid", uuid)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +149,7 @@ func (c *catalogue) database(ctx context.Context, name string) (*database, error
 	if db != nil {
 		return db, nil
 	}
-	entry, err := c.configs.findOne(ctx, "databases", bson.D{{Key: "_id", Value: name}})
+	entry, err := c.configs.findOne(ctx, "databases", "_id", name)
 	if errors.Is(err, errNoDocument) {
 		return nil, errNoDatabase
 	}
@@ -182,10 +165,7 @@ func (c *catalogue) database(ctx context.Context, name string) (*database, error
 
 // createDatabase makes sure that the database exists. It may exist already.
 func (c *catalogue) createDatabase(ctx context.Context, name string) error {
-	_, err := c.configs.tell(ctx, "admin", bson.D{
-		{Key: "_configsvrCreateDatabase", Value: name},
-		{Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}}},
-	})
+	_, err := c.configs.tell(ctx, "admin", fields("_configsvrCreateDatabase", name, majority))
 	return err
 }
 
@@ -208,11 +188,7 @@ func (c *catalogue) forgetDatabase(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.databases, name)
-	for ns, rt := range c.routes {
-		if rt.db.name == name {
-			delete(c.routes, ns)
-		}
-	}
+	maps.DeleteFunc(c.routes, func(_ string, rt *route) bool { return rt.db.name == name })
 }
 
 // forgetCollection drops what is known of one namespace.
@@ -251,7 +227,7 @@ func (c *catalogue) shard(ctx context.Context, id topology.ShardID) (*replicaSet
 
 // allShards lists the shards of the cluster as the config servers have them now.
 func (c *catalogue) allShards(ctx context.Context) ([]topology.ShardID, error) {
-	entries, err := c.configs.findAll(ctx, "shards", bson.D{})
+	entries, err := c.configs.findAll(ctx, "shards")
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +265,7 @@ func (c *catalogue) members() []*member {
 
 // loadShards reads config.shards, starts to watch those that are new and lets go of those that were removed.
 func (c *catalogue) loadShards(ctx context.Context) error {
-	entries, err := c.configs.findAll(ctx, "shards", bson.D{})
+	entries, err := c.configs.findAll(ctx, "shards")
 	if err != nil {
 		return err
 	}
@@ -310,7 +286,7 @@ func (c *catalogue) leave(ctx context.Context, sets ...*replicaSet) {
 	c.core.reset()
 	ctx, cancel := context.WithTimeout(ctx, c.budget)
 	defer cancel()
-	if _, err := c.core.admin(ctx, bson.D{{Key: "flushRouterConfig", Value: 1}}); err != nil {
+	if _, err := c.core.admin(ctx, "flushRouterConfig", 1); err != nil {
 		c.log.Warn("the core may not know yet that a shard was removed", "error", err)
 	}
 }

@@ -1,6 +1,7 @@
 package devmongos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -40,7 +41,7 @@ func (d *concernDefaults) get(ctx context.Context) (read, write bsoncore.Documen
 
 // refresh reads the defaults from the config servers.
 func (d *concernDefaults) refresh(ctx context.Context) (read, write bsoncore.Document, err error) {
-	answer, err := d.configs.tell(ctx, "admin", bson.D{{Key: "getDefaultRWConcern", Value: 1}})
+	answer, err := d.configs.tell(ctx, "admin", fields("getDefaultRWConcern", 1))
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the default concerns: %w", err)
 	}
@@ -79,34 +80,23 @@ func appendWriteConcern(dst []byte, given, defaults bsoncore.Document) []byte {
 // return orphans, so there always is one; only change streams, which are about the majority, may not be given another.
 func appendReadConcern(dst []byte, given, defaults bsoncore.Document) []byte {
 	start, dst := bsoncore.AppendDocumentElementStart(dst, "readConcern")
-	hasLevel := false
-	for e := range elements(given) {
-		hasLevel = hasLevel || string(e.name) == "level"
-		dst = append(dst, e.raw...)
-	}
-	if !hasLevel {
-		level := stringField(defaults, "level")
-		if level == "" {
-			level = "local"
-		}
-		dst = bsoncore.AppendStringElement(dst, "level", level)
+	dst = appendWithout(dst, given, nil)
+	if field(given, "level").Type == 0 {
+		dst = bsoncore.AppendStringElement(dst, "level", cmp.Or(stringField(defaults, "level"), "local"))
 	}
 	return endDocument(dst, start)
 }
 
-// ofCommit makes the write concern of a commit.
-func (d *concernDefaults) ofCommit(ctx context.Context, given bsoncore.Document) ([]byte, error) {
+// ofCommit makes the write concern of a commit, as a field.
+func (d *concernDefaults) ofCommit(ctx context.Context, given bsoncore.Document) (bson.D, error) {
 	_, write, err := d.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return appendWriteConcern(nil, given, write), nil
+	return fieldsOf(build(func(dst []byte) []byte { return appendWriteConcern(dst, given, write) }), nil), nil
 }
 
-// appendSnapshot appends the read concern of a snapshot at a time.
-func appendSnapshot(dst []byte, at uint64) []byte {
-	start, dst := bsoncore.AppendDocumentElementStart(dst, "readConcern")
-	dst = bsoncore.AppendStringElement(dst, "level", "snapshot")
-	dst = bsoncore.AppendTimestampElement(dst, "atClusterTime", uint32(at>>32), uint32(at))
-	return endDocument(dst, start)
+// snapshotConcern is the read concern of a snapshot at a time.
+func snapshotConcern(at uint64) bsoncore.Document {
+	return document("level", "snapshot", "atClusterTime", timestamp(at))
 }

@@ -2,6 +2,7 @@ package devmongos
 
 import (
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -34,7 +35,7 @@ type destination struct {
 
 // idPattern extracts an exact _id from a filter.
 var idPattern = func() shardkey.Pattern {
-	p, err := shardkey.ParsePattern(bson.Raw(build(func(dst []byte) []byte { return bsoncore.AppendInt32Element(dst, "_id", 1) })))
+	p, err := shardkey.ParsePattern(bson.Raw(document("_id", 1)))
 	if err != nil {
 		panic(err)
 	}
@@ -77,8 +78,8 @@ func destinationOfUpdate(table *shardkey.Table, statement bsoncore.Document) (de
 	filter := bson.Raw(documentField(statement, "q"))
 	collation := bson.Raw(documentField(statement, "collation"))
 	target := table.Target(filter, collation)
-	multi := truth(field(statement, "multi"))
-	if truth(field(statement, "upsert")) && target.Key == nil {
+	multi := boolField(statement, "multi")
+	if boolField(statement, "upsert") && target.Key == nil {
 		return destination{}, refuse(codeShardKeyNotFound, "Failed to target upsert by query :: could not extract exact shard key")
 	}
 	if len(target.Shards) == 1 {
@@ -102,9 +103,7 @@ func destinationOfUpdate(table *shardkey.Table, statement bsoncore.Document) (de
 func destinationOfReplacement(table *shardkey.Table, filter bson.Raw, replacement bsoncore.Document) (destination, error) {
 	if slices.Contains(table.Pattern().Fields(), "_id") && field(replacement, "_id").Type == 0 {
 		if id, ok := idPattern.PointOf(filter); ok {
-			replacement = edit(nil, replacement, func(string) bool { return false }, func(dst []byte) []byte {
-				return bsoncore.AppendValueElement(dst, "_id", field(bsoncore.Document(id), "_id"))
-			})
+			replacement = withField(replacement, "_id", field(bsoncore.Document(id), "_id"))
 		}
 	}
 	return destinationOfKey(table, replacement)
@@ -114,11 +113,10 @@ func destinationOfDelete(table *shardkey.Table, statement bsoncore.Document) (de
 	filter := bson.Raw(documentField(statement, "q"))
 	collation := bson.Raw(documentField(statement, "collation"))
 	target := table.Target(filter, collation)
-	limit, _ := intField(statement, "limit")
 	switch {
 	case len(target.Shards) == 1:
 		return destination{reach: reachOne, shard: target.Shards[0]}, nil
-	case limit == 0:
+	case intField(statement, "limit") == 0:
 		return destination{reach: reachMany}, nil
 	case isExactID(table, filter, collation):
 		return destination{reach: reachByID}, nil
@@ -147,12 +145,7 @@ func isExactID(table *shardkey.Table, filter, collation bson.Raw) bool {
 	return ok
 }
 
-func isOperatorUpdate(u bsoncore.Document) bool {
-	for e := range elements(u) {
-		return len(e.name) > 0 && e.name[0] == '$'
-	}
-	return false
-}
+func isOperatorUpdate(u bsoncore.Document) bool { return strings.HasPrefix(nameOf(u), "$") }
 
 // mayMove tells that an update of one document, which owner has, might change its shard key so that it belongs to another shard. It errs
 // on the side of caution: a shard that refuses such a change says neither which statement of a message it was, nor undoes the others.
@@ -180,16 +173,9 @@ func mayMove(table *shardkey.Table, owner topology.ShardID, update bsoncore.Valu
 
 // touchesKey tells that a change of the path may change a field of the shard key.
 func touchesKey(table *shardkey.Table, path string) bool {
-	for _, f := range table.Pattern().Fields() {
-		if path == f || isParentPath(path, f) || isParentPath(f, path) {
-			return true
-		}
-	}
-	return false
-}
-
-func isParentPath(parent, child string) bool {
-	return len(child) > len(parent) && child[:len(parent)] == parent && child[len(parent)] == '.'
+	return slices.ContainsFunc(table.Pattern().Fields(), func(f string) bool {
+		return path == f || strings.HasPrefix(f, path+".") || strings.HasPrefix(path, f+".")
+	})
 }
 
 // statementsField names the array argument of each batch command.

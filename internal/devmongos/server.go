@@ -11,6 +11,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
+	"github.com/geoshard/geoshard/internal/pace"
 	"github.com/geoshard/geoshard/internal/wire"
 )
 
@@ -53,10 +54,7 @@ func (s *server) accept(ctx context.Context, listener net.Listener, clients *syn
 		case err != nil:
 			// Most likely too many open files: clients that leave make room.
 			s.log.Warn("accept client", "error", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(50 * time.Millisecond):
-			}
+			pace.Pause(ctx, 50*time.Millisecond)
 			continue
 		}
 		if s.clients.now.Add(1) > int64(s.cfg.MaxConnections) {

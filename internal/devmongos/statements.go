@@ -6,8 +6,6 @@ import (
 	"maps"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
-
-	"github.com/geoshard/geoshard/topology"
 )
 
 // statements answer what reads or defines collections inside transactions.
@@ -36,23 +34,17 @@ func (r *statements) find(ctx context.Context, req *request) (bsoncore.Document,
 	if doc, err := r.fromOneShard(ctx, req, filter); !errors.Is(err, errManyShards) {
 		return doc, err
 	}
-	merged, err := r.scatter(ctx, req,
-		func(rt *route) []topology.ShardID { return targetsOf(rt, filter, req.collation) },
-		func(dst []byte) []byte { return appendShardFind(dst, req.body) })
+	merged, err := r.scatter(ctx, req, filter, func(dst []byte) []byte { return appendShardFind(dst, req.body) })
 	if err != nil {
 		return nil, err
 	}
 	merged.directions = directionsOf(documentField(req.body, "sort"))
-	merged.skip, _ = intField(req.body, "skip")
-	one := truth(field(req.body, "singleBatch"))
-	if limit, _ := intField(req.body, "limit"); limit != 0 {
+	merged.skip = intField(req.body, "skip")
+	one := boolField(req.body, "singleBatch")
+	if limit := intField(req.body, "limit"); limit != 0 {
 		merged.limit, one = max(limit, -limit), one || limit < 0
 	}
-	want := int64(defaultFirstBatch)
-	if size, given := intField(req.body, "batchSize"); given {
-		want = size
-	}
-	return r.openMerged(ctx, req, merged, want, one)
+	return r.openMerged(ctx, req, merged, field(req.body, "batchSize"), one)
 }
 
 // fromOneShard answers a read of what lies on one shard as that shard does; errManyShards: it lies on several.
@@ -73,12 +65,12 @@ func (r *statements) fromOneShard(ctx context.Context, req *request, filter bson
 // appendShardFind makes a shard's part of a find: everything that may be among the first skip+limit, with what it is sorted by.
 func appendShardFind(dst []byte, body bsoncore.Document) []byte {
 	sorted := len(documentField(body, "sort")) > 5
-	skip, _ := intField(body, "skip")
+	skip := intField(body, "skip")
 	for e := range elements(body) {
 		switch name := string(e.name); {
-		case name == "skip" || name == "singleBatch" || name == "projection" && sorted || isRouterField(name):
+		case name == "skip" || name == "singleBatch" || name == "projection" && sorted || routerFields[name]:
 		case name == "limit":
-			if limit, _ := e.value.AsInt64OK(); limit != 0 {
+			if limit := number(e.value); limit != 0 {
 				dst = bsoncore.AppendInt64Element(dst, "limit", skip+max(limit, -limit))
 			}
 		default:
@@ -88,16 +80,15 @@ func appendShardFind(dst []byte, body bsoncore.Document) []byte {
 	if !sorted {
 		return dst
 	}
-	start, dst := bsoncore.AppendDocumentElementStart(dst, "projection")
-	dst = appendWithout(dst, documentField(body, "projection"), func(string) bool { return false })
-	dst = bsoncore.AppendDocumentElement(dst, sortKeyField, build(func(dst []byte) []byte {
-		return bsoncore.AppendStringElement(dst, "$meta", "sortKey")
-	}))
-	return endDocument(dst, start)
+	return appendFields(dst, "projection", fields(fieldsOf(documentField(body, "projection"), nil), sortKeyField, fields("$meta", "sortKey")))
 }
 
-// openMerged answers the first batch, and keeps the cursor if there is more.
-func (r *statements) openMerged(ctx context.Context, req *request, merged *mergedCursor, want int64, one bool) (bsoncore.Document, error) {
+// openMerged answers the first batch, of that size or the server's own, and keeps the cursor if there is more.
+func (r *statements) openMerged(ctx context.Context, req *request, merged *mergedCursor, size bsoncore.Value, one bool) (bsoncore.Document, error) {
+	want, given := size.AsInt64OK()
+	if !given {
+		want = defaultFirstBatch
+	}
 	docs, more, err := merged.batch(ctx, req, want)
 	if err != nil {
 		return nil, err
@@ -118,7 +109,7 @@ func refuseView(req *request) error {
 
 // getMore goes on with a cursor that this transaction has opened.
 func (r *statements) getMore(ctx context.Context, req *request) (bsoncore.Document, error) {
-	id, _ := field(req.body, "getMore").AsInt64OK()
+	id := intField(req.body, "getMore")
 	cursor, open := r.cursors.get(id)
 	if !open || cursor.txn != req.txn || cursor.ns != req.db+"."+stringField(req.body, "collection") {
 		return nil, refuse(codeCursorNotFound, "cursor id %d not found", id)
@@ -127,7 +118,7 @@ func (r *statements) getMore(ctx context.Context, req *request) (bsoncore.Docume
 		return r.cursors.getMore(ctx, req)
 	}
 	want := int64(-1)
-	if size, _ := intField(req.body, "batchSize"); size > 0 {
+	if size := intField(req.body, "batchSize"); size > 0 {
 		want = size
 	}
 	docs, more, err := cursor.merged.batch(ctx, req, want)
@@ -175,7 +166,7 @@ func (r *statements) define(ctx context.Context, req *request, sharded error) (b
 	rep, err := r.runSingle(ctx, req, single{
 		create: true,
 		choose: onlyUnsharded(sharded),
-		body:   func(dst []byte) []byte { return appendWithout(dst, req.body, isRouterField) },
+		body:   func(dst []byte) []byte { return appendWithout(dst, req.body, routerFields) },
 	})
 	return rep.doc, err
 }

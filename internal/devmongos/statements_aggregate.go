@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
-
-	"github.com/geoshard/geoshard/topology"
 )
 
 // maxMergeBytes is how much the shards' parts of an aggregation in a transaction may amount to: the core is given them as one command,
@@ -23,23 +22,17 @@ func (r *statements) aggregate(ctx context.Context, req *request) (bsoncore.Docu
 	if err := r.checkPipeline(ctx, req.db, pipeline); err != nil {
 		return nil, err
 	}
-	filter := leadingMatch(pipeline)
+	filter := filterOf(req.body)
 	if doc, err := r.fromOneShard(ctx, req, filter); !errors.Is(err, errManyShards) {
 		return doc, err
 	}
 	plan := splitPipeline(pipeline)
-	merged, err := r.scatter(ctx, req,
-		func(rt *route) []topology.ShardID { return targetsOf(rt, filter, req.collation) },
-		func(dst []byte) []byte { return appendShardAggregate(dst, req.body, plan.shards) })
+	merged, err := r.scatter(ctx, req, filter, func(dst []byte) []byte { return appendShardAggregate(dst, req.body, plan.shards) })
 	if err != nil {
 		return nil, err
 	}
 	if len(plan.merge) == 0 {
-		want := int64(defaultFirstBatch)
-		if size, given := intField(documentField(req.body, "cursor"), "batchSize"); given {
-			want = size
-		}
-		return r.openMerged(ctx, req, merged, want, false)
+		return r.openMerged(ctx, req, merged, field(documentField(req.body, "cursor"), "batchSize"), false)
 	}
 	docs, err := merged.all(ctx, req)
 	if err != nil {
@@ -50,17 +43,15 @@ func (r *statements) aggregate(ctx context.Context, req *request) (bsoncore.Docu
 }
 
 // all reads the cursor to its end.
-func (m *mergedCursor) all(ctx context.Context, req *request) ([]bsoncore.Document, error) {
-	var docs []bsoncore.Document
+func (m *mergedCursor) all(ctx context.Context, req *request) (docs []bsoncore.Value, err error) {
 	size := 0
 	for more := true; more; {
-		batch, left, err := m.batch(ctx, req, -1)
-		if err != nil {
+		var batch []bsoncore.Value
+		if batch, more, err = m.batch(ctx, req, -1); err != nil {
 			return nil, err
 		}
-		more = left
 		for _, v := range batch {
-			docs = append(docs, v.Data)
+			docs = append(docs, v)
 			size += len(v.Data) + 32 // its share of the command around it
 		}
 		if size > maxMergeBytes {
@@ -100,23 +91,15 @@ func (r *statements) checkPipeline(ctx context.Context, db string, pipeline []bs
 	return nil
 }
 
-// leadingMatch is the filter of a pipeline that begins with $match; nil otherwise.
-func leadingMatch(pipeline []bsoncore.Value) bsoncore.Document {
-	if len(pipeline) == 0 {
-		return nil
-	}
-	return documentField(pipeline[0].Data, "$match")
-}
-
 // appendShardAggregate makes a shard's part of an aggregation.
 func appendShardAggregate(dst []byte, body bsoncore.Document, stages []bsoncore.Value) []byte {
 	for e := range elements(body) {
 		switch name := string(e.name); {
 		case name == "pipeline":
-			dst = bsoncore.BuildArrayElement(dst, "pipeline", stages...)
+			dst = appendFields(dst, name, stages)
 		case name == "cursor":
-			dst = bsoncore.AppendDocumentElement(dst, "cursor", build(func(dst []byte) []byte { return dst }))
-		case !isRouterField(name):
+			dst = appendFields(dst, name, bson.D{})
+		case !routerFields[name]:
 			dst = append(dst, e.raw...)
 		}
 	}

@@ -12,7 +12,7 @@ type splitPlan struct{ shards, merge []bsoncore.Value }
 // makes less of their documents: sums, minima and maxima of groups, sorted beginnings.
 func splitPipeline(pipeline []bsoncore.Value) splitPlan {
 	n := 0
-	for n < len(pipeline) && isPerDocument(stageName(pipeline[n])) {
+	for n < len(pipeline) && perDocument[nameOf(pipeline[n].Data)] {
 		n++
 	}
 	plan := splitPlan{shards: pipeline[:n:n], merge: pipeline[n:]}
@@ -20,54 +20,41 @@ func splitPipeline(pipeline []bsoncore.Value) splitPlan {
 		return plan
 	}
 	rest := pipeline[n+1:]
-	operand := field(pipeline[n].Data, stageName(pipeline[n]))
-	switch stageName(pipeline[n]) {
+	name := nameOf(pipeline[n].Data)
+	operand := field(pipeline[n].Data, name)
+	switch name {
 	case "$group":
 		if merge, ok := mergeOfGroup(bsoncore.Document(operand.Data)); ok {
 			plan.shards = append(plan.shards, pipeline[n])
 			plan.merge = append([]bsoncore.Value{merge}, rest...)
 		}
 	case "$count":
-		name, _ := operand.StringValueOK()
+		count, _ := operand.StringValueOK()
 		plan.shards = append(plan.shards, pipeline[n])
-		plan.merge = append([]bsoncore.Value{
-			mustDocument(bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: nil}, accumulated(name, "$sum")}}}),
-			mustDocument(bson.D{{Key: "$project", Value: bson.D{{Key: "_id", Value: 0}}}}),
-		}, rest...)
+		sum := stageOf("$group", fields("_id", nil, accumulated(count, "$sum")))
+		plan.merge = append([]bsoncore.Value{sum, stageOf("$project", fields("_id", 0))}, rest...)
 	case "$limit":
 		plan.shards = append(plan.shards, pipeline[n])
 	case "$sort":
-		if len(rest) > 0 && stageName(rest[0]) == "$limit" {
+		if len(rest) > 0 && nameOf(rest[0].Data) == "$limit" {
 			plan.shards = append(plan.shards, pipeline[n], rest[0])
 		}
 	}
 	return plan
 }
 
-func stageName(stage bsoncore.Value) string {
-	for e := range elements(stage.Data) {
-		return string(e.name)
-	}
-	return ""
-}
-
-func isPerDocument(stage string) bool {
-	switch stage {
-	case "$match", "$project", "$addFields", "$set", "$unset", "$unwind", "$replaceRoot", "$replaceWith", "$redact":
-		return true
-	}
-	return false
-}
+// perDocument are the stages that look at one document at a time.
+var perDocument = setOf("$match", "$project", "$addFields", "$set", "$unset", "$unwind", "$replaceRoot", "$replaceWith", "$redact")
 
 // mergeOfGroup makes the $group that puts the shards' groups together; false if an accumulator's results cannot be.
 func mergeOfGroup(group bsoncore.Document) (bsoncore.Value, bool) {
-	spec := bson.D{{Key: "_id", Value: "$_id"}}
+	spec := fields("_id", "$_id")
 	for e := range elements(group) {
 		name := string(e.name)
 		if name == "_id" {
 			continue
 		}
-		switch operator := stageName(e.value); operator {
+		switch operator := nameOf(e.value.Data); operator {
 		case "$sum", "$min", "$max":
 			spec = append(spec, accumulated(name, operator))
 		case "$count":
@@ -76,10 +63,10 @@ func mergeOfGroup(group bsoncore.Document) (bsoncore.Value, bool) {
 			return bsoncore.Value{}, false
 		}
 	}
-	return mustDocument(bson.D{{Key: "$group", Value: spec}}), true
+	return stageOf("$group", spec), true
 }
 
 // accumulated is {name: {operator: "$name"}}.
 func accumulated(name, operator string) bson.E {
-	return bson.E{Key: name, Value: bson.D{{Key: operator, Value: "$" + name}}}
+	return bson.E{Key: name, Value: fields(operator, "$"+name)}
 }

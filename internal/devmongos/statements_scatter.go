@@ -3,51 +3,42 @@ package devmongos
 import (
 	"context"
 	"errors"
-	"sync"
+
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/geoshard/geoshard/topology"
 )
 
-// scatter sends a read to shards of the transaction and opens a cursor over their answers. When a shard turns it away, all of them are
-// asked anew, by the newer route: reading twice does no harm inside a transaction.
-func (r *statements) scatter(ctx context.Context, req *request,
-	choose func(rt *route) []topology.ShardID, body func(dst []byte) []byte,
-) (*mergedCursor, error) {
-	budget, cancel := context.WithTimeout(ctx, r.budget)
-	defer cancel()
-	var pace pacer
-	for {
+// scatter sends a read to the shards that a filter concerns, in the transaction, and opens a cursor over their answers. When a shard turns it
+// away, all of them are asked anew, by the newer route: reading twice does no harm inside a transaction.
+func (r *statements) scatter(ctx context.Context, req *request, filter bsoncore.Document, body func(dst []byte) []byte) (*mergedCursor, error) {
+	var failure error
+	for range attempts(ctx, r.budget) {
 		rt, err := r.route(ctx, req.db, req.collection)
 		if err != nil {
 			return nil, err
 		}
 		m := &mergedCursor{txn: req.txn, db: req.db, coll: req.collection, limit: -1}
-		failure := r.open(ctx, m, req, rt, choose(rt), body)
-		if failure == nil {
+		if failure = r.open(ctx, m, req, rt, targetsOf(rt, filter, req.collation), body); failure == nil {
 			return m, nil
 		}
 		m.kill(ctx)
 		stale := staleError(failure)
 		if stale == 0 {
-			return nil, failure
+			break
 		}
-		r.forget(rt, stale)
-		if req.txn.lost() || !pace.wait(budget) {
-			return nil, failure
+		if r.forget(rt, stale); req.txn.lost() {
+			break
 		}
 	}
+	return nil, failure
 }
 
 func (r *statements) open(ctx context.Context, m *mergedCursor, req *request, rt *route, shards []topology.ShardID, body func(dst []byte) []byte) error {
-	replies, errs := make([]reply, len(shards)), make([]error, len(shards))
-	var all sync.WaitGroup
-	for i, shard := range shards {
-		all.Go(func() {
-			doc := build(func(dst []byte) []byte { return appendVersions(body(dst), rt, shard) })
-			replies[i], errs[i] = r.execute(ctx, req, rt, shard, command{body: doc}, false)
-		})
-	}
-	all.Wait()
+	replies, errs := sideBySide(shards, func(shard topology.ShardID) (reply, error) {
+		doc := build(func(dst []byte) []byte { return appendVersions(body(dst), rt, shard) })
+		return r.execute(ctx, req, rt, shard, command{body: doc}, false)
+	})
 	failure := errors.Join(errs...)
 	for i, rep := range replies {
 		switch {

@@ -1,6 +1,8 @@
 package devmongos
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -99,12 +101,10 @@ func (t *transactions) closed(c *client) {
 func (t *transactions) of(sessions []sessionID) []*transaction {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var found []*transaction
 	if len(sessions) == 0 {
-		for _, known := range t.latest {
-			found = append(found, known.transaction)
-		}
+		sessions = slices.Collect(maps.Keys(t.latest))
 	}
+	var found []*transaction
 	for _, id := range sessions {
 		if known := t.latest[id]; known != nil {
 			found = append(found, known.transaction)

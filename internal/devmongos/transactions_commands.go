@@ -2,7 +2,6 @@ package devmongos
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -49,8 +48,7 @@ func (t *transactions) statement(ctx context.Context, req *request, x *transacti
 		if err != nil {
 			return nil, err
 		}
-		given := appendReadConcern(nil, req.readConcern, concern)
-		x.concern = documentField(documentOf(given), "readConcern")
+		x.concern = documentField(build(func(dst []byte) []byte { return appendReadConcern(dst, req.readConcern, concern) }), "readConcern")
 	}
 	req.txn = x
 	doc, err = t.statements[req.name](ctx, req)
@@ -67,23 +65,15 @@ func (t *transactions) statement(ctx context.Context, req *request, x *transacti
 // neverBegan tells that a pipeline failed before the server looked at its transaction, which therefore goes on: a stage or an argument that
 // nobody knows. With the first statement it is different: then there is no transaction to go on.
 func neverBegan(req *request, doc bsoncore.Document, err error) bool {
-	var answered *replyError
-	if errors.As(err, &answered) {
-		doc = answered.doc
+	if answer := answerIn(err); answer != nil {
+		doc = answer
 	}
 	return req.name == "aggregate" && !req.startTransaction && doc != nil && isUnknownArgument(codeOf(doc))
 }
 
 // withRecoveryToken adds the name of a shard that can tell the outcome, with which the client may commit on any router.
 func (x *transaction) withRecoveryToken(doc bsoncore.Document) bsoncore.Document {
-	return edit(make([]byte, 0, len(doc)+64), doc, func(name string) bool { return name == "recoveryToken" }, func(dst []byte) []byte {
-		return bsoncore.AppendDocumentElement(dst, "recoveryToken", build(func(dst []byte) []byte {
-			if x.recovery != "" {
-				dst = bsoncore.AppendStringElement(dst, "recoveryShardId", string(x.recovery))
-			}
-			return dst
-		}))
-	})
+	return withField(doc, "recoveryToken", fields(when(x.recovery != "", "recoveryShardId", x.recovery)))
 }
 
 // commitTransaction answers the client's commit, also a repeated one.
@@ -103,8 +93,7 @@ func (t *transactions) commitTransaction(ctx context.Context, req *request, x *t
 	if rep.doc == nil {
 		return okReply, nil
 	}
-	rep = req.holdCore(rep)
-	if codeOf(rep.doc) == codeNoSuchTransaction {
+	if codeOf(req.holdCore(rep).doc) == codeNoSuchTransaction {
 		x.abandon(t.catalog.base)
 	}
 	return rep.doc, nil
@@ -127,11 +116,8 @@ func (t *transactions) recoverCommit(ctx context.Context, req *request) (bsoncor
 		return nil, err
 	}
 	x := newTransaction(t.catalog, req.lsid, req.number)
-	rep, err := t.catalog.onPrimaryOf(ctx, shard, x.coordinateCommand(concern, nil))
-	if err != nil {
-		return nil, err
-	}
-	return req.holdCore(rep).doc, nil
+	rep, err := x.coordinate(ctx, shard, concern)
+	return req.holdCore(rep).doc, err
 }
 
 func (t *transactions) abortTransaction(ctx context.Context, x *transaction) (bsoncore.Document, error) {

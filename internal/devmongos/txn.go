@@ -2,11 +2,13 @@ package devmongos
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 	"sync"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/geoshard/geoshard/topology"
@@ -158,45 +160,28 @@ func (x *transaction) participant(shard topology.ShardID) *participant {
 // chooseTime fixes the time of a snapshot transaction when its first participant joins: left to themselves, each shard would choose
 // one of its own. The caller holds mu.
 func (x *transaction) chooseTime() {
-	if stringField(x.concern, "level") != "snapshot" || x.atClusterTime != 0 {
-		return
+	if wantsSnapshot(x.concern) && x.atClusterTime == 0 {
+		given, after := timeOf(field(x.concern, "atClusterTime")), timeOf(field(x.concern, "afterClusterTime"))
+		x.atClusterTime = cmp.Or(given, max(x.catalog.clock.now(), after))
 	}
-	if given := timeOf(field(x.concern, "atClusterTime")); given != 0 {
-		x.atClusterTime = given
-		return
-	}
-	x.atClusterTime = max(x.catalog.clock.now(), timeOf(field(x.concern, "afterClusterTime")))
 }
 
 // dress makes the member's form of a statement. The caller holds mu.
 func (x *transaction) dress(body bsoncore.Document, joins, coordinates bool) bsoncore.Document {
-	return edit(make([]byte, 0, len(body)+256), body, isStatementField, func(dst []byte) []byte {
-		dst = x.appendIdentity(dst)
-		if !joins {
-			return dst
+	said := x.identity()
+	if joins {
+		concern := x.concern
+		if x.atClusterTime != 0 {
+			concern = snapshotConcern(x.atClusterTime)
 		}
-		dst = bsoncore.AppendBooleanElement(dst, "startTransaction", true)
-		if coordinates {
-			dst = bsoncore.AppendBooleanElement(dst, "coordinator", true)
-		}
-		return x.appendConcern(dst)
-	})
+		said = fields(said, "startTransaction", true, when(coordinates, "coordinator", true), when(len(concern) > 0, "readConcern", concern))
+	}
+	return edit(make([]byte, 0, len(body)+256), body, statementFields, func(dst []byte) []byte { return appendFields(dst, said) })
 }
 
-func (x *transaction) appendIdentity(dst []byte) []byte {
-	dst = bsoncore.AppendDocumentElement(dst, "lsid", x.lsid)
-	dst = bsoncore.AppendInt64Element(dst, "txnNumber", x.number)
-	return bsoncore.AppendBooleanElement(dst, "autocommit", false)
-}
-
-func (x *transaction) appendConcern(dst []byte) []byte {
-	if len(x.concern) == 0 {
-		return dst
-	}
-	if x.atClusterTime == 0 {
-		return bsoncore.AppendDocumentElement(dst, "readConcern", x.concern)
-	}
-	return appendSnapshot(dst, x.atClusterTime)
+// identity is how a command says whose part it is.
+func (x *transaction) identity() bson.D {
+	return fields("lsid", x.lsid, "txnNumber", x.number, "autocommit", false)
 }
 
 // admit refuses a route on which the shards' parts at the transaction's time cannot be found: a chunk that moved since then had

@@ -3,28 +3,22 @@ package devmongos
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/topology"
 )
 
 // commit commits as a mongos does: without the two phases where at most one shard wrote, through MongoDB's coordinator on the first
 // participant otherwise. It may be repeated until it is answered. The reply has no document if there was nothing to commit.
-func (x *transaction) commit(ctx context.Context, concern []byte) (reply, error) {
-	var reading, writing []*participant
-	for _, p := range x.participants {
-		if p.readOnly {
-			reading = append(reading, p)
-		} else {
-			writing = append(writing, p)
-		}
-	}
+func (x *transaction) commit(ctx context.Context, concern bson.D) (reply, error) {
+	reading, writing := x.roles()
 	switch {
 	case len(x.participants) == 0:
 		return reply{}, nil
 	case len(writing) > 1:
-		return x.coordinate(ctx, concern)
+		return x.coordinate(ctx, x.participants[0].shard, concern)
 	case len(writing) == 0:
 		return x.commitOn(ctx, concern, reading)
 	}
@@ -39,22 +33,26 @@ func (x *transaction) commit(ctx context.Context, concern []byte) (reply, error)
 	return x.commitOn(ctx, concern, writing)
 }
 
-// commitOn tells participants to commit on their own, side by side, and returns the first failure, or else the last answer.
-func (x *transaction) commitOn(ctx context.Context, concern []byte, list []*participant) (reply, error) {
-	return x.tell(ctx, list, build(func(dst []byte) []byte {
-		dst = bsoncore.AppendInt32Element(dst, "commitTransaction", 1)
-		dst = x.appendIdentity(append(dst, concern...))
-		return bsoncore.AppendStringElement(dst, "$db", "admin")
-	}))
+// roles parts the participants into those that only read and those that wrote.
+func (x *transaction) roles() (reading, writing []*participant) {
+	for _, p := range x.participants {
+		if p.readOnly {
+			reading = append(reading, p)
+		} else {
+			writing = append(writing, p)
+		}
+	}
+	return reading, writing
 }
 
-func (x *transaction) tell(ctx context.Context, list []*participant, body bsoncore.Document) (reply, error) {
-	replies, errs := make([]reply, len(list)), make([]error, len(list))
-	var others sync.WaitGroup
-	for i, p := range list {
-		others.Go(func() { replies[i], errs[i] = x.catalog.onPrimaryOf(ctx, p.shard, body) })
-	}
-	others.Wait()
+// commitOn tells participants to commit on their own, side by side, and returns the first failure, or else the last answer.
+func (x *transaction) commitOn(ctx context.Context, concern bson.D, list []*participant) (reply, error) {
+	return x.tell(ctx, list, "commitTransaction", concern)
+}
+
+func (x *transaction) tell(ctx context.Context, list []*participant, name string, concern bson.D) (reply, error) {
+	body := document(name, 1, concern, x.identity(), "$db", "admin")
+	replies, errs := sideBySide(list, func(p *participant) (reply, error) { return x.catalog.onPrimaryOf(ctx, p.shard, body) })
 	if err := errors.Join(errs...); err != nil {
 		return reply{}, err
 	}
@@ -66,34 +64,20 @@ func (x *transaction) tell(ctx context.Context, list []*participant, body bsonco
 	return replies[0], nil
 }
 
-// coordinate has the first participant run MongoDB's two-phase commit over all of them.
-func (x *transaction) coordinate(ctx context.Context, concern []byte) (reply, error) {
-	return x.catalog.onPrimaryOf(ctx, x.participants[0].shard, x.coordinateCommand(concern, x.participants))
-}
-
-func (x *transaction) coordinateCommand(concern []byte, list []*participant) bsoncore.Document {
-	shards := make([]bsoncore.Value, len(list))
-	for i, p := range list {
-		shards[i] = documentValue(build(func(dst []byte) []byte { return bsoncore.AppendStringElement(dst, "shardId", string(p.shard)) }))
+// coordinate has a shard, the first participant, run MongoDB's two-phase commit over all of them.
+func (x *transaction) coordinate(ctx context.Context, shard topology.ShardID, concern bson.D) (reply, error) {
+	participants := bson.A{}
+	for _, p := range x.participants {
+		participants = append(participants, fields("shardId", p.shard))
 	}
-	return build(func(dst []byte) []byte {
-		dst = bsoncore.AppendInt32Element(dst, "coordinateCommitTransaction", 1)
-		dst = bsoncore.BuildArrayElement(dst, "participants", shards...)
-		dst = x.appendIdentity(append(dst, concern...))
-		return bsoncore.AppendStringElement(dst, "$db", "admin")
-	})
+	body := document("coordinateCommitTransaction", 1, "participants", participants, concern, x.identity(), "$db", "admin")
+	return x.catalog.onPrimaryOf(ctx, shard, body)
 }
 
 // abandon ends a transaction whose commit was answered with NoSuchTransaction. Where a coordinator was told to commit, only it may tell
 // the participants: they may be prepared.
 func (x *transaction) abandon(ctx context.Context) {
-	writing := 0
-	for _, p := range x.participants {
-		if !p.readOnly {
-			writing++
-		}
-	}
-	if writing > 1 {
+	if _, writing := x.roles(); len(writing) > 1 {
 		x.state = txnAborted
 		return
 	}
@@ -115,11 +99,7 @@ func (x *transaction) abort(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, abortTimeout)
 	defer cancel()
-	rep, err := x.tell(ctx, list, build(func(dst []byte) []byte {
-		dst = bsoncore.AppendInt32Element(dst, "abortTransaction", 1)
-		dst = x.appendIdentity(dst)
-		return bsoncore.AppendStringElement(dst, "$db", "admin")
-	}))
+	rep, err := x.tell(ctx, list, "abortTransaction", nil)
 	if err != nil {
 		x.catalog.log.Debug("transaction not aborted everywhere", "error", err)
 		return

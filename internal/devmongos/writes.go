@@ -88,8 +88,7 @@ func withID(doc bsoncore.Document) bsoncore.Document {
 
 // writeConfig passes a write on metadata to the config servers as it is.
 func (r *writes) writeConfig(ctx context.Context, req *request) (bsoncore.Document, error) {
-	majority := build(func(dst []byte) []byte { return bsoncore.AppendStringElement(dst, "w", "majority") })
-	cmd := command{body: build(func(dst []byte) []byte { return appendWrite(dst, req.body, "", majority) })}
+	cmd := command{body: build(func(dst []byte) []byte { return appendWrite(dst, req.body, "", document("w", "majority")) })}
 	for _, s := range req.msg.Sequences {
 		cmd.name, cmd.docs = s.Name, s.Docs
 	}
@@ -98,12 +97,7 @@ func (r *writes) writeConfig(ctx context.Context, req *request) (bsoncore.Docume
 
 // appendWrite appends a client's write for a member: without the statements, which go separately, with a write concern.
 func appendWrite(dst []byte, body bsoncore.Document, statements string, concern bsoncore.Document) []byte {
-	for e := range elements(body) {
-		name := string(e.name)
-		if !isRouterField(name) && name != statements && name != "writeConcern" && name != "stmtId" && name != "stmtIds" {
-			dst = append(dst, e.raw...)
-		}
-	}
+	dst = appendWithout(dst, body, routerFields, statements, "writeConcern", "stmtId", "stmtIds")
 	return appendWriteConcern(dst, documentField(body, "writeConcern"), concern)
 }
 

@@ -46,9 +46,7 @@ func (w *writer) moveInTransactionOfItsOwn(ctx context.Context, b *subBatch) err
 		}
 		return nil
 	}
-	body := edit(nil, w.req.body, func(name string) bool { return name == "updates" }, func(dst []byte) []byte {
-		return bsoncore.BuildArrayElement(dst, "updates", documentValue(w.statements[item]))
-	})
+	body := withField(w.req.body, "updates", bson.A{bson.Raw(w.statements[item])})
 	doc, err := w.asTransaction(ctx, w.req, body, w.write)
 	b.reply.doc, b.err = doc, err
 	_, err = w.absorb(b)
@@ -58,16 +56,14 @@ func (w *writer) moveInTransactionOfItsOwn(ctx context.Context, b *subBatch) err
 // asTransaction runs a retryable write as a transaction of the same session and number. What the statement finds, removes and writes is
 // then one step, and a client that sends it again is told by the shards that the number is used up (217), so it is never applied twice.
 func (r *writes) asTransaction(ctx context.Context, req *request, body bsoncore.Document, run handler) (bsoncore.Document, error) {
-	budget, cancel := context.WithTimeout(ctx, r.budget)
-	defer cancel()
 	concern, err := r.defaults.ofCommit(ctx, req.writeConcern)
 	if err != nil {
 		return nil, err
 	}
-	var pace pacer
-	for {
+	var doc bsoncore.Document
+	for range attempts(ctx, r.budget) {
 		x := newTransaction(r.catalogue, req.lsid, req.number)
-		doc, err := run(ctx, req.part(body, x))
+		doc, err = run(ctx, req.part(body, x))
 		if err != nil {
 			doc = errorReply(err, false)
 		}
@@ -77,7 +73,7 @@ func (r *writes) asTransaction(ctx context.Context, req *request, body bsoncore.
 				return nil, err // perhaps committed: the client asks again
 			}
 			if rep.doc == nil || codeOf(rep.doc) == 0 {
-				return withConcernError(doc, req.holdOptional(rep)), nil
+				return withConcernError(doc, req.holdCore(rep).doc), nil
 			}
 			if doc = req.hold(rep).doc; codeOf(doc) != codeNoSuchTransaction {
 				return unlabelled(doc), nil // perhaps committed
@@ -86,21 +82,19 @@ func (r *writes) asTransaction(ctx context.Context, req *request, body bsoncore.
 		} else {
 			x.abort(r.base)
 		}
-		if code := codeOf(doc); !isTransient(code, false) || isRetryable(code) || !pace.wait(budget) {
-			return unlabelled(doc), ctx.Err()
+		if code := codeOf(doc); !isTransient(code, false) || isRetryable(code) {
+			break
 		}
 	}
+	return unlabelled(doc), ctx.Err()
 }
 
 // withConcernError adds the write concern error of the commit to the answer of what was committed.
 func withConcernError(doc, commit bsoncore.Document) bsoncore.Document {
-	failed := field(commit, "writeConcernError")
-	if failed.Type == 0 {
-		return doc
+	if failed := field(commit, "writeConcernError"); failed.Type != 0 {
+		return withField(doc, "writeConcernError", failed)
 	}
-	return edit(nil, doc, func(string) bool { return false }, func(dst []byte) []byte {
-		return bsoncore.AppendValueElement(dst, "writeConcernError", failed)
-	})
+	return doc
 }
 
 // unlabelled is the failure of a transaction that the client knows nothing of.
@@ -111,7 +105,7 @@ func unlabelled(doc bsoncore.Document) bsoncore.Document {
 			labels = append(labels, l)
 		}
 	}
-	return edit(nil, doc, func(name string) bool { return name == "errorLabels" }, func(dst []byte) []byte { return appendLabels(dst, labels) })
+	return document(fieldsOf(doc, nil, "errorLabels"), errorLabels(labels))
 }
 
 // A relocation is a document that has moved to another shard.
@@ -126,7 +120,7 @@ type relocation struct {
 func (r *writes) relocate(ctx context.Context, req *request, refusal bsoncore.Document) (relocation, error) {
 	moved := relocation{
 		before: documentField(refusal, "preImage"), after: documentField(refusal, "postImage"),
-		upserted: truth(field(refusal, "shouldUpsert")),
+		upserted: boolField(refusal, "shouldUpsert"),
 	}
 	if !moved.upserted {
 		n, err := r.writeWhere(ctx, req, moved.before, deletion)
@@ -146,35 +140,26 @@ func (r *writes) writeWhere(ctx context.Context, req *request, doc bsoncore.Docu
 	statement func(req *request, rt *route, doc bsoncore.Document) bson.D,
 ) (n int64, err error) {
 	var found *route
-	rep, err := r.runSingle(ctx, req, single{
+	answer, err := answerOf(r.runSingle(ctx, req, single{
 		choose: func(rt *route) (topology.ShardID, error) {
 			found = rt
-			if rt.table == nil {
-				return rt.db.primary, nil
-			}
-			to, err := destinationOfKey(rt.table, doc)
+			to, err := destinationOf("insert", doc, rt)
 			return to.shard, err
 		},
-		body: func(dst []byte) []byte {
-			cmd := mustDocument(append(statement(req, found, doc), bson.E{Key: "$db", Value: req.db})).Data
-			return append(dst, cmd[4:len(cmd)-1]...)
-		},
-	})
-	answer, err := answerOf(rep, err)
+		body: func(dst []byte) []byte { return appendFields(dst, statement(req, found, doc), "$db", req.db) },
+	}))
 	if err != nil {
 		return 0, err
 	}
 	if failed := arrayValues(field(answer, "writeErrors")); len(failed) > 0 {
-		code, _ := intField(failed[0].Data, "code")
-		return 0, refuse(int32(code), "the document could not be moved to the shard of its new key: %s", stringField(failed[0].Data, "errmsg"))
+		return 0, refuse(int32(intField(failed[0].Data, "code")), "the document could not be moved to the shard of its new key: %s", stringField(failed[0].Data, "errmsg"))
 	}
-	n, _ = intField(answer, "n")
-	return n, nil
+	return intField(answer, "n"), nil
 }
 
 // deletion removes exactly this document: by its _id and its shard key.
 func deletion(req *request, rt *route, doc bsoncore.Document) bson.D {
-	query := bson.D{equal("_id", field(doc, "_id"))}
+	query := fields(equal("_id", field(doc, "_id")))
 	if rt.table != nil {
 		for _, f := range rt.table.Pattern().Fields() {
 			if f != "_id" {
@@ -182,21 +167,15 @@ func deletion(req *request, rt *route, doc bsoncore.Document) bson.D {
 			}
 		}
 	}
-	return bson.D{{Key: "delete", Value: req.collection}, {Key: "deletes", Value: bson.A{bson.D{
-		{Key: "q", Value: query}, {Key: "collation", Value: bson.D{{Key: "locale", Value: "simple"}}}, {Key: "limit", Value: 1},
-	}}}}
+	return fields("delete", req.collection, "deletes", bson.A{fields("q", query, "collation", fields("locale", "simple"), "limit", 1)})
 }
 
 func equal(name string, v bsoncore.Value) bson.E {
-	return bson.E{Key: name, Value: bson.D{{Key: "$eq", Value: rawValue(v)}}}
+	return bson.E{Key: name, Value: fields("$eq", v)}
 }
 
 func insertion(req *request, _ *route, doc bsoncore.Document) bson.D {
-	cmd := bson.D{{Key: "insert", Value: req.collection}, {Key: "documents", Value: bson.A{bson.Raw(doc)}}}
-	if v := field(req.body, "bypassDocumentValidation"); v.Type != 0 {
-		cmd = append(cmd, bson.E{Key: "bypassDocumentValidation", Value: rawValue(v)})
-	}
-	return cmd
+	return fields("insert", req.collection, "documents", bson.A{bson.Raw(doc)}, given(req.body, "bypassDocumentValidation"))
 }
 
 // move adds a document that moved to the result.
@@ -206,16 +185,14 @@ func (w *writeResult) move(index int, moved relocation) {
 		w.modified++
 		return
 	}
-	w.upserted = append(w.upserted, indexed{index, build(func(dst []byte) []byte {
-		return bsoncore.AppendValueElement(dst, "_id", field(moved.after, "_id"))
-	})})
+	w.upserted = append(w.upserted, indexed{index, document("_id", field(moved.after, "_id"))})
 }
 
 // movedAnswer is the answer to a findAndModify whose document moved.
 func (r *writes) movedAnswer(ctx context.Context, req *request, moved relocation) (bsoncore.Document, error) {
 	value := moved.before
 	switch {
-	case truth(field(req.body, "new")):
+	case boolField(req.body, "new"):
 		value = moved.after
 	case moved.upserted:
 		value = nil
@@ -224,30 +201,25 @@ func (r *writes) movedAnswer(ctx context.Context, req *request, moved relocation
 	if err != nil {
 		return nil, err
 	}
-	last := bson.D{{Key: "n", Value: int32(1)}, {Key: "updatedExisting", Value: !moved.upserted}}
-	if moved.upserted {
-		last = append(last, bson.E{Key: "upserted", Value: rawValue(field(moved.after, "_id"))})
-	}
+	last := fields("n", 1, "updatedExisting", !moved.upserted, when(moved.upserted, "upserted", field(moved.after, "_id")))
 	var shown any // null
 	if value != nil {
-		shown = bson.Raw(value)
+		shown = value
 	}
-	return encode(bson.D{{Key: "lastErrorObject", Value: last}, {Key: "value", Value: shown}})
+	return encode("lastErrorObject", last, "value", shown)
 }
 
 // project applies the command's projection, which the shards would have applied, with the core's help.
 func (r *writes) project(ctx context.Context, req *request, doc bsoncore.Document) (bsoncore.Document, error) {
-	fields := documentField(req.body, "fields")
-	if doc == nil || len(fields) <= 5 {
+	projection := documentField(req.body, "fields")
+	if doc == nil || len(projection) <= 5 {
 		return doc, nil
 	}
-	var stages stageList
-	stages.add("$project", documentValue(fields))
-	rep, err := r.reads.aggregateDocuments(ctx, req, []bsoncore.Document{doc}, stages.stages, nil)
+	rep, err := r.reads.aggregateDocuments(ctx, req, []bsoncore.Value{documentValue(doc)}, []bsoncore.Value{stageOf("$project", projection)}, nil)
 	if err != nil {
 		return nil, err
 	}
-	if batch := firstBatch(rep.doc); codeOf(rep.doc) == 0 && len(batch) == 1 {
+	if batch := batchOf(rep.doc, "firstBatch"); codeOf(rep.doc) == 0 && len(batch) == 1 {
 		return batch[0].Data, nil
 	}
 	return nil, &replyError{rep.doc}

@@ -3,6 +3,7 @@ package devmongos
 import (
 	"slices"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
@@ -35,19 +36,17 @@ func (w *writeResult) absorb(b *subBatch) (turnedAway []rejection, stopped int) 
 	for e := range elements(b.reply.doc) {
 		switch string(e.name) {
 		case "n":
-			n, _ := e.value.AsInt64OK()
-			w.n += n
+			w.n += number(e.value)
 		case "nModified":
-			n, _ := e.value.AsInt64OK()
-			w.modified += n
+			w.modified += number(e.value)
 		case "upserted":
 			for at, doc := range entries(e.value) {
 				w.upserted = append(w.upserted, indexed{b.items[at], doc})
 			}
 		case "writeErrors":
 			for at, doc := range entries(e.value) {
-				if code, _ := intField(doc, "code"); isStale(int32(code)) {
-					turnedAway = append(turnedAway, rejection{at, int32(code)})
+				if code := int32(intField(doc, "code")); isStale(code) {
+					turnedAway = append(turnedAway, rejection{at, code})
 					continue
 				}
 				if stopped < 0 {
@@ -57,8 +56,7 @@ func (w *writeResult) absorb(b *subBatch) (turnedAway []rejection, stopped int) 
 			}
 		case "retriedStmtIds":
 			for _, v := range arrayValues(e.value) {
-				id, _ := v.AsInt64OK()
-				w.retried = append(w.retried, int32(id))
+				w.retried = append(w.retried, int32(number(v)))
 			}
 		case "writeConcernError":
 			if w.concernError == nil {
@@ -79,7 +77,7 @@ func (w *writeResult) absorb(b *subBatch) (turnedAway []rejection, stopped int) 
 func entries(array bsoncore.Value) func(yield func(int, bsoncore.Document) bool) {
 	return func(yield func(int, bsoncore.Document) bool) {
 		for _, v := range arrayValues(array) {
-			at, ok := intField(v.Data, "index")
+			at, ok := field(v.Data, "index").AsInt64OK()
 			if ok && !yield(int(at), v.Data) {
 				return
 			}
@@ -90,10 +88,7 @@ func entries(array bsoncore.Value) func(yield func(int, bsoncore.Document) bool)
 // refuse records the error of a statement.
 func (w *writeResult) refuse(index int, err error) {
 	doc := errorReply(err, false)
-	w.errors = append(w.errors, indexed{index, build(func(dst []byte) []byte {
-		dst = bsoncore.AppendInt32Element(dst, "code", codeOf(doc))
-		return bsoncore.AppendStringElement(dst, "errmsg", stringField(doc, "errmsg"))
-	})})
+	w.errors = append(w.errors, indexed{index, document("code", codeOf(doc), "errmsg", stringField(doc, "errmsg"))})
 }
 
 // keepFirstError drops all errors but that of the first statement.
@@ -104,44 +99,20 @@ func (w *writeResult) keepFirstError() {
 
 // document is the answer to the client.
 func (w *writeResult) document() bsoncore.Document {
-	return build(func(dst []byte) []byte {
-		dst = bsoncore.AppendInt32Element(dst, "n", int32(w.n))
-		if w.kind == "update" {
-			dst = bsoncore.AppendInt32Element(dst, "nModified", int32(w.modified))
-		}
-		dst = appendIndexed(dst, "upserted", w.upserted)
-		dst = appendIndexed(dst, "writeErrors", w.errors)
-		if len(w.retried) > 0 {
-			start, array := bsoncore.AppendArrayElementStart(dst, "retriedStmtIds")
-			for n, id := range w.retried {
-				array = bsoncore.AppendInt32Element(array, arrayKey(n), id)
-			}
-			dst = endDocument(array, start)
-		}
-		if w.concernError != nil {
-			dst = bsoncore.AppendDocumentElement(dst, "writeConcernError", w.concernError)
-		}
-		dst = appendLabels(dst, w.labels)
-		return bsoncore.AppendDoubleElement(dst, "ok", 1)
-	})
+	return document(
+		"n", int32(w.n), when(w.kind == "update", "nModified", int32(w.modified)),
+		renumbered("upserted", w.upserted), renumbered("writeErrors", w.errors),
+		when(len(w.retried) > 0, "retriedStmtIds", w.retried), when(w.concernError != nil, "writeConcernError", w.concernError),
+		errorLabels(w.labels), "ok", 1.0,
+	)
 }
 
-// appendIndexed appends the array sorted by index, with each entry's index being that in the client's command.
-func appendIndexed(dst []byte, name string, list []indexed) []byte {
-	if len(list) == 0 {
-		return dst
-	}
+// renumbered is the array sorted by index, with each entry's index being that in the client's command; it is not there if it is empty.
+func renumbered(name string, list []indexed) bson.D {
 	slices.SortStableFunc(list, func(a, b indexed) int { return a.index - b.index })
-	start, dst := bsoncore.AppendArrayElementStart(dst, name)
-	for n, entry := range list {
-		at, array := bsoncore.AppendDocumentElementStart(dst, arrayKey(n))
-		array = bsoncore.AppendInt32Element(array, "index", int32(entry.index))
-		for e := range elements(entry.doc) {
-			if string(e.name) != "index" {
-				array = append(array, e.raw...)
-			}
-		}
-		dst = endDocument(array, at)
+	var entries bson.A
+	for _, entry := range list {
+		entries = append(entries, fields("index", int32(entry.index), fieldsOf(entry.doc, nil, "index")))
 	}
-	return endDocument(dst, start)
+	return when(len(list) > 0, name, entries)
 }

@@ -187,44 +187,26 @@ func (w *writer) sendOne(ctx context.Context, rt *route, b *subBatch) {
 	cmd.body = build(func(dst []byte) []byte {
 		dst = appendWrite(dst, w.req.body, cmd.name, w.concern)
 		if w.req.retryable() {
-			dst = appendStatementIDs(dst, b.items)
+			// Without the numbers of the statements within the client's command the second sub-batch of a command to the same shard would be
+			// taken for a repetition of the first, and nothing written.
+			dst = appendFields(dst, "stmtIds", b.items)
 		}
-		if b.ignored {
-			if rt.table == nil {
-				return appendVersions(dst, rt, b.shard)
-			}
+		if b.ignored && rt.table != nil {
 			return appendShardVersion(dst, shardkey.Ignored)
 		}
 		return appendVersions(dst, rt, b.shard)
 	})
 	rep, err := w.execute(ctx, w.req, rt, b.shard, cmd, w.req.retryable())
-	if err != nil {
-		b.err = err
-		return
-	}
-	b.reply = w.req.hold(rep)
-}
-
-// appendStatementIDs tells the shard the numbers of the statements within the client's command. Without them the second sub-batch
-// of a command to the same shard would be taken for a repetition of the first, and nothing written.
-func appendStatementIDs(dst []byte, items []int) []byte {
-	start, dst := bsoncore.AppendArrayElementStart(dst, "stmtIds")
-	for n, i := range items {
-		dst = bsoncore.AppendInt32Element(dst, arrayKey(n), int32(i))
-	}
-	return endDocument(dst, start)
+	b.reply, b.err = w.req.hold(rep), err
 }
 
 // absorb takes the answer to a sub-batch into the result; stale is the code by which the shard turned statements away, which stay
 // pending. An error ends the command.
 func (w *writer) absorb(b *subBatch) (stale int32, err error) {
-	if b.err != nil {
-		return 0, w.absorbFailure(b, b.err)
-	}
-	if code := codeOf(b.reply.doc); isStale(code) {
-		return code, nil
-	} else if code != 0 {
-		return 0, w.absorbFailure(b, &replyError{b.reply.doc})
+	if _, err := answerOf(b.reply, b.err); staleError(err) != 0 {
+		return staleError(err), nil
+	} else if err != nil {
+		return 0, w.absorbFailure(b, err)
 	}
 	turnedAway, stopped := w.result.absorb(b)
 	done := b.items

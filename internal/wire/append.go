@@ -47,9 +47,3 @@ func AppendReplyStart(dst []byte, m Message) (start int, msg []byte) {
 	dst = wiremessage.AppendReplyStartingFrom(dst, 0)
 	return start, wiremessage.AppendReplyNumberReturned(dst, 1)
 }
-
-// AppendReply appends the whole answer to m.
-func AppendReply(dst []byte, m Message, answer bsoncore.Document) []byte {
-	start, dst := AppendReplyStart(dst, m)
-	return AppendMsgEnd(append(dst, answer...), start)
-}

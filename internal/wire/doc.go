@@ -10,5 +10,6 @@
 //
 //	raw, err := wire.Read(conn, buffer)   // one whole message
 //	msg, err := wire.Decode(raw)
-//	out := wire.AppendReply(nil, msg, answer)
+//	start, out := wire.AppendReplyStart(nil, msg)
+//	out = wire.AppendMsgEnd(append(out, answer...), start)
 package wire

@@ -16,7 +16,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(withChecksum(message(f, wiremessage.MoreToCome, body, Sequence{"documents", []bsoncore.Document{body, body}})))
 	f.Add(message(f, 0, nested(MaxDepth)))
 	f.Add(message(f, 0, nested(3000)))
-	f.Add(AppendReply(nil, Message{OpCode: OpQuery}, body))
+	f.Add(reply(Message{OpCode: OpQuery}, body))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		raw, err := Read(bytes.NewReader(data), nil)
 		if cap(raw) > 4*len(data)+2*growStep {

@@ -13,6 +13,10 @@ import (
 // ErrMalformed is returned for bytes that are not a message of the protocol. The stream cannot be used any further.
 var ErrMalformed = errors.New("malformed message")
 
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
+}
+
 // ErrOpCode is returned for a well-formed message of a kind that this package does not speak.
 var ErrOpCode = errors.New("unsupported opcode")
 
@@ -59,7 +63,7 @@ func (m Message) MoreToCome() bool {
 func Decode(raw []byte) (Message, error) {
 	length, requestID, responseTo, opcode, rem, ok := wiremessage.ReadHeader(raw)
 	if !ok || int(length) != len(raw) {
-		return Message{}, fmt.Errorf("%w: header claims %d bytes of %d", ErrMalformed, length, len(raw))
+		return Message{}, malformed("header claims %d bytes of %d", length, len(raw))
 	}
 	m := Message{RequestID: requestID, ResponseTo: responseTo, OpCode: opcode}
 	switch opcode {
@@ -77,15 +81,15 @@ func Decode(raw []byte) (Message, error) {
 func (m *Message) decodeMsg(raw, rem []byte) error {
 	flags, rem, ok := wiremessage.ReadMsgFlags(rem)
 	if !ok {
-		return fmt.Errorf("%w: no flags", ErrMalformed)
+		return malformed("no flags")
 	}
 	m.Flags = flags
 	if unknown := flags & 0xffff &^ knownRequired; unknown != 0 {
-		return fmt.Errorf("%w: unknown flag bits %#x", ErrMalformed, uint32(unknown))
+		return malformed("unknown flag bits %#x", uint32(unknown))
 	}
 	if flags&wiremessage.ChecksumPresent != 0 {
 		if len(rem) < 4 {
-			return fmt.Errorf("%w: no checksum", ErrMalformed)
+			return malformed("no checksum")
 		}
 		end := len(raw) - 4
 		if crc32.Checksum(raw[:end], castagnoli) != binary.LittleEndian.Uint32(raw[end:]) {
@@ -100,7 +104,7 @@ func (m *Message) decodeMsg(raw, rem []byte) error {
 		}
 	}
 	if m.Body == nil {
-		return fmt.Errorf("%w: no section of kind 0", ErrMalformed)
+		return malformed("no section of kind 0")
 	}
 	return nil
 }
@@ -110,19 +114,18 @@ func (m *Message) decodeSection(src []byte) (rem []byte, err error) {
 	switch kind {
 	case wiremessage.SingleDocument:
 		if m.Body != nil {
-			return nil, fmt.Errorf("%w: second section of kind 0", ErrMalformed)
+			return nil, malformed("second section of kind 0")
 		}
 		m.Body, rem, err = readDocument(src)
 		return rem, err
 	case wiremessage.DocumentSequence:
-		length, _, ok := bsoncore.ReadLength(src)
-		if !ok || length < 5 || int(length) > len(src) {
-			return nil, fmt.Errorf("%w: document sequence of %d bytes in %d", ErrMalformed, length, len(src))
+		seq, rem, err := cut("document sequence", src)
+		if err != nil {
+			return nil, err
 		}
-		seq, rem := src[4:length], src[length:]
-		name, docs, ok := bsoncore.ReadKey(seq)
+		name, docs, ok := bsoncore.ReadKey(seq[4:])
 		if !ok {
-			return nil, fmt.Errorf("%w: document sequence without a name", ErrMalformed)
+			return nil, malformed("document sequence without a name")
 		}
 		s := Sequence{Name: name}
 		for len(docs) > 0 {
@@ -135,18 +138,18 @@ func (m *Message) decodeSection(src []byte) (rem []byte, err error) {
 		m.Sequences = append(m.Sequences, s)
 		return rem, nil
 	default:
-		return nil, fmt.Errorf("%w: section of kind %d", ErrMalformed, kind)
+		return nil, malformed("section of kind %d", kind)
 	}
 }
 
 func (m *Message) decodeQuery(rem []byte) (err error) {
 	const flags, skipAndReturn = 4, 8
-	if len(rem) < flags {
-		return fmt.Errorf("%w: truncated OP_QUERY", ErrMalformed)
+	ok := len(rem) >= flags
+	if ok {
+		m.Collection, rem, ok = bsoncore.ReadKey(rem[flags:])
 	}
-	var ok bool
-	if m.Collection, rem, ok = bsoncore.ReadKey(rem[flags:]); !ok || len(rem) < skipAndReturn {
-		return fmt.Errorf("%w: truncated OP_QUERY", ErrMalformed)
+	if !ok || len(rem) < skipAndReturn {
+		return malformed("truncated OP_QUERY")
 	}
 	m.Body, _, err = readDocument(rem[skipAndReturn:])
 	return err
@@ -155,7 +158,7 @@ func (m *Message) decodeQuery(rem []byte) (err error) {
 func (m *Message) decodeReply(rem []byte) (err error) {
 	const fixed = 4 + 8 + 4 + 4 // flags, cursor id, starting from, number returned
 	if len(rem) < fixed {
-		return fmt.Errorf("%w: truncated OP_REPLY", ErrMalformed)
+		return malformed("truncated OP_REPLY")
 	}
 	m.Body, _, err = readDocument(rem[fixed:])
 	return err

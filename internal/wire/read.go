@@ -2,7 +2,6 @@ package wire
 
 import (
 	"encoding/binary"
-	"fmt"
 	"io"
 	"slices"
 )
@@ -27,7 +26,7 @@ func Read(r io.Reader, buf []byte) ([]byte, error) {
 	}
 	claimed := int32(binary.LittleEndian.Uint32(buf))
 	if claimed < HeaderSize || claimed > MaxMessageSize {
-		return buf[:0], fmt.Errorf("%w: message length %d, want %d to %d", ErrMalformed, claimed, HeaderSize, MaxMessageSize)
+		return buf[:0], malformed("message length %d, want %d to %d", claimed, HeaderSize, MaxMessageSize)
 	}
 	for total := int(claimed); len(buf) < total; {
 		have := len(buf)

@@ -32,6 +32,12 @@ func message(t testing.TB, flags wiremessage.MsgFlag, body bsoncore.Document, se
 	return AppendMsgEnd(out, start)
 }
 
+// reply is the whole answer to m.
+func reply(m Message, answer bsoncore.Document) []byte {
+	start, dst := AppendReplyStart(nil, m)
+	return AppendMsgEnd(append(dst, answer...), start)
+}
+
 func withChecksum(raw []byte) []byte {
 	raw = bytes.Clone(raw)
 	binary.LittleEndian.PutUint32(raw[16:], binary.LittleEndian.Uint32(raw[16:])|uint32(wiremessage.ChecksumPresent))
@@ -75,7 +81,7 @@ func TestHandshakeRoundTrip(t *testing.T) {
 	if err != nil || q.Collection != "admin.$cmd" || q.MoreToCome() {
 		t.Fatalf("got %+v, %v", q, err)
 	}
-	r, err := Decode(AppendReply(nil, q, doc(t, bson.D{{Key: "ok", Value: 1.0}})))
+	r, err := Decode(reply(q, doc(t, bson.D{{Key: "ok", Value: 1.0}})))
 	if err != nil || r.ResponseTo != 9 || r.OpCode != wiremessage.OpReply || r.Body.Lookup("ok").AsFloat64() != 1 {
 		t.Fatalf("got %+v, %v", r, err)
 	}
