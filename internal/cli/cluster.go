@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +54,7 @@ type deed struct {
 	past   string
 }
 
-func (d deed) text(w io.Writer, _ styles) { fmt.Fprintln(w, d.past) }
+func (d deed) text(out page) { out.println(d.past) }
 
 // memberNames lists the names that commands take, in the order of the topology.
 func memberNames(t *topology.Topology) []string {

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"strconv"
 	"time"
 
@@ -30,21 +28,21 @@ down removes what is left.`,
 // A clusterList is what list shows.
 type clusterList []local.Listed
 
-func (l clusterList) text(w io.Writer, s styles) {
+func (l clusterList) text(out page) {
 	if len(l) == 0 {
-		fmt.Fprintln(w, "no cluster runs")
+		out.println("no cluster runs")
 		return
 	}
-	rows := [][]string{{"name", "state", "started", "supervisor"}}
+	t := out.grid("name", "state", "started", "supervisor")
 	for _, c := range l {
-		state, supervisor := s.good.Render("running"), strconv.Itoa(c.Supervisor)
+		state, supervisor := out.good("running"), strconv.Itoa(c.Supervisor)
 		switch {
 		case c.Supervisor == 0:
-			state, supervisor = s.bad.Render("left behind"), ""
+			state, supervisor = out.bad("left behind"), ""
 		case !c.Ready:
-			state = s.warn.Render("starting")
+			state = out.warn("starting")
 		}
-		rows = append(rows, []string{c.Name, state, c.Started.Local().Format(time.DateTime), supervisor})
+		t.row(c.Name, state, c.Started.Local().Format(time.DateTime), supervisor)
 	}
-	fmt.Fprint(w, grid(s, rows))
+	out.printf("%s", t)
 }

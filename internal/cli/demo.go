@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"time"
 
@@ -145,10 +144,10 @@ type storyView struct {
 	Steps  []demo.Step `json:"steps"`
 }
 
-func (v storyView) text(w io.Writer, s styles) {
-	rows := [][]string{{"step", "shows", "broken by"}}
+func (v storyView) text(out page) {
+	t := out.grid("step", "shows", "broken by")
 	for _, step := range v.Steps {
-		rows = append(rows, []string{step.Name, step.Title, step.Spoilt})
+		t.row(step.Name, step.Title, step.Spoilt)
 	}
-	fmt.Fprint(w, grid(s, rows))
+	out.printf("%s", t)
 }

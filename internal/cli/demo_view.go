@@ -55,17 +55,17 @@ func (t *teller) hear(event demo.Event) {
 	switch event := event.(type) {
 	case demo.StepBegun:
 		if event.Number == 1 {
-			t.lineLocked("%s", t.s.faint.Render(fmt.Sprintf("the world is up after %.1f s", time.Since(t.began).Seconds())))
+			t.lineLocked("%s", t.s.faint(fmt.Sprintf("the world is up after %.1f s", time.Since(t.began).Seconds())))
 		}
-		t.lineLocked("\n%s %s %s", t.s.faint.Render(fmt.Sprintf("%d/%d", event.Number, event.Total)), t.s.bold.Render(event.Step.Title), t.s.faint.Render("("+event.Step.Name+")"))
+		t.lineLocked("\n%s %s %s", t.s.faint(fmt.Sprintf("%d/%d", event.Number, event.Total)), t.s.bold(event.Step.Title), t.s.faint("("+event.Step.Name+")"))
 		t.spinLocked(event.Step.Name)
 	case demo.Told:
 		t.lineLocked("%s", t.line(event.Line))
 	case demo.StepEnded:
 		if event.Report.Error != "" {
-			t.lineLocked("  %s %s", t.s.bad.Render("broke off:"), event.Report.Error)
+			t.lineLocked("  %s %s", t.s.bad("broke off:"), event.Report.Error)
 		}
-		t.lineLocked("%s", t.s.faint.Render(fmt.Sprintf("    %s", shortly(event.Report.Took))))
+		t.lineLocked("%s", t.s.faint(fmt.Sprintf("    %s", shortly(event.Report.Took))))
 	}
 }
 
@@ -135,9 +135,9 @@ func (t *teller) line(l demo.Line) string {
 		if got != l.Check.Want {
 			got += ", " + l.Check.Want
 		}
-		return fmt.Sprintf("    %s %s %s", t.s.good.Render("ok"), l.Text+":", t.s.faint.Render(got))
+		return fmt.Sprintf("    %s %s %s", t.s.good("ok"), l.Text+":", t.s.faint(got))
 	case l.Check != nil:
-		return fmt.Sprintf("    %s %s: %s, want %s", t.s.bad.Render("FAILED"), l.Text, t.s.bad.Render(l.Check.Got), l.Check.Want)
+		return fmt.Sprintf("    %s %s: %s, want %s", t.s.bad("FAILED"), l.Text, t.s.bad(l.Check.Got), l.Check.Want)
 	case l.Exchange != nil:
 		x := l.Exchange
 		way := string(x.From)
@@ -146,7 +146,7 @@ func (t *teller) line(l demo.Line) string {
 		}
 		who := x.Member
 		if x.Reason != "" {
-			who = strings.TrimSpace(who + " " + t.s.faint.Render("("+x.Reason+")"))
+			who = strings.TrimSpace(who + " " + t.s.faint("("+x.Reason+")"))
 		}
 		return "  " + pad(l.Text, textWidth) + pad(way, wayWidth) + padLeft(shortly(x.Took), timeWidth) + "  " + who
 	case l.Took != 0:

@@ -7,8 +7,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/charmbracelet/lipgloss"
-	"github.com/muesli/termenv"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 )
@@ -58,11 +56,6 @@ func (f *outputFormat) Set(s string) error {
 	}
 }
 
-// A view is a result: it writes itself for a person, and encodes as JSON for a program.
-type view interface {
-	text(w io.Writer, s styles)
-}
-
 // show prints a result in the form asked for.
 func (e *environment) show(v view) error {
 	if e.output == outputJSON {
@@ -70,7 +63,7 @@ func (e *environment) show(v view) error {
 	}
 	// One write, so that a refreshing view does not flicker and a broken pipe is told once.
 	var b strings.Builder
-	v.text(&b, e.styles(e.stdout))
+	v.text(page{&b, e.styles(e.stdout)})
 	_, err := io.WriteString(e.stdout, b.String())
 	return err
 }
@@ -87,18 +80,4 @@ func (e *environment) say(format string, args ...any) {
 	if e.output == outputText {
 		fmt.Fprintf(e.stderr, format+"\n", args...)
 	}
-}
-
-// styles are the few colours there are. They are empty when w is no terminal, NO_COLOR is set or --no-color is given.
-type styles struct {
-	plain, good, bad, warn, faint, bold lipgloss.Style
-}
-
-func (e *environment) styles(w io.Writer) styles {
-	r := lipgloss.NewRenderer(w) // looks at the terminal and NO_COLOR
-	if e.noColor {
-		r.SetColorProfile(termenv.Ascii)
-	}
-	colour := func(ansi string) lipgloss.Style { return r.NewStyle().Foreground(lipgloss.Color(ansi)) }
-	return styles{plain: r.NewStyle(), good: colour("2"), bad: colour("1"), warn: colour("3"), faint: r.NewStyle().Faint(true), bold: r.NewStyle().Bold(true)}
 }

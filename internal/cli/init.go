@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -120,13 +119,13 @@ type written struct {
 	Preset string `json:"preset"`
 }
 
-func (v written) text(w io.Writer, s styles) {
-	fmt.Fprintf(w, "wrote %s (preset %s)\n\nnext:\n", v.File, v.Preset)
+func (v written) text(out page) {
+	out.printf("wrote %s (preset %s)\n\nnext:\n", v.File, v.Preset)
 	for _, step := range [][2]string{
 		{"geoshard validate " + v.File, "after each change"},
 		{"geoshard cluster up -f " + v.File, "a real cluster on this machine"},
 		{"geoshard cluster status", "who is primary where"},
 	} {
-		fmt.Fprintf(w, "  %-40s %s\n", step[0], s.faint.Render("# "+step[1]))
+		out.printf("  %-40s %s\n", step[0], out.faint("# "+step[1]))
 	}
 }

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -75,10 +73,10 @@ type programs struct {
 	Version string `json:"version"`
 }
 
-func (p programs) text(w io.Writer, s styles) {
+func (p programs) text(out page) {
 	mongos := p.Mongos
 	if mongos == "" {
-		mongos = s.faint.Render("none of this release; the development query router stands in")
+		mongos = out.faint("none of this release; the development query router stands in")
 	}
-	fmt.Fprintf(w, "mongod   %s\nmongos   %s\nversion  %s\n", p.Mongod, mongos, p.Version)
+	out.printf("mongod   %s\nmongos   %s\nversion  %s\n", p.Mongod, mongos, p.Version)
 }

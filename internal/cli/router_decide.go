@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -196,16 +195,16 @@ func (f *decideFlags) view(name string, t *router.Table, d router.Decision, step
 	return v
 }
 
-func (v routed) text(w io.Writer, s styles) {
-	rows := [][]string{{"step", "what it found"}}
+func (v routed) text(out page) {
+	t := out.grid("step", "what it found")
 	for _, step := range v.Steps {
-		rows = append(rows, []string{step.Rule, step.Text})
+		t.row(step.Rule, step.Text)
 	}
-	fmt.Fprint(w, grid(s, rows))
+	out.printf("%s", t)
 	if v.NewHome != "" {
-		fmt.Fprintf(w, "\nthe new record's home is %s\n", s.good.Render(v.NewHome))
+		out.printf("\nthe new record's home is %s\n", out.good(v.NewHome))
 	}
 	if v.URL != "" {
-		fmt.Fprintf(w, "\n%s\n", v.URL)
+		out.printf("\n%s\n", v.URL)
 	}
 }

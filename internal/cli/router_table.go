@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -91,31 +89,31 @@ func newRouterTable(name string, world *topology.Topology, t *router.Table) rout
 	return v
 }
 
-func (v routerTable) text(w io.Writer, s styles) {
-	fmt.Fprintf(w, "%s: records of %s; handles in %s; new records that nothing else places go to %s; held for at most %s, %d at once\n\n",
-		v.Topology, s.bold.Render(v.Namespace), strings.Join(v.Handle, ", "), v.Default, v.Budget, v.Queue)
-	rows := [][]string{{"datacenter", "role", "new records get", "countries", "endpoint", "upstreams"}}
+func (v routerTable) text(out page) {
+	out.printf("%s: records of %s; handles in %s; new records that nothing else places go to %s; held for at most %s, %d at once\n\n",
+		v.Topology, out.bold(v.Namespace), strings.Join(v.Handle, ", "), v.Default, v.Budget, v.Queue)
+	t := out.grid("datacenter", "role", "new records get", "countries", "endpoint", "upstreams")
 	for _, dc := range v.Datacenters {
-		rows = append(rows, []string{string(dc.ID), dc.Role.String(), dc.NewHome, strings.Join(dc.Countries, " "), dc.Endpoint, strings.Join(dc.Upstreams, " ")})
+		t.row(dc.ID, dc.Role, dc.NewHome, strings.Join(dc.Countries, " "), dc.Endpoint, strings.Join(dc.Upstreams, " "))
 	}
-	fmt.Fprintf(w, "%s\n", grid(s, rows))
-	rows = [][]string{{"zone", "owner", "shards", "copies"}}
+	out.printf("%s\n", t)
+	t = out.grid("zone", "owner", "shards", "copies")
 	for _, z := range v.Zones {
-		rows = append(rows, []string{string(z.ID), string(z.Owner), joined(z.Shards), joined(z.Copies)})
+		t.row(z.ID, z.Owner, joined(z.Shards), joined(z.Copies))
 	}
-	fmt.Fprint(w, grid(s, rows))
+	out.printf("%s", t)
 	if len(v.Routes) == 0 {
 		return
 	}
-	rows = [][]string{{"route", "methods", "class", "mode"}}
+	t = out.grid("route", "methods", "class", "mode")
 	for _, r := range v.Routes {
 		methods := strings.Join(r.Methods, " ")
 		if methods == "" {
 			methods = "all"
 		}
-		rows = append(rows, []string{r.Path, methods, r.Class, r.Mode})
+		t.row(r.Path, methods, r.Class, r.Mode)
 	}
-	fmt.Fprintf(w, "\n%s", grid(s, rows))
+	out.printf("\n%s", t)
 }
 
 func joined[S ~string](names []S) string { return strings.Join(spelling.Texts(names), " ") }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,18 +63,18 @@ func newValidation(src source, world *topology.Topology, problems []topology.Pro
 	return v
 }
 
-func (v validation) text(w io.Writer, s styles) {
+func (v validation) text(out page) {
 	for _, p := range v.Problems {
-		fmt.Fprintln(w, p)
-		v.excerpt(w, s, p)
+		out.println(p)
+		v.excerpt(out, p)
 	}
 	if v.Valid {
-		fmt.Fprintf(w, "%s: %s: %s\n", v.File, s.good.Render("valid"), v.summary)
+		out.printf("%s: %s: %s\n", v.File, out.good("valid"), v.summary)
 	}
 }
 
 // excerpt shows a problem's line and points at the column.
-func (v validation) excerpt(w io.Writer, s styles, p topology.Problem) {
+func (v validation) excerpt(out page, p topology.Problem) {
 	const before, width = 60, 120 // keep the column in sight in a terminal
 	if p.Line < 1 || p.Line > len(v.lines) {
 		return
@@ -86,8 +85,8 @@ func (v validation) excerpt(w io.Writer, s styles, p topology.Problem) {
 		return
 	}
 	shown := line[from:min(len(line), from+width)]
-	fmt.Fprintf(w, "%s\n", s.faint.Render(fmt.Sprintf("%6d | %s", p.Line, string(shown))))
-	fmt.Fprintf(w, "%s\n", s.faint.Render(fmt.Sprintf("%6s | %s^", "", strings.Repeat(" ", p.Column-1-from))))
+	out.printf("%s\n", out.faint(fmt.Sprintf("%6d | %s", p.Line, string(shown))))
+	out.printf("%s\n", out.faint(fmt.Sprintf("%6s | %s^", "", strings.Repeat(" ", p.Column-1-from))))
 }
 
 // count says how many problems there are.

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -53,14 +51,14 @@ func readBuild() build {
 	return b
 }
 
-func (b build) text(w io.Writer, _ styles) {
-	fmt.Fprintf(w, "geoshard %s\n", b.Version)
+func (b build) text(out page) {
+	out.printf("geoshard %s\n", b.Version)
 	if b.Revision != "" {
 		modified := ""
 		if b.Modified {
 			modified = ", modified"
 		}
-		fmt.Fprintf(w, "revision %s (%s%s)\n", b.Revision, b.Time, modified)
+		out.printf("revision %s (%s%s)\n", b.Revision, b.Time, modified)
 	}
-	fmt.Fprintf(w, "%s %s\n", b.Go, b.Platform)
+	out.printf("%s %s\n", b.Go, b.Platform)
 }

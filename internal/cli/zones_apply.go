@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -139,28 +138,28 @@ type applied struct {
 	Reached apply.WaitGoal `json:"reached,omitempty"`
 }
 
-func (a applied) text(w io.Writer, s styles) {
+func (a applied) text(out page) {
 	switch r := a.Result; {
 	case r.Run == "":
-		fmt.Fprintln(w, "nothing was to be applied")
+		out.println("nothing was to be applied")
 	default:
-		fmt.Fprintf(w, "%s: %s", s.good.Render("applied"), plural(r.Done, "step"))
+		out.printf("%s: %s", out.good("applied"), plural(r.Done, "step"))
 		if r.Before > 0 {
-			fmt.Fprintf(w, ", after %d of an earlier apply that was interrupted", r.Before)
+			out.printf(", after %d of an earlier apply that was interrupted", r.Before)
 		}
-		fmt.Fprintf(w, " (run %s)\n", r.Run)
+		out.printf(" (run %s)\n", r.Run)
 	}
 	switch a.Reached {
 	case apply.WaitMoved:
-		fmt.Fprintln(w, "everything is on a shard of its zone")
+		out.println("everything is on a shard of its zone")
 	case apply.WaitClean:
-		fmt.Fprintln(w, "everything is on a shard of its zone, and no copies are left behind")
+		out.println("everything is on a shard of its zone, and no copies are left behind")
 	default:
 		if len(a.Plan.Forecast.Moves) > 0 {
-			fmt.Fprintln(w, "the balancer moves the data now: geoshard status --watch")
+			out.println("the balancer moves the data now: geoshard status --watch")
 		}
 	}
 	if a.Result.Run != "" {
-		fmt.Fprintln(w, "the way back: geoshard rollback")
+		out.println("the way back: geoshard rollback")
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -100,22 +99,22 @@ func oneNamespace(world *topology.Topology, named string) (string, error) {
 // explanations are what a query costs clients in one datacenter after the other.
 type explanations []*explain.Explanation
 
-func (v explanations) text(w io.Writer, s styles) {
+func (v explanations) text(out page) {
 	first := v[0]
-	routing := s.warn
+	routing := out.warn
 	if first.Routing == explain.RoutingOne {
-		routing = s.good
+		routing = out.good
 	}
-	fmt.Fprintf(w, "%s.find(%s): %s\n", first.Namespace, first.Filter, routing.Render(first.Routing.String()))
-	fmt.Fprintf(w, "because %s\n\n", first.Why)
-	rows := [][]string{{"shard", "home"}}
+	out.printf("%s.find(%s): %s\n", first.Namespace, first.Filter, routing(first.Routing.String()))
+	out.printf("because %s\n\n", first.Why)
+	t := out.grid("shard", "home")
 	for _, shard := range first.Shards {
-		rows = append(rows, []string{string(shard.ID), string(shard.Home)})
+		t.row(shard.ID, shard.Home)
 	}
-	fmt.Fprintf(w, "%s\n", grid(s, rows))
-	rows = [][]string{{"client in", "from primaries at least", "from the nearest members at least"}}
+	out.printf("%s\n", t)
+	t = out.grid("client in", "from primaries at least", "from the nearest members at least")
 	for _, e := range v {
-		rows = append(rows, []string{string(e.From), e.Primary.String(), e.Nearest.String()})
+		t.row(e.From, e.Primary, e.Nearest)
 	}
-	fmt.Fprint(w, grid(s, rows))
+	out.printf("%s", t)
 }

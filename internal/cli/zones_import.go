@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +53,7 @@ func addOutFlags(cmd *cobra.Command, out *string, force *bool) {
 // showWorld prints a topology or writes it to a file. Findings are told first: they say why there may be none.
 func (e *environment) showWorld(world *topology.Topology, found []zones.Finding, out string, force bool) error {
 	if e.output == outputText {
-		findings(e.stderr, e.styles(e.stderr), found)
+		findings(page{e.stderr, e.styles(e.stderr)}, found)
 	}
 	text, err := world.Marshal()
 	if err != nil {
@@ -78,8 +76,8 @@ type worldView struct {
 	Findings []zones.Finding `json:"findings"`
 }
 
-func (v worldView) text(w io.Writer, _ styles) {
+func (v worldView) text(out page) {
 	if v.File == "" {
-		fmt.Fprint(w, v.Topology)
+		out.printf("%s", v.Topology)
 	}
 }

@@ -37,8 +37,7 @@ func (p *progress) hear(event apply.Event) {
 			p.line("going on with run %s: %d of %d steps were done before", event.Run, event.Done, event.Total)
 		}
 	case apply.StepDone:
-		text := event.Step.Change.String()
-		p.line("%d/%d %s", event.Index+1, event.Total, signStyle(p.s, text).Render(text))
+		p.line("%d/%d %s", event.Index+1, event.Total, signed(p.s, event.Step.Change))
 	case apply.BalancingReleased:
 		p.line("the balancer may work on %s again", event.Collection)
 	case apply.WaitProgress:

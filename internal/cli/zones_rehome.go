@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -51,7 +50,7 @@ extended JSON too; {} chooses all documents. --dry-run counts what would move.` 
 				if err != nil {
 					if result != nil {
 						env.say("done before that:")
-						rehomed{result}.text(env.stderr, env.styles(env.stderr))
+						rehomed{result}.text(page{env.stderr, env.styles(env.stderr)})
 					}
 					return interrupted(ctx, err)
 				}
@@ -85,18 +84,18 @@ func (e *environment) rehoming(event rehome.Event) {
 // A rehomed is what rehome shows.
 type rehomed struct{ *rehome.Result }
 
-func (r rehomed) text(w io.Writer, s styles) {
+func (r rehomed) text(out page) {
 	moved := "moved"
 	if r.DryRun {
 		moved = "would move"
 	}
-	rows := [][]string{{"namespace", moved, "at home already", "left behind"}}
+	t := out.grid("namespace", moved, "at home already", "left behind")
 	for _, n := range r.Namespaces {
 		count := n.After
 		if r.DryRun {
 			count = n.Before
 		}
-		rows = append(rows, []string{n.Namespace, strconv.FormatInt(count, 10), strconv.FormatInt(n.Skipped, 10), wrong(s, n.LeftBehind)})
+		t.row(n.Namespace, count, n.Skipped, wrong(out, n.LeftBehind))
 	}
-	fmt.Fprint(w, grid(s, rows))
+	out.printf("%s", t)
 }

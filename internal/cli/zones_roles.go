@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -67,16 +66,16 @@ func newRolesView(namespaces []string) rolesView {
 	return rolesView{Roles: []roleView{{plan.PlanRole(namespaces)}, {plan.ApplyRole(namespaces)}}}
 }
 
-func (v rolesView) text(w io.Writer, s styles) {
+func (v rolesView) text(out page) {
 	for _, role := range v.Roles {
 		if v.Created {
-			fmt.Fprintf(w, "created the role %s in the database admin\n", s.bold.Render(role.Name))
+			out.printf("created the role %s in the database admin\n", out.bold(role.Name))
 			continue
 		}
 		command, err := bson.MarshalExtJSONIndent(role.CreateRole(), false, false, "", "  ")
 		if err != nil {
 			panic(fmt.Sprintf("write the role %s: %v", role.Name, err)) // it holds nothing that JSON lacks
 		}
-		fmt.Fprintf(w, "db.getSiblingDB(\"admin\").runCommand(%s)\n", command)
+		out.printf("db.getSiblingDB(\"admin\").runCommand(%s)\n", command)
 	}
 }

@@ -135,7 +135,7 @@ func TestPlanText(t *testing.T) {
 	}
 	var b bytes.Buffer
 	env, _, _ := testEnvironment()
-	planView{plan}.text(&b, env.styles(&b))
+	planView{plan}.text(page{&b, env.styles(&b)})
 	const want = `2 steps for cluster c1
 
   + zone NYC: shard nyc
@@ -204,7 +204,7 @@ func TestReportTextOfViolations(t *testing.T) {
 	}
 	var b bytes.Buffer
 	env, _, _ := testEnvironment()
-	reportView{report}.text(&b, env.styles(&b))
+	reportView{report}.text(page{&b, env.styles(&b)})
 	for _, want := range []string{
 		"nyc     h1:1     NYC          primary    9           2           1         3         0.3 % (sample, 95 % confidence)\n",
 		"misplaced _id 7, key {\"dc\":\"LON\"}: on nyc (seen by h1:1), belongs to zone LON, owned by nyc\n",
@@ -234,7 +234,7 @@ func TestZoneStatusTextOfTrouble(t *testing.T) {
 	}
 	var b bytes.Buffer
 	env, _, _ := testEnvironment()
-	zoneStatus{status, world}.text(&b, env.styles(&b))
+	zoneStatus{status, world}.text(page{&b, env.styles(&b)})
 	const want = `cluster c1, MongoDB 6.0.5
 
 shard                 home   zone NYC   zone LON   zone SYD   zone OLD

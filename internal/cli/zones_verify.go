@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -137,22 +136,22 @@ func dataMember(t *topology.Topology) string {
 // A reportView is a report as people read it. It encodes as the report.
 type reportView struct{ *verify.Report }
 
-func (v reportView) text(w io.Writer, s styles) {
+func (v reportView) text(out page) {
 	for _, n := range v.Namespaces {
-		placement(w, s, n)
+		placement(out, n)
 	}
-	v.residency(w, s)
+	v.residency(out)
 	for _, what := range v.NotChecked {
-		fmt.Fprintf(w, "%s %s\n", s.warn.Render("not checked:"), what)
+		out.printf("%s %s\n", out.warn("not checked:"), what)
 	}
 	if len(v.NotChecked) > 0 {
-		fmt.Fprintln(w)
+		out.println()
 	}
-	verdict := s.good.Render("clean")
+	verdict := out.good("clean")
 	if !v.Clean() {
-		verdict = s.bad.Render("not clean")
+		verdict = out.bad("not clean")
 	}
 	t := v.Totals()
-	fmt.Fprintf(w, "%s: %s, %d misplaced, %s, %d of unknown values\nsha256 %s\n",
+	out.printf("%s: %s, %d misplaced, %s, %d of unknown values\nsha256 %s\n",
 		verdict, plural64(t.Documents, "document"), t.Misplaced, plural64(t.Orphans, "orphan"), t.Unknown, v.Hash())
 }
