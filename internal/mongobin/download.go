@@ -1,6 +1,7 @@
 package mongobin
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,8 @@ import (
 	"net/http"
 	"path"
 	"time"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 const (
@@ -41,11 +44,10 @@ func (o Options) download(ctx context.Context, url, file string) (string, error)
 
 // downloadError explains a transfer that broke off; errors about the cache pass as they are.
 func downloadError(url string, err error) error {
-	var own *Error
-	if errors.As(err, &own) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if hint.Of(err) != "" || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return &Error{"download", url, fmt.Errorf("%w: %w", ErrTruncated, err), "run it again: nothing of the broken download was kept"}
+	return failed("run it again: nothing of the broken download was kept", "download %s: %w: %w", url, ErrTruncated, err)
 }
 
 // A transfer is the body of an answer that ends when nothing arrives any more.
@@ -76,10 +78,7 @@ func (t *transfer) Close() error {
 // get asks for a file. A site that does not answer, or answers that it may not be used from here, is ErrUnreachable; a file that it does not
 // have is ErrNoArchive.
 func (o Options) get(ctx context.Context, url string) (*transfer, error) {
-	stall := o.stallTimeout
-	if stall == 0 {
-		stall = defaultStall
-	}
+	stall := cmp.Or(o.stallTimeout, defaultStall)
 	ctx, stop := context.WithCancelCause(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -105,8 +104,7 @@ func (o Options) get(ctx context.Context, url string) (*transfer, error) {
 }
 
 func unreachable(url string, err error) error {
-	return &Error{"download", url, fmt.Errorf("%w: %w", ErrUnreachable, err),
-		"check the network, set GEOSHARD_MONGODB_MIRROR to a copy of MongoDB's download site, or " + ownBinary}
+	return failed("check the network, set GEOSHARD_MONGODB_MIRROR to a copy of MongoDB's download site, or "+ownBinary, "download %s: %w: %w", url, ErrUnreachable, err)
 }
 
 func statusError(url string, resp *http.Response) error {
@@ -114,7 +112,7 @@ func statusError(url string, resp *http.Response) error {
 	case resp.StatusCode == http.StatusOK:
 		return nil
 	case resp.StatusCode == http.StatusNotFound:
-		return &Error{"download", url, fmt.Errorf("%w: %s", ErrNoArchive, resp.Status), ownBinary}
+		return failed(ownBinary, "download %s: %w: %s", url, ErrNoArchive, resp.Status)
 	}
 	return unreachable(url, errors.New(resp.Status))
 }

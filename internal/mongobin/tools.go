@@ -88,17 +88,16 @@ func notFound(rejected []error) error {
 	for _, r := range rejected {
 		err = fmt.Errorf("%w; %w", err, r)
 	}
-	return &Error{"find", "mongod", err, "run: geoshard mongodb install; or " + ownBinary}
+	return failed("run: geoshard mongodb install; or "+ownBinary, "find mongod: %w", err)
 }
 
 // chosen inspects the programs that the user named.
-func (o Options) chosen(ctx context.Context, mongod string) (Tools, error) {
+func (o Options) chosen(ctx context.Context, mongod string) (t Tools, err error) {
 	abs, err := filepath.Abs(mongod)
 	if err != nil {
-		return Tools{}, fmt.Errorf("resolve GEOSHARD_MONGOD %s: %w", mongod, err)
+		return t, fmt.Errorf("resolve GEOSHARD_MONGOD %s: %w", mongod, err)
 	}
-	t, err := o.pair(ctx, abs, os.Getenv("GEOSHARD_MONGOS"))
-	if err != nil {
+	if t, err = o.pair(ctx, abs, os.Getenv("GEOSHARD_MONGOS")); err != nil {
 		return Tools{}, fmt.Errorf("use GEOSHARD_MONGOD: %w", err)
 	}
 	return t, nil
@@ -121,8 +120,8 @@ func (o Options) inspect(ctx context.Context, mongod, mongos string) (Tools, err
 	}
 	v, err := serverversion.Parse(t.Version)
 	if err == nil && t.Mongos == "" && v.Release() != routerlessRelease {
-		return Tools{}, &Error{"check", mongod, fmt.Errorf("%w: %s has no mongos beside it, and only %s works without one", ErrNoRouter, v, routerlessRelease),
-			"install the mongos of that release, or run: geoshard mongodb install"}
+		return Tools{}, failed("install the mongos of that release, or run: geoshard mongodb install",
+			"check %s: %w: %s has no mongos beside it, and only %s works without one", mongod, ErrNoRouter, v, routerlessRelease)
 	}
 	return t, err
 }
@@ -164,8 +163,7 @@ func sameRelease(ctx context.Context, mongos string, mongod serverversion.Versio
 		return err
 	}
 	if v.Release() != mongod.Release() {
-		return &Error{"check", mongos, fmt.Errorf("%w: mongos is %s, mongod is %s", ErrMismatch, v, mongod),
-			"use a mongod and a mongos of one release, or run: geoshard mongodb install"}
+		return failed("use a mongod and a mongos of one release, or run: geoshard mongodb install", "check %s: %w: mongos is %s, mongod is %s", mongos, ErrMismatch, v, mongod)
 	}
 	return nil
 }
