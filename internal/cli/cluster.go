@@ -78,17 +78,30 @@ func memberNames(t *topology.Topology) []string {
 // datacenterNames lists the datacenters of a topology.
 func datacenterNames(t *topology.Topology) []string { return spelling.Texts(t.DatacenterIDs()) }
 
-// complete completes the first arguments, up to a number, with names of the running cluster. Without one there is nothing to offer.
+// complete completes the first arguments, up to a number, with names of the running cluster.
 func complete(arguments int, names func(*topology.Topology) []string) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if len(args) >= arguments {
-			return nil, cobra.ShellCompDirectiveNoFileComp
+	return completeFrom(runningWorld, arguments, names)
+}
+
+// runningWorld is the topology of the running cluster.
+func runningWorld(cmd *cobra.Command) (*topology.Topology, error) {
+	c, err := attach(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return c.Topology(), nil
+}
+
+// completeFrom completes with names of a topology. Without one there is nothing to offer.
+func completeFrom(find func(*cobra.Command) (*topology.Topology, error), arguments int, names func(*topology.Topology) []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) (offered []cobra.Completion, _ cobra.ShellCompDirective) {
+		if len(args) < arguments {
+			cmd.SetContext(context.Background()) // completion has none
+			if world, err := find(cmd); err == nil {
+				offered = names(world)
+			}
 		}
-		c, err := local.Attach(context.Background(), clusterName(cmd), "")
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return names(c.Topology()), cobra.ShellCompDirectiveNoFileComp
+		return offered, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 

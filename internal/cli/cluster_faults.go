@@ -55,8 +55,10 @@ clients still reach each other. geoshard cluster heal mends the links.`,
 }
 
 func newCutCommand(env *environment) *cobra.Command {
-	var oneWay bool
-	cmd := &cobra.Command{
+	var flags struct {
+		OneWay bool `flag:"one-way" usage:"cut only the way from the first to the second"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "cut FROM TO",
 		Short: "Cut the link between two datacenters",
 		Long: `Cut the link between two datacenters: packets vanish, nothing is reset, new connections time out. With --one-way only packets on the
@@ -65,11 +67,9 @@ way from the first to the second vanish. geoshard cluster heal mends the link.`,
   geoshard cluster cut NYC LON --one-way`,
 		ValidArgsFunction: complete(2, datacenterNames),
 		RunE: env.applies(func(args []string) wan.Fault {
-			return wan.Cut{From: topology.DatacenterID(args[0]), To: topology.DatacenterID(args[1]), OneWay: oneWay}
+			return wan.Cut{From: topology.DatacenterID(args[0]), To: topology.DatacenterID(args[1]), OneWay: flags.OneWay}
 		}),
-	}
-	cmd.Flags().BoolVar(&oneWay, "one-way", false, "cut only the way from the first to the second")
-	return cmd
+	}, &flags)
 }
 
 func newLagCommand(env *environment) *cobra.Command {

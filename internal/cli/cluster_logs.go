@@ -17,8 +17,10 @@ import (
 const lookForMore = 200 * time.Millisecond
 
 func newLogsCommand(env *environment) *cobra.Command {
-	var follow bool
-	cmd := &cobra.Command{
+	var flags struct {
+		Follow bool `flag:"follow,oneRun" short:"f" usage:"go on with new lines until Ctrl-C"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "logs MEMBER",
 		Short: "Print a member's log",
 		Long:  `Print the log of a member's process, as that process writes it (mongod: one JSON document for each line).`,
@@ -30,12 +32,9 @@ func newLogsCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return env.printLog(ctx, path, follow)
+			return env.printLog(ctx, path, flags.Follow)
 		}),
-	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new lines until Ctrl-C")
-	oneRun(cmd.Flags(), "follow")
-	return cmd
+	}, &flags)
 }
 
 // printLog copies a log to the standard output; to follow is to do so until the context ends.

@@ -19,9 +19,11 @@ import (
 const refreshEvery = time.Second
 
 func newStatusCommand(env *environment) *cobra.Command {
-	var watch bool
-	secrets := withoutSecrets
-	cmd := &cobra.Command{
+	var flags struct {
+		watchFlags
+		ShowSecrets bool `flag:"show-secrets" usage:"put user and password into the connection strings"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "status",
 		Short: "Show who is primary where, the lags and the links",
 		Long: `Show the members of a running cluster as a table, shards in rows and datacenters in columns: PRIMARY, secondary, arbiter, or why a
@@ -33,12 +35,9 @@ a cluster that was started with --auth.`,
   geoshard cluster status --name second --output json
   geoshard cluster status --show-secrets`,
 		RunE: env.onLocal(func(ctx context.Context, c *local.Remote, _ []string) error {
-			return env.look(ctx, watch, func(ctx context.Context) error { return env.showStatus(ctx, c, secrets) })
+			return env.look(ctx, flags.Watch, func(ctx context.Context) error { return env.showStatus(ctx, c, secrecy(flags.ShowSecrets)) })
 		}),
-	}
-	cmd.Flags().BoolVar((*bool)(&secrets), "show-secrets", false, "put user and password into the connection strings")
-	addWatchFlag(cmd, &watch)
-	return cmd
+	}, &flags)
 }
 
 // secrecy says whether connection strings hold passwords.
@@ -76,10 +75,9 @@ func routerURI(c cluster.View, dc topology.DatacenterID, secrets secrecy) (strin
 	return c.URI(dc)
 }
 
-// addWatchFlag adds the flag for look.
-func addWatchFlag(cmd *cobra.Command, watch *bool) {
-	cmd.Flags().BoolVarP(watch, "watch", "w", false, "refresh until Ctrl-C")
-	oneRun(cmd.Flags(), "watch")
+// watchFlags have the flag for look.
+type watchFlags struct {
+	Watch bool `flag:"watch,oneRun" short:"w" usage:"refresh until Ctrl-C"`
 }
 
 // look shows something once, or to watch it again and again until the context ends. On a terminal each one takes the place of the last.

@@ -19,16 +19,21 @@ import (
 // upFlags are the flags of cluster up.
 type upFlags struct {
 	worldFlags
-	growTo          string
-	detach          bool
-	wanScale        float64
-	electionTimeout time.Duration
-	auth, tls       bool
+	GrowTo          string        `flag:"grow-to" files:"yaml yml" usage:"the file with the topology that geoshard cluster grow makes of it"`
+	Detach          bool          `flag:"detach,oneRun" usage:"leave the cluster running in the background"`
+	WANScale        float64       `flag:"wan-scale" usage:"multiply every round-trip time; negative: no delays"`
+	ElectionTimeout time.Duration `flag:"election-timeout" usage:"how long members wait for a primary before they elect another; MongoDB's own default is 10s"`
+	Auth            bool          `flag:"auth" usage:"make clients log in"`
+	TLS             bool          `flag:"tls" usage:"encrypt all connections"`
+}
+
+func (f *upFlags) add(cmd *cobra.Command) {
+	describeWorld(cmd, "start the topology of a file", "start a preset")
 }
 
 func newUpCommand(env *environment) *cobra.Command {
-	var flags upFlags
-	cmd := &cobra.Command{
+	flags := upFlags{WANScale: 1, ElectionTimeout: local.DefaultElectionTimeout}
+	return withFlags(&cobra.Command{
 		Use:   "up",
 		Short: "Start a cluster",
 		Long: `Start a cluster as a topology document declares it: -f names a file, --preset a preset; without either it is geoshard.yaml of the working
@@ -49,33 +54,23 @@ that there is. With --tls all connections are encrypted, with certificates that 
   geoshard cluster up --auth --tls --detach
   geoshard cluster up -f geoshard.yaml --grow-to with-tokyo.yaml`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return env.up(cmd.Context(), clusterName(cmd), flags) },
-	}
-	flags.add(cmd, "start a preset", "start the topology of a file")
-	cmd.Flags().StringVar(&flags.growTo, "grow-to", "", "the file with the topology that geoshard cluster grow makes of it")
-	_ = cmd.MarkFlagFilename("grow-to", "yaml", "yml")
-	cmd.Flags().BoolVar(&flags.detach, "detach", false, "leave the cluster running in the background")
-	oneRun(cmd.Flags(), "detach")
-	cmd.Flags().Float64Var(&flags.wanScale, "wan-scale", 1, "multiply every round-trip time; negative: no delays")
-	cmd.Flags().BoolVar(&flags.auth, "auth", false, "make clients log in")
-	cmd.Flags().BoolVar(&flags.tls, "tls", false, "encrypt all connections")
-	cmd.Flags().DurationVar(&flags.electionTimeout, "election-timeout", local.DefaultElectionTimeout, "how long members wait for a primary before they elect another; MongoDB's own default is 10s")
-	return cmd
+	}, &flags)
 }
 
 func (e *environment) up(ctx context.Context, name string, flags upFlags) error {
 	switch {
-	case flags.wanScale == 0:
+	case flags.WANScale == 0:
 		return hint.New(errors.New("--wan-scale 0 is neither a scale nor off"), "leave the delays out with a negative number, such as -1")
-	case flags.electionTimeout <= 0:
-		return hint.New(fmt.Errorf("--election-timeout %s: want more than 0", flags.electionTimeout), "2s suits one machine")
+	case flags.ElectionTimeout <= 0:
+		return hint.New(fmt.Errorf("--election-timeout %s: want more than 0", flags.ElectionTimeout), "2s suits one machine")
 	}
 	src, world, err := flags.read()
 	if err != nil {
 		return err
 	}
 	var grown *topology.Topology
-	if flags.growTo != "" {
-		if _, grown, err = (worldFlags{file: flags.growTo}).read(); err != nil {
+	if flags.GrowTo != "" {
+		if _, grown, err = (worldFlags{File: flags.GrowTo}).read(); err != nil {
 			return err
 		}
 	}
@@ -85,11 +80,11 @@ func (e *environment) up(ctx context.Context, name string, flags upFlags) error 
 	}
 	e.say("starting cluster %s from %s: %s", name, src.name, summarise(world))
 	options := local.Options{
-		Name: name, Topology: world, Grown: grown, WANScale: flags.wanScale, ElectionTimeout: flags.electionTimeout, Tools: tools,
-		Auth: flags.auth, TLS: flags.tls,
+		Name: name, Topology: world, Grown: grown, WANScale: flags.WANScale, ElectionTimeout: flags.ElectionTimeout, Tools: tools,
+		Auth: flags.Auth, TLS: flags.TLS,
 		Progress: func(event local.Event) { e.say("%s", event) },
 	}
-	if flags.detach {
+	if flags.Detach {
 		return e.upDetached(ctx, options)
 	}
 	return e.upForeground(ctx, options)

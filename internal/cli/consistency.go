@@ -27,7 +27,7 @@ Costs are forecasts from the declared round trips, for one client that does one 
 
 func newConsistencyListCommand(env *environment) *cobra.Command {
 	var flags worldFlags
-	cmd := &cobra.Command{
+	return withFlags(&cobra.Command{
 		Use:   "list",
 		Short: "List the named profiles",
 		Long: `List the named profiles with their settings, and what a write and a read of a datacenter's own records take: the quickest and the slowest datacenter's
@@ -39,14 +39,12 @@ median.
 		RunE: env.ofWorld(&flags, func(src source, world *topology.Topology, _ []string) (view, error) {
 			return newProfileList(src.name, world), nil
 		}),
-	}
-	flags.add(cmd, "use a preset", "use the topology of a file")
-	return cmd
+	}, &flags)
 }
 
 func newConsistencyExplainCommand(env *environment) *cobra.Command {
 	var flags worldFlags
-	cmd := &cobra.Command{
+	return withFlags(&cobra.Command{
 		Use:   "explain PROFILE",
 		Short: "Say what a profile promises, and forecast what it costs from each datacenter",
 		Long: `Say what a profile promises and what it sets, what the topology cannot keep of it, and forecast what writes and reads of each shard's records take for clients
@@ -55,7 +53,7 @@ in each datacenter.
 ` + whichWorld,
 		Example: `  geoshard consistency explain multi-datacenter
   geoshard consistency explain session --preset ogilvy --output json`,
-		ValidArgsFunction: cobra.FixedCompletions(consistency.Names(), cobra.ShellCompDirectiveNoFileComp),
+		ValidArgsFunction: fixed(consistency.Names()...),
 		RunE: env.ofWorld(&flags, func(src source, world *topology.Topology, args []string) (view, error) {
 			profile, err := consistency.Lookup(args[0])
 			if err != nil {
@@ -63,14 +61,12 @@ in each datacenter.
 			}
 			return newExplanation(src.name, profile, world), nil
 		}),
-	}
-	flags.add(cmd, "use a preset", "use the topology of a file")
-	return cmd
+	}, &flags)
 }
 
 func newConsistencyCheckCommand(env *environment) *cobra.Command {
 	var flags worldFlags
-	cmd := &cobra.Command{
+	return withFlags(&cobra.Command{
 		Use:   "check [PROFILE]",
 		Short: "Check the profiles against a topology",
 		Long: `Check one profile, or all of them, against a topology: acknowledgements that members cannot give, or that can be rolled back, copies that are missing where
@@ -80,7 +76,7 @@ reads should be local. Exit code 1 when a profile cannot keep its promise; warni
 		Example: `  geoshard consistency check
   geoshard consistency check multi-datacenter --preset yougov
   geoshard consistency check -f geoshard.yaml --output json`,
-		ValidArgsFunction: cobra.FixedCompletions(consistency.Names(), cobra.ShellCompDirectiveNoFileComp),
+		ValidArgsFunction: fixed(consistency.Names()...),
 		RunE: func(_ *cobra.Command, args []string) error {
 			profiles := consistency.Named()
 			if name := strings.Join(args, ""); name != "" {
@@ -96,9 +92,7 @@ reads should be local. Exit code 1 when a profile cannot keep its promise; warni
 			}
 			return env.checkProfiles(src.name, profiles, world)
 		},
-	}
-	flags.add(cmd, "use a preset", "use the topology of a file")
-	return cmd
+	}, &flags)
 }
 
 // checkProfiles shows all problems, and fails when one of them is an error.

@@ -19,15 +19,19 @@ import (
 
 // demoFlags are the flags of demo.
 type demoFlags struct {
-	preset, spoil   string
-	list            bool
-	electionTimeout time.Duration
-	dashboard       demoServeFlags
+	demoServeFlags
+	Preset          string        `flag:"preset,oneRun" complete:"presets" usage:"the world to play in: nyc-lon-syd or us-east-west"`
+	Name            string        `flag:"name" usage:"name of the cluster"`
+	Spoil           string        `flag:"break,oneRun" usage:"spoil a step, so that its checks fail"`
+	List            bool          `flag:"list,oneRun" usage:"list the steps, and what breaking them does"`
+	ElectionTimeout time.Duration `flag:"election-timeout" usage:"how long members wait for a primary before they elect another"`
 }
 
 func newDemoCommand(env *environment) *cobra.Command {
-	var flags demoFlags
-	cmd := &cobra.Command{
+	flags := demoFlags{
+		demoServeFlags: demoServeFlags{Listen: defaultDashboard}, Preset: configs.Default, Name: demo.DefaultName, ElectionTimeout: local.DefaultElectionTimeout,
+	}
+	cmd := withFlags(&cobra.Command{
 		Use:   "demo",
 		Short: "Play the whole story on a cluster of its own",
 		Long: `Start a cluster with the WAN between its datacenters, plan, apply and prove its zones, open a shop and a gateway in each datacenter, and play a story with real
@@ -44,18 +48,11 @@ The preset us-east-west has two datacenters, and a story that begins with the st
   geoshard demo --list
   geoshard demo --break delay
   geoshard demo --serve --no-story`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return env.demo(cmd.Context(), clusterName(cmd), flags) },
-	}
-	addPresetFlag(cmd, &flags.preset, configs.Default, "the world to play in: nyc-lon-syd or us-east-west")
-	cmd.Flags().String("name", demo.DefaultName, "name of the cluster")
-	cmd.Flags().StringVar(&flags.spoil, "break", "", "spoil a step, so that its checks fail")
-	cmd.Flags().BoolVar(&flags.list, "list", false, "list the steps, and what breaking them does")
-	cmd.Flags().DurationVar(&flags.electionTimeout, "election-timeout", local.DefaultElectionTimeout, "how long members wait for a primary before they elect another")
-	oneRun(cmd.Flags(), "break", "list")
-	flags.dashboard.add(cmd)
+		RunE: func(cmd *cobra.Command, _ []string) error { return env.demo(cmd.Context(), flags) },
+	}, &flags)
 	_ = cmd.RegisterFlagCompletionFunc("break", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var names []cobra.Completion
-		for _, step := range demo.Story(flags.preset) {
+		for _, step := range demo.Story(flags.Preset) {
 			names = append(names, cobra.CompletionWithDesc(step.Name, step.Title))
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
@@ -63,14 +60,14 @@ The preset us-east-west has two datacenters, and a story that begins with the st
 	return cmd
 }
 
-func (e *environment) demo(ctx context.Context, name string, flags demoFlags) error {
-	if flags.list {
-		return e.show(storyView{Preset: flags.preset, Steps: demo.Story(flags.preset)})
+func (e *environment) demo(ctx context.Context, flags demoFlags) error {
+	if flags.List {
+		return e.show(storyView{Preset: flags.Preset, Steps: demo.Story(flags.Preset)})
 	}
 	if err := flags.check(); err != nil {
 		return err
 	}
-	listener, err := flags.dashboard.bind(ctx)
+	listener, err := flags.bind(ctx)
 	if err != nil {
 		return err
 	}
@@ -81,7 +78,7 @@ func (e *environment) demo(ctx context.Context, name string, flags demoFlags) er
 	gin.SetMode(gin.ReleaseMode)
 	teller := e.newTeller()
 	defer teller.rest()
-	world, err := demo.Start(ctx, demo.Options{Preset: flags.preset, Name: name, ElectionTimeout: flags.electionTimeout, Tools: tools, Progress: teller.starting})
+	world, err := demo.Start(ctx, demo.Options{Preset: flags.Preset, Name: flags.Name, ElectionTimeout: flags.ElectionTimeout, Tools: tools, Progress: teller.starting})
 	if err != nil {
 		return interrupted(ctx, err)
 	}
@@ -89,13 +86,13 @@ func (e *environment) demo(ctx context.Context, name string, flags demoFlags) er
 }
 
 func (f demoFlags) check() error {
-	if f.electionTimeout <= 0 {
-		return hint.New(fmt.Errorf("--election-timeout %s: want more than 0", f.electionTimeout), "2s suits one machine")
+	if f.ElectionTimeout <= 0 {
+		return hint.New(fmt.Errorf("--election-timeout %s: want more than 0", f.ElectionTimeout), "2s suits one machine")
 	}
-	if f.spoil == "" {
+	if f.Spoil == "" {
 		return nil
 	}
-	return demo.CheckStep(f.preset, f.spoil)
+	return demo.CheckStep(f.Preset, f.Spoil)
 }
 
 // play plays the story in a world, with the dashboard beside it if there is one.
@@ -105,11 +102,11 @@ func (e *environment) play(ctx context.Context, world *demo.World, flags demoFla
 		return err
 	}
 	defer page.close()
-	if flags.dashboard.noStory {
+	if flags.NoStory {
 		teller.rest()
 		return page.stay(ctx, e)
 	}
-	report, err := demo.Play(ctx, world, demo.PlayOptions{Break: flags.spoil, Listen: teller.hear})
+	report, err := demo.Play(ctx, world, demo.PlayOptions{Break: flags.Spoil, Listen: teller.hear})
 	teller.rest()
 	if err != nil {
 		return interrupted(ctx, err)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/spf13/cobra"
-
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/demo"
 	"github.com/geoshard/geoshard/internal/demo/dashboard"
@@ -19,33 +17,28 @@ const defaultDashboard = "127.0.0.1:8090"
 
 // demoServeFlags are the flags of demo --serve.
 type demoServeFlags struct {
-	serve, noStory, insecure bool
-	listen                   string
-}
-
-func (f *demoServeFlags) add(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.serve, "serve", false, "open the dashboard, and keep everything running until Ctrl-C")
-	cmd.Flags().BoolVar(&f.noStory, "no-story", false, "with --serve: play no story, the buttons are yours at once")
-	cmd.Flags().StringVar(&f.listen, "listen", defaultDashboard, "with --serve: address of the dashboard")
-	cmd.Flags().BoolVar(&f.insecure, "insecure", false, "with --serve: let the dashboard listen beyond this machine, without TLS")
+	Serve    bool   `flag:"serve" usage:"open the dashboard, and keep everything running until Ctrl-C"`
+	NoStory  bool   `flag:"no-story" usage:"with --serve: play no story, the buttons are yours at once"`
+	Listen   string `flag:"listen" usage:"with --serve: address of the dashboard"`
+	Insecure bool   `flag:"insecure" usage:"with --serve: let the dashboard listen beyond this machine, without TLS"`
 }
 
 // bind opens the dashboard's address before the cluster is started: a port that is taken is told at once. Without --serve there is none.
 func (f *demoServeFlags) bind(ctx context.Context) (net.Listener, error) {
-	if !f.serve {
-		if f.noStory {
+	if !f.Serve {
+		if f.NoStory {
 			return nil, hint.New(errors.New("--no-story leaves nothing to do"), "give --serve with it")
 		}
 		return nil, nil
 	}
-	if _, _, err := net.SplitHostPort(f.listen); err != nil {
+	if _, _, err := net.SplitHostPort(f.Listen); err != nil {
 		return nil, hint.New(fmt.Errorf("listen: %w", err), "an address is written HOST:PORT, for example "+defaultDashboard)
 	}
-	if !f.insecure && !serve.OnThisMachine(f.listen) {
-		return nil, hint.New(fmt.Errorf("%s can be reached from other machines, and the dashboard has no TLS", f.listen),
+	if !f.Insecure && !serve.OnThisMachine(f.Listen) {
+		return nil, hint.New(fmt.Errorf("%s can be reached from other machines, and the dashboard has no TLS", f.Listen),
 			"leave --listen at an address of this machine, or give --insecure if something in front has TLS")
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.Listen)
 	if err != nil {
 		return nil, hint.New(fmt.Errorf("listen: %w", err), "choose another address by --listen; port 0 is any free one")
 	}

@@ -31,9 +31,9 @@ func (e *environment) finish(err error) int {
 		_ = e.json(e.stderr, newFailure(err)) // nowhere left to tell
 	default:
 		s := e.styles(e.stderr)
-		e.complain(out.bad("geoshard:"), err.Error())
+		e.complain(s.bad("geoshard:"), err.Error())
 		if help := hint.Of(err); help != "" {
-			e.complain(out.warn("geoshard: hint:"), help)
+			e.complain(s.warn("geoshard: hint:"), help)
 		}
 	}
 	return exitFailed

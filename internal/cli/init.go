@@ -15,10 +15,16 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
+// initFlags are the flags of init.
+type initFlags struct {
+	Preset string `flag:"preset,oneRun" complete:"presets" usage:"the preset to write"`
+	Force  bool   `flag:"force,oneRun" usage:"overwrite an existing file"`
+	Schema bool   `flag:"schema,oneRun" usage:"write the JSON Schema for editors as well"`
+}
+
 func newInitCommand(env *environment) *cobra.Command {
-	var preset string
-	var force, schema bool
-	cmd := &cobra.Command{
+	flags := initFlags{Preset: configs.Default}
+	return withFlags(&cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Write a preset as a topology document to begin with",
 		Long: `Write a preset with its comments to a file (default geoshard.yaml; - for the standard output). An existing file is kept unless --force is given.
@@ -40,42 +46,37 @@ The presets:
 			if len(args) > 0 {
 				file = args[0]
 			}
-			text, err := configs.Read(preset)
+			text, err := configs.Read(flags.Preset)
 			if err != nil {
 				return err
 			}
-			if file == "-" && schema {
+			if file == "-" && flags.Schema {
 				return hint.New(errors.New("--schema writes a file beside the document, and the standard output has no place"), "name a file, or run geoshard schema")
 			}
 			if file == "-" {
 				_, err := env.stdout.Write(text)
 				return err
 			}
-			if schema {
+			if flags.Schema {
 				text = append([]byte(schemaLine), text...)
 			}
 			schemaPath := filepath.Join(filepath.Dir(file), schemaFile)
-			if schema && !force {
+			if flags.Schema && !flags.Force {
 				if err := replaceableSchema(schemaPath); err != nil {
 					return err
 				}
 			}
-			if err := writeNew(file, text, force); err != nil {
+			if err := writeNew(file, text, flags.Force); err != nil {
 				return err
 			}
-			if schema {
+			if flags.Schema {
 				if err := writeNew(schemaPath, topology.Schema(), true); err != nil {
 					return err
 				}
 			}
-			return env.show(written{File: file, Preset: preset})
+			return env.show(written{File: file, Preset: flags.Preset})
 		},
-	}
-	addPresetFlag(cmd, &preset, configs.Default, "the preset to write")
-	cmd.Flags().BoolVar(&force, "force", false, "overwrite an existing file")
-	cmd.Flags().BoolVar(&schema, "schema", false, "write the JSON Schema for editors as well")
-	oneRun(cmd.Flags(), "force", "schema")
-	return cmd
+	}, &flags)
 }
 
 // replaceableSchema returns an error where a file stands that is not a schema of ours, of whatever version.

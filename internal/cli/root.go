@@ -58,7 +58,7 @@ Each flag can also be given by the environment (GEOSHARD_OUTPUT=json, GEOSHARD_W
 	flags.String("config", "", "file with settings (YAML, TOML or JSON; default geoshard/config.yaml in the user's configuration directory)")
 	flags.BoolVar(&env.noColor, "no-color", false, "print without colours, as NO_COLOR does")
 	oneRun(flags, "config")
-	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.RegisterFlagCompletionFunc("output", fixed("text", "json"))
 
 	root.SetIn(env.stdin)
 	root.SetOut(env.stdout)

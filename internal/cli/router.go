@@ -37,7 +37,7 @@ func (e *environment) ofTable(f *worldFlags, find func(name string, world *topol
 
 func newRouterCheckCommand(env *environment) *cobra.Command {
 	var flags worldFlags
-	cmd := &cobra.Command{
+	return withFlags(&cobra.Command{
 		Use:   "check",
 		Short: "Check that a topology says how to route, and says it once",
 		Long: `Check that a topology says how to route: whose each record is, where the application and the gateways are, what each request does. What is ambiguous is an error:
@@ -65,9 +65,7 @@ several datacenters; two headers that say where a client is. Exit code 1 when a 
 			}
 			return nil
 		},
-	}
-	flags.add(cmd, "use a preset", "use the topology of a file")
-	return cmd
+	}, &flags)
 }
 
 // checkRouting goes beyond the document's own rules: what a gateway needs, and what the defaults leave open.

@@ -17,14 +17,14 @@ import (
 
 // followCluster connects the gateway to the cluster, where one is named. The returned function disconnects.
 func (e *environment) followCluster(cmd *cobra.Command, s *routerServe) (leave func(), err error) {
-	if !cmd.Flags().Changed("name") && s.cluster.uri == "" && s.cluster.uriFile == "" {
+	if !cmd.Flags().Changed("name") && s.URI == "" && s.URIFile == "" {
 		return func() {}, nil
 	}
-	t, err := e.target(cmd, s.cluster)
+	t, err := e.target(cmd, s.reachFlags)
 	if err != nil {
 		return nil, err
 	}
-	here := topology.DatacenterID(s.dc)
+	here := topology.DatacenterID(s.DC)
 	var dialer options.ContextDialer
 	if t.local != nil {
 		if t.uri, err = routerURI(t.local, here, withSecrets); err != nil {

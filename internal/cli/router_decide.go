@@ -20,16 +20,22 @@ import (
 // decideFlags describe a request and the state of the world.
 type decideFlags struct {
 	worldFlags
-	here, cart, choose  string
-	country, location   string
-	method, path, class string
-	down, primaries     []string
-	redirect            bool
+	Here      string   `flag:"at-dc" usage:"the datacenter whose gateway is asked"`
+	Cart      string   `flag:"cart,oneRun" usage:"the record: its handle, such as LON.01K4B4B2V8G3T0000000000000, or its home"`
+	Choose    string   `flag:"choose,oneRun" usage:"the datacenter that the client chooses for a new record"`
+	Country   string   `flag:"country,oneRun" usage:"the client's country: two letters, such as AU"`
+	Location  string   `flag:"location,oneRun" usage:"the client's latitude,longitude, such as 37.77,-122.42"`
+	Method    string   `flag:"method,oneRun" usage:"the request's method (default GET)"`
+	Path      string   `flag:"path,oneRun" usage:"the request's path, with its query"`
+	Class     string   `flag:"class,oneRun" complete:"classes" usage:"read, write or new, whatever the routes say"`
+	Redirect  bool     `flag:"redirect,oneRun" usage:"redirect instead of forwarding, whatever the routes say"`
+	Down      []string `flag:"down,oneRun" usage:"datacenters whose application does not answer"`
+	Primaries []string `flag:"primary,oneRun" usage:"SHARD=DATACENTER where a shard is led away from home, or SHARD=none"`
 }
 
 func newRouterDecideCommand(env *environment) *cobra.Command {
 	var f decideFlags
-	cmd := &cobra.Command{
+	return withFlags(&cobra.Command{
 		Use:   "decide",
 		Short: "Explain step by step where a request goes",
 		Long: `Explain step by step which datacenter serves a request, as a gateway in --at-dc decides it.
@@ -55,75 +61,59 @@ answer, and --primary where shards are led at the moment (none: an election is u
 			d, steps := table.Explain(&query, &health)
 			return f.view(name, table, d, steps), nil
 		}),
-	}
-	f.add(cmd, "use a preset", "use the topology of a file")
-	flags := cmd.Flags()
-	flags.StringVar(&f.here, "at-dc", "", "the datacenter whose gateway is asked")
-	flags.StringVar(&f.cart, "cart", "", "the record: its handle, such as LON.01K4B4B2V8G3T0000000000000, or its home")
-	flags.StringVar(&f.choose, "choose", "", "the datacenter that the client chooses for a new record")
-	flags.StringVar(&f.country, "country", "", "the client's country: two letters, such as AU")
-	flags.StringVar(&f.location, "location", "", "the client's latitude,longitude, such as 37.77,-122.42")
-	flags.StringVar(&f.method, "method", "", "the request's method (default GET)")
-	flags.StringVar(&f.path, "path", "", "the request's path, with its query")
-	flags.StringVar(&f.class, "class", "", "read, write or new, whatever the routes say")
-	flags.BoolVar(&f.redirect, "redirect", false, "redirect instead of forwarding, whatever the routes say")
-	flags.StringSliceVar(&f.down, "down", nil, "datacenters whose application does not answer")
-	flags.StringSliceVar(&f.primaries, "primary", nil, "SHARD=DATACENTER where a shard is led away from home, or SHARD=none")
-	oneRun(flags, "cart", "choose", "country", "location", "method", "path", "class", "redirect", "down", "primary")
-	_ = cmd.RegisterFlagCompletionFunc("class", cobra.FixedCompletions([]string{"read", "write", "new"}, cobra.ShellCompDirectiveNoFileComp))
-	return cmd
+	}, &f)
 }
 
 // query makes the decision's question.
 func (f *decideFlags) query(t *router.Table) (router.Query, error) {
-	here, err := knownDatacenter(t, "--at-dc", f.here)
+	here, err := knownDatacenter(t, "--at-dc", f.Here)
 	if err != nil {
 		return router.Query{}, err
 	}
 	q := router.Query{Here: here, Class: router.New}
-	if f.method != "" || f.path != "" {
-		u, err := url.ParseRequestURI("/" + strings.TrimPrefix(f.path, "/"))
+	if f.Method != "" || f.Path != "" {
+		u, err := url.ParseRequestURI("/" + strings.TrimPrefix(f.Path, "/"))
 		if err != nil {
-			return q, hint.New(fmt.Errorf("--path %s: %v", f.path, err), "write a path such as /v1/carts/LON.01K4B4B2V8G3T0000000000000")
+			return q, hint.New(fmt.Errorf("--path %s: %v", f.Path, err), "write a path such as /v1/carts/LON.01K4B4B2V8G3T0000000000000")
 		}
-		method := strings.ToUpper(f.method)
+		method := strings.ToUpper(f.Method)
 		if method == "" {
 			method = http.MethodGet
 		}
 		q = router.NewReader(t, here, nil).Read(&http.Request{Method: method, URL: u}, time.Time{}).Query
-	} else if f.cart != "" {
+	} else if f.Cart != "" {
 		q.Class = router.Write
 	}
-	if f.cart != "" {
+	if f.Cart != "" {
 		q.Source = router.SourceUnknown
-		if q.Home = f.cart; strings.Contains(f.cart, ".") {
-			if home, _, ok := router.ParseHandle(f.cart); ok {
+		if q.Home = f.Cart; strings.Contains(f.Cart, ".") {
+			if home, _, ok := router.ParseHandle(f.Cart); ok {
 				q.Home = home
-			} else if _, known := t.Owner(f.cart); !known {
-				return q, hint.New(fmt.Errorf("--cart %s is neither a handle nor a home", f.cart), "a handle is HOME.ULID, such as LON.01K4B4B2V8G3T0000000000000")
+			} else if _, known := t.Owner(f.Cart); !known {
+				return q, hint.New(fmt.Errorf("--cart %s is neither a handle nor a home", f.Cart), "a handle is HOME.ULID, such as LON.01K4B4B2V8G3T0000000000000")
 			}
 		}
 	}
-	if f.class != "" {
-		if err := q.Class.UnmarshalText([]byte(f.class)); err != nil {
+	if f.Class != "" {
+		if err := q.Class.UnmarshalText([]byte(f.Class)); err != nil {
 			return q, fmt.Errorf("--class: %w", err)
 		}
 	}
-	q.Redirect = q.Redirect || f.redirect
-	q.Explicit, q.Country = f.choose, strings.ToUpper(f.country)
+	q.Redirect = q.Redirect || f.Redirect
+	q.Explicit, q.Country = f.Choose, strings.ToUpper(f.Country)
 	return q, f.place(&q)
 }
 
 func (f *decideFlags) place(q *router.Query) error {
-	if f.location == "" {
+	if f.Location == "" {
 		return nil
 	}
-	lat, long, _ := strings.Cut(f.location, ",")
+	lat, long, _ := strings.Cut(f.Location, ",")
 	var badLat, badLong error
 	q.Lat, badLat = strconv.ParseFloat(strings.TrimSpace(lat), 64)
 	q.Long, badLong = strconv.ParseFloat(strings.TrimSpace(long), 64)
 	if badLat != nil || badLong != nil {
-		return hint.New(fmt.Errorf("--location %s is not latitude,longitude", f.location), "for San Francisco: --location 37.77,-122.42")
+		return hint.New(fmt.Errorf("--location %s is not latitude,longitude", f.Location), "for San Francisco: --location 37.77,-122.42")
 	}
 	q.HasPlace = true
 	return nil
@@ -132,14 +122,14 @@ func (f *decideFlags) place(q *router.Query) error {
 // health is the state that --down and --primary describe.
 func (f *decideFlags) health(t *router.Table) (router.Health, error) {
 	h := router.Health{Primaries: make([]router.DC, len(t.Shards()))}
-	for _, name := range f.down {
+	for _, name := range f.Down {
 		dc, err := knownDatacenter(t, "--down", name)
 		if err != nil {
 			return h, err
 		}
 		h.Down = h.Down.With(dc)
 	}
-	for _, pair := range f.primaries {
+	for _, pair := range f.Primaries {
 		shard, where, found := strings.Cut(pair, "=")
 		at := slices.Index(t.Shards(), topology.ShardID(shard))
 		if !found || at < 0 {
@@ -189,7 +179,7 @@ func (f *decideFlags) view(name string, t *router.Table, d router.Decision, step
 	if d.Placed() {
 		v.NewHome = t.NewHome(d.Owner)
 	}
-	if u, err := url.ParseRequestURI("/" + strings.TrimPrefix(f.path, "/")); err == nil && d.Mode == router.Redirect {
+	if u, err := url.ParseRequestURI("/" + strings.TrimPrefix(f.Path, "/")); err == nil && d.Mode == router.Redirect {
 		v.URL = t.RedirectURL(d.To, u)
 	}
 	return v

@@ -13,7 +13,7 @@ import (
 
 func newRouterTableCommand(env *environment) *cobra.Command {
 	var flags worldFlags
-	cmd := &cobra.Command{
+	return withFlags(&cobra.Command{
 		Use:   "table",
 		Short: "Show who owns what, and where requests go",
 		Long: `Show the routing table: the datacenters with the value that new records get there, the countries that they serve and their addresses; the zones with their owners and
@@ -25,9 +25,7 @@ copies; the routes in the order in which they are tried.
 		RunE: env.ofTable(&flags, func(name string, world *topology.Topology, table *router.Table) (view, error) {
 			return newRouterTable(name, world, table), nil
 		}),
-	}
-	flags.add(cmd, "use a preset", "use the topology of a file")
-	return cmd
+	}, &flags)
 }
 
 // A routerTable is what router table shows.

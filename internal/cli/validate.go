@@ -10,8 +10,10 @@ import (
 )
 
 func newValidateCommand(env *environment) *cobra.Command {
-	var preset string
-	cmd := &cobra.Command{
+	var flags struct {
+		Preset string `flag:"preset,oneRun" complete:"presets" usage:"check a preset instead of a file"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "validate [FILE]",
 		Short: "Check a topology document",
 		Long: `Check a topology document (default geoshard.yaml) and report everything that is wrong with it at once, with file, line and a way out:
@@ -22,7 +24,7 @@ Warnings point at what is legal and likely a mistake; they do not change the exi
   geoshard validate worlds/eu.yaml
   geoshard validate --preset us-east-west --output json`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			src, err := readSource(strings.Join(args, ""), preset)
+			src, err := readSource(strings.Join(args, ""), flags.Preset)
 			if err != nil {
 				return err
 			}
@@ -36,9 +38,7 @@ Warnings point at what is legal and likely a mistake; they do not change the exi
 			}
 			return nil
 		},
-	}
-	addPresetFlag(cmd, &preset, "", "check a preset instead of a file")
-	return cmd
+	}, &flags)
 }
 
 // A validation is what validate shows.

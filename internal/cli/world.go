@@ -17,29 +17,18 @@ import (
 const defaultFile = "geoshard.yaml"
 
 // worldFlags are the two ways to name a topology.
-type worldFlags struct{ file, preset string }
+type worldFlags struct {
+	File   string `flag:"file,oneRun" short:"f" files:"yaml yml" usage:"use the topology of a file"`
+	Preset string `flag:"preset,oneRun" complete:"presets" usage:"use a preset"`
+}
 
 // whichWorld ends the help of commands that take worldFlags and nothing of a cluster.
 const whichWorld = `-f names the topology's file, --preset a preset; without either it is geoshard.yaml of the working directory, or the preset nyc-lon-syd where there
 is no such file.`
 
-func (f *worldFlags) add(cmd *cobra.Command, presetUsage, fileUsage string) {
-	addPresetFlag(cmd, &f.preset, "", presetUsage)
-	addFileFlag(cmd, &f.file, fileUsage)
-}
-
-// addPresetFlag adds --preset with the completion of its names.
-func addPresetFlag(cmd *cobra.Command, to *string, preset, usage string) {
-	cmd.Flags().StringVar(to, "preset", preset, usage)
-	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions(configs.Names(), cobra.ShellCompDirectiveNoFileComp))
-	oneRun(cmd.Flags(), "preset")
-}
-
-// addFileFlag adds --file, a topology's.
-func addFileFlag(cmd *cobra.Command, to *string, usage string) {
-	cmd.Flags().StringVarP(to, "file", "f", "", usage)
-	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
-	oneRun(cmd.Flags(), "file")
+// describeWorld changes what the help says of worldFlags.
+func describeWorld(cmd *cobra.Command, file, preset string) {
+	cmd.Flags().Lookup("file").Usage, cmd.Flags().Lookup("preset").Usage = file, preset
 }
 
 // A source is a topology document: a file, or a preset.
@@ -83,9 +72,9 @@ func (f worldFlags) read() (source, *topology.Topology, error) {
 // source is readSource with the default preset where nothing is named and there is no geoshard.yaml.
 func (f worldFlags) source() (source, error) {
 	if f == (worldFlags{}) && !exists(defaultFile) {
-		f.preset = configs.Default
+		f.Preset = configs.Default
 	}
-	return readSource(f.file, f.preset)
+	return readSource(f.File, f.Preset)
 }
 
 func exists(file string) bool {

@@ -14,13 +14,14 @@ import (
 
 type applyFlags struct {
 	planFlags
-	autoApprove, force bool
-	wait               string
+	AutoApprove bool   `flag:"auto-approve,oneRun" usage:"do not ask"`
+	Force       bool   `flag:"force,oneRun" usage:"apply a plan that replaces a great part of all ranges"`
+	Wait        string `flag:"wait,oneRun" complete:"waits" usage:"wait until data has moved, or also until no copies are left (moved or clean)"`
 }
 
 func newApplyCommand(env *environment) *cobra.Command {
 	var flags applyFlags
-	cmd := &cobra.Command{
+	cmd := withFlags(&cobra.Command{
 		Use:   "apply [PLAN]",
 		Short: "Apply a plan: one that was saved, or one made now",
 		Long: `Apply the plan of a file (geoshard plan --save), or make one now as geoshard plan does, with the same flags. The plan is shown first.
@@ -36,7 +37,7 @@ hour by default. geoshard rollback plans the way back.` + whichHelp,
   geoshard plan --save plan.json
   geoshard apply plan.json --wait=clean`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			goal, err := waitGoal(flags.wait)
+			goal, err := waitGoal(flags.Wait)
 			if err != nil {
 				return err
 			}
@@ -51,14 +52,8 @@ hour by default. geoshard rollback plans the way back.` + whichHelp,
 				return env.applyPlan(ctx, s, plan, flags, goal)
 			})
 		},
-	}
-	flags.add(cmd)
-	cmd.Flags().BoolVar(&flags.autoApprove, "auto-approve", false, "do not ask")
-	cmd.Flags().BoolVar(&flags.force, "force", false, "apply a plan that replaces a great part of all ranges")
-	cmd.Flags().StringVar(&flags.wait, "wait", "", "wait until data has moved, or also until no copies are left (moved or clean)")
-	oneRun(cmd.Flags(), "auto-approve", "force", "wait")
+	}, &flags)
 	cmd.Flags().Lookup("wait").NoOptDefVal = string(apply.WaitMoved)
-	_ = cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions([]string{string(apply.WaitMoved), string(apply.WaitClean)}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -84,7 +79,7 @@ func (e *environment) applyFile(cmd *cobra.Command, file string, flags applyFlag
 	if err != nil {
 		return err
 	}
-	return e.withCluster(cmd, flags.clusterFlags, func(ctx context.Context, s session) error { return e.applyPlan(ctx, s, plan, flags, goal) })
+	return e.withCluster(cmd, flags.reachFlags, func(ctx context.Context, s session) error { return e.applyPlan(ctx, s, plan, flags, goal) })
 }
 
 func (e *environment) applyPlan(ctx context.Context, s session, plan *zones.Plan, flags applyFlags, goal apply.WaitGoal) error {
@@ -113,7 +108,7 @@ func (e *environment) applyPlan(ctx context.Context, s session, plan *zones.Plan
 func (e *environment) perform(ctx context.Context, s session, plan *zones.Plan, flags applyFlags) (*apply.Result, error) {
 	listen, done := e.progress()
 	defer done()
-	o := apply.Options{AutoApprove: flags.autoApprove, Force: flags.force, Listen: listen}
+	o := apply.Options{AutoApprove: flags.AutoApprove, Force: flags.Force, Listen: listen}
 	if _, ok := e.terminalIn(); ok && e.output == outputText { // else nobody has seen the plan
 		o.Approve = func(ctx context.Context, steps []zones.Step) (bool, error) {
 			return e.ask(ctx, fmt.Sprintf("%s of the plan may move data or drop a range. Apply it?", plural(len(steps), "step")))

@@ -16,9 +16,12 @@ import (
 )
 
 func newExplainCommand(env *environment) *cobra.Command {
-	var flags clusterFlags
-	var namespace, from string
-	cmd := &cobra.Command{
+	var flags struct {
+		clusterFlags
+		namespaceFlags
+		From string `flag:"from" complete:"datacenters" usage:"the client's datacenter (default each)"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "explain FILTER",
 		Short: "Show which shards and datacenters a query touches, and what that must cost",
 		Long: `Show which shards a find by the filter asks, where those are at home, and the latency that it must have by the links of the topology, for a
@@ -32,14 +35,14 @@ The filter is extended JSON. Without --ns it is about the namespace of the topol
 			if err != nil {
 				return err
 			}
-			return env.withWorld(cmd, flags, func(ctx context.Context, s session) error {
-				ns, err := oneNamespace(s.world, namespace)
+			return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error {
+				ns, err := flags.namespace(s.world)
 				if err != nil {
 					return err
 				}
 				clients := routedNames(s.world)
-				if from != "" {
-					clients = []string{from}
+				if flags.From != "" {
+					clients = []string{flags.From}
 				}
 				var view explanations
 				for _, dc := range clients {
@@ -53,18 +56,12 @@ The filter is extended JSON. Without --ns it is about the namespace of the topol
 			})
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
-	}
-	flags.add(cmd)
-	addNamespaceFlag(cmd, &flags, &namespace)
-	cmd.Flags().StringVar(&from, "from", "", "the client's datacenter (default each)")
-	_ = cmd.RegisterFlagCompletionFunc("from", completeWorld(&flags, 2, datacenterNames))
-	return cmd
+	}, &flags)
 }
 
-func addNamespaceFlag(cmd *cobra.Command, flags *clusterFlags, namespace *string) {
-	cmd.Flags().StringVar(namespace, "ns", "", "the collection, such as shop.carts")
-	_ = cmd.RegisterFlagCompletionFunc("ns", completeWorld(flags, 2, namespaceNames))
-	oneRun(cmd.Flags(), "ns")
+// namespaceFlags name a collection.
+type namespaceFlags struct {
+	Namespace string `flag:"ns,oneRun" complete:"namespaces" usage:"the collection, such as shop.carts"`
 }
 
 // readFilter reads extended JSON.
@@ -84,10 +81,10 @@ func readFilter(name, text string) (bson.D, error) {
 	return filter, nil
 }
 
-// oneNamespace is the one that is named, or the only one that there is.
-func oneNamespace(world *topology.Topology, named string) (string, error) {
-	if named != "" {
-		return named, nil
+// namespace is the one that is named, or the only one that there is.
+func (f namespaceFlags) namespace(world *topology.Topology) (string, error) {
+	if f.Namespace != "" {
+		return f.Namespace, nil
 	}
 	names := namespaceNames(world)
 	if len(names) == 1 && len(world.Namespaces) == 1 {

@@ -13,10 +13,16 @@ import (
 )
 
 func newRehomeCommand(env *environment) *cobra.Command {
-	var flags clusterFlags
-	var namespace, filter, to string
-	var o rehome.Options
-	cmd := &cobra.Command{
+	var flags struct {
+		clusterFlags
+		namespaceFlags
+		Filter string `flag:"filter,oneRun,required" usage:"which documents, as extended JSON (required)"`
+		To     string `flag:"to,oneRun,required" complete:"zones" usage:"the new value of the zone field, a string or extended JSON (required)"`
+		Batch  int    `flag:"batch" usage:"documents in one transaction"`
+		DryRun bool   `flag:"dry-run,oneRun" usage:"count what would move, and change nothing"`
+	}
+	flags.Batch = rehome.DefaultBatch
+	return withFlags(&cobra.Command{
 		Use:   "rehome",
 		Short: "Move documents to another home",
 		Long: `Move the documents that a filter chooses to another home: their zone field gets another value, so that the shard of that zone owns them. They go in
@@ -31,21 +37,23 @@ extended JSON too; {} chooses all documents. --dry-run counts what would move.` 
   geoshard rehome --filter '{"dataCenter":"SYD"}' --to LON --batch 200
   geoshard rehome --ns crm.accounts --filter '{"country":1}' --to 44`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			chosen, err := readFilter("--filter", filter)
+			chosen, err := readFilter("--filter", flags.Filter)
 			if err != nil {
 				return err
 			}
-			if o.To, err = shardkey.ParseValue(to); err != nil {
+			to, err := shardkey.ParseValue(flags.To)
+			if err != nil {
 				return hint.New(fmt.Errorf("--to %w", err), `write a string such as LON, or extended JSON: 44, {"$date":"2026-01-01T00:00:00Z"}, {"$oid":"…"}, {"$uuid":"…"}`)
 			}
-			if o.Batch < 0 {
-				return hint.New(fmt.Errorf("--batch %d: want 1 or more", o.Batch), "leave it out for "+strconv.Itoa(rehome.DefaultBatch))
+			if flags.Batch < 0 {
+				return hint.New(fmt.Errorf("--batch %d: want 1 or more", flags.Batch), "leave it out for "+strconv.Itoa(rehome.DefaultBatch))
 			}
-			return env.withWorld(cmd, flags, func(ctx context.Context, s session) error {
-				if o.Namespace, err = oneNamespace(s.world, namespace); err != nil {
+			return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error {
+				ns, err := flags.namespace(s.world)
+				if err != nil {
 					return err
 				}
-				o.Filter, o.Progress = chosen, env.rehoming
+				o := rehome.Options{Namespace: ns, Filter: chosen, To: to, Batch: flags.Batch, DryRun: flags.DryRun, Progress: env.rehoming}
 				result, err := rehome.Rehome(ctx, s.Client(), s.world, o)
 				if err != nil {
 					if result != nil {
@@ -57,19 +65,7 @@ extended JSON too; {} chooses all documents. --dry-run counts what would move.` 
 				return env.show(rehomed{result})
 			})
 		},
-	}
-	flags.add(cmd)
-	addNamespaceFlag(cmd, &flags, &namespace)
-	cmd.Flags().StringVar(&filter, "filter", "", "which documents, as extended JSON (required)")
-	cmd.Flags().StringVar(&to, "to", "", "the new value of the zone field, a string or extended JSON (required)")
-	_ = cmd.MarkFlagRequired("filter")
-	_ = cmd.MarkFlagRequired("to")
-	oneRun(cmd.Flags(), "filter", "to")
-	_ = cmd.RegisterFlagCompletionFunc("to", completeWorld(&flags, 2, zoneNames))
-	cmd.Flags().IntVar(&o.Batch, "batch", rehome.DefaultBatch, "documents in one transaction")
-	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "count what would move, and change nothing")
-	oneRun(cmd.Flags(), "dry-run")
-	return cmd
+	}, &flags)
 }
 
 // rehoming tells how far it is.

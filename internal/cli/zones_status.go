@@ -15,9 +15,11 @@ import (
 )
 
 func newZoneStatusCommand(env *environment) *cobra.Command {
-	var flags clusterFlags
-	var watch bool
-	cmd := &cobra.Command{
+	var flags struct {
+		clusterFlags
+		watchFlags
+	}
+	return withFlags(&cobra.Command{
 		Use:   "status",
 		Short: "Show zones, balancer, violations and progress",
 		Long: `Show which shards are in which zones, the ranges of the declared collections, what lies outside its zone and is still to be moved, the
@@ -25,8 +27,8 @@ balancer with its migrations, and the last apply. Processes, links and lags of a
 		Example: `  geoshard status
   geoshard status --watch
   geoshard status --uri-file prod.uri --output json`,
-		RunE: env.onWorld(&flags, func(ctx context.Context, s session) error {
-			return env.look(ctx, watch, func(ctx context.Context) error {
+		RunE: env.onWorld(&flags.clusterFlags, func(ctx context.Context, s session) error {
+			return env.look(ctx, flags.Watch, func(ctx context.Context) error {
 				status, err := s.Status(ctx, s.world)
 				if err != nil {
 					return err
@@ -34,10 +36,7 @@ balancer with its migrations, and the last apply. Processes, links and lags of a
 				return env.show(zoneStatus{status, s.world})
 			})
 		}),
-	}
-	flags.add(cmd)
-	addWatchFlag(cmd, &watch)
-	return cmd
+	}, &flags)
 }
 
 // A zoneStatus is a status as people read it. It encodes as the status.

@@ -23,7 +23,7 @@ import (
 
 // The files of the flags become options of the connection string, whatever it looks like.
 func TestWithTLS(t *testing.T) {
-	both := clusterFlags{caFile: "a b.pem", keyFile: "k.pem"}
+	both := reachFlags{CAFile: "a b.pem", KeyFile: "k.pem"}
 	const options = "tls=true&tlsCAFile=a+b.pem&tlsCertificateKeyFile=k.pem"
 	for uri, want := range map[string]string{
 		"":                                  "",
@@ -35,7 +35,7 @@ func TestWithTLS(t *testing.T) {
 		if got := both.withTLS(uri); got != want {
 			t.Errorf("%q: got %q, want %q", uri, got, want)
 		}
-		if got := (clusterFlags{}).withTLS(uri); got != uri {
+		if got := (reachFlags{}).withTLS(uri); got != uri {
 			t.Errorf("%q: got %q without flags", uri, got)
 		}
 	}

@@ -18,12 +18,26 @@ import (
 type verifyFlags struct {
 	clusterFlags
 	verify.Options
-	shardCredentials string
+	ShardCredentials string `flag:"shard-credentials" files:"" usage:"file with a connection string: how to log in to the shards' members"`
+}
+
+func (f *verifyFlags) add(cmd *cobra.Command) {
+	f.clusterFlags.add(cmd)
+	flags := cmd.Flags()
+	flags.StringSliceVar(&f.Namespaces, "ns", nil, "only these namespaces of the topology")
+	_ = cmd.RegisterFlagCompletionFunc("ns", completeWorld(1, namespaceNames))
+	flags.IntVar(&f.Sample, "sample", 0, "look at that many random documents of a namespace on each member (default all)")
+	flags.IntVar(&f.Throttle, "throttle", 0, "documents per second that are read from one member (default unlimited)")
+	flags.BoolVar(&f.SparePrimaries, "spare-primaries", false, "look at secondaries alone, where a shard has any")
+	flags.IntVar(&f.Examples, "examples", verify.DefaultExamples, "documents to name of each shard and mistake")
+	flags.StringToStringVar(&f.HostMap, "host-map", nil, "where members can be reached: HOST:PORT=ADDRESS:PORT")
+	flags.BoolVar(&f.ViaRouter, "via-router", false, "ask the query router alone")
+	oneRun(flags, "ns", "sample", "spare-primaries", "via-router")
 }
 
 func newVerifyCommand(env *environment) *cobra.Command {
 	var flags verifyFlags
-	cmd := &cobra.Command{
+	return withFlags(&cobra.Command{
 		Use:   "verify",
 		Short: "Prove by documents that everything is where it belongs",
 		Long: `Look at the documents, not at the catalogue, and prove two things. Placement: every document is on a shard of its zone; copies that a
@@ -48,20 +62,7 @@ zone that leaves possible; --throttle and --spare-primaries spare the servers.` 
 			}
 			return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error { return env.verify(ctx, s, flags) })
 		},
-	}
-	flags.add(cmd)
-	cmd.Flags().StringSliceVar(&flags.Namespaces, "ns", nil, "only these namespaces of the topology")
-	_ = cmd.RegisterFlagCompletionFunc("ns", completeWorld(&flags.clusterFlags, 1, namespaceNames))
-	cmd.Flags().IntVar(&flags.Sample, "sample", 0, "look at that many random documents of a namespace on each member (default all)")
-	cmd.Flags().IntVar(&flags.Throttle, "throttle", 0, "documents per second that are read from one member (default unlimited)")
-	cmd.Flags().BoolVar(&flags.SparePrimaries, "spare-primaries", false, "look at secondaries alone, where a shard has any")
-	cmd.Flags().IntVar(&flags.Examples, "examples", verify.DefaultExamples, "documents to name of each shard and mistake")
-	cmd.Flags().StringVar(&flags.shardCredentials, "shard-credentials", "", "file with a connection string: how to log in to the shards' members")
-	_ = cmd.MarkFlagFilename("shard-credentials")
-	cmd.Flags().StringToStringVar(&flags.HostMap, "host-map", nil, "where members can be reached: HOST:PORT=ADDRESS:PORT")
-	cmd.Flags().BoolVar(&flags.ViaRouter, "via-router", false, "ask the query router alone")
-	oneRun(cmd.Flags(), "ns", "sample", "spare-primaries", "via-router")
-	return cmd
+	}, &flags)
 }
 
 func (e *environment) verify(ctx context.Context, s session, flags verifyFlags) (err error) {
@@ -93,8 +94,8 @@ func shardClient(s session, flags verifyFlags) (*options.ClientOptions, error) {
 	switch {
 	case flags.ViaRouter:
 		return nil, nil
-	case flags.shardCredentials != "":
-		uri, err := clusterflag.ReadURI(flags.shardCredentials)
+	case flags.ShardCredentials != "":
+		uri, err := clusterflag.ReadURI(flags.ShardCredentials)
 		if err != nil {
 			return nil, err
 		}
