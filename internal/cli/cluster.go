@@ -26,13 +26,12 @@ A member is named SHARD/DATACENTER: nyc/LON, a second one in the same datacenter
 	}
 	group.PersistentFlags().String("name", local.DefaultName, "which cluster")
 	_ = group.RegisterFlagCompletionFunc("name", completeNames)
-	group.AddCommand(
-		newUpCommand(env), newDownCommand(env), newListCommand(env), newStatusCommand(env),
-		newKillCommand(env), newPauseCommand(env), newStartCommand(env),
-		newIsolateCommand(env), newCutCommand(env), newLagCommand(env), newHealCommand(env), newGrowCommand(env),
-		newLogsCommand(env), newShellCommand(env),
+	return asGroup(env, group,
+		newUpCommand, newDownCommand, newListCommand, newStatusCommand,
+		newKillCommand, newPauseCommand, newStartCommand,
+		newIsolateCommand, newCutCommand, newLagCommand, newHealCommand, newGrowCommand,
+		newLogsCommand, newShellCommand,
 	)
-	return asGroup(group)
 }
 
 // clusterName is the value of --name.

@@ -43,13 +43,12 @@ func (e *environment) grow(ctx context.Context, c *local.Remote, before cluster.
 	}
 	done := make(chan error, 1)
 	go func() { done <- c.Grow(ctx) }()
-	again := time.NewTicker(refreshEvery)
-	defer again.Stop()
+	again := time.Tick(refreshEvery)
 	for {
 		select {
 		case err := <-done:
 			return err
-		case <-again.C:
+		case <-again:
 			now, err := c.Status(ctx)
 			if err != nil {
 				continue // Grow itself says what is wrong

@@ -44,8 +44,7 @@ func (e *environment) printLog(ctx context.Context, path string, follow bool) er
 		return fmt.Errorf("read log: %w", err)
 	}
 	defer func() { _ = log.Close() }()
-	again := time.NewTicker(lookForMore)
-	defer again.Stop()
+	again := time.Tick(lookForMore)
 	for {
 		if _, err := io.Copy(e.stdout, log); err != nil {
 			return fmt.Errorf("read log: %w", err)
@@ -56,7 +55,7 @@ func (e *environment) printLog(ctx context.Context, path string, follow bool) er
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-again.C:
+		case <-again:
 		}
 		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 			return nil // the cluster is down, and its logs with it

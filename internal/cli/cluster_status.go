@@ -85,8 +85,7 @@ func (e *environment) look(ctx context.Context, watch bool, show func(context.Co
 	if !watch {
 		return show(ctx)
 	}
-	again := time.NewTicker(refreshEvery)
-	defer again.Stop()
+	again := time.Tick(refreshEvery)
 	for {
 		if e.output == outputText && isTerminal(e.stdout) {
 			fmt.Fprint(e.stdout, "\x1b[H\x1b[2J") // cursor home, clear the screen
@@ -100,7 +99,7 @@ func (e *environment) look(ctx context.Context, watch bool, show func(context.Co
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-again.C:
+		case <-again:
 		}
 	}
 }

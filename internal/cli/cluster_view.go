@@ -83,22 +83,24 @@ func access(a cluster.Access) string {
 
 // matrix has a row for each replica set and a column for each datacenter.
 func (v statusView) matrix(out page) *grid {
-	cells := map[string]map[topology.DatacenterID][]string{}
+	type place struct {
+		set string
+		dc  topology.DatacenterID
+	}
+	cells := map[place][]string{}
 	for _, m := range v.Members {
 		name, err := cluster.ParseMemberName(m.Name)
 		if err != nil {
 			continue // a provider's own process; it has no row
 		}
-		if cells[name.Set] == nil {
-			cells[name.Set] = map[topology.DatacenterID][]string{}
-		}
-		cells[name.Set][name.DC] = append(cells[name.Set][name.DC], cell(out, m))
+		at := place{name.Set, name.DC}
+		cells[at] = append(cells[at], cell(out, m))
 	}
 	t := out.grid(append([]string{"shard"}, spelling.Texts(v.datacenters)...)...)
 	for _, set := range v.rows {
 		row := []any{set}
 		for _, dc := range v.datacenters {
-			row = append(row, strings.Join(cells[set][dc], ", "))
+			row = append(row, strings.Join(cells[place{set, dc}], ", "))
 		}
 		t.row(row...)
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,7 +10,7 @@ import (
 )
 
 func newConsistencyCommand(env *environment) *cobra.Command {
-	cmd := &cobra.Command{
+	return asGroup(env, &cobra.Command{
 		Use:   "consistency",
 		Short: "Show what operations promise and cost: named profiles of write and read settings",
 		Long: `Show the named profiles: settings for one operation, what they promise in plain words, and what they will cost from each datacenter of a topology.
@@ -20,9 +19,7 @@ Costs are forecasts from the declared round trips, for one client that does one 
 		Example: `  geoshard consistency list
   geoshard consistency explain durable
   geoshard consistency check --preset us-east-west`,
-	}
-	cmd.AddCommand(newConsistencyListCommand(env), newConsistencyExplainCommand(env), newConsistencyCheckCommand(env))
-	return asGroup(cmd)
+	}, newConsistencyListCommand, newConsistencyExplainCommand, newConsistencyCheckCommand)
 }
 
 func newConsistencyListCommand(env *environment) *cobra.Command {
@@ -109,11 +106,5 @@ func (e *environment) checkProfiles(name string, profiles []consistency.Profile,
 		}
 	}
 	v.Valid = failures == 0
-	if err := e.show(v); err != nil {
-		return err
-	}
-	if failures > 0 {
-		return fmt.Errorf("%s cannot keep what the profiles promise: %s", name, plural(failures, "error"))
-	}
-	return nil
+	return e.judge(v, v.Valid, "%s cannot keep what the profiles promise: %s", name, plural(failures, "error"))
 }

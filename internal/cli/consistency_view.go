@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -60,12 +61,7 @@ func settingsOf(p consistency.Profile) profileSettings {
 }
 
 func readText(r consistency.Read) string {
-	text := r.Concern + ", "
-	mode := r.Mode
-	if mode == 0 {
-		mode = readpref.PrimaryMode
-	}
-	text += mode.String()
+	text := r.Concern + ", " + cmp.Or(r.Mode, readpref.PrimaryMode).String()
 	if r.OwnDatacenter {
 		text += " in the own datacenter"
 		if r.Elsewhere {
@@ -190,7 +186,7 @@ func (v explanation) text(out page) {
 	settings.row("timeout", v.Settings.Timeout)
 	out.printf("%s\n", settings)
 	for _, part := range [][2]string{{"Writes", v.Promise.Write}, {"Reads", v.Promise.Read}, {"Failures", v.Promise.Failure}} {
-		out.printf("%s\n%s\n\n", out.bold(part[0]), wrap(strings.TrimSpace(part[1]), "  ", 100))
+		out.printf("%s\n%s\n\n", out.bold(part[0]), wrap(part[1]))
 	}
 	for _, p := range v.Problems {
 		out.println(p)
@@ -206,20 +202,18 @@ func (v explanation) text(out page) {
 	out.printf("Forecast of medians for %s, members at rest, no faults; busy = one operation after the other without a pause. Model fitted on MongoDB %s; all members copy\nfrom their primary.\n", v.Topology, v.ServerVersion)
 }
 
-// wrap breaks a text into lines of at most so many columns.
-func wrap(text, indent string, columns int) string {
+// wrap breaks a text into indented lines of at most 100 columns.
+func wrap(text string) string {
+	const indent, columns = "  ", 100
 	var lines []string
-	line := indent
+	line := ""
 	for word := range strings.FieldsSeq(text) {
-		if len(line)+1+len(word) > columns && strings.TrimSpace(line) != "" {
-			lines, line = append(lines, line), indent
+		if line != "" && len(indent+line+" "+word) > columns {
+			lines, line = append(lines, indent+line), ""
 		}
-		if strings.TrimSpace(line) != "" {
-			line += " "
-		}
-		line += word
+		line = strings.TrimPrefix(line+" "+word, " ")
 	}
-	return strings.Join(append(lines, line), "\n")
+	return strings.Join(append(lines, indent+line), "\n")
 }
 
 // A profileCheck is what consistency check shows.

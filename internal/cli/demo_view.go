@@ -22,8 +22,7 @@ type teller struct {
 	bars      bool
 
 	mu      sync.Mutex
-	spinner *progressbar.ProgressBar // guarded by mu
-	stop    chan struct{}            // guarded by mu; ends its turning
+	spinner *progressbar.ProgressBar // guarded by mu; it turns by itself
 	began   time.Time                // guarded by mu
 }
 
@@ -85,28 +84,8 @@ func (t *teller) spinLocked(what string) {
 	if t.spinner == nil {
 		t.spinner = progressbar.NewOptions(-1, progressbar.OptionSetWriter(t.talk), progressbar.OptionSpinnerType(14), progressbar.OptionClearOnFinish(),
 			progressbar.OptionThrottle(50*time.Millisecond), progressbar.OptionSetElapsedTime(true))
-		t.stop = make(chan struct{})
-		go t.turn(t.spinner, t.stop)
 	}
 	t.spinner.Describe(what)
-}
-
-// turn keeps the spinner turning until it is stopped.
-func (t *teller) turn(spinner *progressbar.ProgressBar, stop chan struct{}) {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-tick.C:
-			t.mu.Lock()
-			if t.spinner != nil {
-				_ = spinner.Add(1) // an error here is about the drawing alone
-			}
-			t.mu.Unlock()
-		}
-	}
 }
 
 // rest takes the spinner away. It is idempotent.
@@ -114,7 +93,6 @@ func (t *teller) rest() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.spinner != nil {
-		close(t.stop)
 		_ = t.spinner.Finish() // an error here is about the drawing alone
 		t.spinner = nil
 	}

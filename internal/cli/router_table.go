@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -78,10 +79,7 @@ func newRouterTable(name string, world *topology.Topology, t *router.Table) rout
 		v.Zones = append(v.Zones, routedZone{ID: z.ID, Owner: t.Datacenter(z.Owner), Shards: z.Shards, Copies: z.Copies})
 	}
 	for _, r := range settings.Routes {
-		mode := r.Mode
-		if mode == topology.RouteUnstated {
-			mode = topology.RouteProxy
-		}
+		mode := cmp.Or(r.Mode, topology.RouteProxy)
 		v.Routes = append(v.Routes, routedRoute{Path: r.Path, Methods: r.Methods, Class: r.Class.String(), Mode: mode.String()})
 	}
 	return v
@@ -105,11 +103,7 @@ func (v routerTable) text(out page) {
 	}
 	t = out.grid("route", "methods", "class", "mode")
 	for _, r := range v.Routes {
-		methods := strings.Join(r.Methods, " ")
-		if methods == "" {
-			methods = "all"
-		}
-		t.row(r.Path, methods, r.Class, r.Mode)
+		t.row(r.Path, cmp.Or(strings.Join(r.Methods, " "), "all"), r.Class, r.Mode)
 	}
 	out.printf("\n%s", t)
 }

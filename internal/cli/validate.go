@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,15 +29,8 @@ Warnings point at what is legal and likely a mistake; they do not change the exi
 			if err != nil {
 				return err
 			}
-			world, problems := topology.Check(src.name, src.text)
-			v := newValidation(src, world, problems)
-			if err := env.show(v); err != nil {
-				return err
-			}
-			if !v.Valid {
-				return fmt.Errorf("%s is not valid: %s", src.name, v.count())
-			}
-			return nil
+			_, v := checked(src)
+			return env.judge(v, v.Valid, "%s is not valid: %s", src.name, v.count())
 		},
 	}, &flags)
 }
@@ -50,17 +44,16 @@ type validation struct {
 	summary  string
 }
 
-func newValidation(src source, world *topology.Topology, problems []topology.Problem) validation {
-	v := validation{File: src.name, Valid: true, Problems: problems, lines: strings.Split(string(src.text), "\n"), summary: summarise(world)}
-	for _, p := range problems {
-		if p.Severity == topology.SeverityError {
-			v.Valid = false
-		}
+// checked reads a document with all its problems.
+func checked(src source) (*topology.Topology, validation) {
+	world, problems := topology.Check(src.name, src.text)
+	return world, validation{
+		File:     src.name,
+		Valid:    !slices.ContainsFunc(problems, func(p topology.Problem) bool { return p.Severity == topology.SeverityError }),
+		Problems: append([]topology.Problem{}, problems...), // [] in JSON, not null
+		lines:    strings.Split(string(src.text), "\n"),
+		summary:  summarise(world),
 	}
-	if problems == nil {
-		v.Problems = []topology.Problem{} // [] in JSON, not null
-	}
-	return v
 }
 
 func (v validation) text(out page) {
@@ -115,7 +108,7 @@ func summarise(w *topology.Topology) string {
 	return text
 }
 
-func plural(n int, noun string) string {
+func plural[N int | int64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -46,9 +47,7 @@ func readSource(file, preset string) (source, error) {
 		text, err := configs.Read(preset)
 		return source{name: preset, text: text}, err
 	}
-	if file == "" {
-		file = defaultFile
-	}
+	file = cmp.Or(file, defaultFile)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return source{}, hint.New(fmt.Errorf("there is no file %s", file), "write one with geoshard init, or name a preset with --preset")

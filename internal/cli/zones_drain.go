@@ -13,16 +13,14 @@ import (
 )
 
 func newDrainCommand(env *environment) *cobra.Command {
-	group := &cobra.Command{
+	return asGroup(env, &cobra.Command{
 		Use:   "drain",
 		Short: "Change a topology so that a zone or a datacenter becomes empty",
 		Long: `Change a topology so that a zone, or all shards at home in a datacenter, have no documents any more: for maintenance, or for good. No range
 is ever without a shard. The changed topology is printed, or its plan with --plan; nothing is applied.`,
 		Example: `  geoshard drain zone SYD --into LON --plan
   geoshard drain datacenter SYD --out drained.yaml`,
-	}
-	group.AddCommand(newDrainZoneCommand(env), newDrainDatacenterCommand(env))
-	return asGroup(group)
+	}, newDrainZoneCommand, newDrainDatacenterCommand)
 }
 
 // drainFlags are the flags of both ways to drain.

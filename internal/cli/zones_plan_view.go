@@ -73,7 +73,7 @@ func (v planView) forecast(out page) {
 		counted = "counted by the servers"
 	}
 	out.printf("forecast: %s, %s in %s move, in %s at best with %s/s for each migration (%s)\n\n",
-		plural64(f.Documents, "document"), bytesOf(f.Bytes), plural(f.Chunks, "chunk"), roughly(f.Duration), bytesOf(int64(f.Rate)), counted)
+		plural(f.Documents, "document"), bytesOf(f.Bytes), plural(f.Chunks, "chunk"), roughly(f.Duration), bytesOf(int64(f.Rate)), counted)
 	t := out.grid("collection", "zone", "from", "to", "documents", "bytes", "chunks")
 	for _, m := range f.Moves {
 		t.row(m.Collection, m.Zone, placeOf(m.From, m.FromDC), placeOf(m.To, m.ToDC), m.Documents, bytesOf(m.Bytes), m.Chunks)
@@ -153,8 +153,6 @@ func datacenterList(dcs []topology.DatacenterID) string {
 }
 
 func bytesOf(n int64) string { return units.HumanSize(float64(n)) }
-
-func plural64(n int64, noun string) string { return plural(int(n), noun) }
 
 // roughly leaves out what nobody wants to know of a duration.
 func roughly(d time.Duration) string {

@@ -72,7 +72,7 @@ extended JSON too; {} chooses all documents. --dry-run counts what would move.` 
 func (e *environment) rehoming(event rehome.Event) {
 	related := ""
 	if event.Related > 0 {
-		related = fmt.Sprintf(", with %s", plural64(event.Related, "related document"))
+		related = fmt.Sprintf(", with %s", plural(event.Related, "related document"))
 	}
 	e.say("%s: %d of about %d moved, %d were at home%s", event.Namespace, event.Moved, event.Total, event.Skipped, related)
 }

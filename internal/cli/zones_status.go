@@ -125,7 +125,7 @@ func (v zoneStatus) placement(out page) string {
 	case left.Chunks == 0 && left.Orphans == 0:
 		return out.good("every chunk is on a shard of its zone")
 	case left.Chunks == 0:
-		return fmt.Sprintf("every chunk is on a shard of its zone; %s of migrations not deleted yet", plural64(left.Orphans, "copy left"))
+		return fmt.Sprintf("every chunk is on a shard of its zone; %s of migrations not deleted yet", plural(left.Orphans, "copy left"))
 	default:
 		return out.warn(left.String())
 	}

@@ -71,7 +71,7 @@ func (e *environment) verify(ctx context.Context, s session, flags verifyFlags) 
 		return err
 	}
 	o.Progress = func(event verify.Event) {
-		e.say("%s: %s on %s %s", event.Namespace, plural64(event.Member.Documents, "document"), event.Member.Shard, event.Member.Host)
+		e.say("%s: %s on %s %s", event.Namespace, plural(event.Member.Documents, "document"), event.Member.Shard, event.Member.Host)
 	}
 	report, err := verify.Verify(ctx, s.Client(), s.world, o)
 	if report != nil {
@@ -154,5 +154,5 @@ func (v reportView) text(out page) {
 	}
 	t := v.Totals()
 	out.printf("%s: %s, %d misplaced, %s, %d of unknown values\nsha256 %s\n",
-		verdict, plural64(t.Documents, "document"), t.Misplaced, plural64(t.Orphans, "orphan"), t.Unknown, v.Hash())
+		verdict, plural(t.Documents, "document"), t.Misplaced, plural(t.Orphans, "orphan"), t.Unknown, v.Hash())
 }

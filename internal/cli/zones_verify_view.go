@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,11 +12,7 @@ import (
 
 // placement prints the first proof for one collection: what each member holds.
 func placement(out page, n verify.Namespace) {
-	key := n.Key
-	if key == "" {
-		key = "not sharded"
-	}
-	out.printf("placement of %s %s\n", out.bold(n.Name), out.faint(key))
+	out.printf("placement of %s %s\n", out.bold(n.Name), out.faint(cmp.Or(n.Key, "not sharded")))
 	t := out.grid("shard", "member", "datacenter", "asked as", "documents", "misplaced", "orphans", "unknown", "outside at most")
 	for _, m := range n.Members {
 		outside := ""
@@ -30,17 +27,14 @@ func placement(out page, n verify.Namespace) {
 		out.printf("%s", t)
 	}
 	for _, l := range n.Leftovers {
-		out.printf("%s on %s inside their zone or of no zone\n", out.bad(plural64(l.Documents, "orphan")), l.Shard)
+		out.printf("%s on %s inside their zone or of no zone\n", out.bad(plural(l.Documents, "orphan")), l.Shard)
 	}
 	for _, e := range n.Examples {
-		seen := "the query router"
-		if len(e.Members) > 0 {
-			seen = strings.Join(e.Members, ", ")
-		}
+		seen := cmp.Or(strings.Join(e.Members, ", "), "the query router")
 		out.printf("%s _id %s, key %s: on %s (seen by %s), belongs to zone %s, owned by %s\n", out.bad(e.Kind.String()), e.ID, e.Key, e.Shard, seen, e.Zone, e.Owner)
 	}
 	for _, u := range n.Unknown {
-		out.printf("%s %s on %s: %s\n", out.warn("unknown value"), u.Value, u.Shard, plural64(u.Documents, "document"))
+		out.printf("%s %s on %s: %s\n", out.warn("unknown value"), u.Value, u.Shard, plural(u.Documents, "document"))
 	}
 	out.println()
 }
@@ -86,11 +80,7 @@ func holdersOf(holders []verify.Holder) string {
 		if i > 0 && h.Datacenter == holders[i-1].Datacenter {
 			continue
 		}
-		name := string(h.Datacenter)
-		if name == "" {
-			name = "nowhere (" + h.Host + " has no tag dc)"
-		}
-		names = append(names, name)
+		names = append(names, cmp.Or(string(h.Datacenter), "nowhere ("+h.Host+" has no tag dc)"))
 	}
 	return strings.Join(names, ", ")
 }

@@ -16,11 +16,11 @@ import (
 // Tools are the server programs to run.
 type Tools struct {
 	// Mongod is the path of the server.
-	Mongod string
+	Mongod string `json:"mongod"`
 	// Mongos is the path of the query router of the same release; "" where there is none.
-	Mongos string
+	Mongos string `json:"mongos"`
 	// Version is the server's version, such as "6.0.5".
-	Version string
+	Version string `json:"version"`
 }
 
 // Options say where to look and from where to fetch. The zero value is ready to use.
