@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -36,7 +35,8 @@ users. What follows -- goes to mongosh.`,
 				return err
 			}
 			own, rest := splitAtDash(cmd, args)
-			uri, err := shellURI(c, own)
+			dc := append(own, routedNames(c.Topology())...)[0] // a valid topology has an active datacenter
+			uri, err := routerURI(c, topology.DatacenterID(dc), withSecrets)
 			if err != nil {
 				return err
 			}
@@ -64,21 +64,18 @@ func routedNames(t *topology.Topology) []string {
 	return names
 }
 
-func shellURI(c *local.Remote, args []string) (string, error) {
-	dc := append(args, routedNames(c.Topology())...)[0] // a valid topology has an active datacenter
-	return routerURI(c, topology.DatacenterID(dc), withSecrets)
-}
-
 // shellURIEnv carries the connection string to the shell: everybody can read a process's arguments.
 const shellURIEnv = "GEOSHARD_SHELL_URI"
 
 // shellArguments make mongosh connect to what shellURIEnv says. Where the arguments run something, mongosh ends afterwards, as it does by itself.
 func shellArguments(args []string) []string {
 	own := []string{"--nodb", "--eval", "db = connect(process.env." + shellURIEnv + "); delete process.env." + shellURIEnv + "; undefined"}
-	for _, arg := range args {
-		if arg == "--eval" || strings.HasPrefix(arg, "--eval=") || arg == "--file" || arg == "-f" || strings.HasPrefix(arg, "--file=") || !strings.HasPrefix(arg, "-") {
-			return own
-		}
+	runs := func(arg string) bool {
+		name, _, _ := strings.Cut(arg, "=")
+		return name == "--eval" || name == "--file" || arg == "-f" || !strings.HasPrefix(arg, "-")
+	}
+	if slices.ContainsFunc(args, runs) {
+		return own
 	}
 	return append(own, "--shell")
 }

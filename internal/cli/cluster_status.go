@@ -53,7 +53,7 @@ func (e *environment) showStatus(ctx context.Context, c cluster.View, secrets se
 	if err != nil {
 		return err
 	}
-	view := newStatusView(status, c.Topology())
+	view := statusView{Status: status, world: c.Topology()}
 	for _, dc := range routedNames(c.Topology()) {
 		uri, err := routerURI(c, topology.DatacenterID(dc), secrets)
 		if err != nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,11 +59,11 @@ that there is. With --tls all connections are encrypted, with certificates that 
 }
 
 func (e *environment) up(ctx context.Context, name string, flags upFlags) error {
-	switch {
-	case flags.WANScale == 0:
+	if flags.WANScale == 0 {
 		return hint.New(errors.New("--wan-scale 0 is neither a scale nor off"), "leave the delays out with a negative number, such as -1")
-	case flags.ElectionTimeout <= 0:
-		return hint.New(fmt.Errorf("--election-timeout %s: want more than 0", flags.ElectionTimeout), "2s suits one machine")
+	}
+	if err := checkElectionTimeout(flags.ElectionTimeout); err != nil {
+		return err
 	}
 	src, world, err := flags.read()
 	if err != nil {
@@ -88,6 +89,13 @@ func (e *environment) up(ctx context.Context, name string, flags upFlags) error 
 		return e.upDetached(ctx, options)
 	}
 	return e.upForeground(ctx, options)
+}
+
+func checkElectionTimeout(d time.Duration) error {
+	if d <= 0 {
+		return hint.New(fmt.Errorf("--election-timeout %s: want more than 0", d), "2s suits one machine")
+	}
+	return nil
 }
 
 // upForeground runs a cluster until it is interrupted or taken down from elsewhere.
@@ -150,10 +158,7 @@ func sameAccess(ctx context.Context, running *local.Remote, options local.Option
 	if err != nil {
 		return false
 	}
-	access := cluster.Access{}
-	if status.Access != nil {
-		access = *status.Access
-	}
+	access := cmp.Or(status.Access, &cluster.Access{})
 	return access.Authentication == options.Auth && access.TLS == options.TLS
 }
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/charmbracelet/lipgloss/table"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/internal/spelling"
@@ -16,19 +15,14 @@ import (
 type statusView struct {
 	cluster.Status
 	// Connect tells each datacenter's clients where to go.
-	Connect     []connection `json:"connect,omitempty"`
-	datacenters []topology.DatacenterID
-	rows        []string // shards, then config and router
+	Connect []connection `json:"connect,omitempty"`
+	world   *topology.Topology
 }
 
 // A connection is a datacenter's connection string.
 type connection struct {
 	Datacenter topology.DatacenterID `json:"datacenter"`
 	URI        string                `json:"uri"`
-}
-
-func newStatusView(status cluster.Status, t *topology.Topology) statusView {
-	return statusView{Status: status, datacenters: t.DatacenterIDs(), rows: append(spelling.Texts(t.ShardIDs()), cluster.ConfigSet, cluster.Router)}
 }
 
 func (v statusView) text(out page) {
@@ -96,10 +90,11 @@ func (v statusView) matrix(out page) *grid {
 		at := place{name.Set, name.DC}
 		cells[at] = append(cells[at], cell(out, m))
 	}
-	t := out.grid(append([]string{"shard"}, spelling.Texts(v.datacenters)...)...)
-	for _, set := range v.rows {
+	datacenters := v.world.DatacenterIDs()
+	t := out.grid(append([]string{"shard"}, spelling.Texts(datacenters)...)...)
+	for _, set := range append(spelling.Texts(v.world.ShardIDs()), cluster.ConfigSet, cluster.Router) {
 		row := []any{set}
-		for _, dc := range v.datacenters {
+		for _, dc := range datacenters {
 			row = append(row, strings.Join(cells[place{set, dc}], ", "))
 		}
 		t.row(row...)
@@ -140,15 +135,11 @@ func lag(out page, m cluster.Member) string {
 
 // troubles lists what the matrix has no room for: why members do not work, and primaries away from home.
 func (v statusView) troubles(out page) {
-	told := false
+	var lines []string
+	tell := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format+"\n", args...)) }
 	for _, m := range v.Members {
 		if m.State != cluster.StateUp {
-			out.printf("%s %s", out.bad(m.Name), m.State)
-			if m.Detail != "" {
-				out.printf(": %s", m.Detail)
-			}
-			out.println()
-			told = true
+			tell("%s %s", out.bad(m.Name), strings.TrimSuffix(m.State.String()+": "+m.Detail, ": "))
 		}
 	}
 	for _, m := range v.Members {
@@ -157,15 +148,13 @@ func (v statusView) troubles(out page) {
 		}
 		switch primary, ok := v.Primary(m.Shard); {
 		case !ok:
-			out.printf("%s has no primary\n", out.bad(string(m.Shard)))
-			told = true
+			tell("%s has no primary", out.bad(string(m.Shard)))
 		case primary.Name != m.Name:
-			out.printf("%s has its primary away from home: %s instead of %s\n", out.warn(string(m.Shard)), primary.Name, m.Name)
-			told = true
+			tell("%s has its primary away from home: %s instead of %s", out.warn(string(m.Shard)), primary.Name, m.Name)
 		}
 	}
-	if told {
-		out.println()
+	if len(lines) > 0 {
+		out.println(strings.Join(lines, ""))
 	}
 }
 

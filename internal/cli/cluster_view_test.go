@@ -31,7 +31,7 @@ func presetWorld(t *testing.T, preset string) *topology.Topology {
 
 // viewOf is a view with plain connection strings.
 func viewOf(status cluster.Status, w *topology.Topology) statusView {
-	v := newStatusView(status, w)
+	v := statusView{Status: status, world: w}
 	for _, m := range status.Members {
 		if m.Role == cluster.RoleRouter {
 			v.Connect = append(v.Connect, connection{Datacenter: m.Datacenter, URI: "mongodb://" + m.Host + "/"})

@@ -12,7 +12,6 @@ import (
 
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/configs"
-	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/demo"
 	"github.com/geoshard/geoshard/internal/mongobin"
 )
@@ -64,8 +63,13 @@ func (e *environment) demo(ctx context.Context, flags demoFlags) error {
 	if flags.List {
 		return e.show(storyView{Preset: flags.Preset, Steps: demo.Story(flags.Preset)})
 	}
-	if err := flags.check(); err != nil {
+	if err := checkElectionTimeout(flags.ElectionTimeout); err != nil {
 		return err
+	}
+	if flags.Spoil != "" {
+		if err := demo.CheckStep(flags.Preset, flags.Spoil); err != nil {
+			return err
+		}
 	}
 	listener, err := flags.bind(ctx)
 	if err != nil {
@@ -83,16 +87,6 @@ func (e *environment) demo(ctx context.Context, flags demoFlags) error {
 		return interrupted(ctx, err)
 	}
 	return errors.Join(e.play(ctx, world, flags, listener, teller), world.Close(context.WithoutCancel(ctx)))
-}
-
-func (f demoFlags) check() error {
-	if f.ElectionTimeout <= 0 {
-		return hint.New(fmt.Errorf("--election-timeout %s: want more than 0", f.ElectionTimeout), "2s suits one machine")
-	}
-	if f.Spoil == "" {
-		return nil
-	}
-	return demo.CheckStep(f.Preset, f.Spoil)
 }
 
 // play plays the story in a world, with the dashboard beside it if there is one.

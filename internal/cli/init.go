@@ -58,25 +58,30 @@ The presets:
 				return err
 			}
 			if flags.Schema {
-				text = append([]byte(schemaLine), text...)
+				err = flags.writeWithSchema(file, text)
+			} else {
+				err = writeNew(file, text, flags.Force)
 			}
-			schemaPath := filepath.Join(filepath.Dir(file), schemaFile)
-			if flags.Schema && !flags.Force {
-				if err := replaceableSchema(schemaPath); err != nil {
-					return err
-				}
-			}
-			if err := writeNew(file, text, flags.Force); err != nil {
+			if err != nil {
 				return err
-			}
-			if flags.Schema {
-				if err := writeNew(schemaPath, topology.Schema(), true); err != nil {
-					return err
-				}
 			}
 			return env.show(written{File: file, Preset: flags.Preset})
 		},
 	}, &flags)
+}
+
+// writeWithSchema writes a document that tells editors of the schema, and the schema beside it.
+func (f initFlags) writeWithSchema(file string, text []byte) error {
+	schema := filepath.Join(filepath.Dir(file), schemaFile)
+	if !f.Force {
+		if err := replaceableSchema(schema); err != nil {
+			return err
+		}
+	}
+	if err := writeNew(file, append([]byte(schemaLine), text...), f.Force); err != nil {
+		return err
+	}
+	return writeNew(schema, topology.Schema(), true)
 }
 
 // replaceableSchema returns an error where a file stands that is not a schema of ours, of whatever version.
@@ -96,11 +101,11 @@ func replaceableSchema(file string) error {
 
 // writeNew writes a file that does not exist yet, or any with force.
 func writeNew(file string, text []byte, force bool) error {
-	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	existing := os.O_EXCL
 	if force {
-		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+		existing = os.O_TRUNC
 	}
-	f, err := os.OpenFile(file, mode, 0o644)
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|existing, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return hint.New(fmt.Errorf("%s exists already", file), "name another file, or overwrite it with --force")
 	}

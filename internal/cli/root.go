@@ -11,30 +11,6 @@ import (
 	"github.com/geoshard/geoshard/internal/spelling"
 )
 
-// commands are the constructors of the top-level commands, in the order of the help.
-var commands = []func(*environment) *cobra.Command{
-	newDemoCommand,
-	newInitCommand,
-	newValidateCommand,
-	newSchemaCommand,
-	newClusterCommand,
-	newPlanCommand,
-	newApplyCommand,
-	newRollbackCommand,
-	newVerifyCommand,
-	newZoneStatusCommand,
-	newImportCommand,
-	newDrainCommand,
-	newExplainCommand,
-	newRehomeCommand,
-	newRolesCommand,
-	newConsistencyCommand,
-	newRouterCommand,
-	newMongodbCommand,
-	newVersionCommand,
-	newCompletionCommand,
-}
-
 func newRootCommand(env *environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "geoshard",
@@ -66,7 +42,28 @@ Each flag can also be given by the environment (GEOSHARD_OUTPUT=json, GEOSHARD_W
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.DisableDefaultCmd = true // ours has examples
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return env.readSettings(cmd) }
-	asGroup(env, root, commands...)
+	asGroup(env, root, // in the order of the help
+		newDemoCommand,
+		newInitCommand,
+		newValidateCommand,
+		newSchemaCommand,
+		newClusterCommand,
+		newPlanCommand,
+		newApplyCommand,
+		newRollbackCommand,
+		newVerifyCommand,
+		newZoneStatusCommand,
+		newImportCommand,
+		newDrainCommand,
+		newExplainCommand,
+		newRehomeCommand,
+		newRolesCommand,
+		newConsistencyCommand,
+		newRouterCommand,
+		newMongodbCommand,
+		newVersionCommand,
+		newCompletionCommand,
+	)
 	countArguments(root)
 	return root
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -178,12 +179,9 @@ func (s *routerServe) watch(ctx context.Context, gate *gateway.Gateway, server *
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)
 	defer signal.Stop(hangUp)
-	files := []string{s.File}
-	for _, file := range []string{s.CookieKeys, s.tls.Certificate, s.tls.Key, s.tls.Authorities, s.gateway.UpstreamTLS.Certificate, s.gateway.UpstreamTLS.Key, s.gateway.UpstreamTLS.Authorities} {
-		if file != "" {
-			files = append(files, file)
-		}
-	}
+	up := s.gateway.UpstreamTLS
+	files := []string{s.File, s.CookieKeys, s.tls.Certificate, s.tls.Key, s.tls.Authorities, up.Certificate, up.Key, up.Authorities}
+	files = slices.DeleteFunc(files, func(file string) bool { return file == "" })
 	return gateway.WatchFiles(ctx, files, hangUp, func() {
 		world, keys, err := s.read()
 		if err == nil {

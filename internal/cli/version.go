@@ -37,17 +37,11 @@ func readBuild() build {
 	if !ok {
 		return b
 	}
-	b.Version = info.Main.Version
+	settings := map[string]string{}
 	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			b.Revision = s.Value
-		case "vcs.time":
-			b.Time = s.Value
-		case "vcs.modified":
-			b.Modified = s.Value == "true"
-		}
+		settings[s.Key] = s.Value
 	}
+	b.Version, b.Revision, b.Time, b.Modified = info.Main.Version, settings["vcs.revision"], settings["vcs.time"], settings["vcs.modified"] == "true"
 	return b
 }
 

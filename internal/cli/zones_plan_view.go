@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -96,7 +97,7 @@ func (v planView) targeting(out page) {
 	}
 	t := out.grid("a query in", "for", "of zone", "asks now", "will ask")
 	for _, query := range all[:min(len(all), shownTargeting)] {
-		t.row(query.Collection, query.Value, query.Zone, datacenterList(query.Before), datacenterList(query.After))
+		t.row(query.Collection, query.Value, query.Zone, cmp.Or(spelling.List(query.Before), "none"), cmp.Or(spelling.List(query.After), "none"))
 	}
 	out.printf("%s", t)
 	if more := len(all) - shownTargeting; more > 0 {
@@ -143,13 +144,6 @@ func placeOf(shard topology.ShardID, dc topology.DatacenterID) string {
 		return string(shard)
 	}
 	return fmt.Sprintf("%s (%s)", shard, dc)
-}
-
-func datacenterList(dcs []topology.DatacenterID) string {
-	if len(dcs) == 0 {
-		return "none"
-	}
-	return spelling.List(dcs)
 }
 
 func bytesOf(n int64) string { return units.HumanSize(float64(n)) }

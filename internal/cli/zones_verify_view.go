@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/zones/verify"
 )
 
@@ -61,16 +61,9 @@ func (v reportView) residency(out page) {
 		case len(z.Holders) == 0:
 			verdict = "no documents"
 		}
-		t.row(z.Zone, holdersOf(z.Holders), allowedIn(z.Allowed), verdict)
+		t.row(z.Zone, holdersOf(z.Holders), cmp.Or(spelling.List(z.Allowed), "anywhere"), verdict)
 	}
 	out.printf("%s\n", t)
-}
-
-func allowedIn(dcs []topology.DatacenterID) string {
-	if len(dcs) == 0 {
-		return "anywhere"
-	}
-	return datacenterList(dcs)
 }
 
 // holdersOf lists the datacenters of members, each once.

@@ -114,11 +114,7 @@ func paragraphs(text string) string {
 }
 
 func unindented(text string) string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	for i, line := range lines {
-		lines[i] = strings.TrimPrefix(line, "  ")
-	}
-	return strings.Join(lines, "\n")
+	return strings.ReplaceAll(strings.TrimPrefix(strings.TrimRight(text, "\n"), "  "), "\n  ", "\n")
 }
 
 // flags writes a table of flags, or nothing where there are none.
