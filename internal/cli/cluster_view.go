@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
