@@ -25,6 +25,9 @@ const (
 	downloadSite = "https://fastdl.mongodb.org"
 	// maxProgram bounds one unpacked program; mongod 8.0 has 190 MB.
 	maxProgram = 2 << 30
+	// The programs' files.
+	mongodFile = "mongod" + exeSuffix
+	mongosFile = "mongos" + exeSuffix
 )
 
 // fetch brings the programs into dir, with temp for what lies on the way, and returns their version: from the download site, or where that
@@ -133,7 +136,7 @@ func (o Options) unpack(ctx context.Context, file, dir string) error {
 			return corruptArchive(file, err)
 		}
 		if name := archiveMember(h.Name); name != "" && h.Typeflag == tar.TypeReg {
-			found = found || name == "mongod"+exeSuffix
+			found = found || name == mongodFile
 			if err := o.unpackOne(ctx, filepath.Join(dir, name), h.Size, tr); err != nil {
 				return err
 			}
@@ -147,11 +150,8 @@ func (o Options) unpack(ctx context.Context, file, dir string) error {
 
 // archiveMember returns the file name under which to keep a member of the archive; "" = not wanted.
 func archiveMember(name string) string {
-	if path.Base(path.Dir(name)) != "bin" {
-		return ""
-	}
-	switch base := path.Base(name); base {
-	case "mongod" + exeSuffix, "mongos" + exeSuffix:
+	base := path.Base(name)
+	if path.Base(path.Dir(name)) == "bin" && (base == mongodFile || base == mongosFile) {
 		return base
 	}
 	return ""
@@ -170,7 +170,7 @@ func (o Options) unpackZip(ctx context.Context, file, dir string, keep func(stri
 		if name == "" {
 			continue
 		}
-		found = found || name == "mongod"+exeSuffix
+		found = found || name == mongodFile
 		r, err := m.Open()
 		if err != nil {
 			return corruptArchive(file, err)

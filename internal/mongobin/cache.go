@@ -52,10 +52,13 @@ func (o Options) cached() []string {
 	slices.SortFunc(versions, func(a, b serverversion.Version) int { return slices.Compare(b[:], a[:]) })
 	var paths []string
 	for _, v := range versions {
-		paths = append(paths, filepath.Join(dir, v.String(), "mongod"+exeSuffix))
+		paths = append(paths, mongodIn(filepath.Join(dir, v.String())))
 	}
 	return paths
 }
+
+// mongodIn is the server of a directory of programs.
+func mongodIn(dir string) string { return filepath.Join(dir, mongodFile) }
 
 func (o Options) inCache(path string) bool {
 	dir, err := o.cacheDir()
@@ -115,16 +118,16 @@ func (o Options) fetchInto(ctx context.Context, dir string) (t Tools, err error)
 	}
 	if unusable != nil {
 		// Seen at its place, so that the message names a path that stays.
-		_, unusable = probe(ctx, filepath.Join(final, "mongod"+exeSuffix), "db")
+		_, unusable = probe(ctx, mongodIn(final), "db")
 		return t, unusable
 	}
 	o.note("installed MongoDB %s in %s", version, final)
-	return o.inspect(ctx, filepath.Join(final, "mongod"+exeSuffix), "")
+	return o.inspect(ctx, mongodIn(final), "")
 }
 
 // checkFetched runs the fetched programs before they get their place.
 func checkFetched(ctx context.Context, programs string, version serverversion.Version) error {
-	mongod := filepath.Join(programs, "mongod"+exeSuffix)
+	mongod := mongodIn(programs)
 	v, err := probe(ctx, mongod, "db")
 	if err != nil {
 		return err

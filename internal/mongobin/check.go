@@ -1,7 +1,6 @@
 package mongobin
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"debug/elf"
@@ -109,8 +108,8 @@ func unresolvedLibraries(ctx context.Context, path string) []string {
 	cmd.Env = append(os.Environ(), "LD_TRACE_LOADED_OBJECTS=1")
 	out, _ := cmd.Output() // it exits with an error when something is missing; the list is what counts
 	var libs []string
-	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
-		if name, _, missing := strings.Cut(strings.TrimSpace(lines.Text()), " => not found"); missing {
+	for line := range strings.Lines(string(out)) {
+		if name, _, missing := strings.Cut(strings.TrimSpace(line), " => not found"); missing {
 			libs = append(libs, name)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/geoshard/geoshard/internal/serverversion"
@@ -53,8 +54,12 @@ func Find(ctx context.Context, o Options) (Tools, error) {
 	if path := os.Getenv("GEOSHARD_MONGOD"); path != "" {
 		return o.chosen(ctx, path)
 	}
-	var rejected []error
-	for _, mongod := range o.candidates() {
+	candidates := o.cached()
+	if path, err := exec.LookPath("mongod"); err == nil {
+		candidates = slices.Insert(candidates, 0, path)
+	}
+	missing := ErrNotFound
+	for _, mongod := range candidates {
 		t, err := o.inspect(ctx, mongod, os.Getenv("GEOSHARD_MONGOS"))
 		if err == nil {
 			return t, nil
@@ -66,9 +71,9 @@ func Find(ctx context.Context, o Options) (Tools, error) {
 			return Tools{}, err // fetching it again would not bring the libraries
 		}
 		o.note("passed over: %v", err)
-		rejected = append(rejected, err)
+		missing = fmt.Errorf("%w; %w", missing, err)
 	}
-	return Tools{}, notFound(rejected)
+	return Tools{}, failed("run: geoshard mongodb install; or "+ownBinary, "find mongod: %w", missing)
 }
 
 // Ensure returns what Find returns and, where that is nothing, what Install fetches.
@@ -83,14 +88,6 @@ func Ensure(ctx context.Context, o Options) (Tools, error) {
 	return Find(ctx, o) // GEOSHARD_MONGOS may name the router to use
 }
 
-func notFound(rejected []error) error {
-	err := ErrNotFound
-	for _, r := range rejected {
-		err = fmt.Errorf("%w; %w", err, r)
-	}
-	return failed("run: geoshard mongodb install; or "+ownBinary, "find mongod: %w", err)
-}
-
 // chosen inspects the programs that the user named.
 func (o Options) chosen(ctx context.Context, mongod string) (t Tools, err error) {
 	abs, err := filepath.Abs(mongod)
@@ -101,15 +98,6 @@ func (o Options) chosen(ctx context.Context, mongod string) (t Tools, err error)
 		return Tools{}, fmt.Errorf("use GEOSHARD_MONGOD: %w", err)
 	}
 	return t, nil
-}
-
-// candidates lists the programs to try: in PATH, then in the cache with the newest version first.
-func (o Options) candidates() []string {
-	var paths []string
-	if path, err := exec.LookPath("mongod"); err == nil {
-		paths = append(paths, path)
-	}
-	return append(paths, o.cached()...)
 }
 
 // inspect is pair, and refuses a mongod that no query router fits: it would be in the way of one that is complete.
@@ -140,18 +128,18 @@ func (o Options) pair(ctx context.Context, mongod, mongos string) (Tools, error)
 		t.Mongos, err = filepath.Abs(mongos)
 		return t, err
 	}
-	beside := filepath.Join(filepath.Dir(mongod), "mongos"+exeSuffix)
+	beside := filepath.Join(filepath.Dir(mongod), mongosFile)
 	inPath, _ := exec.LookPath("mongos") // "" when there is none
 	for _, path := range []string{beside, inPath} {
-		if _, err := os.Stat(path); path == "" || err != nil {
+		if _, err := os.Stat(path); err != nil {
 			continue
 		}
-		if err := sameRelease(ctx, path, v); err != nil {
-			o.note("passed over: %v", err)
-			continue
+		err := sameRelease(ctx, path, v)
+		if err == nil {
+			t.Mongos = path
+			break
 		}
-		t.Mongos = path
-		break
+		o.note("passed over: %v", err)
 	}
 	return t, ctx.Err()
 }
