@@ -65,13 +65,13 @@ func (e *environment) up(ctx context.Context, name string, flags upFlags) error 
 	if err := checkElectionTimeout(flags.ElectionTimeout); err != nil {
 		return err
 	}
-	src, world, err := flags.read()
+	from, world, err := readWorld(flags.orDefault())
 	if err != nil {
 		return err
 	}
 	var grown *topology.Topology
 	if flags.GrowTo != "" {
-		if _, grown, err = (worldFlags{File: flags.GrowTo}).read(); err != nil {
+		if _, grown, err = readWorld(flags.GrowTo, ""); err != nil {
 			return err
 		}
 	}
@@ -79,7 +79,7 @@ func (e *environment) up(ctx context.Context, name string, flags upFlags) error 
 	if err != nil {
 		return err
 	}
-	e.say("starting cluster %s from %s: %s", name, src.name, summarise(world))
+	e.say("starting cluster %s from %s: %s", name, from, summarise(world))
 	options := local.Options{
 		Name: name, Topology: world, Grown: grown, WANScale: flags.WANScale, ElectionTimeout: flags.ElectionTimeout, Tools: tools,
 		Auth: flags.Auth, TLS: flags.TLS,

@@ -33,8 +33,8 @@ median.
 ` + whichWorld,
 		Example: `  geoshard consistency list
   geoshard consistency list --preset ebay --output json`,
-		RunE: env.ofWorld(&flags, func(src source, world *topology.Topology, _ []string) (view, error) {
-			return newProfileList(src.name, world), nil
+		RunE: env.ofWorld(&flags, func(name string, world *topology.Topology, _ []string) (view, error) {
+			return newProfileList(name, world), nil
 		}),
 	}, &flags)
 }
@@ -51,12 +51,12 @@ in each datacenter.
 		Example: `  geoshard consistency explain multi-datacenter
   geoshard consistency explain session --preset ogilvy --output json`,
 		ValidArgsFunction: fixed(consistency.Names()...),
-		RunE: env.ofWorld(&flags, func(src source, world *topology.Topology, args []string) (view, error) {
+		RunE: env.ofWorld(&flags, func(name string, world *topology.Topology, args []string) (view, error) {
 			profile, err := consistency.Lookup(args[0])
 			if err != nil {
 				return nil, err
 			}
-			return newExplanation(src.name, profile, world), nil
+			return newExplanation(name, profile, world), nil
 		}),
 	}, &flags)
 }
@@ -83,11 +83,11 @@ reads should be local. Exit code 1 when a profile cannot keep its promise; warni
 				}
 				profiles = []consistency.Profile{profile}
 			}
-			src, world, err := flags.read()
+			name, world, err := readWorld(flags.orDefault())
 			if err != nil {
 				return err
 			}
-			return env.checkProfiles(src.name, profiles, world)
+			return env.checkProfiles(name, profiles, world)
 		},
 	}, &flags)
 }

@@ -16,10 +16,10 @@ import (
 
 // A teller prints a story while it is played: lines on the standard output, and on a terminal a spinner below them with what is under way.
 type teller struct {
-	out, talk io.Writer
-	s         styles
-	quiet     bool // a program wants the report alone
-	bars      bool
+	page
+	talk  io.Writer
+	quiet bool // a program wants the report alone
+	bars  bool
 
 	mu      sync.Mutex
 	spinner *progressbar.ProgressBar // guarded by mu; it turns by itself
@@ -27,7 +27,7 @@ type teller struct {
 }
 
 func (e *environment) newTeller() *teller {
-	return &teller{out: e.stdout, talk: e.stderr, s: e.styles(e.stdout), quiet: e.output != outputText, bars: isTerminal(e.stderr), began: time.Now()}
+	return &teller{page: page{e.stdout, e.styles(e.stdout)}, talk: e.stderr, quiet: e.output != outputText, bars: isTerminal(e.stderr), began: time.Now()}
 }
 
 // starting tells what the start of the world has reached.
@@ -54,17 +54,17 @@ func (t *teller) hear(event demo.Event) {
 	switch event := event.(type) {
 	case demo.StepBegun:
 		if event.Number == 1 {
-			t.lineLocked("%s", t.s.faint(fmt.Sprintf("the world is up after %.1f s", time.Since(t.began).Seconds())))
+			t.lineLocked("%s", t.faint(fmt.Sprintf("the world is up after %.1f s", time.Since(t.began).Seconds())))
 		}
-		t.lineLocked("\n%s %s %s", t.s.faint(fmt.Sprintf("%d/%d", event.Number, event.Total)), t.s.bold(event.Step.Title), t.s.faint("("+event.Step.Name+")"))
+		t.lineLocked("\n%s %s %s", t.faint(fmt.Sprintf("%d/%d", event.Number, event.Total)), t.bold(event.Step.Title), t.faint("("+event.Step.Name+")"))
 		t.spinLocked(event.Step.Name)
 	case demo.Told:
 		t.lineLocked("%s", t.line(event.Line))
 	case demo.StepEnded:
 		if event.Report.Error != "" {
-			t.lineLocked("  %s %s", t.s.bad("broke off:"), event.Report.Error)
+			t.lineLocked("  %s %s", t.bad("broke off:"), event.Report.Error)
 		}
-		t.lineLocked("%s", t.s.faint(fmt.Sprintf("    %s", shortly(event.Report.Took))))
+		t.lineLocked("%s", t.faint(fmt.Sprintf("    %s", shortly(event.Report.Took))))
 	}
 }
 
@@ -73,7 +73,7 @@ func (t *teller) lineLocked(format string, args ...any) {
 	if t.spinner != nil {
 		_ = t.spinner.Clear() // an error here is about the drawing alone
 	}
-	fmt.Fprintf(t.out, format+"\n", args...)
+	t.printf(format+"\n", args...)
 }
 
 // spinLocked shows on a terminal what is under way.
@@ -113,9 +113,9 @@ func (t *teller) line(l demo.Line) string {
 		if got != l.Check.Want {
 			got += ", " + l.Check.Want
 		}
-		return fmt.Sprintf("    %s %s %s", t.s.good("ok"), l.Text+":", t.s.faint(got))
+		return fmt.Sprintf("    %s %s %s", t.good("ok"), l.Text+":", t.faint(got))
 	case l.Check != nil:
-		return fmt.Sprintf("    %s %s: %s, want %s", t.s.bad("FAILED"), l.Text, t.s.bad(l.Check.Got), l.Check.Want)
+		return fmt.Sprintf("    %s %s: %s, want %s", t.bad("FAILED"), l.Text, t.bad(l.Check.Got), l.Check.Want)
 	case l.Exchange != nil:
 		x := l.Exchange
 		way := string(x.From)
@@ -124,7 +124,7 @@ func (t *teller) line(l demo.Line) string {
 		}
 		who := x.Member
 		if x.Reason != "" {
-			who = strings.TrimSpace(who + " " + t.s.faint("("+x.Reason+")"))
+			who = strings.TrimSpace(who + " " + t.faint("("+x.Reason+")"))
 		}
 		return "  " + pad(l.Text, textWidth) + pad(way, wayWidth) + padLeft(shortly(x.Took), timeWidth) + "  " + who
 	case l.Took != 0:

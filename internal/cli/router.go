@@ -24,12 +24,12 @@ serve runs a datacenter's gateway. decide, table and check tell what it would do
 
 // ofTable shows what is found out about a topology's routing.
 func (e *environment) ofTable(f *worldFlags, find func(name string, world *topology.Topology, table *router.Table) (view, error)) runner {
-	return e.ofWorld(f, func(src source, world *topology.Topology, _ []string) (view, error) {
+	return e.ofWorld(f, func(name string, world *topology.Topology, _ []string) (view, error) {
 		table, err := router.NewTable(world)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", src.name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		return find(src.name, world, table)
+		return find(name, world, table)
 	})
 }
 
@@ -46,7 +46,7 @@ several datacenters; two headers that say where a client is. Exit code 1 when a 
 		Example: `  geoshard router check
   geoshard router check -f geoshard.yaml --output json`,
 		RunE: func(*cobra.Command, []string) error {
-			src, err := flags.source()
+			src, err := readSource(flags.orDefault())
 			if err != nil {
 				return err
 			}

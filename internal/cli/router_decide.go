@@ -73,7 +73,7 @@ func (f *decideFlags) query(t *router.Table) (router.Query, error) {
 	}
 	q := router.Query{Here: here, Class: router.New}
 	if f.Method != "" || f.Path != "" {
-		u, err := url.ParseRequestURI("/" + strings.TrimPrefix(f.Path, "/"))
+		u, err := f.url()
 		if err != nil {
 			return q, hint.New(fmt.Errorf("--path %s: %v", f.Path, err), "write a path such as /v1/carts/LON.01K4B4B2V8G3T0000000000000")
 		}
@@ -100,6 +100,10 @@ func (f *decideFlags) query(t *router.Table) (router.Query, error) {
 	q.Redirect = q.Redirect || f.Redirect
 	q.Explicit, q.Country = f.Choose, strings.ToUpper(f.Country)
 	return q, f.place(&q)
+}
+
+func (f *decideFlags) url() (*url.URL, error) {
+	return url.ParseRequestURI("/" + strings.TrimPrefix(f.Path, "/"))
 }
 
 func (f *decideFlags) place(q *router.Query) error {
@@ -177,7 +181,7 @@ func (f *decideFlags) view(name string, t *router.Table, d router.Decision, step
 	if d.Placed() {
 		v.NewHome = t.NewHome(d.Owner)
 	}
-	if u, err := url.ParseRequestURI("/" + strings.TrimPrefix(f.Path, "/")); err == nil && d.Mode == router.Redirect {
+	if u, err := f.url(); err == nil && d.Mode == router.Redirect {
 		v.URL = t.RedirectURL(d.To, u)
 	}
 	return v

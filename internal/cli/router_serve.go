@@ -132,11 +132,7 @@ func (e *environment) serveRouter(cmd *cobra.Command, s *routerServe) error {
 
 // read reads what is read again when it changes.
 func (s *routerServe) read() (*topology.Topology, *signing.Keyring, error) {
-	src, err := readSource(s.File, "")
-	if err != nil {
-		return nil, nil, err
-	}
-	world, err := topology.Parse(src.name, src.text)
+	_, world, err := readWorld(s.File, "")
 	if err != nil || s.CookieKeys == "" {
 		return world, nil, err
 	}

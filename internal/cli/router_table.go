@@ -59,10 +59,10 @@ type routedZone struct {
 }
 
 type routedRoute struct {
-	Path    string   `json:"path"`
-	Methods []string `json:"methods,omitempty"`
-	Class   string   `json:"class"`
-	Mode    string   `json:"mode"`
+	Path    string              `json:"path"`
+	Methods []string            `json:"methods,omitempty"`
+	Class   topology.RouteClass `json:"class"`
+	Mode    topology.RouteMode  `json:"mode"`
 }
 
 func newRouterTable(name string, world *topology.Topology, t *router.Table) routerTable {
@@ -79,8 +79,8 @@ func newRouterTable(name string, world *topology.Topology, t *router.Table) rout
 		v.Zones = append(v.Zones, routedZone{ID: z.ID, Owner: t.Datacenter(z.Owner), Shards: z.Shards, Copies: z.Copies})
 	}
 	for _, r := range settings.Routes {
-		mode := cmp.Or(r.Mode, topology.RouteProxy)
-		v.Routes = append(v.Routes, routedRoute{Path: r.Path, Methods: r.Methods, Class: r.Class.String(), Mode: mode.String()})
+		r.Mode = cmp.Or(r.Mode, topology.RouteProxy)
+		v.Routes = append(v.Routes, routedRoute(r))
 	}
 	return v
 }

@@ -58,22 +58,21 @@ func readSource(file, preset string) (source, error) {
 	return source{name: file, text: text}, nil
 }
 
-// read reads the file or the preset. Where neither is named it reads geoshard.yaml if there is one, else the default preset.
-func (f worldFlags) read() (source, *topology.Topology, error) {
-	src, err := f.source()
-	if err != nil {
-		return source{}, nil, err
+// readWorld reads the topology that readSource finds. Name is for messages.
+func readWorld(file, preset string) (name string, world *topology.Topology, err error) {
+	src, err := readSource(file, preset)
+	if err == nil {
+		world, err = topology.Parse(src.name, src.text)
 	}
-	world, err := topology.Parse(src.name, src.text)
-	return src, world, err
+	return src.name, world, err
 }
 
-// source is readSource with the default preset where nothing is named and there is no geoshard.yaml.
-func (f worldFlags) source() (source, error) {
+// orDefault is the default preset where nothing is named and there is no geoshard.yaml.
+func (f worldFlags) orDefault() (file, preset string) {
 	if f == (worldFlags{}) && !exists(defaultFile) {
-		f.Preset = configs.Default
+		return "", configs.Default
 	}
-	return readSource(f.File, f.Preset)
+	return f.File, f.Preset
 }
 
 func exists(file string) bool {

@@ -132,11 +132,8 @@ func (f worldFlags) of(t target) (*topology.Topology, error) {
 	if f == (worldFlags{}) && t.local != nil && !exists(defaultFile) {
 		return t.local.Topology(), nil
 	}
-	src, err := readSource(f.File, f.Preset)
-	if err != nil {
-		return nil, err
-	}
-	return topology.Parse(src.name, src.text)
+	_, world, err := readWorld(f.File, f.Preset)
+	return world, err
 }
 
 // worldAlone reads the topology for a command that needs no cluster.
