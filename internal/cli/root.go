@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -108,20 +110,12 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 
 // arguments wants one argument for each name. A name in brackets is optional.
 func arguments(names ...string) cobra.PositionalArgs {
-	least := 0
-	for _, n := range names {
-		if !strings.HasPrefix(n, "[") {
-			least++
-		}
-	}
+	needed := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return strings.HasPrefix(name, "[") })
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) >= least && len(args) <= len(names) {
+		if len(args) >= len(needed) && len(args) <= len(names) {
 			return nil
 		}
-		want := strings.Join(names, " ")
-		if want == "" {
-			want = "no arguments"
-		}
+		want := cmp.Or(strings.Join(names, " "), "no arguments")
 		got := "nothing"
 		if len(args) > 0 {
 			got = strings.Join(args, " ")

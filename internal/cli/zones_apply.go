@@ -134,10 +134,9 @@ type applied struct {
 }
 
 func (a applied) text(out page) {
-	switch r := a.Result; {
-	case r.Run == "":
+	if r := a.Result; r.Run == "" {
 		out.println("nothing was to be applied")
-	default:
+	} else {
 		out.printf("%s: %s", out.good("applied"), plural(r.Done, "step"))
 		if r.Before > 0 {
 			out.printf(", after %d of an earlier apply that was interrupted", r.Before)

@@ -22,7 +22,11 @@ func (v planView) text(out page) {
 	if v.Empty() {
 		out.printf("%s: the cluster has the zones and ranges that it should have\n", out.good("no changes"))
 	} else {
-		out.printf("%s for cluster %s%s\n\n", out.bold(plural(len(v.Steps), "step")), v.ClusterID, v.applying())
+		applying := ""
+		if v.Applying != 0 { // else nobody knows how long it takes
+			applying = "; applying takes about " + roughly(v.Applying)
+		}
+		out.printf("%s for cluster %s%s\n\n", out.bold(plural(len(v.Steps), "step")), v.ClusterID, applying)
 		v.steps(out)
 	}
 	v.forecast(out)
@@ -40,14 +44,6 @@ func (v planView) steps(out page) {
 		out.printf("  %s\n      %s: %s\n", signed(out.styles, step.Change), cause(step.Cause.String()), step.Reason)
 	}
 	out.println()
-}
-
-// applying says how long the steps will take, where that is known.
-func (v planView) applying() string {
-	if v.Applying == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; applying takes about %s", roughly(v.Applying))
 }
 
 // signed is a change in the colour of its sign.
