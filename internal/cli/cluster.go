@@ -63,22 +63,28 @@ func memberNames(t *topology.Topology) []string {
 			names = append(names, shard.MemberName(i))
 		}
 	}
-	for _, set := range []string{cluster.ConfigSet, cluster.Router} {
-		for _, dc := range t.Datacenters {
-			if set == cluster.Router && dc.Role == topology.RoleVoter {
-				continue // nobody routes there
-			}
-			names = append(names, cluster.MemberName{Set: set, DC: dc.ID, Ordinal: 1}.String())
-		}
+	for _, dc := range t.DatacenterIDs() {
+		names = append(names, cluster.MemberName{Set: cluster.ConfigSet, DC: dc, Ordinal: 1}.String())
+	}
+	for _, dc := range routed(t) {
+		names = append(names, cluster.MemberName{Set: cluster.Router, DC: dc, Ordinal: 1}.String())
 	}
 	return names
 }
 
-// datacenterNames lists the datacenters of a topology.
-func datacenterNames(t *topology.Topology) []string { return spelling.Texts(t.DatacenterIDs()) }
+// routed lists the datacenters that have a query router.
+func routed(t *topology.Topology) []topology.DatacenterID {
+	var ids []topology.DatacenterID
+	for _, dc := range t.Datacenters {
+		if dc.Role != topology.RoleVoter {
+			ids = append(ids, dc.ID)
+		}
+	}
+	return ids
+}
 
 // complete completes the first arguments, up to a number, with names of the running cluster.
-func complete(arguments int, names func(*topology.Topology) []string) cobra.CompletionFunc {
+func complete[S ~string](arguments int, names func(*topology.Topology) []S) cobra.CompletionFunc {
 	return completeFrom(runningWorld, arguments, names)
 }
 
@@ -92,12 +98,12 @@ func runningWorld(cmd *cobra.Command) (*topology.Topology, error) {
 }
 
 // completeFrom completes with names of a topology. Without one there is nothing to offer.
-func completeFrom(find func(*cobra.Command) (*topology.Topology, error), arguments int, names func(*topology.Topology) []string) cobra.CompletionFunc {
+func completeFrom[S ~string](find func(*cobra.Command) (*topology.Topology, error), arguments int, names func(*topology.Topology) []S) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) (offered []cobra.Completion, _ cobra.ShellCompDirective) {
 		if len(args) < arguments {
 			cmd.SetContext(context.Background()) // completion has none
 			if world, err := find(cmd); err == nil {
-				offered = names(world)
+				offered = spelling.Texts(names(world))
 			}
 		}
 		return offered, cobra.ShellCompDirectiveNoFileComp

@@ -49,7 +49,7 @@ func newIsolateCommand(env *environment) *cobra.Command {
 		Long: `Cut all links of a datacenter, in both directions: packets vanish, nothing is reset, new connections time out. Its own members and
 clients still reach each other. geoshard cluster heal mends the links.`,
 		Example:           "  geoshard cluster isolate SYD",
-		ValidArgsFunction: complete(1, datacenterNames),
+		ValidArgsFunction: complete(1, (*topology.Topology).DatacenterIDs),
 		RunE:              env.applies(func(args []string) wan.Fault { return wan.Isolate{DC: topology.DatacenterID(args[0])} }),
 	}
 }
@@ -65,7 +65,7 @@ func newCutCommand(env *environment) *cobra.Command {
 way from the first to the second vanish. geoshard cluster heal mends the link.`,
 		Example: `  geoshard cluster cut NYC LON
   geoshard cluster cut NYC LON --one-way`,
-		ValidArgsFunction: complete(2, datacenterNames),
+		ValidArgsFunction: complete(2, (*topology.Topology).DatacenterIDs),
 		RunE: env.applies(func(args []string) wan.Fault {
 			return wan.Cut{From: topology.DatacenterID(args[0]), To: topology.DatacenterID(args[1]), OneWay: flags.OneWay}
 		}),

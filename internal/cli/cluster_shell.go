@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -28,14 +29,14 @@ users. What follows -- goes to mongosh.`,
 			own, _ := splitAtDash(cmd, args)
 			return arguments("[DATACENTER]")(cmd, own)
 		},
-		ValidArgsFunction: complete(1, routedNames),
+		ValidArgsFunction: complete(1, routed),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := attach(cmd)
 			if err != nil {
 				return err
 			}
 			own, rest := splitAtDash(cmd, args)
-			dc := append(own, routedNames(c.Topology())...)[0] // a valid topology has an active datacenter
+			dc := append(own, spelling.Texts(routed(c.Topology()))...)[0] // a valid topology has an active datacenter
 			uri, err := routerURI(c, topology.DatacenterID(dc), withSecrets)
 			if err != nil {
 				return err
@@ -51,17 +52,6 @@ func splitAtDash(cmd *cobra.Command, args []string) (own, rest []string) {
 		return slices.Clip(args[:dash]), args[dash:]
 	}
 	return args, nil
-}
-
-// routedNames lists the datacenters that have a query router.
-func routedNames(t *topology.Topology) []string {
-	var names []string
-	for _, dc := range t.Datacenters {
-		if dc.Role != topology.RoleVoter {
-			names = append(names, string(dc.ID))
-		}
-	}
-	return names
 }
 
 // shellURIEnv carries the connection string to the shell: everybody can read a process's arguments.

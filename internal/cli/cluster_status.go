@@ -54,12 +54,12 @@ func (e *environment) showStatus(ctx context.Context, c cluster.View, secrets se
 		return err
 	}
 	view := statusView{Status: status, world: c.Topology()}
-	for _, dc := range routedNames(c.Topology()) {
-		uri, err := routerURI(c, topology.DatacenterID(dc), secrets)
+	for _, dc := range routed(c.Topology()) {
+		uri, err := routerURI(c, dc, secrets)
 		if err != nil {
 			return err
 		}
-		view.Connect = append(view.Connect, connection{Datacenter: topology.DatacenterID(dc), URI: uri})
+		view.Connect = append(view.Connect, connection{Datacenter: dc, URI: uri})
 	}
 	return e.show(view)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/geoshard/geoshard/configs"
+	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/apply"
 )
 
@@ -41,11 +42,11 @@ func withFlags(cmd *cobra.Command, fields any) *cobra.Command {
 var completions = map[string]cobra.CompletionFunc{
 	"classes":     fixed("read", "write", "new"),
 	"clusters":    completeNames,
-	"datacenters": completeWorld(2, datacenterNames),
+	"datacenters": completeWorld(2, (*topology.Topology).DatacenterIDs),
 	"namespaces":  completeWorld(2, namespaceNames),
 	"presets":     fixed(configs.Names()...),
 	"waits":       fixed(string(apply.WaitMoved), string(apply.WaitClean)),
-	"zones":       completeWorld(2, zoneNames),
+	"zones":       completeWorld(2, (*topology.Topology).ZoneIDs),
 }
 
 // fixed completes with words that are always the same.
@@ -62,6 +63,10 @@ func addFlag(cmd *cobra.Command, to any, name string, tag reflect.StructTag) {
 		flags.StringVarP(to, name, short, *to, usage)
 	case *[]string:
 		flags.StringSliceVarP(to, name, short, *to, usage)
+	case *int64:
+		flags.Int64VarP(to, name, short, *to, usage)
+	case *map[string]string:
+		flags.StringToStringVarP(to, name, short, *to, usage)
 	case *int:
 		flags.IntVarP(to, name, short, *to, usage)
 	case *float64:

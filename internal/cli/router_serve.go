@@ -33,22 +33,38 @@ const (
 // routerServe are the flags of the command.
 type routerServe struct {
 	reachFlags
-	File        string        `flag:"file,oneRun" short:"f" files:"yaml yml" usage:"the topology of a file (default geoshard.yaml)"`
-	DC          string        `flag:"dc,required" usage:"the datacenter of this gateway (required)"`
-	Listen      string        `flag:"listen" usage:"address for clients"`
-	AdminListen string        `flag:"admin-listen" usage:"address for metrics, the live table and the API; empty = none"`
-	Insecure    bool          `flag:"insecure" usage:"listen beyond this machine without TLS"`
-	CookieKeys  string        `flag:"cookie-key-file" usage:"keys of the affinity cookies, the same for all gateways; without them there are no cookies"`
-	TokenFile   string        `flag:"admin-token-file" usage:"bearer token of the admin API; without it the API is closed"`
-	H2C         bool          `flag:"h2c" usage:"take HTTP/2 without TLS from clients too"`
-	Connections int           `flag:"most-connections" usage:"connections of clients"`
-	Drain       time.Duration `flag:"drain" usage:"how long requests under way may take at the end"`
-	tls         gateway.TLSFiles
-	gateway     gateway.Options
+	File                string        `flag:"file,oneRun" short:"f" files:"yaml yml" usage:"the topology of a file (default geoshard.yaml)"`
+	DC                  string        `flag:"dc,required" usage:"the datacenter of this gateway (required)"`
+	Listen              string        `flag:"listen" usage:"address for clients"`
+	AdminListen         string        `flag:"admin-listen" usage:"address for metrics, the live table and the API; empty = none"`
+	Insecure            bool          `flag:"insecure" usage:"listen beyond this machine without TLS"`
+	CookieKeys          string        `flag:"cookie-key-file" usage:"keys of the affinity cookies, the same for all gateways; without them there are no cookies"`
+	TokenFile           string        `flag:"admin-token-file" usage:"bearer token of the admin API; without it the API is closed"`
+	H2C                 bool          `flag:"h2c" usage:"take HTTP/2 without TLS from clients too"`
+	Connections         int           `flag:"most-connections" usage:"connections of clients"`
+	Drain               time.Duration `flag:"drain" usage:"how long requests under way may take at the end"`
+	Certificate         string        `flag:"tls-certificate-file" usage:"certificate of this gateway (PEM)"`
+	Key                 string        `flag:"tls-key-file" usage:"its key (PEM)"`
+	Authorities         string        `flag:"tls-client-ca-file" usage:"authorities whose certificates clients need (PEM)"`
+	UpstreamAuthorities string        `flag:"upstream-ca-file" usage:"authorities of the applications' certificates (PEM; default: the system's)"`
+	UpstreamCertificate string        `flag:"upstream-certificate-file" usage:"certificate that this gateway shows to applications (PEM)"`
+	UpstreamKey         string        `flag:"upstream-key-file" usage:"its key (PEM)"`
+	UpstreamH2C         bool          `flag:"upstream-h2c" usage:"speak HTTP/2 without TLS to http:// applications"`
+	CheckPath           string        `flag:"check-path" usage:"what applications are asked to see whether they are well"`
+	CheckEvery          time.Duration `flag:"check-every" usage:"how often"`
+	AnswerWithin        time.Duration `flag:"answer-within" usage:"how long an application may take to begin its answer"`
+	BodyLimit           int64         `flag:"body-limit" usage:"bytes of a request's body; -1 = any number"`
+	Requests            int           `flag:"most-requests" usage:"requests under way"`
+	Explain             bool          `flag:"explain-answers" usage:"tell of the decision in the headers of every answer"`
+	gateway             gateway.Options
 }
 
 func newRouterServeCommand(env *environment) *cobra.Command {
-	s := routerServe{Listen: defaultGateway, AdminListen: defaultGatewayAdmin, Connections: gateway.DefaultConnections, Drain: gateway.DefaultDrain}
+	s := routerServe{
+		Listen: defaultGateway, AdminListen: defaultGatewayAdmin, Connections: gateway.DefaultConnections, Drain: gateway.DefaultDrain,
+		CheckPath: gateway.DefaultCheckPath, CheckEvery: gateway.DefaultCheckEvery, AnswerWithin: gateway.DefaultAnswerWithin,
+		BodyLimit: gateway.DefaultBodyLimit, Requests: gateway.DefaultRequests,
+	}
 	return withFlags(&cobra.Command{
 		Use:   "serve --dc DATACENTER",
 		Short: "Run the gateway of a datacenter",
@@ -72,24 +88,6 @@ OTEL_EXPORTER_OTLP_ENDPOINT says where traces go, if anywhere.
 	}, &s)
 }
 
-func (s *routerServe) add(cmd *cobra.Command) {
-	s.reachFlags.add(cmd)
-	flags := cmd.Flags()
-	flags.StringVar(&s.tls.Certificate, "tls-certificate-file", "", "certificate of this gateway (PEM)")
-	flags.StringVar(&s.tls.Key, "tls-key-file", "", "its key (PEM)")
-	flags.StringVar(&s.tls.Authorities, "tls-client-ca-file", "", "authorities whose certificates clients need (PEM)")
-	flags.StringVar(&s.gateway.UpstreamTLS.Authorities, "upstream-ca-file", "", "authorities of the applications' certificates (PEM; default: the system's)")
-	flags.StringVar(&s.gateway.UpstreamTLS.Certificate, "upstream-certificate-file", "", "certificate that this gateway shows to applications (PEM)")
-	flags.StringVar(&s.gateway.UpstreamTLS.Key, "upstream-key-file", "", "its key (PEM)")
-	flags.BoolVar(&s.gateway.H2C, "upstream-h2c", false, "speak HTTP/2 without TLS to http:// applications")
-	flags.StringVar(&s.gateway.CheckPath, "check-path", gateway.DefaultCheckPath, "what applications are asked to see whether they are well")
-	flags.DurationVar(&s.gateway.CheckEvery, "check-every", gateway.DefaultCheckEvery, "how often")
-	flags.DurationVar(&s.gateway.AnswerWithin, "answer-within", gateway.DefaultAnswerWithin, "how long an application may take to begin its answer")
-	flags.Int64Var(&s.gateway.BodyLimit, "body-limit", gateway.DefaultBodyLimit, "bytes of a request's body; -1 = any number")
-	flags.IntVar(&s.gateway.Requests, "most-requests", gateway.DefaultRequests, "requests under way")
-	flags.BoolVar(&s.gateway.Explain, "explain-answers", false, "tell of the decision in the headers of every answer")
-}
-
 func (e *environment) serveRouter(cmd *cobra.Command, s *routerServe) error {
 	ctx := cmd.Context()
 	s.File = cmp.Or(s.File, defaultFile)
@@ -109,20 +107,23 @@ func (e *environment) serveRouter(cmd *cobra.Command, s *routerServe) error {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	o := &s.gateway
-	o.World, o.Here, o.Keys, o.Log, o.Registerer = world, topology.DatacenterID(s.DC), keys, log, registry
+	s.gateway = gateway.Options{
+		World: world, Here: topology.DatacenterID(s.DC), Keys: keys, Log: log, Registerer: registry,
+		UpstreamTLS: gateway.TLSFiles{Certificate: s.UpstreamCertificate, Key: s.UpstreamKey, Authorities: s.UpstreamAuthorities}, H2C: s.UpstreamH2C,
+		CheckPath: s.CheckPath, CheckEvery: s.CheckEvery, AnswerWithin: s.AnswerWithin, BodyLimit: s.BodyLimit, Requests: s.Requests, Explain: s.Explain,
+	}
 	traces, end, err := serve.Traces(ctx, "geoshard-gateway", s.DC)
 	if err != nil {
 		return err
 	}
 	defer end()
-	o.Traces = traces
+	s.gateway.Traces = traces
 	leave, err := e.followCluster(cmd, s)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	gate, err := gateway.New(*o)
+	gate, err := gateway.New(s.gateway)
 	if err != nil {
 		return err
 	}
@@ -142,7 +143,7 @@ func (s *routerServe) read() (*topology.Topology, *signing.Keyring, error) {
 
 // run listens, and reads the files again when they change.
 func (s *routerServe) run(ctx context.Context, gate *gateway.Gateway, admin gateway.AdminOptions, log *slog.Logger) error {
-	o := gateway.ServeOptions{TLS: s.tls, H2C: s.H2C, Connections: s.Connections, Drain: s.Drain}
+	o := gateway.ServeOptions{TLS: gateway.TLSFiles{Certificate: s.Certificate, Key: s.Key, Authorities: s.Authorities}, H2C: s.H2C, Connections: s.Connections, Drain: s.Drain}
 	var listen net.ListenConfig
 	var err error
 	if o.Listener, err = listen.Listen(ctx, "tcp", s.Listen); err != nil {
@@ -165,7 +166,7 @@ func (s *routerServe) run(ctx context.Context, gate *gateway.Gateway, admin gate
 	defer stop()
 	watched := make(chan error, 1)
 	go func() { watched <- s.watch(ctx, gate, server) }()
-	log.Info("serving", "datacenter", s.DC, "address", o.Listener.Addr().String(), "admin", adminAddress, "tls", s.tls.Certificate != "", "cluster", s.gateway.Client != nil)
+	log.Info("serving", "datacenter", s.DC, "address", o.Listener.Addr().String(), "admin", adminAddress, "tls", s.Certificate != "", "cluster", s.gateway.Client != nil)
 	err = server.Serve(ctx)
 	stop()
 	return errors.Join(err, <-watched)
@@ -175,8 +176,7 @@ func (s *routerServe) watch(ctx context.Context, gate *gateway.Gateway, server *
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)
 	defer signal.Stop(hangUp)
-	up := s.gateway.UpstreamTLS
-	files := []string{s.File, s.CookieKeys, s.tls.Certificate, s.tls.Key, s.tls.Authorities, up.Certificate, up.Key, up.Authorities}
+	files := []string{s.File, s.CookieKeys, s.Certificate, s.Key, s.Authorities, s.UpstreamCertificate, s.UpstreamKey, s.UpstreamAuthorities}
 	files = slices.DeleteFunc(files, func(file string) bool { return file == "" })
 	return gateway.WatchFiles(ctx, files, hangUp, func() {
 		world, keys, err := s.read()
@@ -193,7 +193,7 @@ func (s *routerServe) watch(ctx context.Context, gate *gateway.Gateway, server *
 
 // checkListeners refuses to be reached by strangers unless that is wanted.
 func (s *routerServe) checkListeners() error {
-	if s.tls.Certificate == "" && !s.Insecure && !serve.OnThisMachine(s.Listen) {
+	if s.Certificate == "" && !s.Insecure && !serve.OnThisMachine(s.Listen) {
 		return hint.New(fmt.Errorf("--listen %s can be reached from other machines, and there is no TLS", s.Listen),
 			"give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS")
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/clusterflag"
-	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
@@ -86,7 +85,7 @@ func localTarget(cmd *cobra.Command) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	uri, err := routerURI(c, topology.DatacenterID(routedNames(c.Topology())[0]), withSecrets)
+	uri, err := routerURI(c, routed(c.Topology())[0], withSecrets)
 	return target{uri: uri, local: c}, err
 }
 
@@ -187,12 +186,9 @@ func (t target) with(ctx context.Context, world *topology.Topology, do func(cont
 }
 
 // completeWorld completes the first arguments, up to a number, with names of the topology that the command would read.
-func completeWorld(arguments int, names func(*topology.Topology) []string) cobra.CompletionFunc {
+func completeWorld[S ~string](arguments int, names func(*topology.Topology) []S) cobra.CompletionFunc {
 	return completeFrom(worldAlone, arguments, names)
 }
-
-// zoneNames lists the zones of a topology.
-func zoneNames(t *topology.Topology) []string { return spelling.Texts(t.ZoneIDs()) }
 
 // namespaceNames lists the collections that a topology names.
 func namespaceNames(t *topology.Topology) []string {

@@ -59,7 +59,7 @@ func newDrainZoneCommand(env *environment) *cobra.Command {
 				return plan.DrainZone(s.world, state, topology.ZoneID(args[0]), topology.ZoneID(flags.Into))
 			})
 		},
-		ValidArgsFunction: completeWorld(1, zoneNames),
+		ValidArgsFunction: completeWorld(1, (*topology.Topology).ZoneIDs),
 	}, &flags)
 }
 
@@ -77,7 +77,7 @@ datacenter that may hold its documents take their place. Where there is none it 
 				return plan.DrainDatacenter(s.world, state, topology.DatacenterID(args[0]))
 			})
 		},
-		ValidArgsFunction: completeWorld(1, datacenterNames),
+		ValidArgsFunction: completeWorld(1, (*topology.Topology).DatacenterIDs),
 	}, &flags)
 }
 

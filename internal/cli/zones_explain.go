@@ -40,13 +40,13 @@ The filter is extended JSON. Without --ns it is about the namespace of the topol
 				if err != nil {
 					return err
 				}
-				clients := routedNames(s.world)
+				clients := routed(s.world)
 				if flags.From != "" {
-					clients = []string{flags.From}
+					clients = []topology.DatacenterID{topology.DatacenterID(flags.From)}
 				}
 				var view explanations
 				for _, dc := range clients {
-					e, err := explain.Explain(ctx, s.Client(), s.world, ns, filter, topology.DatacenterID(dc))
+					e, err := explain.Explain(ctx, s.Client(), s.world, ns, filter, dc)
 					if err != nil {
 						return err
 					}

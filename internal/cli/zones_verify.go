@@ -17,26 +17,23 @@ import (
 
 type verifyFlags struct {
 	clusterFlags
-	verify.Options
-	ShardCredentials string `flag:"shard-credentials" files:"" usage:"file with a connection string: how to log in to the shards' members"`
+	Namespaces       []string          `flag:"ns,oneRun" usage:"only these namespaces of the topology"`
+	Sample           int               `flag:"sample,oneRun" usage:"look at that many random documents of a namespace on each member (default all)"`
+	Throttle         int               `flag:"throttle" usage:"documents per second that are read from one member (default unlimited)"`
+	SparePrimaries   bool              `flag:"spare-primaries,oneRun" usage:"look at secondaries alone, where a shard has any"`
+	Examples         int               `flag:"examples" usage:"documents to name of each shard and mistake"`
+	ShardCredentials string            `flag:"shard-credentials" files:"" usage:"file with a connection string: how to log in to the shards' members"`
+	HostMap          map[string]string `flag:"host-map" usage:"where members can be reached: HOST:PORT=ADDRESS:PORT"`
+	ViaRouter        bool              `flag:"via-router,oneRun" usage:"ask the query router alone"`
 }
 
 func (f *verifyFlags) add(cmd *cobra.Command) {
 	f.clusterFlags.add(cmd)
-	flags := cmd.Flags()
-	flags.StringSliceVar(&f.Namespaces, "ns", nil, "only these namespaces of the topology")
 	_ = cmd.RegisterFlagCompletionFunc("ns", completeWorld(1, namespaceNames))
-	flags.IntVar(&f.Sample, "sample", 0, "look at that many random documents of a namespace on each member (default all)")
-	flags.IntVar(&f.Throttle, "throttle", 0, "documents per second that are read from one member (default unlimited)")
-	flags.BoolVar(&f.SparePrimaries, "spare-primaries", false, "look at secondaries alone, where a shard has any")
-	flags.IntVar(&f.Examples, "examples", verify.DefaultExamples, "documents to name of each shard and mistake")
-	flags.StringToStringVar(&f.HostMap, "host-map", nil, "where members can be reached: HOST:PORT=ADDRESS:PORT")
-	flags.BoolVar(&f.ViaRouter, "via-router", false, "ask the query router alone")
-	oneRun(flags, "ns", "sample", "spare-primaries", "via-router")
 }
 
 func newVerifyCommand(env *environment) *cobra.Command {
-	var flags verifyFlags
+	flags := verifyFlags{Examples: verify.DefaultExamples}
 	return withFlags(&cobra.Command{
 		Use:   "verify",
 		Short: "Prove by documents that everything is where it belongs",
@@ -66,7 +63,10 @@ zone that leaves possible; --throttle and --spare-primaries spare the servers.` 
 }
 
 func (e *environment) verify(ctx context.Context, s session, flags verifyFlags) (err error) {
-	o := flags.Options
+	o := verify.Options{
+		Namespaces: flags.Namespaces, Sample: flags.Sample, Throttle: flags.Throttle, SparePrimaries: flags.SparePrimaries,
+		Examples: flags.Examples, HostMap: flags.HostMap, ViaRouter: flags.ViaRouter,
+	}
 	if o.ShardClient, err = shardClient(s, flags); err != nil {
 		return err
 	}
