@@ -66,14 +66,14 @@ func memberNames(t *topology.Topology) []string {
 	for _, dc := range t.DatacenterIDs() {
 		names = append(names, cluster.MemberName{Set: cluster.ConfigSet, DC: dc, Ordinal: 1}.String())
 	}
-	for _, dc := range routed(t) {
+	for _, dc := range routedIDs(t) {
 		names = append(names, cluster.MemberName{Set: cluster.Router, DC: dc, Ordinal: 1}.String())
 	}
 	return names
 }
 
-// routed lists the datacenters that have a query router.
-func routed(t *topology.Topology) []topology.DatacenterID {
+// routedIDs lists the datacenters that have a query router.
+func routedIDs(t *topology.Topology) []topology.DatacenterID {
 	var ids []topology.DatacenterID
 	for _, dc := range t.Datacenters {
 		if dc.Role != topology.RoleVoter {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,14 +34,14 @@ func (l clusterList) text(out page) {
 	}
 	t := out.grid("name", "state", "started", "supervisor")
 	for _, c := range l {
-		state, supervisor := out.good("running"), strconv.Itoa(c.Supervisor)
+		state := out.good("running")
 		switch {
 		case c.Supervisor == 0:
-			state, supervisor = out.bad("left behind"), ""
+			state = out.bad("left behind")
 		case !c.Ready:
 			state = out.warn("starting")
 		}
-		t.row(c.Name, state, c.Started.Local().Format(time.DateTime), supervisor)
+		t.row(c.Name, state, c.Started.Local().Format(time.DateTime), unlessZero(c.Supervisor))
 	}
 	out.printf("%s", t)
 }

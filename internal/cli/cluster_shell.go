@@ -29,14 +29,14 @@ users. What follows -- goes to mongosh.`,
 			own, _ := splitAtDash(cmd, args)
 			return arguments("[DATACENTER]")(cmd, own)
 		},
-		ValidArgsFunction: complete(1, routed),
+		ValidArgsFunction: complete(1, routedIDs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := attach(cmd)
 			if err != nil {
 				return err
 			}
 			own, rest := splitAtDash(cmd, args)
-			dc := append(own, spelling.Texts(routed(c.Topology()))...)[0] // a valid topology has an active datacenter
+			dc := append(own, spelling.Texts(routedIDs(c.Topology()))...)[0] // a valid topology has an active datacenter
 			uri, err := routerURI(c, topology.DatacenterID(dc), withSecrets)
 			if err != nil {
 				return err

@@ -54,7 +54,7 @@ func (e *environment) showStatus(ctx context.Context, c cluster.View, secrets se
 		return err
 	}
 	view := statusView{Status: status, world: c.Topology()}
-	for _, dc := range routed(c.Topology()) {
+	for _, dc := range routedIDs(c.Topology()) {
 		uri, err := routerURI(c, dc, secrets)
 		if err != nil {
 			return err

@@ -35,6 +35,8 @@ type styles struct {
 // A style colours texts.
 type style = func(...string) string
 
+func (e *environment) page(w io.Writer) page { return page{w, e.styles(w)} }
+
 // styles are those for what is written to w in the end.
 func (e *environment) styles(w io.Writer) styles {
 	r := lipgloss.NewRenderer(w) // looks at the terminal and NO_COLOR
@@ -67,9 +69,9 @@ func unlessZero[T comparable](value T) any {
 	return value
 }
 
-// row adds a row.
+// row adds a row. Cells that are left out are empty.
 func (g *grid) row(cells ...any) {
-	row := make([]string, len(cells))
+	row := make([]string, len(g.rows[0]))
 	for i, cell := range cells {
 		row[i] = fmt.Sprint(cell)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -61,14 +62,11 @@ several datacenters; two headers that say where a client is. Exit code 1 when a 
 
 // checkRouting goes beyond the document's own rules: what a gateway needs, and what the defaults leave open.
 func checkRouting(src source, world *topology.Topology, v validation) validation {
-	problem := func(severity topology.Severity, path, msg, suggestion string) {
-		v.Problems = append(v.Problems, topology.Problem{Severity: severity, File: src.name, Path: path, Msg: msg, Hint: suggestion})
+	warn := func(path, msg, suggestion string) {
+		v.Problems = append(v.Problems, topology.Problem{Severity: topology.SeverityWarning, File: src.name, Path: path, Msg: msg, Hint: suggestion})
 	}
-	unstated := world.Router == nil
 	routed := *world
-	if unstated {
-		routed.Router = &topology.Router{}
-	}
+	routed.Router = cmp.Or(world.Router, &topology.Router{})
 	table, err := router.NewTable(&routed)
 	if err != nil {
 		v.Problems, v.Valid = append(v.Problems, newFailure(err).Problems...), false
@@ -78,10 +76,10 @@ func checkRouting(src source, world *topology.Topology, v validation) validation
 		return v
 	}
 	if len(routed.Router.Upstreams) == 0 {
-		problem(topology.SeverityWarning, "router.upstreams", "there are none: the middleware can route, a gateway cannot", "name the application's base URLs in each datacenter")
+		warn("router.upstreams", "there are none: the middleware can route, a gateway cannot", "name the application's base URLs in each datacenter")
 	}
 	if len(table.Settings().Routes) == 0 {
-		problem(topology.SeverityWarning, "router.routes", "there are none: GET, HEAD and OPTIONS read, all else writes, and no path names a record", "declare the application's paths")
+		warn("router.routes", "there are none: GET, HEAD and OPTIONS read, all else writes, and no path names a record", "declare the application's paths")
 	}
 	v.summary = routingSummary(table)
 	return v

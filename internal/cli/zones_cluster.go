@@ -85,7 +85,7 @@ func localTarget(cmd *cobra.Command) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	uri, err := routerURI(c, routed(c.Topology())[0], withSecrets)
+	uri, err := routerURI(c, routedIDs(c.Topology())[0], withSecrets)
 	return target{uri: uri, local: c}, err
 }
 

@@ -40,7 +40,7 @@ The filter is extended JSON. Without --ns it is about the namespace of the topol
 				if err != nil {
 					return err
 				}
-				clients := routed(s.world)
+				clients := routedIDs(s.world)
 				if flags.From != "" {
 					clients = []topology.DatacenterID{topology.DatacenterID(flags.From)}
 				}

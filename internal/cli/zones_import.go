@@ -50,7 +50,7 @@ type outFlags struct {
 // showWorld prints a topology or writes it to a file. Findings are told first: they say why there may be none.
 func (e *environment) showWorld(world *topology.Topology, found []zones.Finding, to outFlags) error {
 	if e.output == outputText {
-		findings(page{e.stderr, e.styles(e.stderr)}, found)
+		findings(e.page(e.stderr), found)
 	}
 	text, err := world.Marshal()
 	if err != nil {

@@ -15,7 +15,7 @@ func (e *environment) progress() (listen func(apply.Event), done func()) {
 	if e.output != outputText {
 		return func(apply.Event) {}, func() {}
 	}
-	p := &progress{page: page{e.stderr, e.styles(e.stderr)}, bars: isTerminal(e.stderr)}
+	p := &progress{page: e.page(e.stderr), bars: isTerminal(e.stderr)}
 	return p.hear, p.finish
 }
 

@@ -58,7 +58,7 @@ extended JSON too; {} chooses all documents. --dry-run counts what would move.` 
 				if err != nil {
 					if result != nil {
 						env.say("done before that:")
-						rehomed{result}.text(page{env.stderr, env.styles(env.stderr)})
+						rehomed{result}.text(env.page(env.stderr))
 					}
 					return interrupted(ctx, err)
 				}

@@ -90,16 +90,16 @@ func (v zoneStatus) zones(out page) *grid {
 func (v zoneStatus) collections(out page) *grid {
 	t := out.grid("collection", "key", "ranges", "chunks", "balancing")
 	for _, c := range v.State.Collections {
-		row := []any{c.Name, c.Key, len(c.Ranges), len(c.Chunks), "on"}
 		switch {
 		case !c.Exists:
-			row[1], row[3], row[4] = out.warn("does not exist"), "", ""
+			t.row(c.Name, out.warn("does not exist"), len(c.Ranges))
 		case !c.Sharded:
-			row[1], row[3], row[4] = out.warn("not sharded"), "", ""
+			t.row(c.Name, out.warn("not sharded"), len(c.Ranges))
 		case c.NoBalance:
-			row[4] = out.warn("off")
+			t.row(c.Name, c.Key, len(c.Ranges), len(c.Chunks), out.warn("off"))
+		default:
+			t.row(c.Name, c.Key, len(c.Ranges), len(c.Chunks), "on")
 		}
-		t.row(row...)
 	}
 	return t
 }
