@@ -126,10 +126,10 @@ func (f reachFlags) withTLS(uri string) string {
 	return uri + separator + options.Encode()
 }
 
-// of reads the topology: that of the local cluster where nothing else is named.
-func (f worldFlags) of(t target) (*topology.Topology, error) {
-	if f == (worldFlags{}) && t.local != nil && !exists(defaultFile) {
-		return t.local.Topology(), nil
+// of reads the topology: that of the local cluster, if there is one, where nothing else is named.
+func (f worldFlags) of(c *local.Remote) (*topology.Topology, error) {
+	if f == (worldFlags{}) && c != nil && !exists(defaultFile) {
+		return c.Topology(), nil
 	}
 	_, world, err := readWorld(f.File, f.Preset)
 	return world, err
@@ -137,13 +137,10 @@ func (f worldFlags) of(t target) (*topology.Topology, error) {
 
 // worldAlone reads the topology for a command that needs no cluster.
 func worldAlone(cmd *cobra.Command) (*topology.Topology, error) {
-	t := target{}
-	if c, err := attach(cmd); err == nil { // where none runs, there has to be a file
-		t.local = c
-	}
+	c, _ := attach(cmd) // where none runs, there has to be a file
 	file, _ := cmd.Flags().GetString("file")
 	preset, _ := cmd.Flags().GetString("preset")
-	return worldFlags{file, preset}.of(t)
+	return worldFlags{file, preset}.of(c)
 }
 
 // A session is a cluster that is connected to.
@@ -160,7 +157,7 @@ func (e *environment) withWorld(cmd *cobra.Command, f clusterFlags, do func(cont
 	if err != nil {
 		return err
 	}
-	world, err := f.of(t)
+	world, err := f.of(t.local)
 	if err != nil {
 		return err
 	}
