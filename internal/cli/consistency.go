@@ -87,24 +87,8 @@ reads should be local. Exit code 1 when a profile cannot keep its promise; warni
 			if err != nil {
 				return err
 			}
-			return env.checkProfiles(name, profiles, world)
+			v := newProfileCheck(name, profiles, world)
+			return env.judge(v, v.Valid, "%s cannot keep what the profiles promise: %s", name, plural(v.failures, "error"))
 		},
 	}, &flags)
-}
-
-// checkProfiles shows all problems, and fails when one of them is an error.
-func (e *environment) checkProfiles(name string, profiles []consistency.Profile, world *topology.Topology) error {
-	v := profileCheck{Topology: name, Valid: true, Problems: []consistency.Problem{}}
-	for _, p := range profiles {
-		v.Profiles = append(v.Profiles, p.Name)
-		v.Problems = append(v.Problems, consistency.Check(p, world)...)
-	}
-	failures := 0
-	for _, p := range v.Problems {
-		if p.Severity == topology.SeverityError {
-			failures++
-		}
-	}
-	v.Valid = failures == 0
-	return e.judge(v, v.Valid, "%s cannot keep what the profiles promise: %s", name, plural(failures, "error"))
 }

@@ -222,6 +222,22 @@ type profileCheck struct {
 	Valid    bool                  `json:"valid"`
 	Profiles []string              `json:"profiles"`
 	Problems []consistency.Problem `json:"problems"`
+	failures int                   // problems that are errors
+}
+
+func newProfileCheck(name string, profiles []consistency.Profile, world *topology.Topology) profileCheck {
+	v := profileCheck{Topology: name, Problems: []consistency.Problem{}}
+	for _, p := range profiles {
+		v.Profiles = append(v.Profiles, p.Name)
+		v.Problems = append(v.Problems, consistency.Check(p, world)...)
+	}
+	for _, p := range v.Problems {
+		if p.Severity == topology.SeverityError {
+			v.failures++
+		}
+	}
+	v.Valid = v.failures == 0
+	return v
 }
 
 func (v profileCheck) text(out page) {

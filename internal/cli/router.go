@@ -75,17 +75,14 @@ func checkRouting(src source, world *topology.Topology, v validation) validation
 		}
 		return v
 	}
+	settings := table.Settings()
 	if len(routed.Router.Upstreams) == 0 {
 		warn("router.upstreams", "there are none: the middleware can route, a gateway cannot", "name the application's base URLs in each datacenter")
 	}
-	if len(table.Settings().Routes) == 0 {
+	if len(settings.Routes) == 0 {
 		warn("router.routes", "there are none: GET, HEAD and OPTIONS read, all else writes, and no path names a record", "declare the application's paths")
 	}
-	v.summary = routingSummary(table)
+	v.summary = fmt.Sprintf("%s of %s, new ones in %s; %s, %s with upstreams", plural(len(table.Zones()), "zone"), table.Namespace(),
+		plural(table.Placeable().Len(), "datacenter"), plural(len(settings.Routes), "route"), plural(len(settings.Upstreams), "datacenter"))
 	return v
-}
-
-func routingSummary(t *router.Table) string {
-	return fmt.Sprintf("%s of %s, new ones in %s; %s, %s", plural(len(t.Zones()), "zone"), t.Namespace(), plural(t.Placeable().Len(), "datacenter"),
-		plural(len(t.Settings().Routes), "route"), plural(len(t.Settings().Upstreams), "datacenter")+" with upstreams")
 }

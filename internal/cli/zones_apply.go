@@ -37,9 +37,11 @@ hour by default. geoshard rollback plans the way back.` + whichHelp,
   geoshard plan --save plan.json
   geoshard apply plan.json --wait=clean`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			goal, err := waitGoal(flags.Wait)
-			if err != nil {
-				return err
+			var goal apply.WaitGoal // "" where nothing is to be waited for
+			if flags.Wait != "" {
+				if err := goal.UnmarshalText([]byte(flags.Wait)); err != nil {
+					return hint.New(fmt.Errorf("--wait: %w", err), "write --wait=moved or --wait=clean")
+				}
 			}
 			if len(args) == 1 {
 				return env.applyFile(cmd, args[0], flags, goal)
@@ -55,17 +57,6 @@ hour by default. geoshard rollback plans the way back.` + whichHelp,
 	}, &flags)
 	cmd.Flags().Lookup("wait").NoOptDefVal = string(apply.WaitMoved)
 	return cmd
-}
-
-// waitGoal is what --wait says, "" where nothing is to be waited for.
-func waitGoal(text string) (goal apply.WaitGoal, err error) {
-	if text == "" {
-		return "", nil
-	}
-	if err := goal.UnmarshalText([]byte(text)); err != nil {
-		return goal, hint.New(fmt.Errorf("--wait: %w", err), "write --wait=moved or --wait=clean")
-	}
-	return goal, nil
 }
 
 // applyFile applies a saved plan. What it does is in the file: flags that make a plan have no place.

@@ -74,10 +74,6 @@ func (e *environment) target(cmd *cobra.Command, f reachFlags) (target, error) {
 		uri, err := clusterflag.ReadURI(f.URIFile)
 		return target{uri: f.withTLS(uri)}, err
 	}
-	return localTarget(cmd)
-}
-
-func localTarget(cmd *cobra.Command) (target, error) {
 	c, err := attach(cmd)
 	if errors.Is(err, cluster.ErrNotRunning) {
 		err = hint.New(err, "start it with geoshard cluster up, or give the connection string of another cluster: GEOSHARD_URI, --uri-file or --uri")

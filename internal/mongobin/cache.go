@@ -187,17 +187,18 @@ func removeStale(dir string) error {
 	return nil
 }
 
-// createFile opens a file of an installation for writing.
-func (o Options) createFile(path string) (io.WriteCloser, error) {
-	if o.create != nil {
-		return o.create(path)
-	}
+// newFile opens a file of an installation for writing.
+func newFile(path string) (io.WriteCloser, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
 }
 
 // writeFile copies r into a new file and tells the progress; total is -1 where nobody knows the size.
 func (o Options) writeFile(path, text string, total int64, r io.Reader) (err error) {
-	f, err := o.createFile(path)
+	create := newFile
+	if o.create != nil {
+		create = o.create
+	}
+	f, err := create(path)
 	if err != nil {
 		return fileError("create", path, err)
 	}

@@ -86,16 +86,15 @@ func (o Options) get(ctx context.Context, url string) (*transfer, error) {
 		return nil, fmt.Errorf("download %s: %w", url, err)
 	}
 	resp, err := client.Do(req)
-	if err != nil {
-		cause := context.Cause(ctx)
-		stop(nil)
-		if cause != nil {
-			return nil, fmt.Errorf("download %s: %w", url, cause)
-		}
-		return nil, unreachable(url, err)
+	switch cause := context.Cause(ctx); {
+	case err != nil && cause != nil:
+		err = fmt.Errorf("download %s: %w", url, cause)
+	case err != nil:
+		err = unreachable(url, err)
+	default:
+		err = statusError(url, resp)
 	}
-	if err := statusError(url, resp); err != nil {
-		resp.Body.Close()
+	if err != nil {
 		stop(nil)
 		return nil, err
 	}
@@ -107,11 +106,13 @@ func unreachable(url string, err error) error {
 	return failed("check the network, set GEOSHARD_MONGODB_MIRROR to a copy of MongoDB's download site, or "+ownBinary, "download %s: %w: %w", url, ErrUnreachable, err)
 }
 
+// statusError is what an answer without the file says. It closes the answer.
 func statusError(url string, resp *http.Response) error {
-	switch {
-	case resp.StatusCode == http.StatusOK:
+	if resp.StatusCode == http.StatusOK {
 		return nil
-	case resp.StatusCode == http.StatusNotFound:
+	}
+	resp.Body.Close()
+	if resp.StatusCode == http.StatusNotFound {
 		return failed(ownBinary, "download %s: %w: %s", url, ErrNoArchive, resp.Status)
 	}
 	return unreachable(url, errors.New(resp.Status))
