@@ -13,33 +13,29 @@ import (
 	"github.com/geoshard/geoshard/wan"
 )
 
-// newMemberCommand makes a command that does something to one member.
-func newMemberCommand(env *environment, verb, past, short, long string, do func(*local.Remote, context.Context, string) error) *cobra.Command {
-	return &cobra.Command{
-		Use:               verb + " MEMBER",
-		Short:             short,
-		Long:              long,
-		Example:           fmt.Sprintf("  geoshard cluster %s nyc/NYC\n  geoshard cluster %s config/LON --name second", verb, verb),
-		ValidArgsFunction: complete(1, memberNames),
-		RunE: env.does(func(ctx context.Context, c *local.Remote, args []string) (deed, error) {
-			return deed{Action: verb + " " + args[0], past: args[0] + " " + past}, do(c, ctx, args[0])
-		}),
-	}
-}
-
-func newKillCommand(env *environment) *cobra.Command {
-	return newMemberCommand(env, "kill", "is down", "Kill a member's process",
+// Commands that do something to one member.
+var (
+	newKillCommand = memberCommand("kill", "is down", "Kill a member's process",
 		"Kill a member's process with SIGKILL, as a crash of its machine would. It stays down until geoshard cluster start.", (*local.Remote).Kill)
-}
-
-func newPauseCommand(env *environment) *cobra.Command {
-	return newMemberCommand(env, "pause", "is paused", "Pause a member's process",
+	newPauseCommand = memberCommand("pause", "is paused", "Pause a member's process",
 		"Pause a member's process: its connections stay open and nobody answers, as when a machine hangs. geoshard cluster start lets it go on.", (*local.Remote).Pause)
-}
-
-func newStartCommand(env *environment) *cobra.Command {
-	return newMemberCommand(env, "start", "is up", "Start a killed member, or let a paused one go on",
+	newStartCommand = memberCommand("start", "is up", "Start a killed member, or let a paused one go on",
 		"Start a killed member again, or let a paused one go on, and wait until it answers. A member that runs is left as it is.", (*local.Remote).Start)
+)
+
+func memberCommand(verb, past, short, long string, do func(*local.Remote, context.Context, string) error) func(*environment) *cobra.Command {
+	return func(env *environment) *cobra.Command {
+		return &cobra.Command{
+			Use:               verb + " MEMBER",
+			Short:             short,
+			Long:              long,
+			Example:           fmt.Sprintf("  geoshard cluster %s nyc/NYC\n  geoshard cluster %s config/LON --name second", verb, verb),
+			ValidArgsFunction: complete(1, memberNames),
+			RunE: env.does(func(ctx context.Context, c *local.Remote, args []string) (deed, error) {
+				return deed{Action: verb + " " + args[0], past: args[0] + " " + past}, do(c, ctx, args[0])
+			}),
+		}
+	}
 }
 
 func newIsolateCommand(env *environment) *cobra.Command {

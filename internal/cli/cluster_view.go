@@ -36,7 +36,11 @@ func (v statusView) text(out page) {
 	if len(v.Faults) > 0 {
 		out.println()
 	}
-	out.printf("%s", v.uris(out))
+	t := out.grid("clients in", "connect to") // its clients use a datacenter's query router alone
+	for _, c := range v.Connect {
+		t.row(c.Datacenter, c.URI)
+	}
+	out.printf("%s", t)
 }
 
 // heading says what runs, and for how long.
@@ -165,15 +169,6 @@ func (v statusView) links(out page) *grid {
 			state = out.bad("cut")
 		}
 		t.row(fmt.Sprintf("%s - %s", l.Between[0], l.Between[1]), l.RTT, unlessZero(l.Jitter), unlessZero(l.Bandwidth), state)
-	}
-	return t
-}
-
-// uris lists the connection string of each datacenter's query router: its clients use this one alone.
-func (v statusView) uris(out page) *grid {
-	t := out.grid("clients in", "connect to")
-	for _, c := range v.Connect {
-		t.row(c.Datacenter, c.URI)
 	}
 	return t
 }

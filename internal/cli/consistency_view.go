@@ -123,16 +123,11 @@ func widen(r []cluster.Duration, s *span) []cluster.Duration {
 func (l profileList) text(out page) {
 	t := out.grid("profile", "write", "takes", "read", "takes", "what for")
 	for _, p := range l.Profiles {
-		t.row(p.Name, p.Write, rangeText(p.LocalWrite), shortRead(p.Read), rangeText(p.LocalRead), p.Summary)
+		read, _, _ := strings.Cut(p.Read, " in the own") // there is no room for what follows the first two settings
+		t.row(p.Name, p.Write, rangeText(p.LocalWrite), read, rangeText(p.LocalRead), p.Summary)
 	}
 	out.printf("%s\n", t)
 	out.printf("Medians for a datacenter's own records in %s; model fitted on MongoDB %s.\n", l.Topology, l.ServerVersion)
-}
-
-// shortRead leaves out what follows the first two settings.
-func shortRead(read string) string {
-	read, _, _ = strings.Cut(read, " in the own")
-	return read
 }
 
 func rangeText(r []cluster.Duration) string {

@@ -41,7 +41,6 @@ func withFlags(cmd *cobra.Command, fields any) *cobra.Command {
 // completions are what flags are completed with.
 var completions = map[string]cobra.CompletionFunc{
 	"classes":     fixed("read", "write", "new"),
-	"clusters":    completeNames,
 	"datacenters": completeWorld(2, (*topology.Topology).DatacenterIDs),
 	"namespaces":  completeWorld(2, namespaceNames),
 	"presets":     fixed(configs.Names()...),

@@ -160,7 +160,14 @@ func (v zoneStatus) journal(out page) string {
 	if run == nil {
 		return "nothing was applied by geoshard yet"
 	}
-	text := fmt.Sprintf("%d of %s, %s, begun %s by %s", run.Done(), plural(len(run.Steps), "step"), runState(out, run), run.Started.UTC().Format(time.RFC3339), run.Owner)
+	state := out.warn(string(run.Status))
+	switch run.Status {
+	case zones.RunDone:
+		state = out.good("done")
+	case zones.RunFailed:
+		state = out.bad("failed")
+	}
+	text := fmt.Sprintf("%d of %s, %s, begun %s by %s", run.Done(), plural(len(run.Steps), "step"), state, run.Started.UTC().Format(time.RFC3339), run.Owner)
 	if run.Unfinished() {
 		text += "; geoshard apply goes on with it"
 	}
@@ -168,15 +175,4 @@ func (v zoneStatus) journal(out page) string {
 		text += "\n           " + run.Error
 	}
 	return text
-}
-
-func runState(out page, run *zones.Run) string {
-	switch run.Status {
-	case zones.RunDone:
-		return out.good("done")
-	case zones.RunFailed:
-		return out.bad("failed")
-	default:
-		return out.warn(string(run.Status))
-	}
 }

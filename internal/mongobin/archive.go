@@ -52,7 +52,8 @@ func (o Options) fetchArchive(ctx context.Context, temp, dir string) (version se
 	if err != nil {
 		return version, failed(ownBinary, "choose archive: %w", err)
 	}
-	if version, err = archiveNameVersion(name); err != nil {
+	base := strings.TrimSuffix(strings.TrimSuffix(name, ".tgz"), ".zip") // its version is at the end
+	if version, err = serverversion.Parse(base[strings.LastIndex(base, "-")+1:]); err != nil {
 		return version, err
 	}
 	url := strings.TrimSuffix(cmp.Or(o.BaseURL, os.Getenv("GEOSHARD_MONGODB_MIRROR"), downloadSite), "/") + "/" + name
@@ -83,12 +84,6 @@ func (o Options) archiveName() (string, error) {
 		release = parseOSRelease(f)
 	}
 	return archivePath(runtime.GOOS, runtime.GOARCH, release)
-}
-
-// archiveNameVersion reads the version at the end of an archive's name.
-func archiveNameVersion(name string) (serverversion.Version, error) {
-	base := strings.TrimSuffix(strings.TrimSuffix(name, ".tgz"), ".zip")
-	return serverversion.Parse(base[strings.LastIndex(base, "-")+1:])
 }
 
 // expectedSum returns the checksum that is published beside the archive, and makes sure that it agrees with Options.SHA256 where that is given.

@@ -88,8 +88,9 @@ var versionLine = regexp.MustCompile(`(?m)^(db|mongos) version (v\S+)`)
 func readVersion(path, want string, out []byte) (v serverversion.Version, err error) {
 	m := versionLine.FindSubmatch(out)
 	if m == nil || string(m[1]) != want {
+		answer, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 		return v, failed("give the path of MongoDB's own program, or run: geoshard mongodb install",
-			"check %s: %w: --version answers %q, not %q", path, ErrCorrupt, firstLine(out), want+" version …")
+			"check %s: %w: --version answers %q, not %q", path, ErrCorrupt, answer, want+" version …")
 	}
 	if v, err = serverversion.Parse(string(m[2])); err != nil {
 		return v, failed(ownBinary, "check %s: %w: %w", path, ErrCorrupt, err)
@@ -143,11 +144,6 @@ func elfLoader(path string) string {
 		}
 	}
 	return ""
-}
-
-func firstLine(b []byte) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
-	return line
 }
 
 func lastLine(b []byte) string {
