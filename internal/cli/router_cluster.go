@@ -36,9 +36,7 @@ func (e *environment) followCluster(cmd *cobra.Command, s *routerServe) (leave f
 	}
 	of := func() *options.ClientOptions {
 		o := options.Client().ApplyURI(t.uri).SetAppName("geoshard-gateway")
-		if dialer != nil {
-			o.SetDialer(dialer)
-		}
+		o.Dialer = dialer
 		return o
 	}
 	client, err := mongo.Connect(of())

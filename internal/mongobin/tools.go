@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/geoshard/geoshard/internal/serverversion"
@@ -106,12 +107,11 @@ func (o Options) inspect(ctx context.Context, mongod, mongos string) (Tools, err
 	if err != nil {
 		return Tools{}, err
 	}
-	v, err := serverversion.Parse(t.Version)
-	if err == nil && t.Mongos == "" && v.Release() != routerlessRelease {
+	if t.Mongos == "" && !strings.HasPrefix(t.Version, routerlessRelease+".") {
 		return Tools{}, failed("install the mongos of that release, or run: geoshard mongodb install",
-			"check %s: %w: %s has no mongos beside it, and only %s works without one", mongod, ErrNoRouter, v, routerlessRelease)
+			"check %s: %w: %s has no mongos beside it, and only %s works without one", mongod, ErrNoRouter, t.Version, routerlessRelease)
 	}
-	return t, err
+	return t, nil
 }
 
 // pair checks a mongod and the mongos that the user named for it; without one (""), it finds the mongos beside it, else in PATH.
