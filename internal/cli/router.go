@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -85,4 +86,21 @@ func checkRouting(src source, world *topology.Topology, v validation) validation
 	v.summary = fmt.Sprintf("%s of %s, new ones in %s; %s, %s with upstreams", plural(len(table.Zones()), "zone"), table.Namespace(),
 		plural(table.Placeable().Len(), "datacenter"), plural(len(settings.Routes), "route"), plural(len(settings.Upstreams), "datacenter"))
 	return v
+}
+
+func newRouterKeyCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "key NAME",
+		Short: "Print a line for a key file of affinity cookies",
+		Long: `Print a new key for the file of geoshard router serve --cookie-key-file: a name and a secret. The first key of a file signs, all verify; all gateways need the
+same file. To change keys, add the new one behind the old one everywhere, then put it first, and drop the old one when its cookies have expired.`,
+		Example: "  (umask 077; geoshard router key 2026-11 > cookie.keys)",
+		RunE: func(_ *cobra.Command, args []string) error {
+			line, err := signing.NewKeyLine(args[0])
+			if err == nil {
+				_, err = fmt.Fprintln(env.stdout, line)
+			}
+			return err
+		},
+	}
 }

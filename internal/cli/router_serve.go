@@ -16,9 +16,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/redact"
 	"github.com/geoshard/geoshard/internal/serve"
+	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/router/directory"
 	"github.com/geoshard/geoshard/router/gateway"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
@@ -201,4 +206,51 @@ func (s *routerServe) checkListeners() error {
 		return hint.New(fmt.Errorf("--admin-listen %s can be reached from other machines", s.AdminListen), "listen on 127.0.0.1, or give --insecure")
 	}
 	return nil
+}
+
+// followCluster connects the gateway to the cluster, where one is named. The returned function disconnects.
+func (e *environment) followCluster(cmd *cobra.Command, s *routerServe) (leave func(), err error) {
+	if !cmd.Flags().Changed("name") && s.URI == "" && s.URIFile == "" {
+		return func() {}, nil
+	}
+	t, err := e.target(cmd, s.reachFlags)
+	if err != nil {
+		return nil, err
+	}
+	here := topology.DatacenterID(s.DC)
+	var dialer options.ContextDialer
+	if t.local != nil {
+		if t.uri, err = routerURI(t.local, here, withSecrets); err != nil {
+			return nil, err
+		}
+		if dialer, err = t.local.Dialer(cmd.Context(), here); err != nil { // as a machine of that datacenter would connect
+			return nil, err
+		}
+	}
+	of := func() *options.ClientOptions {
+		o := options.Client().ApplyURI(t.uri).SetAppName("geoshard-gateway")
+		o.Dialer = dialer
+		return o
+	}
+	client, err := mongo.Connect(of())
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", redact.URI(t.uri), redact.Error(err, t.uri))
+	}
+	leave = func() { _ = client.Disconnect(context.WithoutCancel(cmd.Context())) } // the gateway has ended
+	s.gateway.Client = client
+	s.gateway.Members = func() *options.ClientOptions {
+		from := of()
+		o := options.Client().SetAppName("geoshard-gateway")
+		o.TLSConfig, o.Dialer = from.TLSConfig, from.Dialer
+		return o
+	}
+	table, err := router.NewTable(s.gateway.World)
+	if err == nil {
+		s.gateway.Directory, err = directory.New(directory.Options{Client: client, World: s.gateway.World, Namespace: table.Namespace(), Here: here})
+	}
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
 }
