@@ -116,9 +116,9 @@ func completeNames(*cobra.Command, []string, string) ([]cobra.Completion, cobra.
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	names := make([]string, len(clusters))
-	for i, c := range clusters {
-		names[i] = c.Name
+	var names []string
+	for _, c := range clusters {
+		names = append(names, c.Name)
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -80,7 +80,7 @@ ends the lag, and so does geoshard cluster heal.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			by, err := time.ParseDuration(args[1])
 			if err != nil || by < 0 {
-				return hint.New(fmt.Errorf("lag %q: want a duration of 0 or more", args[1]), "such as 5s or 500ms; 0 ends the lag")
+				return hint.Errorf("such as 5s or 500ms; 0 ends the lag", "lag %q: want a duration of 0 or more", args[1])
 			}
 			past := fmt.Sprintf("%s is held %s behind", args[0], by)
 			if by == 0 {

@@ -75,7 +75,7 @@ func (e *environment) mongosh(uri string, args []string) error {
 	path, err := exec.LookPath("mongosh")
 	if err != nil {
 		fmt.Fprintln(e.stdout, uri)
-		return hint.New(errors.New("mongosh is not installed, so only the connection string is printed"), "install it (npm install -g mongosh, Node 20 or later), or give the connection string to another client")
+		return hint.Errorf("install it (npm install -g mongosh, Node 20 or later), or give the connection string to another client", "mongosh is not installed, so only the connection string is printed")
 	}
 	// Ctrl-C is for the shell: it stops a query there. Caught and dropped here, unlike ignored, it has its default effect in the child.
 	interrupts := make(chan os.Signal, 1)

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,7 +59,7 @@ that there is. With --tls all connections are encrypted, with certificates that 
 
 func (e *environment) up(ctx context.Context, name string, flags upFlags) error {
 	if flags.WANScale == 0 {
-		return hint.New(errors.New("--wan-scale 0 is neither a scale nor off"), "leave the delays out with a negative number, such as -1")
+		return hint.Errorf("leave the delays out with a negative number, such as -1", "--wan-scale 0 is neither a scale nor off")
 	}
 	if err := checkElectionTimeout(flags.ElectionTimeout); err != nil {
 		return err
@@ -93,7 +92,7 @@ func (e *environment) up(ctx context.Context, name string, flags upFlags) error 
 
 func checkElectionTimeout(d time.Duration) error {
 	if d <= 0 {
-		return hint.New(fmt.Errorf("--election-timeout %s: want more than 0", d), "2s suits one machine")
+		return hint.Errorf("2s suits one machine", "--election-timeout %s: want more than 0", d)
 	}
 	return nil
 }

@@ -161,20 +161,19 @@ type demoServeFlags struct {
 func (f *demoServeFlags) bind(ctx context.Context) (net.Listener, error) {
 	if !f.Serve {
 		if f.NoStory {
-			return nil, hint.New(errors.New("--no-story leaves nothing to do"), "give --serve with it")
+			return nil, hint.Errorf("give --serve with it", "--no-story leaves nothing to do")
 		}
 		return nil, nil
 	}
 	if _, _, err := net.SplitHostPort(f.Listen); err != nil {
-		return nil, hint.New(fmt.Errorf("listen: %w", err), "an address is written HOST:PORT, for example "+defaultDashboard)
+		return nil, hint.Errorf("an address is written HOST:PORT, for example "+defaultDashboard, "listen: %w", err)
 	}
 	if !f.Insecure && !serve.OnThisMachine(f.Listen) {
-		return nil, hint.New(fmt.Errorf("%s can be reached from other machines, and the dashboard has no TLS", f.Listen),
-			"leave --listen at an address of this machine, or give --insecure if something in front has TLS")
+		return nil, hint.Errorf("leave --listen at an address of this machine, or give --insecure if something in front has TLS", "%s can be reached from other machines, and the dashboard has no TLS", f.Listen)
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.Listen)
 	if err != nil {
-		return nil, hint.New(fmt.Errorf("listen: %w", err), "choose another address by --listen; port 0 is any free one")
+		return nil, hint.Errorf("choose another address by --listen; port 0 is any free one", "listen: %w", err)
 	}
 	return listener, nil
 }

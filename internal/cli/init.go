@@ -58,7 +58,7 @@ The presets:
 				return err
 			}
 			if file == "-" && flags.Schema {
-				return hint.New(errors.New("--schema writes a file beside the document, and the standard output has no place"), "name a file, or run geoshard schema")
+				return hint.Errorf("name a file, or run geoshard schema", "--schema writes a file beside the document, and the standard output has no place")
 			}
 			if file == "-" {
 				_, err := env.stdout.Write(text)
@@ -103,7 +103,7 @@ func replaceableSchema(file string) error {
 	if err == nil && json.Unmarshal(text, &have) == nil && json.Unmarshal(topology.Schema(), &ours) == nil && have == ours {
 		return nil
 	}
-	return hint.New(fmt.Errorf("%s exists already and is not the schema", file), "move it away, or overwrite it with --force")
+	return hint.Errorf("move it away, or overwrite it with --force", "%s exists already and is not the schema", file)
 }
 
 // writeNew writes a file that does not exist yet, or any with force.
@@ -114,7 +114,7 @@ func writeNew(file string, text []byte, force bool) error {
 	}
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|existing, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return hint.New(fmt.Errorf("%s exists already", file), "name another file, or overwrite it with --force")
+		return hint.Errorf("name another file, or overwrite it with --force", "%s exists already", file)
 	}
 	if err != nil {
 		return fmt.Errorf("write file: %w", err)

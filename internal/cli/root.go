@@ -38,7 +38,6 @@ Each flag can also be given by the environment (GEOSHARD_OUTPUT=json, GEOSHARD_W
 	oneRun(flags, "config")
 	_ = root.RegisterFlagCompletionFunc("output", fixed("text", "json"))
 
-	root.SetIn(env.stdin)
 	root.SetOut(env.stdout)
 	root.SetErr(env.stderr)
 	root.SetFlagErrorFunc(wrongFlag)
@@ -89,7 +88,7 @@ func asGroup(env *environment, group *cobra.Command, commands ...func(*environme
 		if near := spelling.Nearest(args[0], names); near != "" {
 			help = fmt.Sprintf("did you mean %q?", cmd.CommandPath()+" "+near)
 		}
-		return hint.New(fmt.Errorf("unknown command %q", cmd.CommandPath()+" "+args[0]), help)
+		return hint.Errorf(help, "unknown command %q", cmd.CommandPath()+" "+args[0])
 	}
 	group.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return group
@@ -120,6 +119,6 @@ func arguments(names ...string) cobra.PositionalArgs {
 		if len(args) > 0 {
 			got = strings.Join(args, " ")
 		}
-		return hint.New(fmt.Errorf("%s: want %s, got %s", cmd.CommandPath(), want, got), "run "+cmd.CommandPath()+" --help")
+		return hint.Errorf("run "+cmd.CommandPath()+" --help", "%s: want %s, got %s", cmd.CommandPath(), want, got)
 	}
 }

@@ -75,7 +75,7 @@ func (f *decideFlags) query(t *router.Table) (router.Query, error) {
 	if f.Method != "" || f.Path != "" {
 		u, err := f.url()
 		if err != nil {
-			return q, hint.New(fmt.Errorf("--path %s: %v", f.Path, err), "write a path such as /v1/carts/LON.01K4B4B2V8G3T0000000000000")
+			return q, hint.Errorf("write a path such as /v1/carts/LON.01K4B4B2V8G3T0000000000000", "--path %s: %v", f.Path, err)
 		}
 		method := cmp.Or(strings.ToUpper(f.Method), http.MethodGet)
 		q = router.NewReader(t, here, nil).Read(&http.Request{Method: method, URL: u}, time.Time{}).Query
@@ -88,7 +88,7 @@ func (f *decideFlags) query(t *router.Table) (router.Query, error) {
 			if home, _, ok := router.ParseHandle(f.Cart); ok {
 				q.Home = home
 			} else if _, known := t.Owner(f.Cart); !known {
-				return q, hint.New(fmt.Errorf("--cart %s is neither a handle nor a home", f.Cart), "a handle is HOME.ULID, such as LON.01K4B4B2V8G3T0000000000000")
+				return q, hint.Errorf("a handle is HOME.ULID, such as LON.01K4B4B2V8G3T0000000000000", "--cart %s is neither a handle nor a home", f.Cart)
 			}
 		}
 	}
@@ -115,7 +115,7 @@ func (f *decideFlags) place(q *router.Query) error {
 	q.Lat, badLat = strconv.ParseFloat(strings.TrimSpace(lat), 64)
 	q.Long, badLong = strconv.ParseFloat(strings.TrimSpace(long), 64)
 	if badLat != nil || badLong != nil {
-		return hint.New(fmt.Errorf("--location %s is not latitude,longitude", f.Location), "for San Francisco: --location 37.77,-122.42")
+		return hint.Errorf("for San Francisco: --location 37.77,-122.42", "--location %s is not latitude,longitude", f.Location)
 	}
 	q.HasPlace = true
 	return nil
@@ -135,7 +135,7 @@ func (f *decideFlags) health(t *router.Table) (router.Health, error) {
 		shard, where, found := strings.Cut(pair, "=")
 		at := slices.Index(t.Shards(), topology.ShardID(shard))
 		if !found || at < 0 {
-			return h, hint.New(fmt.Errorf("--primary %s names no shard", pair), "write SHARD=DATACENTER or SHARD=none; the shards are "+joined(t.Shards()))
+			return h, hint.Errorf("write SHARD=DATACENTER or SHARD=none; the shards are "+joined(t.Shards()), "--primary %s names no shard", pair)
 		}
 		if where == "none" {
 			h.Primaries[at] = router.Electing
@@ -160,7 +160,7 @@ func knownDatacenter(t *router.Table, flag, name string) (router.DC, error) {
 	for _, known := range t.DCs() {
 		names = append(names, t.Datacenter(known))
 	}
-	return router.NoDC, hint.New(fmt.Errorf("%s: unknown datacenter %q", flag, name), spelling.Hint(name, names, "the datacenters are "+joined(names)))
+	return router.NoDC, hint.Errorf(spelling.Hint(name, names, "the datacenters are "+joined(names)), "%s: unknown datacenter %q", flag, name)
 }
 
 // A routed is what router decide shows.

@@ -199,11 +199,10 @@ func (s *routerServe) watch(ctx context.Context, gate *gateway.Gateway, server *
 // checkListeners refuses to be reached by strangers unless that is wanted.
 func (s *routerServe) checkListeners() error {
 	if s.Certificate == "" && !s.Insecure && !serve.OnThisMachine(s.Listen) {
-		return hint.New(fmt.Errorf("--listen %s can be reached from other machines, and there is no TLS", s.Listen),
-			"give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS")
+		return hint.Errorf("give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS", "--listen %s can be reached from other machines, and there is no TLS", s.Listen)
 	}
 	if s.AdminListen != "" && !serve.OnThisMachine(s.AdminListen) && !s.Insecure {
-		return hint.New(fmt.Errorf("--admin-listen %s can be reached from other machines", s.AdminListen), "listen on 127.0.0.1, or give --insecure")
+		return hint.Errorf("listen on 127.0.0.1, or give --insecure", "--admin-listen %s can be reached from other machines", s.AdminListen)
 	}
 	return nil
 }

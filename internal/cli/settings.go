@@ -95,7 +95,7 @@ func (e *environment) checkSettings(root *cobra.Command, path string) error {
 	known := settingNames(root)
 	for _, key := range e.settings.AllKeys() {
 		if !slices.Contains(known, key) {
-			return hint.New(fmt.Errorf("read settings: %s: unknown setting %q", path, key), spelling.Hint(key, known, "the settings are "+strings.Join(known, ", ")))
+			return hint.Errorf(spelling.Hint(key, known, "the settings are "+strings.Join(known, ", ")), "read settings: %s: unknown setting %q", path, key)
 		}
 	}
 	return nil

@@ -41,7 +41,7 @@ type source struct {
 // readSource reads the file, or the preset. Where neither is named it reads geoshard.yaml.
 func readSource(file, preset string) (source, error) {
 	if file != "" && preset != "" {
-		return source{}, hint.New(fmt.Errorf("both the file %s and the preset %s are named", file, preset), "name one of them")
+		return source{}, hint.Errorf("name one of them", "both the file %s and the preset %s are named", file, preset)
 	}
 	if preset != "" {
 		text, err := configs.Read(preset)
@@ -50,7 +50,7 @@ func readSource(file, preset string) (source, error) {
 	file = cmp.Or(file, defaultFile)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return source{}, hint.New(fmt.Errorf("there is no file %s", file), "write one with geoshard init, or name a preset with --preset")
+		return source{}, hint.Errorf("write one with geoshard init, or name a preset with --preset", "there is no file %s", file)
 	}
 	if err != nil {
 		return source{}, fmt.Errorf("read topology: %w", err)

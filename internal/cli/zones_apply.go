@@ -40,7 +40,7 @@ hour by default. geoshard rollback plans the way back.` + whichHelp,
 			var goal apply.WaitGoal // "" where nothing is to be waited for
 			if flags.Wait != "" {
 				if err := goal.UnmarshalText([]byte(flags.Wait)); err != nil {
-					return hint.New(fmt.Errorf("--wait: %w", err), "write --wait=moved or --wait=clean")
+					return hint.Errorf("write --wait=moved or --wait=clean", "--wait: %w", err)
 				}
 			}
 			if len(args) == 1 {
@@ -63,7 +63,7 @@ hour by default. geoshard rollback plans the way back.` + whichHelp,
 func (e *environment) applyFile(cmd *cobra.Command, file string, flags applyFlags, goal apply.WaitGoal) error {
 	for _, name := range []string{"file", "preset", "tighten", "prune", "shard-collections", "rate"} {
 		if cmd.Flags().Changed(name) {
-			return hint.New(fmt.Errorf("--%s has no effect on a saved plan", name), "make the plan with it: geoshard plan --save "+file)
+			return hint.Errorf("make the plan with it: geoshard plan --save "+file, "--%s has no effect on a saved plan", name)
 		}
 	}
 	plan, err := loadPlan(file)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -83,7 +82,7 @@ datacenter that may hold its documents take their place. Where there is none it 
 
 func (e *environment) drain(cmd *cobra.Command, flags drainFlags, drained func(session, *zones.State) (*topology.Topology, []zones.Finding, error)) error {
 	if !flags.Plan && flags.outcomeFlags != (outcomeFlags{}) {
-		return hint.New(errors.New("--save and --detailed-exitcode are about a plan"), "add --plan; the changed topology is written with --out")
+		return hint.Errorf("add --plan; the changed topology is written with --out", "--save and --detailed-exitcode are about a plan")
 	}
 	return e.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error {
 		state, err := s.Read(ctx, zones.Declared(s.world))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -76,7 +75,7 @@ func readFilter(name, text string) (bson.D, error) {
 		err = bson.UnmarshalExtJSON([]byte(text), false, &filter)
 	}
 	if err != nil {
-		return nil, hint.New(fmt.Errorf("%s %s: %v", name, text, err), `write extended JSON, with field names in double quotes: '{"dataCenter": "NYC"}'`)
+		return nil, hint.Errorf(`write extended JSON, with field names in double quotes: '{"dataCenter": "NYC"}'`, "%s %s: %v", name, text, err)
 	}
 	return filter, nil
 }
@@ -90,7 +89,7 @@ func (f namespaceFlags) namespace(world *topology.Topology) (string, error) {
 	if len(names) == 1 && len(world.Namespaces) == 1 {
 		return names[0], nil
 	}
-	return "", hint.New(errors.New("which namespace?"), "name it with --ns; the topology has "+strings.Join(names, ", "))
+	return "", hint.Errorf("name it with --ns; the topology has "+strings.Join(names, ", "), "which namespace?")
 }
 
 // explanations are what a query costs clients in one datacenter after the other.

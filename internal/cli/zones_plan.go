@@ -131,7 +131,7 @@ func savePlan(file string, plan *zones.Plan) error {
 		return fmt.Errorf("save plan: %w", err)
 	default:
 		if _, err := zones.ReadPlan(bytes.NewReader(old)); err != nil {
-			return hint.New(fmt.Errorf("save plan: %s exists and is no plan", file), "name another file")
+			return hint.Errorf("name another file", "save plan: %s exists and is no plan", file)
 		}
 	}
 	text, err := json.MarshalIndent(plan, "", "  ")
@@ -148,7 +148,7 @@ func savePlan(file string, plan *zones.Plan) error {
 func loadPlan(file string) (*zones.Plan, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint.New(fmt.Errorf("there is no plan %s", file), "write it with geoshard plan --save "+file)
+		return nil, hint.Errorf("write it with geoshard plan --save "+file, "there is no plan %s", file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)

@@ -43,10 +43,10 @@ extended JSON too; {} chooses all documents. --dry-run counts what would move.` 
 			}
 			to, err := shardkey.ParseValue(flags.To)
 			if err != nil {
-				return hint.New(fmt.Errorf("--to %w", err), `write a string such as LON, or extended JSON: 44, {"$date":"2026-01-01T00:00:00Z"}, {"$oid":"…"}, {"$uuid":"…"}`)
+				return hint.Errorf(`write a string such as LON, or extended JSON: 44, {"$date":"2026-01-01T00:00:00Z"}, {"$oid":"…"}, {"$uuid":"…"}`, "--to %w", err)
 			}
 			if flags.Batch < 0 {
-				return hint.New(fmt.Errorf("--batch %d: want 1 or more", flags.Batch), "leave it out for "+strconv.Itoa(rehome.DefaultBatch))
+				return hint.Errorf("leave it out for "+strconv.Itoa(rehome.DefaultBatch), "--batch %d: want 1 or more", flags.Batch)
 			}
 			return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error {
 				ns, err := flags.namespace(s.world)

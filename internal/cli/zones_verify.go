@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -55,7 +54,7 @@ zone that leaves possible; --throttle and --spare-primaries spare the servers.` 
   geoshard verify --via-router --output json > report.json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.Sample < 0 || flags.Throttle < 0 || flags.Examples < 0 {
-				return hint.New(errors.New("--sample, --throttle and --examples are numbers of documents: want 0 or more"), "leave the flag out for its default")
+				return hint.Errorf("leave the flag out for its default", "--sample, --throttle and --examples are numbers of documents: want 0 or more")
 			}
 			return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error { return env.verify(ctx, s, flags) })
 		},
@@ -117,7 +116,7 @@ func shardClient(s session, flags verifyFlags) (*options.ClientOptions, error) {
 func clientOptions(uri string) (*options.ClientOptions, error) {
 	o := options.Client().ApplyURI(uri)
 	if err := o.Validate(); err != nil {
-		return nil, hint.New(fmt.Errorf("read the connection string of --shard-credentials: %w", redact.Error(err, uri)), "such as mongodb://user:password@host/?authSource=admin&tls=true")
+		return nil, hint.Errorf("such as mongodb://user:password@host/?authSource=admin&tls=true", "read the connection string of --shard-credentials: %w", redact.Error(err, uri))
 	}
 	return o, nil
 }

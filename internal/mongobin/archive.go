@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
@@ -50,7 +51,7 @@ func (o Options) fetch(ctx context.Context, temp, dir string) (serverversion.Ver
 func (o Options) fetchArchive(ctx context.Context, temp, dir string) (version serverversion.Version, err error) {
 	name, err := o.archiveName()
 	if err != nil {
-		return version, failed(ownBinary, "choose archive: %w", err)
+		return version, hint.Errorf(ownBinary, "choose archive: %w", err)
 	}
 	base := strings.TrimSuffix(strings.TrimSuffix(name, ".tgz"), ".zip") // its version is at the end
 	if version, err = serverversion.Parse(base[strings.LastIndex(base, "-")+1:]); err != nil {
@@ -68,7 +69,7 @@ func (o Options) fetchArchive(ctx context.Context, temp, dir string) (version se
 		return version, err
 	}
 	if got != want {
-		return version, failed("run it again; if it stays so, something on the way changes downloads: "+ownBinary,
+		return version, hint.Errorf("run it again; if it stays so, something on the way changes downloads: "+ownBinary,
 			"verify %s: %w: SHA-256 is %s, expected %s", url, ErrCorrupt, got, want)
 	}
 	return version, o.unpack(ctx, file, dir)
@@ -99,10 +100,10 @@ func (o Options) expectedSum(ctx context.Context, url string) (string, error) {
 	}
 	published, _, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
 	if raw, err := hex.DecodeString(published); err != nil || len(raw) != sha256.Size {
-		return "", failed("run it again, or "+ownBinary, "verify %s.sha256: %w: it holds no SHA-256", url, ErrCorrupt)
+		return "", hint.Errorf("run it again, or "+ownBinary, "verify %s.sha256: %w: it holds no SHA-256", url, ErrCorrupt)
 	}
 	if o.SHA256 != "" && !strings.EqualFold(o.SHA256, published) {
-		return "", failed(ownBinary, "verify %s.sha256: %w: it says %s, expected %s", url, ErrCorrupt, published, o.SHA256)
+		return "", hint.Errorf(ownBinary, "verify %s.sha256: %w: it says %s, expected %s", url, ErrCorrupt, published, o.SHA256)
 	}
 	return strings.ToLower(published), nil
 }
@@ -202,5 +203,5 @@ func (i *interruptible) Read(p []byte) (int, error) {
 }
 
 func corruptArchive(file string, err error) error {
-	return failed("run it again, or "+ownBinary, "unpack %s: %w: %w", filepath.Base(file), ErrCorrupt, err)
+	return hint.Errorf("run it again, or "+ownBinary, "unpack %s: %w: %w", filepath.Base(file), ErrCorrupt, err)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
@@ -31,7 +32,7 @@ func (o Options) cacheDir() (string, error) {
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", failed("set HOME or XDG_CACHE_HOME", "find the user's cache directory: %w", err)
+		return "", hint.Errorf("set HOME or XDG_CACHE_HOME", "find the user's cache directory: %w", err)
 	}
 	return filepath.Join(dir, "geoshard", "mongodb"), nil
 }
@@ -133,7 +134,7 @@ func checkFetched(ctx context.Context, programs string, version serverversion.Ve
 		return err
 	}
 	if v != version {
-		return failed(ownBinary, "check %s: %w: it is version %s, and %s was fetched", mongod, ErrCorrupt, v, version)
+		return hint.Errorf(ownBinary, "check %s: %w: it is version %s, and %s was fetched", mongod, ErrCorrupt, v, version)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
@@ -45,11 +46,11 @@ func checkFile(path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return failed("give the path of an existing program, or run: geoshard mongodb install", "check %s: %w", path, err)
+		return hint.Errorf("give the path of an existing program, or run: geoshard mongodb install", "check %s: %w", path, err)
 	case info.IsDir():
-		return failed("give the path of the program, not of its directory", "check %s: %w: it is a directory", path, ErrNotExecutable)
+		return hint.Errorf("give the path of the program, not of its directory", "check %s: %w: it is a directory", path, ErrNotExecutable)
 	case runtime.GOOS != "windows" && info.Mode()&0o111 == 0:
-		return failed("run: chmod +x "+path, "check %s: %w", path, ErrNotExecutable)
+		return hint.Errorf("run: chmod +x "+path, "check %s: %w", path, ErrNotExecutable)
 	}
 	return nil
 }
@@ -58,7 +59,7 @@ func checkFile(path string) error {
 func explainExec(ctx context.Context, path string, out []byte, err error) error {
 	machine := runtime.GOOS + "/" + runtime.GOARCH
 	if errors.Is(err, wrongFormat) {
-		return failed("use a MongoDB for "+machine+", or run: geoshard mongodb install",
+		return hint.Errorf("use a MongoDB for "+machine+", or run: geoshard mongodb install",
 			"check %s: %w: this machine is %s%s", path, ErrWrongArchitecture, machine, elfMachine(path))
 	}
 	// The file is there (checkFile), so what does not exist is the loader that it names: another C library, or another machine's.
@@ -66,7 +67,7 @@ func explainExec(ctx context.Context, path string, out []byte, err error) error 
 		return missingLibraries(path, []string{loader})
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return failed("run: chmod +x "+path+"; its disk must not be mounted noexec", "check %s: %w: %w", path, ErrNotExecutable, err)
+		return hint.Errorf("run: chmod +x "+path+"; its disk must not be mounted noexec", "check %s: %w: %w", path, ErrNotExecutable, err)
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == loaderFailed {
@@ -74,11 +75,11 @@ func explainExec(ctx context.Context, path string, out []byte, err error) error 
 			return missingLibraries(path, libs)
 		}
 	}
-	return failed("remove it and run: geoshard mongodb install; or "+ownBinary, "check %s: %w: %w: %s", path, ErrCorrupt, err, lastLine(out))
+	return hint.Errorf("remove it and run: geoshard mongodb install; or "+ownBinary, "check %s: %w: %w: %s", path, ErrCorrupt, err, lastLine(out))
 }
 
 func missingLibraries(path string, libs []string) error {
-	return failed("install the packages that hold them (on Debian 12 and Ubuntu: apt-get install libcurl4 libssl3), or "+ownBinary,
+	return hint.Errorf("install the packages that hold them (on Debian 12 and Ubuntu: apt-get install libcurl4 libssl3), or "+ownBinary,
 		"check %s: %w: %s", path, ErrMissingLibraries, strings.Join(libs, ", "))
 }
 
@@ -89,14 +90,14 @@ func readVersion(path, want string, out []byte) (v serverversion.Version, err er
 	m := versionLine.FindSubmatch(out)
 	if m == nil || string(m[1]) != want {
 		answer, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-		return v, failed("give the path of MongoDB's own program, or run: geoshard mongodb install",
+		return v, hint.Errorf("give the path of MongoDB's own program, or run: geoshard mongodb install",
 			"check %s: %w: --version answers %q, not %q", path, ErrCorrupt, answer, want+" version …")
 	}
 	if v, err = serverversion.Parse(string(m[2])); err != nil {
-		return v, failed(ownBinary, "check %s: %w: %w", path, ErrCorrupt, err)
+		return v, hint.Errorf(ownBinary, "check %s: %w: %w", path, ErrCorrupt, err)
 	}
 	if v.Less(serverversion.Oldest) {
-		return v, failed("install a newer MongoDB, or run: geoshard mongodb install",
+		return v, hint.Errorf("install a newer MongoDB, or run: geoshard mongodb install",
 			"check %s: %w: version %s, and %s is the oldest that works", path, ErrTooOld, v, serverversion.Oldest)
 	}
 	return v, nil

@@ -47,7 +47,7 @@ func downloadError(url string, err error) error {
 	if hint.Of(err) != "" || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return failed("run it again: nothing of the broken download was kept", "download %s: %w: %w", url, ErrTruncated, err)
+	return hint.Errorf("run it again: nothing of the broken download was kept", "download %s: %w: %w", url, ErrTruncated, err)
 }
 
 // A transfer is the body of an answer that ends when nothing arrives any more.
@@ -103,7 +103,7 @@ func (o Options) get(ctx context.Context, url string) (*transfer, error) {
 }
 
 func unreachable(url string, err error) error {
-	return failed("check the network, set GEOSHARD_MONGODB_MIRROR to a copy of MongoDB's download site, or "+ownBinary, "download %s: %w: %w", url, ErrUnreachable, err)
+	return hint.Errorf("check the network, set GEOSHARD_MONGODB_MIRROR to a copy of MongoDB's download site, or "+ownBinary, "download %s: %w: %w", url, ErrUnreachable, err)
 }
 
 // statusError is what an answer without the file says. It closes the answer.
@@ -113,7 +113,7 @@ func statusError(url string, resp *http.Response) error {
 	}
 	resp.Body.Close()
 	if resp.StatusCode == http.StatusNotFound {
-		return failed(ownBinary, "download %s: %w: %s", url, ErrNoArchive, resp.Status)
+		return hint.Errorf(ownBinary, "download %s: %w: %s", url, ErrNoArchive, resp.Status)
 	}
 	return unreachable(url, errors.New(resp.Status))
 }

@@ -39,9 +39,6 @@ var (
 	ErrNoSpace = errors.New("no space left for the cache")
 )
 
-// failed is an error with a way out. Its text says what was attempted on which file or address, and why that failed: "check PATH: CAUSE".
-func failed(way, format string, args ...any) error { return hint.New(fmt.Errorf(format, args...), way) }
-
 const ownBinary = "set GEOSHARD_MONGOD (and GEOSHARD_MONGOS) to binaries of your own"
 
 // fileError explains why the cache could not be written. Errors that are about neither rights nor space pass as they are.
@@ -53,9 +50,9 @@ func fileError(op, path string, err error) error {
 	elsewhere := "point XDG_CACHE_HOME (or the system's own setting for caches) to a directory that can be written, or " + ownBinary
 	switch {
 	case errors.Is(err, diskFull):
-		return failed("free 400 MB there, or "+elsewhere, "%s %s: %w: %w", op, path, ErrNoSpace, err)
+		return hint.Errorf("free 400 MB there, or "+elsewhere, "%s %s: %w: %w", op, path, ErrNoSpace, err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR):
-		return failed(elsewhere, "%s %s: %w: %w", op, path, ErrCacheReadOnly, err)
+		return hint.Errorf(elsewhere, "%s %s: %w: %w", op, path, ErrCacheReadOnly, err)
 	}
 	return fmt.Errorf("%s %s: %w", op, path, err)
 }

