@@ -1,5 +1,7 @@
 package hint
 
+import "fmt"
+
 // An Error is an error with a hint. Branch on what it wraps.
 type Error struct {
 	Err error
@@ -18,6 +20,9 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Hint returns Text.
 func (e *Error) Hint() string { return e.Text }
+
+// Errorf returns the error that fmt.Errorf makes of a format and its arguments, with a hint.
+func Errorf(hint, format string, args ...any) error { return New(fmt.Errorf(format, args...), hint) }
 
 // Of returns the hint of the outermost error in the tree of err that has one to give; "" for none.
 func Of(err error) string {

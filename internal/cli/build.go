@@ -25,14 +25,14 @@ func (e *environment) shows(find func(ctx context.Context, args []string) (view,
 	}
 }
 
-// ofWorld shows what is found out about a topology.
-func (e *environment) ofWorld(f *worldFlags, find func(src source, world *topology.Topology, args []string) (view, error)) runner {
+// ofWorld shows what is found out about a topology, whose name is for messages.
+func (e *environment) ofWorld(f *worldFlags, find func(name string, world *topology.Topology, args []string) (view, error)) runner {
 	return e.shows(func(_ context.Context, args []string) (view, error) {
-		src, world, err := f.read()
+		name, world, err := readWorld(f.orDefault())
 		if err != nil {
 			return nil, err
 		}
-		return find(src, world, args)
+		return find(name, world, args)
 	})
 }
 

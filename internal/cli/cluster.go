@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -28,13 +26,12 @@ A member is named SHARD/DATACENTER: nyc/LON, a second one in the same datacenter
 	}
 	group.PersistentFlags().String("name", local.DefaultName, "which cluster")
 	_ = group.RegisterFlagCompletionFunc("name", completeNames)
-	group.AddCommand(
-		newUpCommand(env), newDownCommand(env), newListCommand(env), newStatusCommand(env),
-		newKillCommand(env), newPauseCommand(env), newStartCommand(env),
-		newIsolateCommand(env), newCutCommand(env), newLagCommand(env), newHealCommand(env), newGrowCommand(env),
-		newLogsCommand(env), newShellCommand(env),
+	return asGroup(env, group,
+		newUpCommand, newDownCommand, newListCommand, newStatusCommand,
+		newKillCommand, newPauseCommand, newStartCommand,
+		newIsolateCommand, newCutCommand, newLagCommand, newHealCommand, newGrowCommand,
+		newLogsCommand, newShellCommand,
 	)
-	return asGroup(group)
 }
 
 // clusterName is the value of --name.
@@ -56,7 +53,7 @@ type deed struct {
 	past   string
 }
 
-func (d deed) text(w io.Writer, _ styles) { fmt.Fprintln(w, d.past) }
+func (d deed) text(out page) { out.println(d.past) }
 
 // memberNames lists the names that commands take, in the order of the topology.
 func memberNames(t *topology.Topology) []string {
@@ -66,31 +63,50 @@ func memberNames(t *topology.Topology) []string {
 			names = append(names, shard.MemberName(i))
 		}
 	}
-	for _, set := range []string{cluster.ConfigSet, cluster.Router} {
-		for _, dc := range t.Datacenters {
-			if set == cluster.Router && dc.Role == topology.RoleVoter {
-				continue // nobody routes there
-			}
-			names = append(names, cluster.MemberName{Set: set, DC: dc.ID, Ordinal: 1}.String())
-		}
+	for _, dc := range t.DatacenterIDs() {
+		names = append(names, cluster.MemberName{Set: cluster.ConfigSet, DC: dc, Ordinal: 1}.String())
+	}
+	for _, dc := range routedIDs(t) {
+		names = append(names, cluster.MemberName{Set: cluster.Router, DC: dc, Ordinal: 1}.String())
 	}
 	return names
 }
 
-// datacenterNames lists the datacenters of a topology.
-func datacenterNames(t *topology.Topology) []string { return spelling.Texts(t.DatacenterIDs()) }
+// routedIDs lists the datacenters that have a query router.
+func routedIDs(t *topology.Topology) []topology.DatacenterID {
+	var ids []topology.DatacenterID
+	for _, dc := range t.Datacenters {
+		if dc.Role != topology.RoleVoter {
+			ids = append(ids, dc.ID)
+		}
+	}
+	return ids
+}
 
-// complete completes the first arguments, up to a number, with names of the running cluster. Without one there is nothing to offer.
-func complete(arguments int, names func(*topology.Topology) []string) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if len(args) >= arguments {
-			return nil, cobra.ShellCompDirectiveNoFileComp
+// complete completes the first arguments, up to a number, with names of the running cluster.
+func complete[S ~string](arguments int, names func(*topology.Topology) []S) cobra.CompletionFunc {
+	return completeFrom(runningWorld, arguments, names)
+}
+
+// runningWorld is the topology of the running cluster.
+func runningWorld(cmd *cobra.Command) (*topology.Topology, error) {
+	c, err := attach(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return c.Topology(), nil
+}
+
+// completeFrom completes with names of a topology. Without one there is nothing to offer.
+func completeFrom[S ~string](find func(*cobra.Command) (*topology.Topology, error), arguments int, names func(*topology.Topology) []S) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) (offered []cobra.Completion, _ cobra.ShellCompDirective) {
+		if len(args) < arguments {
+			cmd.SetContext(context.Background()) // completion has none
+			if world, err := find(cmd); err == nil {
+				offered = spelling.Texts(names(world))
+			}
 		}
-		c, err := local.Attach(context.Background(), clusterName(cmd), "")
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return names(c.Topology()), cobra.ShellCompDirectiveNoFileComp
+		return offered, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
@@ -100,9 +116,9 @@ func completeNames(*cobra.Command, []string, string) ([]cobra.Completion, cobra.
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	names := make([]string, len(clusters))
-	for i, c := range clusters {
-		names[i] = c.Name
+	var names []string
+	for _, c := range clusters {
+		names = append(names, c.Name)
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

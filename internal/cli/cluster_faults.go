@@ -13,33 +13,29 @@ import (
 	"github.com/geoshard/geoshard/wan"
 )
 
-// newMemberCommand makes a command that does something to one member.
-func newMemberCommand(env *environment, verb, past, short, long string, do func(*local.Remote, context.Context, string) error) *cobra.Command {
-	return &cobra.Command{
-		Use:               verb + " MEMBER",
-		Short:             short,
-		Long:              long,
-		Example:           fmt.Sprintf("  geoshard cluster %s nyc/NYC\n  geoshard cluster %s config/LON --name second", verb, verb),
-		ValidArgsFunction: complete(1, memberNames),
-		RunE: env.does(func(ctx context.Context, c *local.Remote, args []string) (deed, error) {
-			return deed{Action: verb + " " + args[0], past: args[0] + " " + past}, do(c, ctx, args[0])
-		}),
-	}
-}
-
-func newKillCommand(env *environment) *cobra.Command {
-	return newMemberCommand(env, "kill", "is down", "Kill a member's process",
+// Commands that do something to one member.
+var (
+	newKillCommand = memberCommand("kill", "is down", "Kill a member's process",
 		"Kill a member's process with SIGKILL, as a crash of its machine would. It stays down until geoshard cluster start.", (*local.Remote).Kill)
-}
-
-func newPauseCommand(env *environment) *cobra.Command {
-	return newMemberCommand(env, "pause", "is paused", "Pause a member's process",
+	newPauseCommand = memberCommand("pause", "is paused", "Pause a member's process",
 		"Pause a member's process: its connections stay open and nobody answers, as when a machine hangs. geoshard cluster start lets it go on.", (*local.Remote).Pause)
-}
-
-func newStartCommand(env *environment) *cobra.Command {
-	return newMemberCommand(env, "start", "is up", "Start a killed member, or let a paused one go on",
+	newStartCommand = memberCommand("start", "is up", "Start a killed member, or let a paused one go on",
 		"Start a killed member again, or let a paused one go on, and wait until it answers. A member that runs is left as it is.", (*local.Remote).Start)
+)
+
+func memberCommand(verb, past, short, long string, do func(*local.Remote, context.Context, string) error) func(*environment) *cobra.Command {
+	return func(env *environment) *cobra.Command {
+		return &cobra.Command{
+			Use:               verb + " MEMBER",
+			Short:             short,
+			Long:              long,
+			Example:           fmt.Sprintf("  geoshard cluster %s nyc/NYC\n  geoshard cluster %s config/LON --name second", verb, verb),
+			ValidArgsFunction: complete(1, memberNames),
+			RunE: env.does(func(ctx context.Context, c *local.Remote, args []string) (deed, error) {
+				return deed{Action: verb + " " + args[0], past: args[0] + " " + past}, do(c, ctx, args[0])
+			}),
+		}
+	}
 }
 
 func newIsolateCommand(env *environment) *cobra.Command {
@@ -49,27 +45,27 @@ func newIsolateCommand(env *environment) *cobra.Command {
 		Long: `Cut all links of a datacenter, in both directions: packets vanish, nothing is reset, new connections time out. Its own members and
 clients still reach each other. geoshard cluster heal mends the links.`,
 		Example:           "  geoshard cluster isolate SYD",
-		ValidArgsFunction: complete(1, datacenterNames),
+		ValidArgsFunction: complete(1, (*topology.Topology).DatacenterIDs),
 		RunE:              env.applies(func(args []string) wan.Fault { return wan.Isolate{DC: topology.DatacenterID(args[0])} }),
 	}
 }
 
 func newCutCommand(env *environment) *cobra.Command {
-	var oneWay bool
-	cmd := &cobra.Command{
+	var flags struct {
+		OneWay bool `flag:"one-way" usage:"cut only the way from the first to the second"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "cut FROM TO",
 		Short: "Cut the link between two datacenters",
 		Long: `Cut the link between two datacenters: packets vanish, nothing is reset, new connections time out. With --one-way only packets on the
 way from the first to the second vanish. geoshard cluster heal mends the link.`,
 		Example: `  geoshard cluster cut NYC LON
   geoshard cluster cut NYC LON --one-way`,
-		ValidArgsFunction: complete(2, datacenterNames),
+		ValidArgsFunction: complete(2, (*topology.Topology).DatacenterIDs),
 		RunE: env.applies(func(args []string) wan.Fault {
-			return wan.Cut{From: topology.DatacenterID(args[0]), To: topology.DatacenterID(args[1]), OneWay: oneWay}
+			return wan.Cut{From: topology.DatacenterID(args[0]), To: topology.DatacenterID(args[1]), OneWay: flags.OneWay}
 		}),
-	}
-	cmd.Flags().BoolVar(&oneWay, "one-way", false, "cut only the way from the first to the second")
-	return cmd
+	}, &flags)
 }
 
 func newLagCommand(env *environment) *cobra.Command {
@@ -84,7 +80,7 @@ ends the lag, and so does geoshard cluster heal.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			by, err := time.ParseDuration(args[1])
 			if err != nil || by < 0 {
-				return hint.New(fmt.Errorf("lag %q: want a duration of 0 or more", args[1]), "such as 5s or 500ms; 0 ends the lag")
+				return hint.Errorf("such as 5s or 500ms; 0 ends the lag", "lag %q: want a duration of 0 or more", args[1])
 			}
 			past := fmt.Sprintf("%s is held %s behind", args[0], by)
 			if by == 0 {

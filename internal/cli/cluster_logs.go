@@ -17,8 +17,10 @@ import (
 const lookForMore = 200 * time.Millisecond
 
 func newLogsCommand(env *environment) *cobra.Command {
-	var follow bool
-	cmd := &cobra.Command{
+	var flags struct {
+		Follow bool `flag:"follow,oneRun" short:"f" usage:"go on with new lines until Ctrl-C"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "logs MEMBER",
 		Short: "Print a member's log",
 		Long:  `Print the log of a member's process, as that process writes it (mongod: one JSON document for each line).`,
@@ -30,12 +32,9 @@ func newLogsCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return env.printLog(ctx, path, follow)
+			return env.printLog(ctx, path, flags.Follow)
 		}),
-	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new lines until Ctrl-C")
-	oneRun(cmd.Flags(), "follow")
-	return cmd
+	}, &flags)
 }
 
 // printLog copies a log to the standard output; to follow is to do so until the context ends.
@@ -45,8 +44,7 @@ func (e *environment) printLog(ctx context.Context, path string, follow bool) er
 		return fmt.Errorf("read log: %w", err)
 	}
 	defer func() { _ = log.Close() }()
-	again := time.NewTicker(lookForMore)
-	defer again.Stop()
+	again := time.Tick(lookForMore)
 	for {
 		if _, err := io.Copy(e.stdout, log); err != nil {
 			return fmt.Errorf("read log: %w", err)
@@ -57,7 +55,7 @@ func (e *environment) printLog(ctx context.Context, path string, follow bool) er
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-again.C:
+		case <-again:
 		}
 		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 			return nil // the cluster is down, and its logs with it

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -29,14 +29,15 @@ users. What follows -- goes to mongosh.`,
 			own, _ := splitAtDash(cmd, args)
 			return arguments("[DATACENTER]")(cmd, own)
 		},
-		ValidArgsFunction: complete(1, routedNames),
+		ValidArgsFunction: complete(1, routedIDs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := attach(cmd)
 			if err != nil {
 				return err
 			}
 			own, rest := splitAtDash(cmd, args)
-			uri, err := shellURI(c, own)
+			dc := append(own, spelling.Texts(routedIDs(c.Topology()))...)[0] // a valid topology has an active datacenter
+			uri, err := routerURI(c, topology.DatacenterID(dc), withSecrets)
 			if err != nil {
 				return err
 			}
@@ -53,32 +54,18 @@ func splitAtDash(cmd *cobra.Command, args []string) (own, rest []string) {
 	return args, nil
 }
 
-// routedNames lists the datacenters that have a query router.
-func routedNames(t *topology.Topology) []string {
-	var names []string
-	for _, dc := range t.Datacenters {
-		if dc.Role != topology.RoleVoter {
-			names = append(names, string(dc.ID))
-		}
-	}
-	return names
-}
-
-func shellURI(c *local.Remote, args []string) (string, error) {
-	dc := append(args, routedNames(c.Topology())...)[0] // a valid topology has an active datacenter
-	return routerURI(c, topology.DatacenterID(dc), withSecrets)
-}
-
 // shellURIEnv carries the connection string to the shell: everybody can read a process's arguments.
 const shellURIEnv = "GEOSHARD_SHELL_URI"
 
 // shellArguments make mongosh connect to what shellURIEnv says. Where the arguments run something, mongosh ends afterwards, as it does by itself.
 func shellArguments(args []string) []string {
 	own := []string{"--nodb", "--eval", "db = connect(process.env." + shellURIEnv + "); delete process.env." + shellURIEnv + "; undefined"}
-	for _, arg := range args {
-		if arg == "--eval" || strings.HasPrefix(arg, "--eval=") || arg == "--file" || arg == "-f" || strings.HasPrefix(arg, "--file=") || !strings.HasPrefix(arg, "-") {
-			return own
-		}
+	runs := func(arg string) bool {
+		name, _, _ := strings.Cut(arg, "=")
+		return name == "--eval" || name == "--file" || arg == "-f" || !strings.HasPrefix(arg, "-")
+	}
+	if slices.ContainsFunc(args, runs) {
+		return own
 	}
 	return append(own, "--shell")
 }
@@ -88,7 +75,7 @@ func (e *environment) mongosh(uri string, args []string) error {
 	path, err := exec.LookPath("mongosh")
 	if err != nil {
 		fmt.Fprintln(e.stdout, uri)
-		return hint.New(errors.New("mongosh is not installed, so only the connection string is printed"), "install it (npm install -g mongosh, Node 20 or later), or give the connection string to another client")
+		return hint.Errorf("install it (npm install -g mongosh, Node 20 or later), or give the connection string to another client", "mongosh is not installed, so only the connection string is printed")
 	}
 	// Ctrl-C is for the shell: it stops a query there. Caught and dropped here, unlike ignored, it has its default effect in the child.
 	interrupts := make(chan os.Signal, 1)

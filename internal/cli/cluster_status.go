@@ -19,9 +19,11 @@ import (
 const refreshEvery = time.Second
 
 func newStatusCommand(env *environment) *cobra.Command {
-	var watch bool
-	secrets := withoutSecrets
-	cmd := &cobra.Command{
+	var flags struct {
+		watchFlags
+		ShowSecrets bool `flag:"show-secrets" usage:"put user and password into the connection strings"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "status",
 		Short: "Show who is primary where, the lags and the links",
 		Long: `Show the members of a running cluster as a table, shards in rows and datacenters in columns: PRIMARY, secondary, arbiter, or why a
@@ -33,12 +35,9 @@ a cluster that was started with --auth.`,
   geoshard cluster status --name second --output json
   geoshard cluster status --show-secrets`,
 		RunE: env.onLocal(func(ctx context.Context, c *local.Remote, _ []string) error {
-			return env.look(ctx, watch, func(ctx context.Context) error { return env.showStatus(ctx, c, secrets) })
+			return env.look(ctx, flags.Watch, func(ctx context.Context) error { return env.showStatus(ctx, c, secrecy(flags.ShowSecrets)) })
 		}),
-	}
-	cmd.Flags().BoolVar((*bool)(&secrets), "show-secrets", false, "put user and password into the connection strings")
-	addWatchFlag(cmd, &watch)
-	return cmd
+	}, &flags)
 }
 
 // secrecy says whether connection strings hold passwords.
@@ -54,13 +53,13 @@ func (e *environment) showStatus(ctx context.Context, c cluster.View, secrets se
 	if err != nil {
 		return err
 	}
-	view := newStatusView(status, c.Topology())
-	for _, dc := range routedNames(c.Topology()) {
-		uri, err := routerURI(c, topology.DatacenterID(dc), secrets)
+	view := statusView{Status: status, world: c.Topology()}
+	for _, dc := range routedIDs(c.Topology()) {
+		uri, err := routerURI(c, dc, secrets)
 		if err != nil {
 			return err
 		}
-		view.Connect = append(view.Connect, connection{Datacenter: topology.DatacenterID(dc), URI: uri})
+		view.Connect = append(view.Connect, connection{Datacenter: dc, URI: uri})
 	}
 	return e.show(view)
 }
@@ -76,10 +75,9 @@ func routerURI(c cluster.View, dc topology.DatacenterID, secrets secrecy) (strin
 	return c.URI(dc)
 }
 
-// addWatchFlag adds the flag for look.
-func addWatchFlag(cmd *cobra.Command, watch *bool) {
-	cmd.Flags().BoolVarP(watch, "watch", "w", false, "refresh until Ctrl-C")
-	oneRun(cmd.Flags(), "watch")
+// watchFlags have the flag for look.
+type watchFlags struct {
+	Watch bool `flag:"watch,oneRun" short:"w" usage:"refresh until Ctrl-C"`
 }
 
 // look shows something once, or to watch it again and again until the context ends. On a terminal each one takes the place of the last.
@@ -87,8 +85,7 @@ func (e *environment) look(ctx context.Context, watch bool, show func(context.Co
 	if !watch {
 		return show(ctx)
 	}
-	again := time.NewTicker(refreshEvery)
-	defer again.Stop()
+	again := time.Tick(refreshEvery)
 	for {
 		if e.output == outputText && isTerminal(e.stdout) {
 			fmt.Fprint(e.stdout, "\x1b[H\x1b[2J") // cursor home, clear the screen
@@ -102,7 +99,7 @@ func (e *environment) look(ctx context.Context, watch bool, show func(context.Co
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-again.C:
+		case <-again:
 		}
 	}
 }
@@ -110,4 +107,41 @@ func (e *environment) look(ctx context.Context, watch bool, show func(context.Co
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func newListCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the clusters of this machine",
+		Long: `List the clusters of this machine: those that run, those that start, and those whose supervisor was killed, of which geoshard cluster
+down removes what is left.`,
+		Example: `  geoshard cluster list
+  geoshard cluster list --output json`,
+		RunE: env.shows(func(context.Context, []string) (view, error) {
+			found, err := local.List("")
+			return append(clusterList{}, found...), err // [] in JSON, not null
+		}),
+	}
+}
+
+// A clusterList is what list shows.
+type clusterList []local.Listed
+
+func (l clusterList) text(out page) {
+	if len(l) == 0 {
+		out.println("no cluster runs")
+		return
+	}
+	t := out.grid("name", "state", "started", "supervisor")
+	for _, c := range l {
+		state := out.good("running")
+		switch {
+		case c.Supervisor == 0:
+			state = out.bad("left behind")
+		case !c.Ready:
+			state = out.warn("starting")
+		}
+		t.row(c.Name, state, c.Started.Local().Format(time.DateTime), unlessZero(c.Supervisor))
+	}
+	out.printf("%s", t)
 }

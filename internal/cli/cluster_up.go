@@ -2,9 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,16 +19,21 @@ import (
 // upFlags are the flags of cluster up.
 type upFlags struct {
 	worldFlags
-	growTo          string
-	detach          bool
-	wanScale        float64
-	electionTimeout time.Duration
-	auth, tls       bool
+	GrowTo          string        `flag:"grow-to" files:"yaml yml" usage:"the file with the topology that geoshard cluster grow makes of it"`
+	Detach          bool          `flag:"detach,oneRun" usage:"leave the cluster running in the background"`
+	WANScale        float64       `flag:"wan-scale" usage:"multiply every round-trip time; negative: no delays"`
+	ElectionTimeout time.Duration `flag:"election-timeout" usage:"how long members wait for a primary before they elect another; MongoDB's own default is 10s"`
+	Auth            bool          `flag:"auth" usage:"make clients log in"`
+	TLS             bool          `flag:"tls" usage:"encrypt all connections"`
+}
+
+func (f *upFlags) add(cmd *cobra.Command) {
+	describeWorld(cmd, "start the topology of a file", "start a preset")
 }
 
 func newUpCommand(env *environment) *cobra.Command {
-	var flags upFlags
-	cmd := &cobra.Command{
+	flags := upFlags{WANScale: 1, ElectionTimeout: local.DefaultElectionTimeout}
+	return withFlags(&cobra.Command{
 		Use:   "up",
 		Short: "Start a cluster",
 		Long: `Start a cluster as a topology document declares it: -f names a file, --preset a preset; without either it is geoshard.yaml of the working
@@ -49,33 +54,23 @@ that there is. With --tls all connections are encrypted, with certificates that 
   geoshard cluster up --auth --tls --detach
   geoshard cluster up -f geoshard.yaml --grow-to with-tokyo.yaml`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return env.up(cmd.Context(), clusterName(cmd), flags) },
-	}
-	flags.add(cmd, "start a preset", "start the topology of a file")
-	cmd.Flags().StringVar(&flags.growTo, "grow-to", "", "the file with the topology that geoshard cluster grow makes of it")
-	_ = cmd.MarkFlagFilename("grow-to", "yaml", "yml")
-	cmd.Flags().BoolVar(&flags.detach, "detach", false, "leave the cluster running in the background")
-	oneRun(cmd.Flags(), "detach")
-	cmd.Flags().Float64Var(&flags.wanScale, "wan-scale", 1, "multiply every round-trip time; negative: no delays")
-	cmd.Flags().BoolVar(&flags.auth, "auth", false, "make clients log in")
-	cmd.Flags().BoolVar(&flags.tls, "tls", false, "encrypt all connections")
-	cmd.Flags().DurationVar(&flags.electionTimeout, "election-timeout", local.DefaultElectionTimeout, "how long members wait for a primary before they elect another; MongoDB's own default is 10s")
-	return cmd
+	}, &flags)
 }
 
 func (e *environment) up(ctx context.Context, name string, flags upFlags) error {
-	switch {
-	case flags.wanScale == 0:
-		return hint.New(errors.New("--wan-scale 0 is neither a scale nor off"), "leave the delays out with a negative number, such as -1")
-	case flags.electionTimeout <= 0:
-		return hint.New(fmt.Errorf("--election-timeout %s: want more than 0", flags.electionTimeout), "2s suits one machine")
+	if flags.WANScale == 0 {
+		return hint.Errorf("leave the delays out with a negative number, such as -1", "--wan-scale 0 is neither a scale nor off")
 	}
-	src, world, err := flags.read()
+	if err := checkElectionTimeout(flags.ElectionTimeout); err != nil {
+		return err
+	}
+	from, world, err := readWorld(flags.orDefault())
 	if err != nil {
 		return err
 	}
 	var grown *topology.Topology
-	if flags.growTo != "" {
-		if _, grown, err = (worldFlags{file: flags.growTo}).read(); err != nil {
+	if flags.GrowTo != "" {
+		if _, grown, err = readWorld(flags.GrowTo, ""); err != nil {
 			return err
 		}
 	}
@@ -83,16 +78,23 @@ func (e *environment) up(ctx context.Context, name string, flags upFlags) error 
 	if err != nil {
 		return err
 	}
-	e.say("starting cluster %s from %s: %s", name, src.name, summarise(world))
+	e.say("starting cluster %s from %s: %s", name, from, summarise(world))
 	options := local.Options{
-		Name: name, Topology: world, Grown: grown, WANScale: flags.wanScale, ElectionTimeout: flags.electionTimeout, Tools: tools,
-		Auth: flags.auth, TLS: flags.tls,
+		Name: name, Topology: world, Grown: grown, WANScale: flags.WANScale, ElectionTimeout: flags.ElectionTimeout, Tools: tools,
+		Auth: flags.Auth, TLS: flags.TLS,
 		Progress: func(event local.Event) { e.say("%s", event) },
 	}
-	if flags.detach {
+	if flags.Detach {
 		return e.upDetached(ctx, options)
 	}
 	return e.upForeground(ctx, options)
+}
+
+func checkElectionTimeout(d time.Duration) error {
+	if d <= 0 {
+		return hint.Errorf("2s suits one machine", "--election-timeout %s: want more than 0", d)
+	}
+	return nil
 }
 
 // upForeground runs a cluster until it is interrupted or taken down from elsewhere.
@@ -155,10 +157,7 @@ func sameAccess(ctx context.Context, running *local.Remote, options local.Option
 	if err != nil {
 		return false
 	}
-	access := cluster.Access{}
-	if status.Access != nil {
-		access = *status.Access
-	}
+	access := cmp.Or(status.Access, &cluster.Access{})
 	return access.Authentication == options.Auth && access.TLS == options.TLS
 }
 
@@ -178,5 +177,58 @@ directory stays.`,
 			}
 			return env.show(deed{Cluster: name, Action: "down", past: "cluster " + name + " is down"})
 		},
+	}
+}
+
+func newGrowCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "grow",
+		Short: "Add the datacenters, shards and members that a cluster was started to grow by",
+		Long: `Add the datacenters, shards and members that a cluster was started to grow by (geoshard cluster up --grow-to FILE), while it works on. New members of
+a shard copy without a vote before they get one; new shards are added; new datacenters get their query routers. Zones and ranges stay as they are: geoshard plan
+with the grown topology shows what moves then.
+
+Interrupted, it goes on when it is called again.`,
+		Example: `  geoshard cluster up -f geoshard.yaml --grow-to with-tokyo.yaml --detach
+  geoshard cluster grow
+  geoshard plan -f with-tokyo.yaml`,
+		RunE: env.does(func(ctx context.Context, c *local.Remote, _ []string) (deed, error) {
+			before, err := c.Status(ctx)
+			if err != nil {
+				return deed{}, err
+			}
+			if err := env.grow(ctx, c, before); err != nil {
+				return deed{}, err
+			}
+			return deed{Action: "grow", past: "the cluster is grown: " + summarise(c.Topology())}, nil
+		}),
+	}
+}
+
+// grow tells which members have begun to work until all do.
+func (e *environment) grow(ctx context.Context, c *local.Remote, before cluster.Status) error {
+	told := map[string]bool{}
+	for _, m := range before.Members {
+		told[m.Name] = m.State == cluster.StateUp
+	}
+	done := make(chan error, 1)
+	go func() { done <- c.Grow(ctx) }()
+	again := time.Tick(refreshEvery)
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-again:
+			now, err := c.Status(ctx)
+			if err != nil {
+				continue // Grow itself says what is wrong
+			}
+			for _, m := range now.Members {
+				if m.State == cluster.StateUp && !told[m.Name] {
+					told[m.Name] = true
+					e.say("%s is up", m.Name)
+				}
+			}
+		}
 	}
 }

@@ -2,13 +2,8 @@ package cli
 
 import (
 	"fmt"
-	"io"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/charmbracelet/lipgloss"
-	"github.com/charmbracelet/lipgloss/table"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/internal/spelling"
@@ -19,9 +14,8 @@ import (
 type statusView struct {
 	cluster.Status
 	// Connect tells each datacenter's clients where to go.
-	Connect     []connection `json:"connect,omitempty"`
-	datacenters []topology.DatacenterID
-	rows        []string // shards, then config and router
+	Connect []connection `json:"connect,omitempty"`
+	world   *topology.Topology
 }
 
 // A connection is a datacenter's connection string.
@@ -30,29 +24,28 @@ type connection struct {
 	URI        string                `json:"uri"`
 }
 
-func newStatusView(status cluster.Status, t *topology.Topology) statusView {
-	return statusView{Status: status, datacenters: t.DatacenterIDs(), rows: append(spelling.Texts(t.ShardIDs()), cluster.ConfigSet, cluster.Router)}
-}
-
-func (v statusView) text(w io.Writer, s styles) {
-	fmt.Fprintf(w, "%s\n\n", v.heading(s))
-	fmt.Fprintf(w, "%s\n", v.matrix(s))
-	v.troubles(w, s)
+func (v statusView) text(out page) {
+	out.printf("%s\n\n%s\n", v.heading(out), v.matrix(out))
+	v.troubles(out)
 	if len(v.Links) > 0 {
-		fmt.Fprintf(w, "%s\n", v.links(s))
+		out.printf("%s\n", v.links(out))
 	}
 	for _, fault := range v.Faults {
-		fmt.Fprintf(w, "%s %s\n", s.bad.Render("fault"), fault)
+		out.printf("%s %s\n", out.bad("fault"), fault)
 	}
 	if len(v.Faults) > 0 {
-		fmt.Fprintln(w)
+		out.println()
 	}
-	fmt.Fprint(w, v.uris(s))
+	t := out.grid("clients in", "connect to") // its clients use a datacenter's query router alone
+	for _, c := range v.Connect {
+		t.row(c.Datacenter, c.URI)
+	}
+	out.printf("%s", t)
 }
 
 // heading says what runs, and for how long.
-func (v statusView) heading(s styles) string {
-	parts := []string{"cluster " + s.bold.Render(v.Name)}
+func (v statusView) heading(out page) string {
+	parts := []string{"cluster " + out.bold(v.Name)}
 	if v.ServerVersion != "" {
 		parts = append(parts, "MongoDB "+v.ServerVersion)
 	}
@@ -86,50 +79,49 @@ func access(a cluster.Access) string {
 }
 
 // matrix has a row for each replica set and a column for each datacenter.
-func (v statusView) matrix(s styles) string {
-	cells := map[string]map[topology.DatacenterID][]string{}
+func (v statusView) matrix(out page) *grid {
+	type place struct {
+		set string
+		dc  topology.DatacenterID
+	}
+	cells := map[place][]string{}
 	for _, m := range v.Members {
 		name, err := cluster.ParseMemberName(m.Name)
 		if err != nil {
 			continue // a provider's own process; it has no row
 		}
-		if cells[name.Set] == nil {
-			cells[name.Set] = map[topology.DatacenterID][]string{}
+		at := place{name.Set, name.DC}
+		cells[at] = append(cells[at], cell(out, m))
+	}
+	datacenters := v.world.DatacenterIDs()
+	t := out.grid(append([]string{"shard"}, spelling.Texts(datacenters)...)...)
+	for _, set := range append(spelling.Texts(v.world.ShardIDs()), cluster.ConfigSet, cluster.Router) {
+		row := []any{set}
+		for _, dc := range datacenters {
+			row = append(row, strings.Join(cells[place{set, dc}], ", "))
 		}
-		cells[name.Set][name.DC] = append(cells[name.Set][name.DC], cell(s, m))
+		t.row(row...)
 	}
-	header := []string{"shard"}
-	for _, dc := range v.datacenters {
-		header = append(header, string(dc))
-	}
-	rows := [][]string{header}
-	for _, set := range v.rows {
-		row := []string{set}
-		for _, dc := range v.datacenters {
-			row = append(row, strings.Join(cells[set][dc], ", "))
-		}
-		rows = append(rows, row)
-	}
-	return grid(s, rows)
+	return t
 }
 
 // leastLag is the smallest lag worth a mention: below it the table would only flicker.
 const leastLag = 100 * time.Millisecond
 
 // cell is a member in the matrix: its role while it works, else its state.
-func cell(s styles, m cluster.Member) string {
+func cell(out page, m cluster.Member) string {
 	switch m.State {
 	case cluster.StateUp:
 	case cluster.StateStarting:
-		return s.warn.Render(m.State.String())
+		return out.warn(m.State.String())
 	default:
-		return s.bad.Render(m.State.String())
+		return out.bad(m.State.String())
 	}
 	switch m.Role {
 	case cluster.RolePrimary, cluster.RoleConfigPrimary:
-		return s.good.Render("PRIMARY")
+		return out.good("PRIMARY")
 	case cluster.RoleSecondary, cluster.RoleConfig:
-		return "secondary" + lag(s, m)
+		return "secondary" + lag(out, m)
 	case cluster.RoleRouter, cluster.RoleRouterCore:
 		return "up"
 	default:
@@ -137,24 +129,20 @@ func cell(s styles, m cluster.Member) string {
 	}
 }
 
-func lag(s styles, m cluster.Member) string {
+func lag(out page, m cluster.Member) string {
 	if m.Lag == nil || time.Duration(*m.Lag) < leastLag {
 		return ""
 	}
-	return s.warn.Render(fmt.Sprintf(" +%.1fs", time.Duration(*m.Lag).Seconds()))
+	return out.warn(fmt.Sprintf(" +%.1fs", time.Duration(*m.Lag).Seconds()))
 }
 
 // troubles lists what the matrix has no room for: why members do not work, and primaries away from home.
-func (v statusView) troubles(w io.Writer, s styles) {
-	told := false
+func (v statusView) troubles(out page) {
+	var lines []string
+	tell := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format+"\n", args...)) }
 	for _, m := range v.Members {
 		if m.State != cluster.StateUp {
-			fmt.Fprintf(w, "%s %s", s.bad.Render(m.Name), m.State)
-			if m.Detail != "" {
-				fmt.Fprintf(w, ": %s", m.Detail)
-			}
-			fmt.Fprintln(w)
-			told = true
+			tell("%s %s", out.bad(m.Name), strings.TrimSuffix(m.State.String()+": "+m.Detail, ": "))
 		}
 	}
 	for _, m := range v.Members {
@@ -163,72 +151,24 @@ func (v statusView) troubles(w io.Writer, s styles) {
 		}
 		switch primary, ok := v.Primary(m.Shard); {
 		case !ok:
-			fmt.Fprintf(w, "%s has no primary\n", s.bad.Render(string(m.Shard)))
-			told = true
+			tell("%s has no primary", out.bad(string(m.Shard)))
 		case primary.Name != m.Name:
-			fmt.Fprintf(w, "%s has its primary away from home: %s instead of %s\n", s.warn.Render(string(m.Shard)), primary.Name, m.Name)
-			told = true
+			tell("%s has its primary away from home: %s instead of %s", out.warn(string(m.Shard)), primary.Name, m.Name)
 		}
 	}
-	if told {
-		fmt.Fprintln(w)
+	if len(lines) > 0 {
+		out.println(strings.Join(lines, ""))
 	}
 }
 
-func (v statusView) links(s styles) string {
-	rows := [][]string{{"link", "rtt", "jitter", "bandwidth", "state"}}
+func (v statusView) links(out page) *grid {
+	t := out.grid("link", "rtt", "jitter", "bandwidth", "state")
 	for _, l := range v.Links {
-		row := []string{fmt.Sprintf("%s - %s", l.Between[0], l.Between[1]), l.RTT.String(), "", "", s.good.Render("open")}
-		if l.Jitter != 0 {
-			row[2] = l.Jitter.String()
-		}
-		if l.Bandwidth != 0 {
-			row[3] = l.Bandwidth.String()
-		}
+		state := out.good("open")
 		if l.Cut {
-			row[4] = s.bad.Render("cut")
+			state = out.bad("cut")
 		}
-		rows = append(rows, row)
+		t.row(fmt.Sprintf("%s - %s", l.Between[0], l.Between[1]), l.RTT, unlessZero(l.Jitter), unlessZero(l.Bandwidth), state)
 	}
-	return grid(s, rows)
-}
-
-// uris lists the connection string of each datacenter's query router: its clients use this one alone.
-func (v statusView) uris(s styles) string {
-	rows := [][]string{{"clients in", "connect to"}}
-	for _, c := range v.Connect {
-		rows = append(rows, []string{string(c.Datacenter), c.URI})
-	}
-	return grid(s, rows)
-}
-
-// grid lays rows out in columns, the first row as their heads. Columns that are empty below the head are left out.
-func grid(s styles, rows [][]string) string {
-	kept := fullColumns(rows)
-	t := table.New().Border(lipgloss.HiddenBorder()).BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
-		BorderHeader(false).BorderColumn(false).Wrap(false).Headers(kept[0]...).Rows(kept[1:]...).
-		StyleFunc(func(row, _ int) lipgloss.Style {
-			if row == table.HeaderRow {
-				return s.faint.PaddingRight(3)
-			}
-			return s.plain.PaddingRight(3)
-		})
-	var b strings.Builder
-	for line := range strings.SplitSeq(t.String(), "\n") {
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
-	}
-	return b.String()
-}
-
-func fullColumns(rows [][]string) [][]string {
-	kept := make([][]string, len(rows))
-	for column := range rows[0] {
-		full := slices.ContainsFunc(rows[1:], func(row []string) bool { return row[column] != "" })
-		for i, row := range rows {
-			if full {
-				kept[i] = append(kept[i], row[column])
-			}
-		}
-	}
-	return kept
+	return t
 }

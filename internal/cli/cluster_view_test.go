@@ -31,7 +31,7 @@ func presetWorld(t *testing.T, preset string) *topology.Topology {
 
 // viewOf is a view with plain connection strings.
 func viewOf(status cluster.Status, w *topology.Topology) statusView {
-	v := newStatusView(status, w)
+	v := statusView{Status: status, world: w}
 	for _, m := range status.Members {
 		if m.Role == cluster.RoleRouter {
 			v.Connect = append(v.Connect, connection{Datacenter: m.Datacenter, URI: "mongodb://" + m.Host + "/"})
@@ -110,7 +110,7 @@ func TestStatusView(t *testing.T) {
 	var got bytes.Buffer
 	env, _, _ := testEnvironment()
 	for _, v := range []statusView{viewOf(healthy(world), world), viewOf(broken, world), viewOf(healthy(voted), voted)} {
-		v.text(&got, env.styles(&got))
+		v.text(page{&got, env.styles(&got)})
 		got.WriteString("--------\n")
 	}
 	testkit.Golden(t, "testdata/status.txt", got.String())
@@ -134,7 +134,7 @@ func render(t *testing.T, w *topology.Topology) string {
 	t.Helper()
 	var b bytes.Buffer
 	env, _, _ := testEnvironment()
-	viewOf(healthy(w), w).text(&b, env.styles(&b))
+	viewOf(healthy(w), w).text(page{&b, env.styles(&b)})
 	return b.String()
 }
 
@@ -178,13 +178,13 @@ func TestClusterListView(t *testing.T) {
 	started := time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local)
 	var got bytes.Buffer
 	env, _, _ := testEnvironment()
-	s := env.styles(&got)
-	clusterList{}.text(&got, s)
+	out := page{&got, env.styles(&got)}
+	clusterList{}.text(out)
 	clusterList{
 		{Name: "geoshard", Started: started, Supervisor: 4711, Ready: true},
 		{Name: "second", Started: started, Supervisor: 4712},
 		{Name: "third", Started: started},
-	}.text(&got, s)
+	}.text(out)
 	want := `no cluster runs
 name       state         started               supervisor
 geoshard   running       2026-01-02 03:04:05   4711

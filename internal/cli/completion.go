@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/geoshard/geoshard/hint"
@@ -34,7 +32,7 @@ the topology, and, while a cluster runs, its members.`,
 			case "powershell":
 				return root.GenPowerShellCompletionWithDesc(env.stdout)
 			}
-			return hint.New(fmt.Errorf("unknown shell %q", args[0]), spelling.Hint(args[0], shells, "the shells are bash, zsh, fish and powershell"))
+			return hint.Errorf(spelling.Hint(args[0], shells, "the shells are bash, zsh, fish and powershell"), "unknown shell %q", args[0])
 		},
 	}
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,7 +10,7 @@ import (
 )
 
 func newConsistencyCommand(env *environment) *cobra.Command {
-	cmd := &cobra.Command{
+	return asGroup(env, &cobra.Command{
 		Use:   "consistency",
 		Short: "Show what operations promise and cost: named profiles of write and read settings",
 		Long: `Show the named profiles: settings for one operation, what they promise in plain words, and what they will cost from each datacenter of a topology.
@@ -20,14 +19,12 @@ Costs are forecasts from the declared round trips, for one client that does one 
 		Example: `  geoshard consistency list
   geoshard consistency explain durable
   geoshard consistency check --preset us-east-west`,
-	}
-	cmd.AddCommand(newConsistencyListCommand(env), newConsistencyExplainCommand(env), newConsistencyCheckCommand(env))
-	return asGroup(cmd)
+	}, newConsistencyListCommand, newConsistencyExplainCommand, newConsistencyCheckCommand)
 }
 
 func newConsistencyListCommand(env *environment) *cobra.Command {
 	var flags worldFlags
-	cmd := &cobra.Command{
+	return withFlags(&cobra.Command{
 		Use:   "list",
 		Short: "List the named profiles",
 		Long: `List the named profiles with their settings, and what a write and a read of a datacenter's own records take: the quickest and the slowest datacenter's
@@ -36,17 +33,15 @@ median.
 ` + whichWorld,
 		Example: `  geoshard consistency list
   geoshard consistency list --preset ebay --output json`,
-		RunE: env.ofWorld(&flags, func(src source, world *topology.Topology, _ []string) (view, error) {
-			return newProfileList(src.name, world), nil
+		RunE: env.ofWorld(&flags, func(name string, world *topology.Topology, _ []string) (view, error) {
+			return newProfileList(name, world), nil
 		}),
-	}
-	flags.add(cmd, "use a preset", "use the topology of a file")
-	return cmd
+	}, &flags)
 }
 
 func newConsistencyExplainCommand(env *environment) *cobra.Command {
 	var flags worldFlags
-	cmd := &cobra.Command{
+	return withFlags(&cobra.Command{
 		Use:   "explain PROFILE",
 		Short: "Say what a profile promises, and forecast what it costs from each datacenter",
 		Long: `Say what a profile promises and what it sets, what the topology cannot keep of it, and forecast what writes and reads of each shard's records take for clients
@@ -55,22 +50,20 @@ in each datacenter.
 ` + whichWorld,
 		Example: `  geoshard consistency explain multi-datacenter
   geoshard consistency explain session --preset ogilvy --output json`,
-		ValidArgsFunction: cobra.FixedCompletions(consistency.Names(), cobra.ShellCompDirectiveNoFileComp),
-		RunE: env.ofWorld(&flags, func(src source, world *topology.Topology, args []string) (view, error) {
+		ValidArgsFunction: fixed(consistency.Names()...),
+		RunE: env.ofWorld(&flags, func(name string, world *topology.Topology, args []string) (view, error) {
 			profile, err := consistency.Lookup(args[0])
 			if err != nil {
 				return nil, err
 			}
-			return newExplanation(src.name, profile, world), nil
+			return newExplanation(name, profile, world), nil
 		}),
-	}
-	flags.add(cmd, "use a preset", "use the topology of a file")
-	return cmd
+	}, &flags)
 }
 
 func newConsistencyCheckCommand(env *environment) *cobra.Command {
 	var flags worldFlags
-	cmd := &cobra.Command{
+	return withFlags(&cobra.Command{
 		Use:   "check [PROFILE]",
 		Short: "Check the profiles against a topology",
 		Long: `Check one profile, or all of them, against a topology: acknowledgements that members cannot give, or that can be rolled back, copies that are missing where
@@ -80,7 +73,7 @@ reads should be local. Exit code 1 when a profile cannot keep its promise; warni
 		Example: `  geoshard consistency check
   geoshard consistency check multi-datacenter --preset yougov
   geoshard consistency check -f geoshard.yaml --output json`,
-		ValidArgsFunction: cobra.FixedCompletions(consistency.Names(), cobra.ShellCompDirectiveNoFileComp),
+		ValidArgsFunction: fixed(consistency.Names()...),
 		RunE: func(_ *cobra.Command, args []string) error {
 			profiles := consistency.Named()
 			if name := strings.Join(args, ""); name != "" {
@@ -90,36 +83,12 @@ reads should be local. Exit code 1 when a profile cannot keep its promise; warni
 				}
 				profiles = []consistency.Profile{profile}
 			}
-			src, world, err := flags.read()
+			name, world, err := readWorld(flags.orDefault())
 			if err != nil {
 				return err
 			}
-			return env.checkProfiles(src.name, profiles, world)
+			v := newProfileCheck(name, profiles, world)
+			return env.judge(v, v.Valid, "%s cannot keep what the profiles promise: %s", name, plural(v.failures, "error"))
 		},
-	}
-	flags.add(cmd, "use a preset", "use the topology of a file")
-	return cmd
-}
-
-// checkProfiles shows all problems, and fails when one of them is an error.
-func (e *environment) checkProfiles(name string, profiles []consistency.Profile, world *topology.Topology) error {
-	v := profileCheck{Topology: name, Valid: true, Problems: []consistency.Problem{}}
-	for _, p := range profiles {
-		v.Profiles = append(v.Profiles, p.Name)
-		v.Problems = append(v.Problems, consistency.Check(p, world)...)
-	}
-	failures := 0
-	for _, p := range v.Problems {
-		if p.Severity == topology.SeverityError {
-			failures++
-		}
-	}
-	v.Valid = failures == 0
-	if err := e.show(v); err != nil {
-		return err
-	}
-	if failures > 0 {
-		return fmt.Errorf("%s cannot keep what the profiles promise: %s", name, plural(failures, "error"))
-	}
-	return nil
+	}, &flags)
 }

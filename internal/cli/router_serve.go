@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,15 +9,21 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/redact"
 	"github.com/geoshard/geoshard/internal/serve"
+	"github.com/geoshard/geoshard/router"
+	"github.com/geoshard/geoshard/router/directory"
 	"github.com/geoshard/geoshard/router/gateway"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
@@ -30,21 +37,40 @@ const (
 
 // routerServe are the flags of the command.
 type routerServe struct {
-	cluster               clusterFlags
-	dc                    string
-	listen, adminListen   string
-	insecure              bool
-	cookieKeys, tokenFile string
-	tls                   gateway.TLSFiles
-	connections           int
-	drain                 time.Duration
-	h2c                   bool
-	gateway               gateway.Options
+	reachFlags
+	File                string        `flag:"file,oneRun" short:"f" files:"yaml yml" usage:"the topology of a file (default geoshard.yaml)"`
+	DC                  string        `flag:"dc,required" usage:"the datacenter of this gateway (required)"`
+	Listen              string        `flag:"listen" usage:"address for clients"`
+	AdminListen         string        `flag:"admin-listen" usage:"address for metrics, the live table and the API; empty = none"`
+	Insecure            bool          `flag:"insecure" usage:"listen beyond this machine without TLS"`
+	CookieKeys          string        `flag:"cookie-key-file" usage:"keys of the affinity cookies, the same for all gateways; without them there are no cookies"`
+	TokenFile           string        `flag:"admin-token-file" usage:"bearer token of the admin API; without it the API is closed"`
+	H2C                 bool          `flag:"h2c" usage:"take HTTP/2 without TLS from clients too"`
+	Connections         int           `flag:"most-connections" usage:"connections of clients"`
+	Drain               time.Duration `flag:"drain" usage:"how long requests under way may take at the end"`
+	Certificate         string        `flag:"tls-certificate-file" usage:"certificate of this gateway (PEM)"`
+	Key                 string        `flag:"tls-key-file" usage:"its key (PEM)"`
+	Authorities         string        `flag:"tls-client-ca-file" usage:"authorities whose certificates clients need (PEM)"`
+	UpstreamAuthorities string        `flag:"upstream-ca-file" usage:"authorities of the applications' certificates (PEM; default: the system's)"`
+	UpstreamCertificate string        `flag:"upstream-certificate-file" usage:"certificate that this gateway shows to applications (PEM)"`
+	UpstreamKey         string        `flag:"upstream-key-file" usage:"its key (PEM)"`
+	UpstreamH2C         bool          `flag:"upstream-h2c" usage:"speak HTTP/2 without TLS to http:// applications"`
+	CheckPath           string        `flag:"check-path" usage:"what applications are asked to see whether they are well"`
+	CheckEvery          time.Duration `flag:"check-every" usage:"how often"`
+	AnswerWithin        time.Duration `flag:"answer-within" usage:"how long an application may take to begin its answer"`
+	BodyLimit           int64         `flag:"body-limit" usage:"bytes of a request's body; -1 = any number"`
+	Requests            int           `flag:"most-requests" usage:"requests under way"`
+	Explain             bool          `flag:"explain-answers" usage:"tell of the decision in the headers of every answer"`
+	gateway             gateway.Options
 }
 
 func newRouterServeCommand(env *environment) *cobra.Command {
-	var s routerServe
-	cmd := &cobra.Command{
+	s := routerServe{
+		Listen: defaultGateway, AdminListen: defaultGatewayAdmin, Connections: gateway.DefaultConnections, Drain: gateway.DefaultDrain,
+		CheckPath: gateway.DefaultCheckPath, CheckEvery: gateway.DefaultCheckEvery, AnswerWithin: gateway.DefaultAnswerWithin,
+		BodyLimit: gateway.DefaultBodyLimit, Requests: gateway.DefaultRequests,
+	}
+	return withFlags(&cobra.Command{
 		Use:   "serve --dc DATACENTER",
 		Short: "Run the gateway of a datacenter",
 		Long: `Run the gateway of a datacenter until it is interrupted: a reverse proxy that gets each request to the datacenter that serves it. The router section of
@@ -64,45 +90,12 @@ OTEL_EXPORTER_OTLP_ENDPOINT says where traces go, if anywhere.
 		Args:        arguments(),
 		Annotations: map[string]string{rereadsOnHangUp: "true"},
 		RunE:        func(cmd *cobra.Command, _ []string) error { return env.serveRouter(cmd, &s) },
-	}
-	s.add(cmd)
-	return cmd
-}
-
-func (s *routerServe) add(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	addFileFlag(cmd, &s.cluster.file, "the topology of a file (default geoshard.yaml)")
-	s.cluster.addCluster(cmd)
-	flags.StringVar(&s.dc, "dc", "", "the datacenter of this gateway (required)")
-	_ = cmd.MarkFlagRequired("dc")
-	flags.StringVar(&s.listen, "listen", defaultGateway, "address for clients")
-	flags.StringVar(&s.adminListen, "admin-listen", defaultGatewayAdmin, "address for metrics, the live table and the API; empty = none")
-	flags.BoolVar(&s.insecure, "insecure", false, "listen beyond this machine without TLS")
-	flags.StringVar(&s.cookieKeys, "cookie-key-file", "", "keys of the affinity cookies, the same for all gateways; without them there are no cookies")
-	flags.StringVar(&s.tokenFile, "admin-token-file", "", "bearer token of the admin API; without it the API is closed")
-	flags.StringVar(&s.tls.Certificate, "tls-certificate-file", "", "certificate of this gateway (PEM)")
-	flags.StringVar(&s.tls.Key, "tls-key-file", "", "its key (PEM)")
-	flags.StringVar(&s.tls.Authorities, "tls-client-ca-file", "", "authorities whose certificates clients need (PEM)")
-	flags.StringVar(&s.gateway.UpstreamTLS.Authorities, "upstream-ca-file", "", "authorities of the applications' certificates (PEM; default: the system's)")
-	flags.StringVar(&s.gateway.UpstreamTLS.Certificate, "upstream-certificate-file", "", "certificate that this gateway shows to applications (PEM)")
-	flags.StringVar(&s.gateway.UpstreamTLS.Key, "upstream-key-file", "", "its key (PEM)")
-	flags.BoolVar(&s.h2c, "h2c", false, "take HTTP/2 without TLS from clients too")
-	flags.BoolVar(&s.gateway.H2C, "upstream-h2c", false, "speak HTTP/2 without TLS to http:// applications")
-	flags.StringVar(&s.gateway.CheckPath, "check-path", gateway.DefaultCheckPath, "what applications are asked to see whether they are well")
-	flags.DurationVar(&s.gateway.CheckEvery, "check-every", gateway.DefaultCheckEvery, "how often")
-	flags.DurationVar(&s.gateway.AnswerWithin, "answer-within", gateway.DefaultAnswerWithin, "how long an application may take to begin its answer")
-	flags.Int64Var(&s.gateway.BodyLimit, "body-limit", gateway.DefaultBodyLimit, "bytes of a request's body; -1 = any number")
-	flags.IntVar(&s.gateway.Requests, "most-requests", gateway.DefaultRequests, "requests under way")
-	flags.IntVar(&s.connections, "most-connections", gateway.DefaultConnections, "connections of clients")
-	flags.BoolVar(&s.gateway.Explain, "explain-answers", false, "tell of the decision in the headers of every answer")
-	flags.DurationVar(&s.drain, "drain", gateway.DefaultDrain, "how long requests under way may take at the end")
+	}, &s)
 }
 
 func (e *environment) serveRouter(cmd *cobra.Command, s *routerServe) error {
 	ctx := cmd.Context()
-	if s.cluster.file == "" {
-		s.cluster.file = defaultFile
-	}
+	s.File = cmp.Or(s.File, defaultFile)
 	if err := s.checkListeners(); err != nil {
 		return err
 	}
@@ -112,27 +105,30 @@ func (e *environment) serveRouter(cmd *cobra.Command, s *routerServe) error {
 		return err
 	}
 	token := ""
-	if s.tokenFile != "" {
-		if token, err = gateway.ReadTokenFile(s.tokenFile); err != nil {
+	if s.TokenFile != "" {
+		if token, err = gateway.ReadTokenFile(s.TokenFile); err != nil {
 			return err
 		}
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	o := &s.gateway
-	o.World, o.Here, o.Keys, o.Log, o.Registerer = world, topology.DatacenterID(s.dc), keys, log, registry
-	traces, end, err := serve.Traces(ctx, "geoshard-gateway", s.dc)
+	s.gateway = gateway.Options{
+		World: world, Here: topology.DatacenterID(s.DC), Keys: keys, Log: log, Registerer: registry,
+		UpstreamTLS: gateway.TLSFiles{Certificate: s.UpstreamCertificate, Key: s.UpstreamKey, Authorities: s.UpstreamAuthorities}, H2C: s.UpstreamH2C,
+		CheckPath: s.CheckPath, CheckEvery: s.CheckEvery, AnswerWithin: s.AnswerWithin, BodyLimit: s.BodyLimit, Requests: s.Requests, Explain: s.Explain,
+	}
+	traces, end, err := serve.Traces(ctx, "geoshard-gateway", s.DC)
 	if err != nil {
 		return err
 	}
 	defer end()
-	o.Traces = traces
+	s.gateway.Traces = traces
 	leave, err := e.followCluster(cmd, s)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	gate, err := gateway.New(*o)
+	gate, err := gateway.New(s.gateway)
 	if err != nil {
 		return err
 	}
@@ -142,30 +138,26 @@ func (e *environment) serveRouter(cmd *cobra.Command, s *routerServe) error {
 
 // read reads what is read again when it changes.
 func (s *routerServe) read() (*topology.Topology, *signing.Keyring, error) {
-	src, err := readSource(s.cluster.file, "")
-	if err != nil {
-		return nil, nil, err
-	}
-	world, err := topology.Parse(src.name, src.text)
-	if err != nil || s.cookieKeys == "" {
+	_, world, err := readWorld(s.File, "")
+	if err != nil || s.CookieKeys == "" {
 		return world, nil, err
 	}
-	keys, err := signing.ReadKeyFile(s.cookieKeys, "cookie keys", "geoshard router key NAME")
+	keys, err := signing.ReadKeyFile(s.CookieKeys, "cookie keys", "geoshard router key NAME")
 	return world, keys, err
 }
 
 // run listens, and reads the files again when they change.
 func (s *routerServe) run(ctx context.Context, gate *gateway.Gateway, admin gateway.AdminOptions, log *slog.Logger) error {
-	o := gateway.ServeOptions{TLS: s.tls, H2C: s.h2c, Connections: s.connections, Drain: s.drain}
+	o := gateway.ServeOptions{TLS: gateway.TLSFiles{Certificate: s.Certificate, Key: s.Key, Authorities: s.Authorities}, H2C: s.H2C, Connections: s.Connections, Drain: s.Drain}
 	var listen net.ListenConfig
 	var err error
-	if o.Listener, err = listen.Listen(ctx, "tcp", s.listen); err != nil {
+	if o.Listener, err = listen.Listen(ctx, "tcp", s.Listen); err != nil {
 		return fmt.Errorf("listen for clients: %w", err)
 	}
 	defer o.Listener.Close()
 	adminAddress := "none"
-	if s.adminListen != "" {
-		if o.AdminListener, err = listen.Listen(ctx, "tcp", s.adminListen); err != nil {
+	if s.AdminListen != "" {
+		if o.AdminListener, err = listen.Listen(ctx, "tcp", s.AdminListen); err != nil {
 			return fmt.Errorf("listen for administrators: %w", err)
 		}
 		defer o.AdminListener.Close()
@@ -179,7 +171,7 @@ func (s *routerServe) run(ctx context.Context, gate *gateway.Gateway, admin gate
 	defer stop()
 	watched := make(chan error, 1)
 	go func() { watched <- s.watch(ctx, gate, server) }()
-	log.Info("serving", "datacenter", s.dc, "address", o.Listener.Addr().String(), "admin", adminAddress, "tls", s.tls.Certificate != "", "cluster", s.gateway.Client != nil)
+	log.Info("serving", "datacenter", s.DC, "address", o.Listener.Addr().String(), "admin", adminAddress, "tls", s.Certificate != "", "cluster", s.gateway.Client != nil)
 	err = server.Serve(ctx)
 	stop()
 	return errors.Join(err, <-watched)
@@ -189,12 +181,8 @@ func (s *routerServe) watch(ctx context.Context, gate *gateway.Gateway, server *
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)
 	defer signal.Stop(hangUp)
-	files := []string{s.cluster.file}
-	for _, file := range []string{s.cookieKeys, s.tls.Certificate, s.tls.Key, s.tls.Authorities, s.gateway.UpstreamTLS.Certificate, s.gateway.UpstreamTLS.Key, s.gateway.UpstreamTLS.Authorities} {
-		if file != "" {
-			files = append(files, file)
-		}
-	}
+	files := []string{s.File, s.CookieKeys, s.Certificate, s.Key, s.Authorities, s.UpstreamCertificate, s.UpstreamKey, s.UpstreamAuthorities}
+	files = slices.DeleteFunc(files, func(file string) bool { return file == "" })
 	return gateway.WatchFiles(ctx, files, hangUp, func() {
 		world, keys, err := s.read()
 		if err == nil {
@@ -210,12 +198,58 @@ func (s *routerServe) watch(ctx context.Context, gate *gateway.Gateway, server *
 
 // checkListeners refuses to be reached by strangers unless that is wanted.
 func (s *routerServe) checkListeners() error {
-	if s.tls.Certificate == "" && !s.insecure && !serve.OnThisMachine(s.listen) {
-		return hint.New(fmt.Errorf("--listen %s can be reached from other machines, and there is no TLS", s.listen),
-			"give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS")
+	if s.Certificate == "" && !s.Insecure && !serve.OnThisMachine(s.Listen) {
+		return hint.Errorf("give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS", "--listen %s can be reached from other machines, and there is no TLS", s.Listen)
 	}
-	if s.adminListen != "" && !serve.OnThisMachine(s.adminListen) && !s.insecure {
-		return hint.New(fmt.Errorf("--admin-listen %s can be reached from other machines", s.adminListen), "listen on 127.0.0.1, or give --insecure")
+	if s.AdminListen != "" && !serve.OnThisMachine(s.AdminListen) && !s.Insecure {
+		return hint.Errorf("listen on 127.0.0.1, or give --insecure", "--admin-listen %s can be reached from other machines", s.AdminListen)
 	}
 	return nil
+}
+
+// followCluster connects the gateway to the cluster, where one is named. The returned function disconnects.
+func (e *environment) followCluster(cmd *cobra.Command, s *routerServe) (leave func(), err error) {
+	if !cmd.Flags().Changed("name") && s.URI == "" && s.URIFile == "" {
+		return func() {}, nil
+	}
+	t, err := e.target(cmd, s.reachFlags)
+	if err != nil {
+		return nil, err
+	}
+	here := topology.DatacenterID(s.DC)
+	var dialer options.ContextDialer
+	if t.local != nil {
+		if t.uri, err = routerURI(t.local, here, withSecrets); err != nil {
+			return nil, err
+		}
+		if dialer, err = t.local.Dialer(cmd.Context(), here); err != nil { // as a machine of that datacenter would connect
+			return nil, err
+		}
+	}
+	of := func() *options.ClientOptions {
+		o := options.Client().ApplyURI(t.uri).SetAppName("geoshard-gateway")
+		o.Dialer = dialer
+		return o
+	}
+	client, err := mongo.Connect(of())
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", redact.URI(t.uri), redact.Error(err, t.uri))
+	}
+	leave = func() { _ = client.Disconnect(context.WithoutCancel(cmd.Context())) } // the gateway has ended
+	s.gateway.Client = client
+	s.gateway.Members = func() *options.ClientOptions {
+		from := of()
+		o := options.Client().SetAppName("geoshard-gateway")
+		o.TLSConfig, o.Dialer = from.TLSConfig, from.Dialer
+		return o
+	}
+	table, err := router.NewTable(s.gateway.World)
+	if err == nil {
+		s.gateway.Directory, err = directory.New(directory.Options{Client: client, World: s.gateway.World, Namespace: table.Namespace(), Here: here})
+	}
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
 }

@@ -1,8 +1,7 @@
 package cli
 
 import (
-	"fmt"
-	"io"
+	"cmp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,7 +14,7 @@ import (
 
 func newRouterTableCommand(env *environment) *cobra.Command {
 	var flags worldFlags
-	cmd := &cobra.Command{
+	return withFlags(&cobra.Command{
 		Use:   "table",
 		Short: "Show who owns what, and where requests go",
 		Long: `Show the routing table: the datacenters with the value that new records get there, the countries that they serve and their addresses; the zones with their owners and
@@ -27,9 +26,7 @@ copies; the routes in the order in which they are tried.
 		RunE: env.ofTable(&flags, func(name string, world *topology.Topology, table *router.Table) (view, error) {
 			return newRouterTable(name, world, table), nil
 		}),
-	}
-	flags.add(cmd, "use a preset", "use the topology of a file")
-	return cmd
+	}, &flags)
 }
 
 // A routerTable is what router table shows.
@@ -62,10 +59,10 @@ type routedZone struct {
 }
 
 type routedRoute struct {
-	Path    string   `json:"path"`
-	Methods []string `json:"methods,omitempty"`
-	Class   string   `json:"class"`
-	Mode    string   `json:"mode"`
+	Path    string              `json:"path"`
+	Methods []string            `json:"methods,omitempty"`
+	Class   topology.RouteClass `json:"class"`
+	Mode    topology.RouteMode  `json:"mode"`
 }
 
 func newRouterTable(name string, world *topology.Topology, t *router.Table) routerTable {
@@ -82,40 +79,33 @@ func newRouterTable(name string, world *topology.Topology, t *router.Table) rout
 		v.Zones = append(v.Zones, routedZone{ID: z.ID, Owner: t.Datacenter(z.Owner), Shards: z.Shards, Copies: z.Copies})
 	}
 	for _, r := range settings.Routes {
-		mode := r.Mode
-		if mode == topology.RouteUnstated {
-			mode = topology.RouteProxy
-		}
-		v.Routes = append(v.Routes, routedRoute{Path: r.Path, Methods: r.Methods, Class: r.Class.String(), Mode: mode.String()})
+		r.Mode = cmp.Or(r.Mode, topology.RouteProxy)
+		v.Routes = append(v.Routes, routedRoute(r))
 	}
 	return v
 }
 
-func (v routerTable) text(w io.Writer, s styles) {
-	fmt.Fprintf(w, "%s: records of %s; handles in %s; new records that nothing else places go to %s; held for at most %s, %d at once\n\n",
-		v.Topology, s.bold.Render(v.Namespace), strings.Join(v.Handle, ", "), v.Default, v.Budget, v.Queue)
-	rows := [][]string{{"datacenter", "role", "new records get", "countries", "endpoint", "upstreams"}}
+func (v routerTable) text(out page) {
+	out.printf("%s: records of %s; handles in %s; new records that nothing else places go to %s; held for at most %s, %d at once\n\n",
+		v.Topology, out.bold(v.Namespace), strings.Join(v.Handle, ", "), v.Default, v.Budget, v.Queue)
+	t := out.grid("datacenter", "role", "new records get", "countries", "endpoint", "upstreams")
 	for _, dc := range v.Datacenters {
-		rows = append(rows, []string{string(dc.ID), dc.Role.String(), dc.NewHome, strings.Join(dc.Countries, " "), dc.Endpoint, strings.Join(dc.Upstreams, " ")})
+		t.row(dc.ID, dc.Role, dc.NewHome, strings.Join(dc.Countries, " "), dc.Endpoint, strings.Join(dc.Upstreams, " "))
 	}
-	fmt.Fprintf(w, "%s\n", grid(s, rows))
-	rows = [][]string{{"zone", "owner", "shards", "copies"}}
+	out.printf("%s\n", t)
+	t = out.grid("zone", "owner", "shards", "copies")
 	for _, z := range v.Zones {
-		rows = append(rows, []string{string(z.ID), string(z.Owner), joined(z.Shards), joined(z.Copies)})
+		t.row(z.ID, z.Owner, joined(z.Shards), joined(z.Copies))
 	}
-	fmt.Fprint(w, grid(s, rows))
+	out.printf("%s", t)
 	if len(v.Routes) == 0 {
 		return
 	}
-	rows = [][]string{{"route", "methods", "class", "mode"}}
+	t = out.grid("route", "methods", "class", "mode")
 	for _, r := range v.Routes {
-		methods := strings.Join(r.Methods, " ")
-		if methods == "" {
-			methods = "all"
-		}
-		rows = append(rows, []string{r.Path, methods, r.Class, r.Mode})
+		t.row(r.Path, cmp.Or(strings.Join(r.Methods, " "), "all"), r.Class, r.Mode)
 	}
-	fmt.Fprintf(w, "\n%s", grid(s, rows))
+	out.printf("\n%s", t)
 }
 
 func joined[S ~string](names []S) string { return strings.Join(spelling.Texts(names), " ") }

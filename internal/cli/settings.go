@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -70,9 +71,7 @@ func (e *environment) sourceOf(setting string) string {
 // readSettingsFile reads the file of --config or GEOSHARD_CONFIG, which must exist, else the user's own, which need not.
 func (e *environment) readSettingsFile(cmd *cobra.Command) error {
 	path, _ := cmd.Flags().GetString("config")
-	if path == "" {
-		path = os.Getenv(envPrefix + "_CONFIG")
-	}
+	path = cmp.Or(path, os.Getenv(envPrefix+"_CONFIG"))
 	optional := path == ""
 	if optional {
 		dir, err := os.UserConfigDir()
@@ -95,10 +94,9 @@ func (e *environment) readSettingsFile(cmd *cobra.Command) error {
 func (e *environment) checkSettings(root *cobra.Command, path string) error {
 	known := settingNames(root)
 	for _, key := range e.settings.AllKeys() {
-		if slices.Contains(known, key) {
-			continue
+		if !slices.Contains(known, key) {
+			return hint.Errorf(spelling.Hint(key, known, "the settings are "+strings.Join(known, ", ")), "read settings: %s: unknown setting %q", path, key)
 		}
-		return hint.New(fmt.Errorf("read settings: %s: unknown setting %q", path, key), spelling.Hint(key, known, "the settings are "+strings.Join(known, ", ")))
 	}
 	return nil
 }

@@ -2,7 +2,7 @@ package cli
 
 import (
 	"fmt"
-	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,8 +11,10 @@ import (
 )
 
 func newValidateCommand(env *environment) *cobra.Command {
-	var preset string
-	cmd := &cobra.Command{
+	var flags struct {
+		Preset string `flag:"preset,oneRun" complete:"presets" usage:"check a preset instead of a file"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "validate [FILE]",
 		Short: "Check a topology document",
 		Long: `Check a topology document (default geoshard.yaml) and report everything that is wrong with it at once, with file, line and a way out:
@@ -23,23 +25,14 @@ Warnings point at what is legal and likely a mistake; they do not change the exi
   geoshard validate worlds/eu.yaml
   geoshard validate --preset us-east-west --output json`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			src, err := readSource(strings.Join(args, ""), preset)
+			src, err := readSource(strings.Join(args, ""), flags.Preset)
 			if err != nil {
 				return err
 			}
-			world, problems := topology.Check(src.name, src.text)
-			v := newValidation(src, world, problems)
-			if err := env.show(v); err != nil {
-				return err
-			}
-			if !v.Valid {
-				return fmt.Errorf("%s is not valid: %s", src.name, v.count())
-			}
-			return nil
+			_, v := checked(src)
+			return env.judge(v, v.Valid, "%s is not valid: %s", src.name, v.count())
 		},
-	}
-	addPresetFlag(cmd, &preset, "", "check a preset instead of a file")
-	return cmd
+	}, &flags)
 }
 
 // A validation is what validate shows.
@@ -51,31 +44,30 @@ type validation struct {
 	summary  string
 }
 
-func newValidation(src source, world *topology.Topology, problems []topology.Problem) validation {
-	v := validation{File: src.name, Valid: true, Problems: problems, lines: strings.Split(string(src.text), "\n"), summary: summarise(world)}
-	for _, p := range problems {
-		if p.Severity == topology.SeverityError {
-			v.Valid = false
-		}
+// checked reads a document with all its problems.
+func checked(src source) (*topology.Topology, validation) {
+	world, problems := topology.Check(src.name, src.text)
+	return world, validation{
+		File:     src.name,
+		Valid:    !slices.ContainsFunc(problems, func(p topology.Problem) bool { return p.Severity == topology.SeverityError }),
+		Problems: append([]topology.Problem{}, problems...), // [] in JSON, not null
+		lines:    strings.Split(string(src.text), "\n"),
+		summary:  summarise(world),
 	}
-	if problems == nil {
-		v.Problems = []topology.Problem{} // [] in JSON, not null
-	}
-	return v
 }
 
-func (v validation) text(w io.Writer, s styles) {
+func (v validation) text(out page) {
 	for _, p := range v.Problems {
-		fmt.Fprintln(w, p)
-		v.excerpt(w, s, p)
+		out.println(p)
+		v.excerpt(out, p)
 	}
 	if v.Valid {
-		fmt.Fprintf(w, "%s: %s: %s\n", v.File, s.good.Render("valid"), v.summary)
+		out.printf("%s: %s: %s\n", v.File, out.good("valid"), v.summary)
 	}
 }
 
 // excerpt shows a problem's line and points at the column.
-func (v validation) excerpt(w io.Writer, s styles, p topology.Problem) {
+func (v validation) excerpt(out page, p topology.Problem) {
 	const before, width = 60, 120 // keep the column in sight in a terminal
 	if p.Line < 1 || p.Line > len(v.lines) {
 		return
@@ -86,8 +78,8 @@ func (v validation) excerpt(w io.Writer, s styles, p topology.Problem) {
 		return
 	}
 	shown := line[from:min(len(line), from+width)]
-	fmt.Fprintf(w, "%s\n", s.faint.Render(fmt.Sprintf("%6d | %s", p.Line, string(shown))))
-	fmt.Fprintf(w, "%s\n", s.faint.Render(fmt.Sprintf("%6s | %s^", "", strings.Repeat(" ", p.Column-1-from))))
+	out.printf("%s\n", out.faint(fmt.Sprintf("%6d | %s", p.Line, string(shown))))
+	out.printf("%s\n", out.faint(fmt.Sprintf("%6s | %s^", "", strings.Repeat(" ", p.Column-1-from))))
 }
 
 // count says how many problems there are.
@@ -116,7 +108,7 @@ func summarise(w *topology.Topology) string {
 	return text
 }
 
-func plural(n int, noun string) string {
+func plural[N int | int64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

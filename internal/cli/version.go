@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -39,28 +37,22 @@ func readBuild() build {
 	if !ok {
 		return b
 	}
-	b.Version = info.Main.Version
+	settings := map[string]string{}
 	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			b.Revision = s.Value
-		case "vcs.time":
-			b.Time = s.Value
-		case "vcs.modified":
-			b.Modified = s.Value == "true"
-		}
+		settings[s.Key] = s.Value
 	}
+	b.Version, b.Revision, b.Time, b.Modified = info.Main.Version, settings["vcs.revision"], settings["vcs.time"], settings["vcs.modified"] == "true"
 	return b
 }
 
-func (b build) text(w io.Writer, _ styles) {
-	fmt.Fprintf(w, "geoshard %s\n", b.Version)
+func (b build) text(out page) {
+	out.printf("geoshard %s\n", b.Version)
 	if b.Revision != "" {
 		modified := ""
 		if b.Modified {
 			modified = ", modified"
 		}
-		fmt.Fprintf(w, "revision %s (%s%s)\n", b.Revision, b.Time, modified)
+		out.printf("revision %s (%s%s)\n", b.Revision, b.Time, modified)
 	}
-	fmt.Fprintf(w, "%s %s\n", b.Go, b.Platform)
+	out.printf("%s %s\n", b.Go, b.Platform)
 }

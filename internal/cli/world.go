@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,29 +18,18 @@ import (
 const defaultFile = "geoshard.yaml"
 
 // worldFlags are the two ways to name a topology.
-type worldFlags struct{ file, preset string }
+type worldFlags struct {
+	File   string `flag:"file,oneRun" short:"f" files:"yaml yml" usage:"use the topology of a file"`
+	Preset string `flag:"preset,oneRun" complete:"presets" usage:"use a preset"`
+}
 
 // whichWorld ends the help of commands that take worldFlags and nothing of a cluster.
 const whichWorld = `-f names the topology's file, --preset a preset; without either it is geoshard.yaml of the working directory, or the preset nyc-lon-syd where there
 is no such file.`
 
-func (f *worldFlags) add(cmd *cobra.Command, presetUsage, fileUsage string) {
-	addPresetFlag(cmd, &f.preset, "", presetUsage)
-	addFileFlag(cmd, &f.file, fileUsage)
-}
-
-// addPresetFlag adds --preset with the completion of its names.
-func addPresetFlag(cmd *cobra.Command, to *string, preset, usage string) {
-	cmd.Flags().StringVar(to, "preset", preset, usage)
-	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions(configs.Names(), cobra.ShellCompDirectiveNoFileComp))
-	oneRun(cmd.Flags(), "preset")
-}
-
-// addFileFlag adds --file, a topology's.
-func addFileFlag(cmd *cobra.Command, to *string, usage string) {
-	cmd.Flags().StringVarP(to, "file", "f", "", usage)
-	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
-	oneRun(cmd.Flags(), "file")
+// describeWorld changes what the help says of worldFlags.
+func describeWorld(cmd *cobra.Command, file, preset string) {
+	cmd.Flags().Lookup("file").Usage, cmd.Flags().Lookup("preset").Usage = file, preset
 }
 
 // A source is a topology document: a file, or a preset.
@@ -51,18 +41,16 @@ type source struct {
 // readSource reads the file, or the preset. Where neither is named it reads geoshard.yaml.
 func readSource(file, preset string) (source, error) {
 	if file != "" && preset != "" {
-		return source{}, hint.New(fmt.Errorf("both the file %s and the preset %s are named", file, preset), "name one of them")
+		return source{}, hint.Errorf("name one of them", "both the file %s and the preset %s are named", file, preset)
 	}
 	if preset != "" {
 		text, err := configs.Read(preset)
 		return source{name: preset, text: text}, err
 	}
-	if file == "" {
-		file = defaultFile
-	}
+	file = cmp.Or(file, defaultFile)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return source{}, hint.New(fmt.Errorf("there is no file %s", file), "write one with geoshard init, or name a preset with --preset")
+		return source{}, hint.Errorf("write one with geoshard init, or name a preset with --preset", "there is no file %s", file)
 	}
 	if err != nil {
 		return source{}, fmt.Errorf("read topology: %w", err)
@@ -70,22 +58,21 @@ func readSource(file, preset string) (source, error) {
 	return source{name: file, text: text}, nil
 }
 
-// read reads the file or the preset. Where neither is named it reads geoshard.yaml if there is one, else the default preset.
-func (f worldFlags) read() (source, *topology.Topology, error) {
-	src, err := f.source()
-	if err != nil {
-		return source{}, nil, err
+// readWorld reads the topology that readSource finds. Name is for messages.
+func readWorld(file, preset string) (name string, world *topology.Topology, err error) {
+	src, err := readSource(file, preset)
+	if err == nil {
+		world, err = topology.Parse(src.name, src.text)
 	}
-	world, err := topology.Parse(src.name, src.text)
-	return src, world, err
+	return src.name, world, err
 }
 
-// source is readSource with the default preset where nothing is named and there is no geoshard.yaml.
-func (f worldFlags) source() (source, error) {
+// orDefault is the default preset where nothing is named and there is no geoshard.yaml.
+func (f worldFlags) orDefault() (file, preset string) {
 	if f == (worldFlags{}) && !exists(defaultFile) {
-		f.preset = configs.Default
+		return "", configs.Default
 	}
-	return readSource(f.file, f.preset)
+	return f.File, f.Preset
 }
 
 func exists(file string) bool {

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -15,13 +14,14 @@ import (
 
 type applyFlags struct {
 	planFlags
-	autoApprove, force bool
-	wait               string
+	AutoApprove bool   `flag:"auto-approve,oneRun" usage:"do not ask"`
+	Force       bool   `flag:"force,oneRun" usage:"apply a plan that replaces a great part of all ranges"`
+	Wait        string `flag:"wait,oneRun" complete:"waits" usage:"wait until data has moved, or also until no copies are left (moved or clean)"`
 }
 
 func newApplyCommand(env *environment) *cobra.Command {
 	var flags applyFlags
-	cmd := &cobra.Command{
+	cmd := withFlags(&cobra.Command{
 		Use:   "apply [PLAN]",
 		Short: "Apply a plan: one that was saved, or one made now",
 		Long: `Apply the plan of a file (geoshard plan --save), or make one now as geoshard plan does, with the same flags. The plan is shown first.
@@ -37,9 +37,11 @@ hour by default. geoshard rollback plans the way back.` + whichHelp,
   geoshard plan --save plan.json
   geoshard apply plan.json --wait=clean`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			goal, err := waitGoal(flags.wait)
-			if err != nil {
-				return err
+			var goal apply.WaitGoal // "" where nothing is to be waited for
+			if flags.Wait != "" {
+				if err := goal.UnmarshalText([]byte(flags.Wait)); err != nil {
+					return hint.Errorf("write --wait=moved or --wait=clean", "--wait: %w", err)
+				}
 			}
 			if len(args) == 1 {
 				return env.applyFile(cmd, args[0], flags, goal)
@@ -52,40 +54,23 @@ hour by default. geoshard rollback plans the way back.` + whichHelp,
 				return env.applyPlan(ctx, s, plan, flags, goal)
 			})
 		},
-	}
-	flags.add(cmd)
-	cmd.Flags().BoolVar(&flags.autoApprove, "auto-approve", false, "do not ask")
-	cmd.Flags().BoolVar(&flags.force, "force", false, "apply a plan that replaces a great part of all ranges")
-	cmd.Flags().StringVar(&flags.wait, "wait", "", "wait until data has moved, or also until no copies are left (moved or clean)")
-	oneRun(cmd.Flags(), "auto-approve", "force", "wait")
+	}, &flags)
 	cmd.Flags().Lookup("wait").NoOptDefVal = string(apply.WaitMoved)
-	_ = cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions([]string{string(apply.WaitMoved), string(apply.WaitClean)}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-// waitGoal is what --wait says, "" where nothing is to be waited for.
-func waitGoal(text string) (goal apply.WaitGoal, err error) {
-	if text == "" {
-		return "", nil
-	}
-	if err := goal.UnmarshalText([]byte(text)); err != nil {
-		return goal, hint.New(fmt.Errorf("--wait: %w", err), "write --wait=moved or --wait=clean")
-	}
-	return goal, nil
 }
 
 // applyFile applies a saved plan. What it does is in the file: flags that make a plan have no place.
 func (e *environment) applyFile(cmd *cobra.Command, file string, flags applyFlags, goal apply.WaitGoal) error {
 	for _, name := range []string{"file", "preset", "tighten", "prune", "shard-collections", "rate"} {
 		if cmd.Flags().Changed(name) {
-			return hint.New(fmt.Errorf("--%s has no effect on a saved plan", name), "make the plan with it: geoshard plan --save "+file)
+			return hint.Errorf("make the plan with it: geoshard plan --save "+file, "--%s has no effect on a saved plan", name)
 		}
 	}
 	plan, err := loadPlan(file)
 	if err != nil {
 		return err
 	}
-	return e.withCluster(cmd, flags.clusterFlags, func(ctx context.Context, s session) error { return e.applyPlan(ctx, s, plan, flags, goal) })
+	return e.withCluster(cmd, flags.reachFlags, func(ctx context.Context, s session) error { return e.applyPlan(ctx, s, plan, flags, goal) })
 }
 
 func (e *environment) applyPlan(ctx context.Context, s session, plan *zones.Plan, flags applyFlags, goal apply.WaitGoal) error {
@@ -114,7 +99,7 @@ func (e *environment) applyPlan(ctx context.Context, s session, plan *zones.Plan
 func (e *environment) perform(ctx context.Context, s session, plan *zones.Plan, flags applyFlags) (*apply.Result, error) {
 	listen, done := e.progress()
 	defer done()
-	o := apply.Options{AutoApprove: flags.autoApprove, Force: flags.force, Listen: listen}
+	o := apply.Options{AutoApprove: flags.AutoApprove, Force: flags.Force, Listen: listen}
 	if _, ok := e.terminalIn(); ok && e.output == outputText { // else nobody has seen the plan
 		o.Approve = func(ctx context.Context, steps []zones.Step) (bool, error) {
 			return e.ask(ctx, fmt.Sprintf("%s of the plan may move data or drop a range. Apply it?", plural(len(steps), "step")))
@@ -139,28 +124,27 @@ type applied struct {
 	Reached apply.WaitGoal `json:"reached,omitempty"`
 }
 
-func (a applied) text(w io.Writer, s styles) {
-	switch r := a.Result; {
-	case r.Run == "":
-		fmt.Fprintln(w, "nothing was to be applied")
-	default:
-		fmt.Fprintf(w, "%s: %s", s.good.Render("applied"), plural(r.Done, "step"))
+func (a applied) text(out page) {
+	if r := a.Result; r.Run == "" {
+		out.println("nothing was to be applied")
+	} else {
+		out.printf("%s: %s", out.good("applied"), plural(r.Done, "step"))
 		if r.Before > 0 {
-			fmt.Fprintf(w, ", after %d of an earlier apply that was interrupted", r.Before)
+			out.printf(", after %d of an earlier apply that was interrupted", r.Before)
 		}
-		fmt.Fprintf(w, " (run %s)\n", r.Run)
+		out.printf(" (run %s)\n", r.Run)
 	}
 	switch a.Reached {
 	case apply.WaitMoved:
-		fmt.Fprintln(w, "everything is on a shard of its zone")
+		out.println("everything is on a shard of its zone")
 	case apply.WaitClean:
-		fmt.Fprintln(w, "everything is on a shard of its zone, and no copies are left behind")
+		out.println("everything is on a shard of its zone, and no copies are left behind")
 	default:
 		if len(a.Plan.Forecast.Moves) > 0 {
-			fmt.Fprintln(w, "the balancer moves the data now: geoshard status --watch")
+			out.println("the balancer moves the data now: geoshard status --watch")
 		}
 	}
 	if a.Result.Run != "" {
-		fmt.Fprintln(w, "the way back: geoshard rollback")
+		out.println("the way back: geoshard rollback")
 	}
 }

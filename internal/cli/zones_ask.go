@@ -48,7 +48,7 @@ func (e *environment) askSecret(ctx context.Context, prompt string) (string, err
 	}
 	line, err := interruptible(ctx, read)
 	if line = strings.TrimSpace(line); err == nil && line == "" {
-		err = hint.New(errors.New("--uri -: nothing was entered"), "enter the connection string of a mongos")
+		err = hint.Errorf("enter the connection string of a mongos", "--uri -: nothing was entered")
 	}
 	return line, err
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/clusterflag"
-	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/catalog"
 )
@@ -20,8 +19,15 @@ import (
 // clusterFlags say which topology and which cluster a command is about.
 type clusterFlags struct {
 	worldFlags
-	uri, uriFile    string
-	caFile, keyFile string
+	reachFlags
+}
+
+// reachFlags say which cluster it is, and how to reach it.
+type reachFlags struct {
+	URI     string `flag:"uri" usage:"connection string of a mongos of another cluster; - asks for it"`
+	URIFile string `flag:"uri-file" usage:"file that holds the connection string"`
+	CAFile  string `flag:"tls-ca-file" usage:"certificates of the authorities to trust (PEM)"`
+	KeyFile string `flag:"tls-certificate-key-file" usage:"this client's certificate and key (PEM)"`
 }
 
 // whichHelp ends the help of commands that take clusterFlags.
@@ -36,19 +42,14 @@ GEOSHARD_URI, in a file (--uri-file) or at a prompt (--uri -): everybody on a ma
 connection strings without a password. Passwords are never printed. TLS and X.509 are options of the connection string, or --tls-ca-file and
 --tls-certificate-key-file.`
 
-// add adds the flags to a command.
 func (f *clusterFlags) add(cmd *cobra.Command) {
-	f.worldFlags.add(cmd, "the topology of a preset", "the topology of a file")
-	f.addCluster(cmd)
+	describeWorld(cmd, "the topology of a file", "the topology of a preset")
+	f.reachFlags.add(cmd)
 }
 
-func (f *clusterFlags) addCluster(cmd *cobra.Command) {
+func (f *reachFlags) add(cmd *cobra.Command) {
 	cmd.Flags().String("name", local.DefaultName, "a local cluster that runs")
 	_ = cmd.RegisterFlagCompletionFunc("name", completeNames)
-	cmd.Flags().StringVar(&f.uri, "uri", "", "connection string of a mongos of another cluster; - asks for it")
-	cmd.Flags().StringVar(&f.uriFile, "uri-file", "", "file that holds the connection string")
-	cmd.Flags().StringVar(&f.caFile, "tls-ca-file", "", "certificates of the authorities to trust (PEM)")
-	cmd.Flags().StringVar(&f.keyFile, "tls-certificate-key-file", "", "this client's certificate and key (PEM)")
 }
 
 // A target is a cluster that is not connected to yet.
@@ -59,24 +60,20 @@ type target struct {
 }
 
 // target finds the cluster. A flag on the command line wins over the settings.
-func (e *environment) target(cmd *cobra.Command, f clusterFlags) (target, error) {
+func (e *environment) target(cmd *cobra.Command, f reachFlags) (target, error) {
 	choice, err := clusterflag.Given(cmd.Flags())
 	if err != nil {
 		return target{}, err
 	}
 	switch {
 	case choice == "--name":
-	case choice == "--uri", choice == "" && f.uri != "":
-		uri, err := e.givenURI(cmd, f.uri)
+	case choice == "--uri", choice == "" && f.URI != "":
+		uri, err := e.givenURI(cmd, f.URI)
 		return target{uri: f.withTLS(uri)}, err
-	case choice == "--uri-file", f.uriFile != "":
-		uri, err := clusterflag.ReadURI(f.uriFile)
+	case choice == "--uri-file", f.URIFile != "":
+		uri, err := clusterflag.ReadURI(f.URIFile)
 		return target{uri: f.withTLS(uri)}, err
 	}
-	return localTarget(cmd)
-}
-
-func localTarget(cmd *cobra.Command) (target, error) {
 	c, err := attach(cmd)
 	if errors.Is(err, cluster.ErrNotRunning) {
 		err = hint.New(err, "start it with geoshard cluster up, or give the connection string of another cluster: GEOSHARD_URI, --uri-file or --uri")
@@ -84,7 +81,7 @@ func localTarget(cmd *cobra.Command) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	uri, err := routerURI(c, topology.DatacenterID(routedNames(c.Topology())[0]), withSecrets)
+	uri, err := routerURI(c, routedIDs(c.Topology())[0], withSecrets)
 	return target{uri: uri, local: c}, err
 }
 
@@ -102,13 +99,13 @@ func (e *environment) givenURI(cmd *cobra.Command, uri string) (string, error) {
 }
 
 // withTLS adds the files of the flags to a connection string.
-func (f clusterFlags) withTLS(uri string) string {
+func (f reachFlags) withTLS(uri string) string {
 	options := url.Values{}
-	if f.caFile != "" {
-		options.Set("tlsCAFile", f.caFile)
+	if f.CAFile != "" {
+		options.Set("tlsCAFile", f.CAFile)
 	}
-	if f.keyFile != "" {
-		options.Set("tlsCertificateKeyFile", f.keyFile)
+	if f.KeyFile != "" {
+		options.Set("tlsCertificateKeyFile", f.KeyFile)
 	}
 	if len(options) == 0 || uri == "" {
 		return uri
@@ -125,25 +122,21 @@ func (f clusterFlags) withTLS(uri string) string {
 	return uri + separator + options.Encode()
 }
 
-// world reads the topology.
-func (f clusterFlags) world(t target) (*topology.Topology, error) {
-	if f.worldFlags == (worldFlags{}) && t.local != nil && !exists(defaultFile) {
-		return t.local.Topology(), nil
+// of reads the topology: that of the local cluster, if there is one, where nothing else is named.
+func (f worldFlags) of(c *local.Remote) (*topology.Topology, error) {
+	if f == (worldFlags{}) && c != nil && !exists(defaultFile) {
+		return c.Topology(), nil
 	}
-	src, err := readSource(f.file, f.preset)
-	if err != nil {
-		return nil, err
-	}
-	return topology.Parse(src.name, src.text)
+	_, world, err := readWorld(f.File, f.Preset)
+	return world, err
 }
 
 // worldAlone reads the topology for a command that needs no cluster.
-func worldAlone(cmd *cobra.Command, f clusterFlags) (*topology.Topology, error) {
-	t := target{}
-	if c, err := attach(cmd); err == nil { // where none runs, there has to be a file
-		t.local = c
-	}
-	return f.world(t)
+func worldAlone(cmd *cobra.Command) (*topology.Topology, error) {
+	c, _ := attach(cmd) // where none runs, there has to be a file
+	file, _ := cmd.Flags().GetString("file")
+	preset, _ := cmd.Flags().GetString("preset")
+	return worldFlags{file, preset}.of(c)
 }
 
 // A session is a cluster that is connected to.
@@ -156,11 +149,11 @@ type session struct {
 
 // withWorld reads the topology, connects to the cluster, and disconnects when the work is done.
 func (e *environment) withWorld(cmd *cobra.Command, f clusterFlags, do func(context.Context, session) error) error {
-	t, err := e.target(cmd, f)
+	t, err := e.target(cmd, f.reachFlags)
 	if err != nil {
 		return err
 	}
-	world, err := f.world(t)
+	world, err := f.of(t.local)
 	if err != nil {
 		return err
 	}
@@ -168,7 +161,7 @@ func (e *environment) withWorld(cmd *cobra.Command, f clusterFlags, do func(cont
 }
 
 // withCluster connects to the cluster, and disconnects when the work is done.
-func (e *environment) withCluster(cmd *cobra.Command, f clusterFlags, do func(context.Context, session) error) error {
+func (e *environment) withCluster(cmd *cobra.Command, f reachFlags, do func(context.Context, session) error) error {
 	t, err := e.target(cmd, f)
 	if err != nil {
 		return err
@@ -186,22 +179,9 @@ func (t target) with(ctx context.Context, world *topology.Topology, do func(cont
 }
 
 // completeWorld completes the first arguments, up to a number, with names of the topology that the command would read.
-func completeWorld(f *clusterFlags, arguments int, names func(*topology.Topology) []string) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if len(args) >= arguments {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		cmd.SetContext(context.Background()) // completion has none
-		world, err := worldAlone(cmd, *f)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return names(world), cobra.ShellCompDirectiveNoFileComp
-	}
+func completeWorld[S ~string](arguments int, names func(*topology.Topology) []S) cobra.CompletionFunc {
+	return completeFrom(worldAlone, arguments, names)
 }
-
-// zoneNames lists the zones of a topology.
-func zoneNames(t *topology.Topology) []string { return spelling.Texts(t.ZoneIDs()) }
 
 // namespaceNames lists the collections that a topology names.
 func namespaceNames(t *topology.Topology) []string {

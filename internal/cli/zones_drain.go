@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -13,34 +12,28 @@ import (
 )
 
 func newDrainCommand(env *environment) *cobra.Command {
-	group := &cobra.Command{
+	return asGroup(env, &cobra.Command{
 		Use:   "drain",
 		Short: "Change a topology so that a zone or a datacenter becomes empty",
 		Long: `Change a topology so that a zone, or all shards at home in a datacenter, have no documents any more: for maintenance, or for good. No range
 is ever without a shard. The changed topology is printed, or its plan with --plan; nothing is applied.`,
 		Example: `  geoshard drain zone SYD --into LON --plan
   geoshard drain datacenter SYD --out drained.yaml`,
-	}
-	group.AddCommand(newDrainZoneCommand(env), newDrainDatacenterCommand(env))
-	return asGroup(group)
+	}, newDrainZoneCommand, newDrainDatacenterCommand)
 }
 
 // drainFlags are the flags of both ways to drain.
 type drainFlags struct {
 	clusterFlags
-	outcome     outcomeFlags
-	plan, force bool
-	out         string
-	rate        topology.ByteRate
+	outcomeFlags
+	outFlags
+	Plan bool `flag:"plan,oneRun" usage:"show the plan of the changed topology instead"`
+	rate topology.ByteRate
 }
 
 func (f *drainFlags) add(cmd *cobra.Command) {
 	f.clusterFlags.add(cmd)
-	f.outcome.add(cmd)
-	addOutFlags(cmd, &f.out, &f.force)
 	addRateFlag(cmd, &f.rate)
-	cmd.Flags().BoolVar(&f.plan, "plan", false, "show the plan of the changed topology instead")
-	oneRun(cmd.Flags(), "plan")
 	cmd.MarkFlagsMutuallyExclusive("plan", "out")
 }
 
@@ -50,32 +43,28 @@ The changed topology is printed, or written with --out: apply it with geoshard a
 --save writes the plan to a file for geoshard apply. To fill it again, apply the old topology with --prune.` + whichHelp
 
 func newDrainZoneCommand(env *environment) *cobra.Command {
-	var flags drainFlags
-	var into string
-	cmd := &cobra.Command{
+	var flags struct {
+		drainFlags
+		Into string `flag:"into,oneRun,required" complete:"zones" usage:"the zone that takes the documents (required)"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "zone ZONE",
 		Short: "Give everything that belongs to a zone to another zone",
 		Long:  `Give everything that belongs to a zone to another zone: its ranges change their zone, and their documents move. The zone itself stays, empty.` + drainHelp,
 		Example: `  geoshard drain zone SYD --into LON
   geoshard drain zone SYD --into LON --plan --save drain.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return env.drain(cmd, flags, func(s session, state *zones.State) (*topology.Topology, []zones.Finding, error) {
-				return plan.DrainZone(s.world, state, topology.ZoneID(args[0]), topology.ZoneID(into))
+			return env.drain(cmd, flags.drainFlags, func(s session, state *zones.State) (*topology.Topology, []zones.Finding, error) {
+				return plan.DrainZone(s.world, state, topology.ZoneID(args[0]), topology.ZoneID(flags.Into))
 			})
 		},
-	}
-	flags.add(cmd)
-	cmd.Flags().StringVar(&into, "into", "", "the zone that takes the documents (required)")
-	_ = cmd.MarkFlagRequired("into")
-	oneRun(cmd.Flags(), "into")
-	cmd.ValidArgsFunction = completeWorld(&flags.clusterFlags, 1, zoneNames)
-	_ = cmd.RegisterFlagCompletionFunc("into", completeWorld(&flags.clusterFlags, 2, zoneNames))
-	return cmd
+		ValidArgsFunction: completeWorld(1, (*topology.Topology).ZoneIDs),
+	}, &flags)
 }
 
 func newDrainDatacenterCommand(env *environment) *cobra.Command {
 	var flags drainFlags
-	cmd := &cobra.Command{
+	return withFlags(&cobra.Command{
 		Use:   "datacenter DATACENTER",
 		Short: "Take the shards of a datacenter out of all zones",
 		Long: `Take the shards that are at home in a datacenter out of all zones. A zone with other shards keeps those; in any other, shards of the nearest
@@ -87,15 +76,13 @@ datacenter that may hold its documents take their place. Where there is none it 
 				return plan.DrainDatacenter(s.world, state, topology.DatacenterID(args[0]))
 			})
 		},
-	}
-	flags.add(cmd)
-	cmd.ValidArgsFunction = completeWorld(&flags.clusterFlags, 1, datacenterNames)
-	return cmd
+		ValidArgsFunction: completeWorld(1, (*topology.Topology).DatacenterIDs),
+	}, &flags)
 }
 
 func (e *environment) drain(cmd *cobra.Command, flags drainFlags, drained func(session, *zones.State) (*topology.Topology, []zones.Finding, error)) error {
-	if !flags.plan && (flags.outcome.save != "" || flags.outcome.exitCode) {
-		return hint.New(errors.New("--save and --detailed-exitcode are about a plan"), "add --plan; the changed topology is written with --out")
+	if !flags.Plan && flags.outcomeFlags != (outcomeFlags{}) {
+		return hint.Errorf("add --plan; the changed topology is written with --out", "--save and --detailed-exitcode are about a plan")
 	}
 	return e.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error {
 		state, err := s.Read(ctx, zones.Declared(s.world))
@@ -106,14 +93,14 @@ func (e *environment) drain(cmd *cobra.Command, flags drainFlags, drained func(s
 		if err != nil {
 			return err
 		}
-		if !flags.plan {
-			return e.showWorld(changed, found, flags.out, flags.force)
+		if !flags.Plan {
+			return e.showWorld(changed, found, flags.outFlags)
 		}
 		plan, err := s.Plan(ctx, changed, plan.Options{Prune: true, Rate: flags.rate})
 		if err != nil {
 			return err
 		}
 		plan.Findings = append(found, plan.Findings...)
-		return e.showPlan(plan, flags.outcome, "add --save FILE, then geoshard apply FILE")
+		return e.showPlan(plan, flags.outcomeFlags, "add --save FILE, then geoshard apply FILE")
 	})
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,9 +15,12 @@ import (
 )
 
 func newExplainCommand(env *environment) *cobra.Command {
-	var flags clusterFlags
-	var namespace, from string
-	cmd := &cobra.Command{
+	var flags struct {
+		clusterFlags
+		namespaceFlags
+		From string `flag:"from" complete:"datacenters" usage:"the client's datacenter (default each)"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "explain FILTER",
 		Short: "Show which shards and datacenters a query touches, and what that must cost",
 		Long: `Show which shards a find by the filter asks, where those are at home, and the latency that it must have by the links of the topology, for a
@@ -33,18 +34,18 @@ The filter is extended JSON. Without --ns it is about the namespace of the topol
 			if err != nil {
 				return err
 			}
-			return env.withWorld(cmd, flags, func(ctx context.Context, s session) error {
-				ns, err := oneNamespace(s.world, namespace)
+			return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error {
+				ns, err := flags.namespace(s.world)
 				if err != nil {
 					return err
 				}
-				clients := routedNames(s.world)
-				if from != "" {
-					clients = []string{from}
+				clients := routedIDs(s.world)
+				if flags.From != "" {
+					clients = []topology.DatacenterID{topology.DatacenterID(flags.From)}
 				}
 				var view explanations
 				for _, dc := range clients {
-					e, err := explain.Explain(ctx, s.Client(), s.world, ns, filter, topology.DatacenterID(dc))
+					e, err := explain.Explain(ctx, s.Client(), s.world, ns, filter, dc)
 					if err != nil {
 						return err
 					}
@@ -54,18 +55,12 @@ The filter is extended JSON. Without --ns it is about the namespace of the topol
 			})
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
-	}
-	flags.add(cmd)
-	addNamespaceFlag(cmd, &flags, &namespace)
-	cmd.Flags().StringVar(&from, "from", "", "the client's datacenter (default each)")
-	_ = cmd.RegisterFlagCompletionFunc("from", completeWorld(&flags, 2, datacenterNames))
-	return cmd
+	}, &flags)
 }
 
-func addNamespaceFlag(cmd *cobra.Command, flags *clusterFlags, namespace *string) {
-	cmd.Flags().StringVar(namespace, "ns", "", "the collection, such as shop.carts")
-	_ = cmd.RegisterFlagCompletionFunc("ns", completeWorld(flags, 2, namespaceNames))
-	oneRun(cmd.Flags(), "ns")
+// namespaceFlags name a collection.
+type namespaceFlags struct {
+	Namespace string `flag:"ns,oneRun" complete:"namespaces" usage:"the collection, such as shop.carts"`
 }
 
 // readFilter reads extended JSON.
@@ -80,42 +75,42 @@ func readFilter(name, text string) (bson.D, error) {
 		err = bson.UnmarshalExtJSON([]byte(text), false, &filter)
 	}
 	if err != nil {
-		return nil, hint.New(fmt.Errorf("%s %s: %v", name, text, err), `write extended JSON, with field names in double quotes: '{"dataCenter": "NYC"}'`)
+		return nil, hint.Errorf(`write extended JSON, with field names in double quotes: '{"dataCenter": "NYC"}'`, "%s %s: %v", name, text, err)
 	}
 	return filter, nil
 }
 
-// oneNamespace is the one that is named, or the only one that there is.
-func oneNamespace(world *topology.Topology, named string) (string, error) {
-	if named != "" {
-		return named, nil
+// namespace is the one that is named, or the only one that there is.
+func (f namespaceFlags) namespace(world *topology.Topology) (string, error) {
+	if f.Namespace != "" {
+		return f.Namespace, nil
 	}
 	names := namespaceNames(world)
 	if len(names) == 1 && len(world.Namespaces) == 1 {
 		return names[0], nil
 	}
-	return "", hint.New(errors.New("which namespace?"), "name it with --ns; the topology has "+strings.Join(names, ", "))
+	return "", hint.Errorf("name it with --ns; the topology has "+strings.Join(names, ", "), "which namespace?")
 }
 
 // explanations are what a query costs clients in one datacenter after the other.
 type explanations []*explain.Explanation
 
-func (v explanations) text(w io.Writer, s styles) {
+func (v explanations) text(out page) {
 	first := v[0]
-	routing := s.warn
+	routing := out.warn
 	if first.Routing == explain.RoutingOne {
-		routing = s.good
+		routing = out.good
 	}
-	fmt.Fprintf(w, "%s.find(%s): %s\n", first.Namespace, first.Filter, routing.Render(first.Routing.String()))
-	fmt.Fprintf(w, "because %s\n\n", first.Why)
-	rows := [][]string{{"shard", "home"}}
+	out.printf("%s.find(%s): %s\n", first.Namespace, first.Filter, routing(first.Routing.String()))
+	out.printf("because %s\n\n", first.Why)
+	t := out.grid("shard", "home")
 	for _, shard := range first.Shards {
-		rows = append(rows, []string{string(shard.ID), string(shard.Home)})
+		t.row(shard.ID, shard.Home)
 	}
-	fmt.Fprintf(w, "%s\n", grid(s, rows))
-	rows = [][]string{{"client in", "from primaries at least", "from the nearest members at least"}}
+	out.printf("%s\n", t)
+	t = out.grid("client in", "from primaries at least", "from the nearest members at least")
 	for _, e := range v {
-		rows = append(rows, []string{string(e.From), e.Primary.String(), e.Nearest.String()})
+		t.row(e.From, e.Primary, e.Nearest)
 	}
-	fmt.Fprint(w, grid(s, rows))
+	out.printf("%s", t)
 }

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -13,10 +11,11 @@ import (
 )
 
 func newImportCommand(env *environment) *cobra.Command {
-	var flags clusterFlags
-	var out string
-	var force bool
-	cmd := &cobra.Command{
+	var flags struct {
+		reachFlags
+		outFlags
+	}
+	return withFlags(&cobra.Command{
 		Use:   "import",
 		Short: "Write a topology of what a cluster is like",
 		Long: `Read a cluster and print the topology of its shards, zones and ranges: a plan of it is empty. What the cluster does not know (the links between
@@ -27,7 +26,7 @@ its datacenters, say) and what a topology cannot express is told on the standard
   geoshard import --uri-file prod.uri --out geoshard.yaml
   geoshard import --output json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return env.withCluster(cmd, flags, func(ctx context.Context, s session) error {
+			return env.withCluster(cmd, flags.reachFlags, func(ctx context.Context, s session) error {
 				state, err := s.Read(ctx, nil)
 				if err != nil {
 					return err
@@ -36,38 +35,34 @@ its datacenters, say) and what a topology cannot express is told on the standard
 				if err != nil {
 					return err
 				}
-				return env.showWorld(world, found, out, force)
+				return env.showWorld(world, found, flags.outFlags)
 			})
 		},
-	}
-	flags.addCluster(cmd)
-	addOutFlags(cmd, &out, &force)
-	return cmd
+	}, &flags)
 }
 
-func addOutFlags(cmd *cobra.Command, out *string, force *bool) {
-	cmd.Flags().StringVar(out, "out", "", "write the topology to a file instead")
-	_ = cmd.MarkFlagFilename("out", "yaml", "yml")
-	cmd.Flags().BoolVar(force, "force", false, "overwrite an existing file")
-	oneRun(cmd.Flags(), "out", "force")
+// outFlags say where a topology that was made goes.
+type outFlags struct {
+	Out   string `flag:"out,oneRun" files:"yaml yml" usage:"write the topology to a file instead"`
+	Force bool   `flag:"force,oneRun" usage:"overwrite an existing file"`
 }
 
 // showWorld prints a topology or writes it to a file. Findings are told first: they say why there may be none.
-func (e *environment) showWorld(world *topology.Topology, found []zones.Finding, out string, force bool) error {
+func (e *environment) showWorld(world *topology.Topology, found []zones.Finding, to outFlags) error {
 	if e.output == outputText {
-		findings(e.stderr, e.styles(e.stderr), found)
+		findings(e.page(e.stderr), found)
 	}
 	text, err := world.Marshal()
 	if err != nil {
 		return err
 	}
-	if out != "" {
-		if err := writeNew(out, text, force); err != nil {
+	if to.Out != "" {
+		if err := writeNew(to.Out, text, to.Force); err != nil {
 			return err
 		}
-		e.say("wrote %s", out)
+		e.say("wrote %s", to.Out)
 	}
-	return e.show(worldView{File: out, Topology: string(text), Findings: found})
+	return e.show(worldView{File: to.Out, Topology: string(text), Findings: found})
 }
 
 // A worldView is a topology that was made of a cluster.
@@ -78,8 +73,8 @@ type worldView struct {
 	Findings []zones.Finding `json:"findings"`
 }
 
-func (v worldView) text(w io.Writer, _ styles) {
+func (v worldView) text(out page) {
 	if v.File == "" {
-		fmt.Fprint(w, v.Topology)
+		out.printf("%s", v.Topology)
 	}
 }

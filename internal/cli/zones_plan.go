@@ -20,16 +20,14 @@ import (
 // planFlags are the flags of commands that make a plan of the topology.
 type planFlags struct {
 	clusterFlags
-	tighten, prune, shard bool
-	rate                  topology.ByteRate
+	Tighten bool `flag:"tighten,oneRun" usage:"replace ranges of the same documents by tight ones, so that a query for one value asks one shard"`
+	Prune   bool `flag:"prune,oneRun" usage:"remove ranges of declared collections, and shards of declared zones, that the topology does not declare"`
+	Shard   bool `flag:"shard-collections,oneRun" usage:"shard declared collections that are empty or do not exist yet"`
+	rate    topology.ByteRate
 }
 
 func (f *planFlags) add(cmd *cobra.Command) {
 	f.clusterFlags.add(cmd)
-	cmd.Flags().BoolVar(&f.tighten, "tighten", false, "replace ranges of the same documents by tight ones, so that a query for one value asks one shard")
-	cmd.Flags().BoolVar(&f.prune, "prune", false, "remove ranges of declared collections, and shards of declared zones, that the topology does not declare")
-	cmd.Flags().BoolVar(&f.shard, "shard-collections", false, "shard declared collections that are empty or do not exist yet")
-	oneRun(cmd.Flags(), "tighten", "prune", "shard-collections")
 	addRateFlag(cmd, &f.rate)
 }
 
@@ -38,26 +36,21 @@ func addRateFlag(cmd *cobra.Command, rate *topology.ByteRate) {
 }
 
 func (f *planFlags) options() plan.Options {
-	return plan.Options{Tighten: f.tighten, Prune: f.prune, Shard: f.shard, Rate: f.rate}
+	return plan.Options{Tighten: f.Tighten, Prune: f.Prune, Shard: f.Shard, Rate: f.rate}
 }
 
 // outcomeFlags say what becomes of a plan that is only shown.
 type outcomeFlags struct {
-	save     string
-	exitCode bool
-}
-
-func (f *outcomeFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.save, "save", "", "write the plan to a file, for geoshard apply FILE")
-	_ = cmd.MarkFlagFilename("save", "json")
-	oneRun(cmd.Flags(), "save")
-	cmd.Flags().BoolVar(&f.exitCode, "detailed-exitcode", false, "exit with 0 when nothing is to change, 2 when something is, 1 after an error")
+	Save     string `flag:"save,oneRun" files:"json" usage:"write the plan to a file, for geoshard apply FILE"`
+	ExitCode bool   `flag:"detailed-exitcode" usage:"exit with 0 when nothing is to change, 2 when something is, 1 after an error"`
 }
 
 func newPlanCommand(env *environment) *cobra.Command {
-	var flags planFlags
-	var outcome outcomeFlags
-	cmd := &cobra.Command{
+	var flags struct {
+		planFlags
+		outcomeFlags
+	}
+	return withFlags(&cobra.Command{
 		Use:   "plan",
 		Short: "Show what has to change for the declared zones, and what it costs",
 		Long: `Compare the cluster with the topology, and show what has to change: each step with its reason, and whether it is new (intent), was changed by
@@ -76,19 +69,18 @@ before, apply refuses it.` + whichHelp,
 			if err != nil {
 				return err
 			}
-			return env.showPlan(plan, outcome, "geoshard apply, with the same flags")
+			return env.showPlan(plan, flags.outcomeFlags, "geoshard apply, with the same flags")
 		}),
-	}
-	flags.add(cmd)
-	outcome.add(cmd)
-	return cmd
+	}, &flags)
 }
 
 func newRollbackCommand(env *environment) *cobra.Command {
-	var flags clusterFlags
-	var outcome outcomeFlags
+	var flags struct {
+		clusterFlags
+		outcomeFlags
+	}
 	var rate topology.ByteRate
-	cmd := &cobra.Command{
+	cmd := withFlags(&cobra.Command{
 		Use:   "rollback",
 		Short: "Plan the way back to the zones from before the last apply",
 		Long: `Plan the way back to the zones and ranges that the journal has from before the last apply, and nothing but that. Data that was moved moves
@@ -96,16 +88,14 @@ back; a collection that was sharded stays sharded. Nothing is changed: save the 
 		Example: `  geoshard rollback
   geoshard rollback --save back.json
   geoshard apply back.json`,
-		RunE: env.onWorld(&flags, func(ctx context.Context, s session) error {
+		RunE: env.onWorld(&flags.clusterFlags, func(ctx context.Context, s session) error {
 			plan, err := s.Rollback(ctx, s.world, rate)
 			if err != nil {
 				return err
 			}
-			return env.showPlan(plan, outcome, "geoshard rollback --save FILE && geoshard apply FILE")
+			return env.showPlan(plan, flags.outcomeFlags, "geoshard rollback --save FILE && geoshard apply FILE")
 		}),
-	}
-	flags.add(cmd)
-	outcome.add(cmd)
+	}, &flags)
 	addRateFlag(cmd, &rate)
 	return cmd
 }
@@ -115,18 +105,18 @@ func (e *environment) showPlan(plan *zones.Plan, outcome outcomeFlags, next stri
 	if err := e.show(planView{plan}); err != nil {
 		return err
 	}
-	if outcome.save != "" {
-		if err := savePlan(outcome.save, plan); err != nil {
+	if outcome.Save != "" {
+		if err := savePlan(outcome.Save, plan); err != nil {
 			return err
 		}
-		next = "geoshard apply " + outcome.save
-		e.say("saved the plan to %s", outcome.save)
+		next = "geoshard apply " + outcome.Save
+		e.say("saved the plan to %s", outcome.Save)
 	}
 	if plan.Empty() {
 		return nil
 	}
 	e.say("apply it: %s", next)
-	if outcome.exitCode {
+	if outcome.ExitCode {
 		return errDifferences
 	}
 	return nil
@@ -141,7 +131,7 @@ func savePlan(file string, plan *zones.Plan) error {
 		return fmt.Errorf("save plan: %w", err)
 	default:
 		if _, err := zones.ReadPlan(bytes.NewReader(old)); err != nil {
-			return hint.New(fmt.Errorf("save plan: %s exists and is no plan", file), "name another file")
+			return hint.Errorf("name another file", "save plan: %s exists and is no plan", file)
 		}
 	}
 	text, err := json.MarshalIndent(plan, "", "  ")
@@ -158,7 +148,7 @@ func savePlan(file string, plan *zones.Plan) error {
 func loadPlan(file string) (*zones.Plan, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint.New(fmt.Errorf("there is no plan %s", file), "write it with geoshard plan --save "+file)
+		return nil, hint.Errorf("write it with geoshard plan --save "+file, "there is no plan %s", file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)

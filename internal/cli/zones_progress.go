@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -16,14 +15,13 @@ func (e *environment) progress() (listen func(apply.Event), done func()) {
 	if e.output != outputText {
 		return func(apply.Event) {}, func() {}
 	}
-	p := &progress{w: e.stderr, s: e.styles(e.stderr), bars: isTerminal(e.stderr)}
+	p := &progress{page: e.page(e.stderr), bars: isTerminal(e.stderr)}
 	return p.hear, p.finish
 }
 
 // A progress prints events.
 type progress struct {
-	w    io.Writer
-	s    styles
+	page
 	bars bool
 	bar  *progressbar.ProgressBar
 	// left is what the last line of a wait said.
@@ -37,8 +35,7 @@ func (p *progress) hear(event apply.Event) {
 			p.line("going on with run %s: %d of %d steps were done before", event.Run, event.Done, event.Total)
 		}
 	case apply.StepDone:
-		text := event.Step.Change.String()
-		p.line("%d/%d %s", event.Index+1, event.Total, signStyle(p.s, text).Render(text))
+		p.line("%d/%d %s", event.Index+1, event.Total, signed(p.styles, event.Step.Change))
 	case apply.BalancingReleased:
 		p.line("the balancer may work on %s again", event.Collection)
 	case apply.WaitProgress:
@@ -48,7 +45,7 @@ func (p *progress) hear(event apply.Event) {
 
 func (p *progress) line(format string, args ...any) {
 	p.finish()
-	fmt.Fprintf(p.w, format+"\n", args...)
+	p.printf(format+"\n", args...)
 }
 
 // waiting tells one look of a wait.
@@ -61,7 +58,7 @@ func (p *progress) waiting(event apply.WaitProgress) {
 		return
 	}
 	if p.bar == nil {
-		p.bar = progressbar.NewOptions64(event.Total, progressbar.OptionSetWriter(p.w), progressbar.OptionShowBytes(true),
+		p.bar = progressbar.NewOptions64(event.Total, progressbar.OptionSetWriter(p.Writer), progressbar.OptionShowBytes(true),
 			progressbar.OptionSetPredictTime(false), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth())
 	}
 	p.bar.Describe(fmt.Sprintf("%s%s", event.Goal, more(event)))
@@ -90,7 +87,7 @@ func more(event apply.WaitProgress) string {
 func (p *progress) finish() {
 	if p.bar != nil {
 		_ = p.bar.Exit() // only ends the line
-		fmt.Fprintln(p.w)
+		p.println()
 		p.bar = nil
 	}
 }

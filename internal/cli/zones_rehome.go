@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -14,10 +13,16 @@ import (
 )
 
 func newRehomeCommand(env *environment) *cobra.Command {
-	var flags clusterFlags
-	var namespace, filter, to string
-	var o rehome.Options
-	cmd := &cobra.Command{
+	var flags struct {
+		clusterFlags
+		namespaceFlags
+		Filter string `flag:"filter,oneRun,required" usage:"which documents, as extended JSON (required)"`
+		To     string `flag:"to,oneRun,required" complete:"zones" usage:"the new value of the zone field, a string or extended JSON (required)"`
+		Batch  int    `flag:"batch" usage:"documents in one transaction"`
+		DryRun bool   `flag:"dry-run,oneRun" usage:"count what would move, and change nothing"`
+	}
+	flags.Batch = rehome.DefaultBatch
+	return withFlags(&cobra.Command{
 		Use:   "rehome",
 		Short: "Move documents to another home",
 		Long: `Move the documents that a filter chooses to another home: their zone field gets another value, so that the shard of that zone owns them. They go in
@@ -32,52 +37,42 @@ extended JSON too; {} chooses all documents. --dry-run counts what would move.` 
   geoshard rehome --filter '{"dataCenter":"SYD"}' --to LON --batch 200
   geoshard rehome --ns crm.accounts --filter '{"country":1}' --to 44`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			chosen, err := readFilter("--filter", filter)
+			chosen, err := readFilter("--filter", flags.Filter)
 			if err != nil {
 				return err
 			}
-			if o.To, err = shardkey.ParseValue(to); err != nil {
-				return hint.New(fmt.Errorf("--to %w", err), `write a string such as LON, or extended JSON: 44, {"$date":"2026-01-01T00:00:00Z"}, {"$oid":"…"}, {"$uuid":"…"}`)
+			to, err := shardkey.ParseValue(flags.To)
+			if err != nil {
+				return hint.Errorf(`write a string such as LON, or extended JSON: 44, {"$date":"2026-01-01T00:00:00Z"}, {"$oid":"…"}, {"$uuid":"…"}`, "--to %w", err)
 			}
-			if o.Batch < 0 {
-				return hint.New(fmt.Errorf("--batch %d: want 1 or more", o.Batch), "leave it out for "+strconv.Itoa(rehome.DefaultBatch))
+			if flags.Batch < 0 {
+				return hint.Errorf("leave it out for "+strconv.Itoa(rehome.DefaultBatch), "--batch %d: want 1 or more", flags.Batch)
 			}
-			return env.withWorld(cmd, flags, func(ctx context.Context, s session) error {
-				if o.Namespace, err = oneNamespace(s.world, namespace); err != nil {
+			return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error {
+				ns, err := flags.namespace(s.world)
+				if err != nil {
 					return err
 				}
-				o.Filter, o.Progress = chosen, env.rehoming
+				o := rehome.Options{Namespace: ns, Filter: chosen, To: to, Batch: flags.Batch, DryRun: flags.DryRun, Progress: env.rehoming}
 				result, err := rehome.Rehome(ctx, s.Client(), s.world, o)
 				if err != nil {
 					if result != nil {
 						env.say("done before that:")
-						rehomed{result}.text(env.stderr, env.styles(env.stderr))
+						rehomed{result}.text(env.page(env.stderr))
 					}
 					return interrupted(ctx, err)
 				}
 				return env.show(rehomed{result})
 			})
 		},
-	}
-	flags.add(cmd)
-	addNamespaceFlag(cmd, &flags, &namespace)
-	cmd.Flags().StringVar(&filter, "filter", "", "which documents, as extended JSON (required)")
-	cmd.Flags().StringVar(&to, "to", "", "the new value of the zone field, a string or extended JSON (required)")
-	_ = cmd.MarkFlagRequired("filter")
-	_ = cmd.MarkFlagRequired("to")
-	oneRun(cmd.Flags(), "filter", "to")
-	_ = cmd.RegisterFlagCompletionFunc("to", completeWorld(&flags, 2, zoneNames))
-	cmd.Flags().IntVar(&o.Batch, "batch", rehome.DefaultBatch, "documents in one transaction")
-	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "count what would move, and change nothing")
-	oneRun(cmd.Flags(), "dry-run")
-	return cmd
+	}, &flags)
 }
 
 // rehoming tells how far it is.
 func (e *environment) rehoming(event rehome.Event) {
 	related := ""
 	if event.Related > 0 {
-		related = fmt.Sprintf(", with %s", plural64(event.Related, "related document"))
+		related = fmt.Sprintf(", with %s", plural(event.Related, "related document"))
 	}
 	e.say("%s: %d of about %d moved, %d were at home%s", event.Namespace, event.Moved, event.Total, event.Skipped, related)
 }
@@ -85,18 +80,18 @@ func (e *environment) rehoming(event rehome.Event) {
 // A rehomed is what rehome shows.
 type rehomed struct{ *rehome.Result }
 
-func (r rehomed) text(w io.Writer, s styles) {
+func (r rehomed) text(out page) {
 	moved := "moved"
 	if r.DryRun {
 		moved = "would move"
 	}
-	rows := [][]string{{"namespace", moved, "at home already", "left behind"}}
+	t := out.grid("namespace", moved, "at home already", "left behind")
 	for _, n := range r.Namespaces {
 		count := n.After
 		if r.DryRun {
 			count = n.Before
 		}
-		rows = append(rows, []string{n.Namespace, strconv.FormatInt(count, 10), strconv.FormatInt(n.Skipped, 10), wrong(s, n.LeftBehind)})
+		t.row(n.Namespace, count, n.Skipped, wrong(out, n.LeftBehind))
 	}
-	fmt.Fprint(w, grid(s, rows))
+	out.printf("%s", t)
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -13,9 +12,11 @@ import (
 )
 
 func newRolesCommand(env *environment) *cobra.Command {
-	var flags clusterFlags
-	var create bool
-	cmd := &cobra.Command{
+	var flags struct {
+		clusterFlags
+		Create bool `flag:"create,oneRun" usage:"create the roles in the cluster"`
+	}
+	return withFlags(&cobra.Command{
 		Use:   "roles",
 		Short: "Print or create the least roles that geoshard needs",
 		Long: `Print the commands for mongosh that create two roles with the least privileges for the namespaces of the topology: ` + plan.PlanRoleName + ` reads, for plan,
@@ -24,8 +25,8 @@ the database admin). Neither makes users: grant the roles with grantRolesToUser.
 		Example: `  geoshard roles -f geoshard.yaml
   geoshard roles --create --uri-file admin.uri`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if create {
-				return env.withWorld(cmd, flags, func(ctx context.Context, s session) error {
+			if flags.Create {
+				return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error {
 					view := newRolesView(zones.Declared(s.world))
 					for _, role := range view.Roles {
 						if err := s.CreateRole(ctx, role.Role); err != nil {
@@ -36,17 +37,13 @@ the database admin). Neither makes users: grant the roles with grantRolesToUser.
 					return env.show(view)
 				})
 			}
-			world, err := worldAlone(cmd, flags)
+			world, err := worldAlone(cmd)
 			if err != nil {
 				return err
 			}
 			return env.show(newRolesView(zones.Declared(world)))
 		},
-	}
-	flags.add(cmd)
-	cmd.Flags().BoolVar(&create, "create", false, "create the roles in the cluster")
-	oneRun(cmd.Flags(), "create")
-	return cmd
+	}, &flags)
 }
 
 // A rolesView is both roles as commands.
@@ -67,16 +64,16 @@ func newRolesView(namespaces []string) rolesView {
 	return rolesView{Roles: []roleView{{plan.PlanRole(namespaces)}, {plan.ApplyRole(namespaces)}}}
 }
 
-func (v rolesView) text(w io.Writer, s styles) {
+func (v rolesView) text(out page) {
 	for _, role := range v.Roles {
 		if v.Created {
-			fmt.Fprintf(w, "created the role %s in the database admin\n", s.bold.Render(role.Name))
+			out.printf("created the role %s in the database admin\n", out.bold(role.Name))
 			continue
 		}
 		command, err := bson.MarshalExtJSONIndent(role.CreateRole(), false, false, "", "  ")
 		if err != nil {
 			panic(fmt.Sprintf("write the role %s: %v", role.Name, err)) // it holds nothing that JSON lacks
 		}
-		fmt.Fprintf(w, "db.getSiblingDB(\"admin\").runCommand(%s)\n", command)
+		out.printf("db.getSiblingDB(\"admin\").runCommand(%s)\n", command)
 	}
 }

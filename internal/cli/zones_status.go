@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,9 +15,11 @@ import (
 )
 
 func newZoneStatusCommand(env *environment) *cobra.Command {
-	var flags clusterFlags
-	var watch bool
-	cmd := &cobra.Command{
+	var flags struct {
+		clusterFlags
+		watchFlags
+	}
+	return withFlags(&cobra.Command{
 		Use:   "status",
 		Short: "Show zones, balancer, violations and progress",
 		Long: `Show which shards are in which zones, the ranges of the declared collections, what lies outside its zone and is still to be moved, the
@@ -27,8 +27,8 @@ balancer with its migrations, and the last apply. Processes, links and lags of a
 		Example: `  geoshard status
   geoshard status --watch
   geoshard status --uri-file prod.uri --output json`,
-		RunE: env.onWorld(&flags, func(ctx context.Context, s session) error {
-			return env.look(ctx, watch, func(ctx context.Context) error {
+		RunE: env.onWorld(&flags.clusterFlags, func(ctx context.Context, s session) error {
+			return env.look(ctx, flags.Watch, func(ctx context.Context) error {
 				status, err := s.Status(ctx, s.world)
 				if err != nil {
 					return err
@@ -36,10 +36,7 @@ balancer with its migrations, and the last apply. Processes, links and lags of a
 				return env.show(zoneStatus{status, s.world})
 			})
 		}),
-	}
-	flags.add(cmd)
-	addWatchFlag(cmd, &watch)
-	return cmd
+	}, &flags)
 }
 
 // A zoneStatus is a status as people read it. It encodes as the status.
@@ -48,20 +45,17 @@ type zoneStatus struct {
 	world *topology.Topology
 }
 
-func (v zoneStatus) text(w io.Writer, s styles) {
-	fmt.Fprintf(w, "cluster %s, MongoDB %s\n\n", s.bold.Render(v.State.ClusterID), v.State.Version)
-	fmt.Fprintf(w, "%s\n", v.zones(s))
+func (v zoneStatus) text(out page) {
+	out.printf("cluster %s, MongoDB %s\n\n", out.bold(v.State.ClusterID), v.State.Version)
+	out.printf("%s\n", v.zones(out))
 	if len(v.State.Collections) > 0 {
-		fmt.Fprintf(w, "%s\n", v.collections(s))
+		out.printf("%s\n", v.collections(out))
 	}
-	fmt.Fprintf(w, "changes:   %s\n", v.changes(s))
-	fmt.Fprintf(w, "placement: %s\n", v.placement(s))
-	fmt.Fprintf(w, "balancer:  %s\n", v.balancer(s))
-	fmt.Fprintf(w, "journal:   %s\n", v.journal(s))
+	out.printf("changes:   %s\nplacement: %s\nbalancer:  %s\njournal:   %s\n", v.changes(out), v.placement(out), v.balancer(out), v.journal(out))
 }
 
 // zones has a row for each shard and a column for each zone.
-func (v zoneStatus) zones(s styles) string {
+func (v zoneStatus) zones(out page) *grid {
 	names := v.world.ZoneIDs()
 	for _, shard := range v.State.Shards {
 		for _, zone := range shard.Zones {
@@ -74,73 +68,74 @@ func (v zoneStatus) zones(s styles) string {
 	for _, zone := range names {
 		header = append(header, "zone "+string(zone))
 	}
-	rows := [][]string{header}
+	t := out.grid(header...)
 	for _, shard := range v.State.Shards {
-		row := []string{string(shard.ID), string(v.world.HomeOf(shard.ID))}
+		name := string(shard.ID)
 		if shard.Draining {
-			row[0] += s.warn.Render(" (being removed)")
+			name += out.warn(" (being removed)")
 		}
+		row := []any{name, v.world.HomeOf(shard.ID)}
 		for _, zone := range names {
 			cell := "-" // an empty column would be left out, and a zone without shards is worth seeing
 			if slices.Contains(shard.Zones, zone) {
-				cell = s.good.Render("yes")
+				cell = out.good("yes")
 			}
 			row = append(row, cell)
 		}
-		rows = append(rows, row)
+		t.row(row...)
 	}
-	return grid(s, rows)
+	return t
 }
 
-func (v zoneStatus) collections(s styles) string {
-	rows := [][]string{{"collection", "key", "ranges", "chunks", "balancing"}}
+func (v zoneStatus) collections(out page) *grid {
+	t := out.grid("collection", "key", "ranges", "chunks", "balancing")
 	for _, c := range v.State.Collections {
-		row := []string{c.Name, c.Key.String(), strconv.Itoa(len(c.Ranges)), strconv.Itoa(len(c.Chunks)), "on"}
 		switch {
 		case !c.Exists:
-			row[1], row[3], row[4] = s.warn.Render("does not exist"), "", ""
+			t.row(c.Name, out.warn("does not exist"), len(c.Ranges))
 		case !c.Sharded:
-			row[1], row[3], row[4] = s.warn.Render("not sharded"), "", ""
+			t.row(c.Name, out.warn("not sharded"), len(c.Ranges))
 		case c.NoBalance:
-			row[4] = s.warn.Render("off")
+			t.row(c.Name, c.Key, len(c.Ranges), len(c.Chunks), out.warn("off"))
+		default:
+			t.row(c.Name, c.Key, len(c.Ranges), len(c.Chunks), "on")
 		}
-		rows = append(rows, row)
 	}
-	return grid(s, rows)
+	return t
 }
 
-func (v zoneStatus) changes(s styles) string {
+func (v zoneStatus) changes(out page) string {
 	if v.Changes == 0 {
-		return s.good.Render("none") + ", the cluster has what the topology declares"
+		return out.good("none") + ", the cluster has what the topology declares"
 	}
-	text := s.warn.Render(plural(v.Changes, "step"))
+	text := out.warn(plural(v.Changes, "step"))
 	if v.Drifted > 0 {
 		text += fmt.Sprintf(", %d because somebody changed what was applied", v.Drifted)
 	}
 	return text + ": geoshard plan"
 }
 
-func (v zoneStatus) placement(s styles) string {
+func (v zoneStatus) placement(out page) string {
 	sharded := slices.ContainsFunc(v.State.Collections, func(c zones.Collection) bool { return c.Sharded })
 	switch left := v.Left; {
 	case !sharded:
-		return s.warn.Render("nothing is sharded yet")
+		return out.warn("nothing is sharded yet")
 	case left == nil:
-		return s.warn.Render("not known") + ": " + v.Unseen
+		return out.warn("not known") + ": " + v.Unseen
 	case left.Chunks == 0 && left.Orphans == 0:
-		return s.good.Render("every chunk is on a shard of its zone")
+		return out.good("every chunk is on a shard of its zone")
 	case left.Chunks == 0:
-		return fmt.Sprintf("every chunk is on a shard of its zone; %s of migrations not deleted yet", plural64(left.Orphans, "copy left"))
+		return fmt.Sprintf("every chunk is on a shard of its zone; %s of migrations not deleted yet", plural(left.Orphans, "copy left"))
 	default:
-		return s.warn.Render(left.String())
+		return out.warn(left.String())
 	}
 }
 
-func (v zoneStatus) balancer(s styles) string {
+func (v zoneStatus) balancer(out page) string {
 	b := v.State.Balancer
-	text := s.good.Render("running")
+	text := out.good("running")
 	if !b.Running {
-		text = s.warn.Render("stopped") + ", nothing moves: sh.startBalancer()"
+		text = out.warn("stopped") + ", nothing moves: sh.startBalancer()"
 	}
 	if b.Window != "" {
 		text += ", from " + b.Window + " alone"
@@ -155,17 +150,24 @@ func (v zoneStatus) balancer(s styles) string {
 		}
 	}
 	if len(v.Left.Held) > 0 {
-		text += "\n           " + s.warn.Render("told to leave alone") + " " + strings.Join(v.Left.Held, ", ")
+		text += "\n           " + out.warn("told to leave alone") + " " + strings.Join(v.Left.Held, ", ")
 	}
 	return text
 }
 
-func (v zoneStatus) journal(s styles) string {
+func (v zoneStatus) journal(out page) string {
 	run := v.Last
 	if run == nil {
 		return "nothing was applied by geoshard yet"
 	}
-	text := fmt.Sprintf("%s of %s, %s, begun %s by %s", strconv.Itoa(run.Done()), plural(len(run.Steps), "step"), runState(s, run), run.Started.UTC().Format(time.RFC3339), run.Owner)
+	state := out.warn(string(run.Status))
+	switch run.Status {
+	case zones.RunDone:
+		state = out.good("done")
+	case zones.RunFailed:
+		state = out.bad("failed")
+	}
+	text := fmt.Sprintf("%d of %s, %s, begun %s by %s", run.Done(), plural(len(run.Steps), "step"), state, run.Started.UTC().Format(time.RFC3339), run.Owner)
 	if run.Unfinished() {
 		text += "; geoshard apply goes on with it"
 	}
@@ -173,15 +175,4 @@ func (v zoneStatus) journal(s styles) string {
 		text += "\n           " + run.Error
 	}
 	return text
-}
-
-func runState(s styles, run *zones.Run) string {
-	switch run.Status {
-	case zones.RunDone:
-		return s.good.Render("done")
-	case zones.RunFailed:
-		return s.bad.Render("failed")
-	default:
-		return s.warn.Render(string(run.Status))
-	}
 }

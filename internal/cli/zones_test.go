@@ -23,7 +23,7 @@ import (
 
 // The files of the flags become options of the connection string, whatever it looks like.
 func TestWithTLS(t *testing.T) {
-	both := clusterFlags{caFile: "a b.pem", keyFile: "k.pem"}
+	both := reachFlags{CAFile: "a b.pem", KeyFile: "k.pem"}
 	const options = "tls=true&tlsCAFile=a+b.pem&tlsCertificateKeyFile=k.pem"
 	for uri, want := range map[string]string{
 		"":                                  "",
@@ -35,7 +35,7 @@ func TestWithTLS(t *testing.T) {
 		if got := both.withTLS(uri); got != want {
 			t.Errorf("%q: got %q, want %q", uri, got, want)
 		}
-		if got := (clusterFlags{}).withTLS(uri); got != uri {
+		if got := (reachFlags{}).withTLS(uri); got != uri {
 			t.Errorf("%q: got %q without flags", uri, got)
 		}
 	}
@@ -135,7 +135,7 @@ func TestPlanText(t *testing.T) {
 	}
 	var b bytes.Buffer
 	env, _, _ := testEnvironment()
-	planView{plan}.text(&b, env.styles(&b))
+	planView{plan}.text(page{&b, env.styles(&b)})
 	const want = `2 steps for cluster c1
 
   + zone NYC: shard nyc
@@ -204,7 +204,7 @@ func TestReportTextOfViolations(t *testing.T) {
 	}
 	var b bytes.Buffer
 	env, _, _ := testEnvironment()
-	reportView{report}.text(&b, env.styles(&b))
+	reportView{report}.text(page{&b, env.styles(&b)})
 	for _, want := range []string{
 		"nyc     h1:1     NYC          primary    9           2           1         3         0.3 % (sample, 95 % confidence)\n",
 		"misplaced _id 7, key {\"dc\":\"LON\"}: on nyc (seen by h1:1), belongs to zone LON, owned by nyc\n",
@@ -234,7 +234,7 @@ func TestZoneStatusTextOfTrouble(t *testing.T) {
 	}
 	var b bytes.Buffer
 	env, _, _ := testEnvironment()
-	zoneStatus{status, world}.text(&b, env.styles(&b))
+	zoneStatus{status, world}.text(page{&b, env.styles(&b)})
 	const want = `cluster c1, MongoDB 6.0.5
 
 shard                 home   zone NYC   zone LON   zone SYD   zone OLD

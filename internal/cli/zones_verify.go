@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -18,13 +16,24 @@ import (
 
 type verifyFlags struct {
 	clusterFlags
-	verify.Options
-	shardCredentials string
+	Namespaces       []string          `flag:"ns,oneRun" usage:"only these namespaces of the topology"`
+	Sample           int               `flag:"sample,oneRun" usage:"look at that many random documents of a namespace on each member (default all)"`
+	Throttle         int               `flag:"throttle" usage:"documents per second that are read from one member (default unlimited)"`
+	SparePrimaries   bool              `flag:"spare-primaries,oneRun" usage:"look at secondaries alone, where a shard has any"`
+	Examples         int               `flag:"examples" usage:"documents to name of each shard and mistake"`
+	ShardCredentials string            `flag:"shard-credentials" files:"" usage:"file with a connection string: how to log in to the shards' members"`
+	HostMap          map[string]string `flag:"host-map" usage:"where members can be reached: HOST:PORT=ADDRESS:PORT"`
+	ViaRouter        bool              `flag:"via-router,oneRun" usage:"ask the query router alone"`
+}
+
+func (f *verifyFlags) add(cmd *cobra.Command) {
+	f.clusterFlags.add(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("ns", completeWorld(1, namespaceNames))
 }
 
 func newVerifyCommand(env *environment) *cobra.Command {
-	var flags verifyFlags
-	cmd := &cobra.Command{
+	flags := verifyFlags{Examples: verify.DefaultExamples}
+	return withFlags(&cobra.Command{
 		Use:   "verify",
 		Short: "Prove by documents that everything is where it belongs",
 		Long: `Look at the documents, not at the catalogue, and prove two things. Placement: every document is on a shard of its zone; copies that a
@@ -45,33 +54,23 @@ zone that leaves possible; --throttle and --spare-primaries spare the servers.` 
   geoshard verify --via-router --output json > report.json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.Sample < 0 || flags.Throttle < 0 || flags.Examples < 0 {
-				return hint.New(errors.New("--sample, --throttle and --examples are numbers of documents: want 0 or more"), "leave the flag out for its default")
+				return hint.Errorf("leave the flag out for its default", "--sample, --throttle and --examples are numbers of documents: want 0 or more")
 			}
 			return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error { return env.verify(ctx, s, flags) })
 		},
-	}
-	flags.add(cmd)
-	cmd.Flags().StringSliceVar(&flags.Namespaces, "ns", nil, "only these namespaces of the topology")
-	_ = cmd.RegisterFlagCompletionFunc("ns", completeWorld(&flags.clusterFlags, 1, namespaceNames))
-	cmd.Flags().IntVar(&flags.Sample, "sample", 0, "look at that many random documents of a namespace on each member (default all)")
-	cmd.Flags().IntVar(&flags.Throttle, "throttle", 0, "documents per second that are read from one member (default unlimited)")
-	cmd.Flags().BoolVar(&flags.SparePrimaries, "spare-primaries", false, "look at secondaries alone, where a shard has any")
-	cmd.Flags().IntVar(&flags.Examples, "examples", verify.DefaultExamples, "documents to name of each shard and mistake")
-	cmd.Flags().StringVar(&flags.shardCredentials, "shard-credentials", "", "file with a connection string: how to log in to the shards' members")
-	_ = cmd.MarkFlagFilename("shard-credentials")
-	cmd.Flags().StringToStringVar(&flags.HostMap, "host-map", nil, "where members can be reached: HOST:PORT=ADDRESS:PORT")
-	cmd.Flags().BoolVar(&flags.ViaRouter, "via-router", false, "ask the query router alone")
-	oneRun(cmd.Flags(), "ns", "sample", "spare-primaries", "via-router")
-	return cmd
+	}, &flags)
 }
 
 func (e *environment) verify(ctx context.Context, s session, flags verifyFlags) (err error) {
-	o := flags.Options
+	o := verify.Options{
+		Namespaces: flags.Namespaces, Sample: flags.Sample, Throttle: flags.Throttle, SparePrimaries: flags.SparePrimaries,
+		Examples: flags.Examples, HostMap: flags.HostMap, ViaRouter: flags.ViaRouter,
+	}
 	if o.ShardClient, err = shardClient(s, flags); err != nil {
 		return err
 	}
 	o.Progress = func(event verify.Event) {
-		e.say("%s: %s on %s %s", event.Namespace, plural64(event.Member.Documents, "document"), event.Member.Shard, event.Member.Host)
+		e.say("%s: %s on %s %s", event.Namespace, plural(event.Member.Documents, "document"), event.Member.Shard, event.Member.Host)
 	}
 	report, err := verify.Verify(ctx, s.Client(), s.world, o)
 	if report != nil {
@@ -94,8 +93,8 @@ func shardClient(s session, flags verifyFlags) (*options.ClientOptions, error) {
 	switch {
 	case flags.ViaRouter:
 		return nil, nil
-	case flags.shardCredentials != "":
-		uri, err := clusterflag.ReadURI(flags.shardCredentials)
+	case flags.ShardCredentials != "":
+		uri, err := clusterflag.ReadURI(flags.ShardCredentials)
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +116,7 @@ func shardClient(s session, flags verifyFlags) (*options.ClientOptions, error) {
 func clientOptions(uri string) (*options.ClientOptions, error) {
 	o := options.Client().ApplyURI(uri)
 	if err := o.Validate(); err != nil {
-		return nil, hint.New(fmt.Errorf("read the connection string of --shard-credentials: %w", redact.Error(err, uri)), "such as mongodb://user:password@host/?authSource=admin&tls=true")
+		return nil, hint.Errorf("such as mongodb://user:password@host/?authSource=admin&tls=true", "read the connection string of --shard-credentials: %w", redact.Error(err, uri))
 	}
 	return o, nil
 }
@@ -137,22 +136,22 @@ func dataMember(t *topology.Topology) string {
 // A reportView is a report as people read it. It encodes as the report.
 type reportView struct{ *verify.Report }
 
-func (v reportView) text(w io.Writer, s styles) {
+func (v reportView) text(out page) {
 	for _, n := range v.Namespaces {
-		placement(w, s, n)
+		placement(out, n)
 	}
-	v.residency(w, s)
+	v.residency(out)
 	for _, what := range v.NotChecked {
-		fmt.Fprintf(w, "%s %s\n", s.warn.Render("not checked:"), what)
+		out.printf("%s %s\n", out.warn("not checked:"), what)
 	}
 	if len(v.NotChecked) > 0 {
-		fmt.Fprintln(w)
+		out.println()
 	}
-	verdict := s.good.Render("clean")
+	verdict := out.good("clean")
 	if !v.Clean() {
-		verdict = s.bad.Render("not clean")
+		verdict = out.bad("not clean")
 	}
 	t := v.Totals()
-	fmt.Fprintf(w, "%s: %s, %d misplaced, %s, %d of unknown values\nsha256 %s\n",
-		verdict, plural64(t.Documents, "document"), t.Misplaced, plural64(t.Orphans, "orphan"), t.Unknown, v.Hash())
+	out.printf("%s: %s, %d misplaced, %s, %d of unknown values\nsha256 %s\n",
+		verdict, plural(t.Documents, "document"), t.Misplaced, plural(t.Orphans, "orphan"), t.Unknown, v.Hash())
 }

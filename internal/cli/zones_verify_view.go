@@ -1,86 +1,69 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
-	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/zones/verify"
 )
 
 // placement prints the first proof for one collection: what each member holds.
-func placement(w io.Writer, s styles, n verify.Namespace) {
-	key := n.Key
-	if key == "" {
-		key = "not sharded"
-	}
-	fmt.Fprintf(w, "placement of %s %s\n", s.bold.Render(n.Name), s.faint.Render(key))
-	rows := [][]string{{"shard", "member", "datacenter", "asked as", "documents", "misplaced", "orphans", "unknown", "outside at most"}}
+func placement(out page, n verify.Namespace) {
+	out.printf("placement of %s %s\n", out.bold(n.Name), out.faint(cmp.Or(n.Key, "not sharded")))
+	t := out.grid("shard", "member", "datacenter", "asked as", "documents", "misplaced", "orphans", "unknown", "outside at most")
 	for _, m := range n.Members {
-		row := []string{string(m.Shard), m.Host, string(m.Datacenter), m.Role.String(), strconv.FormatInt(m.Documents, 10), wrong(s, m.Misplaced), wrong(s, m.Orphans), "", ""}
-		if m.Unknown > 0 {
-			row[7] = strconv.FormatInt(m.Unknown, 10)
-		}
+		outside := ""
 		if m.OutsideAtMost != nil {
-			row[8] = fmt.Sprintf("%.3g %% (sample, 95 %% confidence)", 100**m.OutsideAtMost)
+			outside = fmt.Sprintf("%.3g %% (sample, 95 %% confidence)", 100**m.OutsideAtMost)
 		}
-		rows = append(rows, row)
+		t.row(m.Shard, m.Host, m.Datacenter, m.Role, m.Documents, wrong(out, m.Misplaced), wrong(out, m.Orphans), unlessZero(m.Unknown), outside)
 	}
 	if len(n.Members) == 0 {
-		fmt.Fprintln(w, "no documents were looked at")
+		out.println("no documents were looked at")
 	} else {
-		fmt.Fprint(w, grid(s, rows))
+		out.printf("%s", t)
 	}
 	for _, l := range n.Leftovers {
-		fmt.Fprintf(w, "%s on %s inside their zone or of no zone\n", s.bad.Render(plural64(l.Documents, "orphan")), l.Shard)
+		out.printf("%s on %s inside their zone or of no zone\n", out.bad(plural(l.Documents, "orphan")), l.Shard)
 	}
 	for _, e := range n.Examples {
-		seen := "the query router"
-		if len(e.Members) > 0 {
-			seen = strings.Join(e.Members, ", ")
-		}
-		fmt.Fprintf(w, "%s _id %s, key %s: on %s (seen by %s), belongs to zone %s, owned by %s\n", s.bad.Render(e.Kind.String()), e.ID, e.Key, e.Shard, seen, e.Zone, e.Owner)
+		seen := cmp.Or(strings.Join(e.Members, ", "), "the query router")
+		out.printf("%s _id %s, key %s: on %s (seen by %s), belongs to zone %s, owned by %s\n", out.bad(e.Kind.String()), e.ID, e.Key, e.Shard, seen, e.Zone, e.Owner)
 	}
 	for _, u := range n.Unknown {
-		fmt.Fprintf(w, "%s %s on %s: %s\n", s.warn.Render("unknown value"), u.Value, u.Shard, plural64(u.Documents, "document"))
+		out.printf("%s %s on %s: %s\n", out.warn("unknown value"), u.Value, u.Shard, plural(u.Documents, "document"))
 	}
-	fmt.Fprintln(w)
+	out.println()
 }
 
-func wrong(s styles, n int64) string {
-	text := strconv.FormatInt(n, 10)
+// wrong is the cell of what should be 0.
+func wrong(out page, n int64) any {
 	if n > 0 {
-		return s.bad.Render(text)
+		return out.bad(strconv.FormatInt(n, 10))
 	}
-	return text
+	return n
 }
 
 // residency prints the second proof: the datacenters that hold each zone's documents.
-func (v reportView) residency(w io.Writer, s styles) {
+func (v reportView) residency(out page) {
 	if len(v.Residency) == 0 {
 		return
 	}
-	rows := [][]string{{"residency of", "held in", "allowed", "verdict"}}
+	t := out.grid("residency of", "held in", "allowed", "verdict")
 	for _, z := range v.Residency {
-		verdict := s.good.Render("allowed")
+		verdict := out.good("allowed")
 		switch {
 		case len(z.Violations) > 0:
-			verdict = s.bad.Render("not allowed: " + holdersOf(z.Violations))
+			verdict = out.bad("not allowed: " + holdersOf(z.Violations))
 		case len(z.Holders) == 0:
 			verdict = "no documents"
 		}
-		rows = append(rows, []string{string(z.Zone), holdersOf(z.Holders), allowedIn(z.Allowed), verdict})
+		t.row(z.Zone, holdersOf(z.Holders), cmp.Or(spelling.List(z.Allowed), "anywhere"), verdict)
 	}
-	fmt.Fprintf(w, "%s\n", grid(s, rows))
-}
-
-func allowedIn(dcs []topology.DatacenterID) string {
-	if len(dcs) == 0 {
-		return "anywhere"
-	}
-	return datacenterList(dcs)
+	out.printf("%s\n", t)
 }
 
 // holdersOf lists the datacenters of members, each once.
@@ -90,11 +73,7 @@ func holdersOf(holders []verify.Holder) string {
 		if i > 0 && h.Datacenter == holders[i-1].Datacenter {
 			continue
 		}
-		name := string(h.Datacenter)
-		if name == "" {
-			name = "nowhere (" + h.Host + " has no tag dc)"
-		}
-		names = append(names, name)
+		names = append(names, cmp.Or(string(h.Datacenter), "nowhere ("+h.Host+" has no tag dc)"))
 	}
 	return strings.Join(names, ", ")
 }

@@ -19,7 +19,7 @@ func Given(flags *pflag.FlagSet) (string, error) {
 		}
 	}
 	if len(given) > 1 {
-		return "", hint.New(fmt.Errorf("several clusters are named: %s", strings.Join(given, " and ")), "name one of them")
+		return "", hint.Errorf("name one of them", "several clusters are named: %s", strings.Join(given, " and "))
 	}
 	return strings.Join(given, ""), nil
 }
@@ -32,7 +32,7 @@ func ReadURI(file string) (string, error) {
 	}
 	uri := strings.TrimSpace(string(text))
 	if uri == "" || strings.ContainsAny(uri, "\r\n") {
-		return "", hint.New(fmt.Errorf("read the connection string: %s has to hold one line", file), "such as mongodb://user:password@host:27017/?authSource=admin&tls=true")
+		return "", hint.Errorf("such as mongodb://user:password@host:27017/?authSource=admin&tls=true", "read the connection string: %s has to hold one line", file)
 	}
 	return uri, nil
 }

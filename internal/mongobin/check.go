@@ -1,7 +1,6 @@
 package mongobin
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"debug/elf"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
@@ -25,19 +25,19 @@ const probeTimeout = 30 * time.Second
 const loaderFailed = 127
 
 // probe runs a program with --version and returns what it says. want is the word before "version" in the answer: "db" or "mongos".
-// Its errors are *Error around ErrNotExecutable, ErrWrongArchitecture, ErrMissingLibraries, ErrTooOld or ErrCorrupt, or the context's.
-func probe(ctx context.Context, path, want string) (serverversion.Version, error) {
+// Its errors are around ErrNotExecutable, ErrWrongArchitecture, ErrMissingLibraries, ErrTooOld or ErrCorrupt, or the context's.
+func probe(ctx context.Context, path, want string) (v serverversion.Version, err error) {
 	if err := checkFile(path); err != nil {
-		return serverversion.Version{}, err
+		return v, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
 	if ctx.Err() != nil {
-		return serverversion.Version{}, fmt.Errorf("check %s: %w", path, ctx.Err())
+		return v, fmt.Errorf("check %s: %w", path, ctx.Err())
 	}
 	if err != nil {
-		return serverversion.Version{}, explainExec(ctx, path, out, err)
+		return v, explainExec(ctx, path, out, err)
 	}
 	return readVersion(path, want, out)
 }
@@ -46,11 +46,11 @@ func checkFile(path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return &Error{"check", path, err, "give the path of an existing program, or run: geoshard mongodb install"}
+		return hint.Errorf("give the path of an existing program, or run: geoshard mongodb install", "check %s: %w", path, err)
 	case info.IsDir():
-		return &Error{"check", path, fmt.Errorf("%w: it is a directory", ErrNotExecutable), "give the path of the program, not of its directory"}
+		return hint.Errorf("give the path of the program, not of its directory", "check %s: %w: it is a directory", path, ErrNotExecutable)
 	case runtime.GOOS != "windows" && info.Mode()&0o111 == 0:
-		return &Error{"check", path, ErrNotExecutable, "run: chmod +x " + path}
+		return hint.Errorf("run: chmod +x "+path, "check %s: %w", path, ErrNotExecutable)
 	}
 	return nil
 }
@@ -59,15 +59,15 @@ func checkFile(path string) error {
 func explainExec(ctx context.Context, path string, out []byte, err error) error {
 	machine := runtime.GOOS + "/" + runtime.GOARCH
 	if errors.Is(err, wrongFormat) {
-		return &Error{"check", path, fmt.Errorf("%w: this machine is %s%s", ErrWrongArchitecture, machine, elfMachine(path)),
-			"use a MongoDB for " + machine + ", or run: geoshard mongodb install"}
+		return hint.Errorf("use a MongoDB for "+machine+", or run: geoshard mongodb install",
+			"check %s: %w: this machine is %s%s", path, ErrWrongArchitecture, machine, elfMachine(path))
 	}
 	// The file is there (checkFile), so what does not exist is the loader that it names: another C library, or another machine's.
 	if loader := elfLoader(path); errors.Is(err, fs.ErrNotExist) && loader != "" {
 		return missingLibraries(path, []string{loader})
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return &Error{"check", path, fmt.Errorf("%w: %w", ErrNotExecutable, err), "run: chmod +x " + path + "; its disk must not be mounted noexec"}
+		return hint.Errorf("run: chmod +x "+path+"; its disk must not be mounted noexec", "check %s: %w: %w", path, ErrNotExecutable, err)
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == loaderFailed {
@@ -75,31 +75,30 @@ func explainExec(ctx context.Context, path string, out []byte, err error) error 
 			return missingLibraries(path, libs)
 		}
 	}
-	return &Error{"check", path, fmt.Errorf("%w: %w: %s", ErrCorrupt, err, lastLine(out)),
-		"remove it and run: geoshard mongodb install; or " + ownBinary}
+	return hint.Errorf("remove it and run: geoshard mongodb install; or "+ownBinary, "check %s: %w: %w: %s", path, ErrCorrupt, err, lastLine(out))
 }
 
 func missingLibraries(path string, libs []string) error {
-	return &Error{"check", path, fmt.Errorf("%w: %s", ErrMissingLibraries, strings.Join(libs, ", ")),
-		"install the packages that hold them (on Debian 12 and Ubuntu: apt-get install libcurl4 libssl3), or " + ownBinary}
+	return hint.Errorf("install the packages that hold them (on Debian 12 and Ubuntu: apt-get install libcurl4 libssl3), or "+ownBinary,
+		"check %s: %w: %s", path, ErrMissingLibraries, strings.Join(libs, ", "))
 }
 
 // versionLine matches what mongod ("db version v6.0.5") and mongos ("mongos version v6.0.5") print first for --version.
 var versionLine = regexp.MustCompile(`(?m)^(db|mongos) version (v\S+)`)
 
-func readVersion(path, want string, out []byte) (serverversion.Version, error) {
+func readVersion(path, want string, out []byte) (v serverversion.Version, err error) {
 	m := versionLine.FindSubmatch(out)
 	if m == nil || string(m[1]) != want {
-		return serverversion.Version{}, &Error{"check", path, fmt.Errorf("%w: --version answers %q, not %q", ErrCorrupt, firstLine(out), want+" version …"),
-			"give the path of MongoDB's own program, or run: geoshard mongodb install"}
+		answer, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		return v, hint.Errorf("give the path of MongoDB's own program, or run: geoshard mongodb install",
+			"check %s: %w: --version answers %q, not %q", path, ErrCorrupt, answer, want+" version …")
 	}
-	v, err := serverversion.Parse(string(m[2]))
-	if err != nil {
-		return serverversion.Version{}, &Error{"check", path, fmt.Errorf("%w: %w", ErrCorrupt, err), ownBinary}
+	if v, err = serverversion.Parse(string(m[2])); err != nil {
+		return v, hint.Errorf(ownBinary, "check %s: %w: %w", path, ErrCorrupt, err)
 	}
 	if v.Less(serverversion.Oldest) {
-		return serverversion.Version{}, &Error{"check", path, fmt.Errorf("%w: version %s, and %s is the oldest that works", ErrTooOld, v, serverversion.Oldest),
-			"install a newer MongoDB, or run: geoshard mongodb install"}
+		return v, hint.Errorf("install a newer MongoDB, or run: geoshard mongodb install",
+			"check %s: %w: version %s, and %s is the oldest that works", path, ErrTooOld, v, serverversion.Oldest)
 	}
 	return v, nil
 }
@@ -111,8 +110,8 @@ func unresolvedLibraries(ctx context.Context, path string) []string {
 	cmd.Env = append(os.Environ(), "LD_TRACE_LOADED_OBJECTS=1")
 	out, _ := cmd.Output() // it exits with an error when something is missing; the list is what counts
 	var libs []string
-	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
-		if name, _, missing := strings.Cut(strings.TrimSpace(lines.Text()), " => not found"); missing {
+	for line := range strings.Lines(string(out)) {
+		if name, _, missing := strings.Cut(strings.TrimSpace(line), " => not found"); missing {
 			libs = append(libs, name)
 		}
 	}
@@ -146,11 +145,6 @@ func elfLoader(path string) string {
 		}
 	}
 	return ""
-}
-
-func firstLine(b []byte) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
-	return line
 }
 
 func lastLine(b []byte) string {

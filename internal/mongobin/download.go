@@ -1,6 +1,7 @@
 package mongobin
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,8 @@ import (
 	"net/http"
 	"path"
 	"time"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 const (
@@ -41,11 +44,10 @@ func (o Options) download(ctx context.Context, url, file string) (string, error)
 
 // downloadError explains a transfer that broke off; errors about the cache pass as they are.
 func downloadError(url string, err error) error {
-	var own *Error
-	if errors.As(err, &own) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if hint.Of(err) != "" || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return &Error{"download", url, fmt.Errorf("%w: %w", ErrTruncated, err), "run it again: nothing of the broken download was kept"}
+	return hint.Errorf("run it again: nothing of the broken download was kept", "download %s: %w: %w", url, ErrTruncated, err)
 }
 
 // A transfer is the body of an answer that ends when nothing arrives any more.
@@ -76,10 +78,7 @@ func (t *transfer) Close() error {
 // get asks for a file. A site that does not answer, or answers that it may not be used from here, is ErrUnreachable; a file that it does not
 // have is ErrNoArchive.
 func (o Options) get(ctx context.Context, url string) (*transfer, error) {
-	stall := o.stallTimeout
-	if stall == 0 {
-		stall = defaultStall
-	}
+	stall := cmp.Or(o.stallTimeout, defaultStall)
 	ctx, stop := context.WithCancelCause(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -87,16 +86,15 @@ func (o Options) get(ctx context.Context, url string) (*transfer, error) {
 		return nil, fmt.Errorf("download %s: %w", url, err)
 	}
 	resp, err := client.Do(req)
-	if err != nil {
-		cause := context.Cause(ctx)
-		stop(nil)
-		if cause != nil {
-			return nil, fmt.Errorf("download %s: %w", url, cause)
-		}
-		return nil, unreachable(url, err)
+	switch cause := context.Cause(ctx); {
+	case err != nil && cause != nil:
+		err = fmt.Errorf("download %s: %w", url, cause)
+	case err != nil:
+		err = unreachable(url, err)
+	default:
+		err = statusError(url, resp)
 	}
-	if err := statusError(url, resp); err != nil {
-		resp.Body.Close()
+	if err != nil {
 		stop(nil)
 		return nil, err
 	}
@@ -105,16 +103,17 @@ func (o Options) get(ctx context.Context, url string) (*transfer, error) {
 }
 
 func unreachable(url string, err error) error {
-	return &Error{"download", url, fmt.Errorf("%w: %w", ErrUnreachable, err),
-		"check the network, set GEOSHARD_MONGODB_MIRROR to a copy of MongoDB's download site, or " + ownBinary}
+	return hint.Errorf("check the network, set GEOSHARD_MONGODB_MIRROR to a copy of MongoDB's download site, or "+ownBinary, "download %s: %w: %w", url, ErrUnreachable, err)
 }
 
+// statusError is what an answer without the file says. It closes the answer.
 func statusError(url string, resp *http.Response) error {
-	switch {
-	case resp.StatusCode == http.StatusOK:
+	if resp.StatusCode == http.StatusOK {
 		return nil
-	case resp.StatusCode == http.StatusNotFound:
-		return &Error{"download", url, fmt.Errorf("%w: %s", ErrNoArchive, resp.Status), ownBinary}
+	}
+	resp.Body.Close()
+	if resp.StatusCode == http.StatusNotFound {
+		return hint.Errorf(ownBinary, "download %s: %w: %s", url, ErrNoArchive, resp.Status)
 	}
 	return unreachable(url, errors.New(resp.Status))
 }

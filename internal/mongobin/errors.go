@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"syscall"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
-// What can go wrong, to branch on with errors.Is. Each comes wrapped in an *Error that has a hint.
+// What can go wrong, to branch on with errors.Is. Each comes wrapped in an error that has a hint.
 var (
 	// ErrNotFound: no usable mongod in the environment, in PATH or in the cache.
 	ErrNotFound = errors.New("no usable mongod found")
@@ -37,27 +39,6 @@ var (
 	ErrNoSpace = errors.New("no space left for the cache")
 )
 
-// An Error says what was attempted on which file or address, and what to do about it.
-type Error struct {
-	// Op is the attempt, as a verb ("check", "download").
-	Op string
-	// Path is the file or the address.
-	Path string
-	// Err is the cause; it wraps one of the sentinels of this package.
-	Err error
-
-	hint string
-}
-
-// Error returns "OP PATH: CAUSE".
-func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Path, e.Err) }
-
-// Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Err }
-
-// Hint returns the way out, as one sentence without a full stop.
-func (e *Error) Hint() string { return e.hint }
-
 const ownBinary = "set GEOSHARD_MONGOD (and GEOSHARD_MONGOS) to binaries of your own"
 
 // fileError explains why the cache could not be written. Errors that are about neither rights nor space pass as they are.
@@ -69,9 +50,9 @@ func fileError(op, path string, err error) error {
 	elsewhere := "point XDG_CACHE_HOME (or the system's own setting for caches) to a directory that can be written, or " + ownBinary
 	switch {
 	case errors.Is(err, diskFull):
-		return &Error{op, path, fmt.Errorf("%w: %w", ErrNoSpace, err), "free 400 MB there, or " + elsewhere}
+		return hint.Errorf("free 400 MB there, or "+elsewhere, "%s %s: %w: %w", op, path, ErrNoSpace, err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR):
-		return &Error{op, path, fmt.Errorf("%w: %w", ErrCacheReadOnly, err), elsewhere}
+		return hint.Errorf(elsewhere, "%s %s: %w: %w", op, path, ErrCacheReadOnly, err)
 	}
 	return fmt.Errorf("%s %s: %w", op, path, err)
 }

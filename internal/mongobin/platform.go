@@ -2,6 +2,7 @@ package mongobin
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -73,11 +74,7 @@ func linuxBuild(arch string, release map[string]string) string {
 }
 
 func ubuntuBuild(release map[string]string) string {
-	codename := release["UBUNTU_CODENAME"]
-	if codename == "" {
-		codename = release["VERSION_CODENAME"]
-	}
-	switch codename {
+	switch cmp.Or(release["UBUNTU_CODENAME"], release["VERSION_CODENAME"]) {
 	case "focal":
 		return "ubuntu2004"
 	case "jammy":

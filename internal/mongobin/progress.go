@@ -19,9 +19,6 @@ type Event struct {
 	Done, Total int64
 }
 
-// transfer reports whether the event is about bytes being copied.
-func (e Event) transfer() bool { return e.Total != 0 }
-
 // plainStep is how much of a transfer passes between two plain lines.
 const plainStep = 0.25
 
@@ -37,7 +34,7 @@ func plainPrinter(w io.Writer) func(Event) {
 	var current string
 	var next float64
 	return func(e Event) {
-		if !e.transfer() {
+		if e.Total == 0 {
 			fmt.Fprintln(w, e.Text)
 			return
 		}
@@ -61,7 +58,7 @@ func barPrinter(w io.Writer) func(Event) {
 		}
 	}
 	return func(e Event) {
-		if !e.transfer() {
+		if e.Total == 0 {
 			finish()
 			fmt.Fprintln(w, e.Text)
 			return

@@ -138,7 +138,7 @@ func (s *site) options(t testing.TB) Options {
 
 func testLog(t testing.TB) func(Event) {
 	return func(e Event) {
-		if !e.transfer() || e.Done == e.Total {
+		if e.Total == 0 || e.Done == e.Total {
 			t.Logf("progress: %s %d/%d", e.Text, e.Done, e.Total)
 		}
 	}

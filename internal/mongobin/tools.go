@@ -8,19 +8,22 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
 // Tools are the server programs to run.
 type Tools struct {
 	// Mongod is the path of the server.
-	Mongod string
+	Mongod string `json:"mongod"`
 	// Mongos is the path of the query router of the same release; "" where there is none.
-	Mongos string
+	Mongos string `json:"mongos"`
 	// Version is the server's version, such as "6.0.5".
-	Version string
+	Version string `json:"version"`
 }
 
 // Options say where to look and from where to fetch. The zero value is ready to use.
@@ -53,8 +56,12 @@ func Find(ctx context.Context, o Options) (Tools, error) {
 	if path := os.Getenv("GEOSHARD_MONGOD"); path != "" {
 		return o.chosen(ctx, path)
 	}
-	var rejected []error
-	for _, mongod := range o.candidates() {
+	candidates := o.cached()
+	if path, err := exec.LookPath("mongod"); err == nil {
+		candidates = slices.Insert(candidates, 0, path)
+	}
+	missing := ErrNotFound
+	for _, mongod := range candidates {
 		t, err := o.inspect(ctx, mongod, os.Getenv("GEOSHARD_MONGOS"))
 		if err == nil {
 			return t, nil
@@ -66,9 +73,9 @@ func Find(ctx context.Context, o Options) (Tools, error) {
 			return Tools{}, err // fetching it again would not bring the libraries
 		}
 		o.note("passed over: %v", err)
-		rejected = append(rejected, err)
+		missing = fmt.Errorf("%w; %w", missing, err)
 	}
-	return Tools{}, notFound(rejected)
+	return Tools{}, hint.Errorf("run: geoshard mongodb install; or "+ownBinary, "find mongod: %w", missing)
 }
 
 // Ensure returns what Find returns and, where that is nothing, what Install fetches.
@@ -83,34 +90,16 @@ func Ensure(ctx context.Context, o Options) (Tools, error) {
 	return Find(ctx, o) // GEOSHARD_MONGOS may name the router to use
 }
 
-func notFound(rejected []error) error {
-	err := ErrNotFound
-	for _, r := range rejected {
-		err = fmt.Errorf("%w; %w", err, r)
-	}
-	return &Error{"find", "mongod", err, "run: geoshard mongodb install; or " + ownBinary}
-}
-
 // chosen inspects the programs that the user named.
-func (o Options) chosen(ctx context.Context, mongod string) (Tools, error) {
+func (o Options) chosen(ctx context.Context, mongod string) (t Tools, err error) {
 	abs, err := filepath.Abs(mongod)
 	if err != nil {
-		return Tools{}, fmt.Errorf("resolve GEOSHARD_MONGOD %s: %w", mongod, err)
+		return t, fmt.Errorf("resolve GEOSHARD_MONGOD %s: %w", mongod, err)
 	}
-	t, err := o.pair(ctx, abs, os.Getenv("GEOSHARD_MONGOS"))
-	if err != nil {
+	if t, err = o.pair(ctx, abs, os.Getenv("GEOSHARD_MONGOS")); err != nil {
 		return Tools{}, fmt.Errorf("use GEOSHARD_MONGOD: %w", err)
 	}
 	return t, nil
-}
-
-// candidates lists the programs to try: in PATH, then in the cache with the newest version first.
-func (o Options) candidates() []string {
-	var paths []string
-	if path, err := exec.LookPath("mongod"); err == nil {
-		paths = append(paths, path)
-	}
-	return append(paths, o.cached()...)
 }
 
 // inspect is pair, and refuses a mongod that no query router fits: it would be in the way of one that is complete.
@@ -119,12 +108,11 @@ func (o Options) inspect(ctx context.Context, mongod, mongos string) (Tools, err
 	if err != nil {
 		return Tools{}, err
 	}
-	v, err := serverversion.Parse(t.Version)
-	if err == nil && t.Mongos == "" && v.Release() != routerlessRelease {
-		return Tools{}, &Error{"check", mongod, fmt.Errorf("%w: %s has no mongos beside it, and only %s works without one", ErrNoRouter, v, routerlessRelease),
-			"install the mongos of that release, or run: geoshard mongodb install"}
+	if t.Mongos == "" && !strings.HasPrefix(t.Version, routerlessRelease+".") {
+		return Tools{}, hint.Errorf("install the mongos of that release, or run: geoshard mongodb install",
+			"check %s: %w: %s has no mongos beside it, and only %s works without one", mongod, ErrNoRouter, t.Version, routerlessRelease)
 	}
-	return t, err
+	return t, nil
 }
 
 // pair checks a mongod and the mongos that the user named for it; without one (""), it finds the mongos beside it, else in PATH.
@@ -141,18 +129,18 @@ func (o Options) pair(ctx context.Context, mongod, mongos string) (Tools, error)
 		t.Mongos, err = filepath.Abs(mongos)
 		return t, err
 	}
-	beside := filepath.Join(filepath.Dir(mongod), "mongos"+exeSuffix)
+	beside := filepath.Join(filepath.Dir(mongod), mongosFile)
 	inPath, _ := exec.LookPath("mongos") // "" when there is none
 	for _, path := range []string{beside, inPath} {
-		if _, err := os.Stat(path); path == "" || err != nil {
+		if _, err := os.Stat(path); err != nil {
 			continue
 		}
-		if err := sameRelease(ctx, path, v); err != nil {
-			o.note("passed over: %v", err)
-			continue
+		err := sameRelease(ctx, path, v)
+		if err == nil {
+			t.Mongos = path
+			break
 		}
-		t.Mongos = path
-		break
+		o.note("passed over: %v", err)
 	}
 	return t, ctx.Err()
 }
@@ -164,8 +152,7 @@ func sameRelease(ctx context.Context, mongos string, mongod serverversion.Versio
 		return err
 	}
 	if v.Release() != mongod.Release() {
-		return &Error{"check", mongos, fmt.Errorf("%w: mongos is %s, mongod is %s", ErrMismatch, v, mongod),
-			"use a mongod and a mongos of one release, or run: geoshard mongodb install"}
+		return hint.Errorf("use a mongod and a mongos of one release, or run: geoshard mongodb install", "check %s: %w: mongos is %s, mongod is %s", mongos, ErrMismatch, v, mongod)
 	}
 	return nil
 }

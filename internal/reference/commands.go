@@ -2,6 +2,7 @@ package reference
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,74 +18,66 @@ func Commands(root *cobra.Command, variable func(flag string) string) []Page {
 	if variable == nil {
 		variable = func(string) string { return "" }
 	}
-	w := writer{variable: variable, from: "the help of " + root.Name()}
-	pages := []Page{{Name: root.Name() + ".md", Text: w.root(root)}}
+	begun := func() *writer {
+		w := &writer{variable: variable}
+		w.WriteString(made("the help of " + root.Name()))
+		return w
+	}
+	top := begun()
+	top.root(root)
+	pages := []Page{{Name: root.Name() + ".md", Text: top.String()}}
 	for _, cmd := range visible(root) {
-		pages = append(pages, Page{Name: fileOf(cmd), Text: w.page(cmd)})
+		w := begun()
+		w.command(cmd, "#")
+		fmt.Fprintf(w, "\nAll commands, and the flags that all of them take: [%s](%s.md).\n", root.Name(), root.Name())
+		pages = append(pages, Page{Name: fileOf(cmd), Text: w.String()})
 	}
 	return pages
 }
 
+// A writer writes one page.
 type writer struct {
+	strings.Builder
 	variable func(flag string) string
-	from     string
 }
 
 func fileOf(cmd *cobra.Command) string { return cmd.Parent().Name() + "-" + cmd.Name() + ".md" }
 
 // visible are the subcommands that help lists; cobra sorts them.
 func visible(cmd *cobra.Command) []*cobra.Command {
-	var subs []*cobra.Command
-	for _, sub := range cmd.Commands() {
-		if sub.IsAvailableCommand() && sub.Name() != "help" {
-			subs = append(subs, sub)
-		}
-	}
-	return subs
+	return slices.DeleteFunc(slices.Clone(cmd.Commands()), func(sub *cobra.Command) bool { return !sub.IsAvailableCommand() || sub.Name() == "help" })
 }
 
-func (w writer) root(root *cobra.Command) string {
-	var b strings.Builder
-	b.WriteString(made(w.from))
-	w.about(&b, root, "#")
-	b.WriteString("\n## Commands\n\n| command | what it does |\n|---|---|\n")
+func (w *writer) root(root *cobra.Command) {
+	w.about(root, "#")
+	w.WriteString("\n## Commands\n\n| command | what it does |\n|---|---|\n")
 	for _, cmd := range visible(root) {
-		fmt.Fprintf(&b, "| [%s](%s) | %s |\n", code(cmd.CommandPath()), fileOf(cmd), cell(cmd.Short))
+		fmt.Fprintf(w, "| [%s](%s) | %s |\n", code(cmd.CommandPath()), fileOf(cmd), cell(cmd.Short))
 	}
-	w.flags(&b, "\n## Flags of all commands\n", root.PersistentFlags())
-	return b.String()
-}
-
-func (w writer) page(cmd *cobra.Command) string {
-	var b strings.Builder
-	b.WriteString(made(w.from))
-	w.command(&b, cmd, "#")
-	fmt.Fprintf(&b, "\nAll commands, and the flags that all of them take: [%s](%s.md).\n", cmd.Root().Name(), cmd.Root().Name())
-	return b.String()
+	w.flags("\n## Flags of all commands\n", root.PersistentFlags())
 }
 
 // command writes a command and below it its subcommands.
-func (w writer) command(b *strings.Builder, cmd *cobra.Command, heading string) {
-	w.about(b, cmd, heading)
-	own := cmd.NonInheritedFlags()
-	w.flags(b, "", own)
+func (w *writer) command(cmd *cobra.Command, heading string) {
+	w.about(cmd, heading)
+	w.flags("", cmd.NonInheritedFlags())
 	for _, sub := range visible(cmd) {
-		b.WriteString("\n")
-		w.command(b, sub, "##")
+		w.WriteString("\n")
+		w.command(sub, "##")
 	}
 }
 
 // about writes what a command is, how it is called, and its examples.
-func (w writer) about(b *strings.Builder, cmd *cobra.Command, heading string) {
-	fmt.Fprintf(b, "%s %s\n\n%s.\n", heading, cmd.CommandPath(), prose(cmd.Short))
+func (w *writer) about(cmd *cobra.Command, heading string) {
+	fmt.Fprintf(w, "%s %s\n\n%s.\n", heading, cmd.CommandPath(), prose(cmd.Short))
 	if cmd.HasParent() {
-		fmt.Fprintf(b, "\n```text\nusage: %s\n```\n", cmd.UseLine())
+		fmt.Fprintf(w, "\n```text\nusage: %s\n```\n", cmd.UseLine())
 	}
 	if cmd.Long != "" {
-		b.WriteString("\n" + paragraphs(cmd.Long))
+		w.WriteString("\n" + paragraphs(cmd.Long))
 	}
 	if cmd.Example != "" {
-		fmt.Fprintf(b, "\n%s```sh\n%s\n```\n", notRun, unindented(cmd.Example))
+		fmt.Fprintf(w, "\n%s```sh\n%s\n```\n", notRun, unindented(cmd.Example))
 	}
 }
 
@@ -114,55 +107,48 @@ func paragraphs(text string) string {
 }
 
 func unindented(text string) string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	for i, line := range lines {
-		lines[i] = strings.TrimPrefix(line, "  ")
-	}
-	return strings.Join(lines, "\n")
+	return strings.ReplaceAll(strings.TrimPrefix(strings.TrimRight(text, "\n"), "  "), "\n  ", "\n")
 }
 
-// flags writes a table of flags, or nothing where there are none.
-func (w writer) flags(b *strings.Builder, heading string, set *pflag.FlagSet) {
-	var rows strings.Builder
-	variables := false
-	set.VisitAll(func(f *pflag.Flag) { variables = variables || shown(f) && w.variable(f.Name) != "" })
+// flags writes a table of flags, or nothing where there are none. It has the variables where a flag has one.
+func (w *writer) flags(heading string, set *pflag.FlagSet) {
+	var listed []*pflag.Flag
 	set.VisitAll(func(f *pflag.Flag) {
-		if !shown(f) {
-			return
+		if !f.Hidden && f.Name != "help" { // every command has that
+			listed = append(listed, f)
 		}
+	})
+	if len(listed) == 0 {
+		return
+	}
+	w.WriteString(heading)
+	variables := slices.ContainsFunc(listed, func(f *pflag.Flag) bool { return w.variable(f.Name) != "" })
+	if variables {
+		w.WriteString("\n| flag | default | what | variable |\n|---|---|---|---|\n")
+	} else {
+		w.WriteString("\n| flag | default | what |\n|---|---|---|\n")
+	}
+	for _, f := range listed {
 		kind, usage := pflag.UnquoteUsage(f)
 		name := code(strings.TrimSpace("--" + f.Name + " " + kind))
 		if f.Shorthand != "" {
 			name = code("-"+f.Shorthand) + ", " + name
 		}
-		fmt.Fprintf(&rows, "| %s | %s | %s |", name, defaultOf(f), cell(usage))
+		fmt.Fprintf(w, "| %s | %s | %s |", name, defaultOf(f), cell(usage))
 		if variables {
-			fmt.Fprintf(&rows, " %s |", optionalCode(w.variable(f.Name)))
+			fmt.Fprintf(w, " %s |", optionalCode(w.variable(f.Name)))
 		}
-		rows.WriteString("\n")
-	})
-	if rows.Len() == 0 {
-		return
+		w.WriteString("\n")
 	}
-	b.WriteString(heading)
-	if variables {
-		b.WriteString("\n| flag | default | what | variable |\n|---|---|---|---|\n")
-	} else {
-		b.WriteString("\n| flag | default | what |\n|---|---|---|\n")
-	}
-	b.WriteString(rows.String())
 }
-
-// shown leaves out what every command has.
-func shown(f *pflag.Flag) bool { return !f.Hidden && f.Name != "help" }
 
 // defaultOf is a flag's default where that says something.
 func defaultOf(f *pflag.Flag) string {
 	switch f.DefValue {
-	case "", "false", "[]", "0", "0s":
+	case "false", "[]", "0", "0s":
 		return ""
 	}
-	return code(f.DefValue)
+	return optionalCode(f.DefValue)
 }
 
 func optionalCode(text string) string {

@@ -60,7 +60,7 @@ func (s *schemaWriter) inner(sub yaml.MapSlice) (yaml.MapSlice, string) {
 		return sub, ""
 	}
 	for key, step := range map[string]string{"items": "[]", "additionalProperties": ".NAME"} {
-		if item, ok := get(sub, key).(yaml.MapSlice); ok {
+		if item := mapping(sub, key); item != nil {
 			if item = s.resolve(item); mapping(item, "properties") != nil {
 				return item, step
 			}
@@ -91,12 +91,12 @@ func (s *schemaWriter) kind(sub yaml.MapSlice) string {
 	}
 	switch kind := text(sub, "type"); kind {
 	case "array":
-		if item, ok := get(sub, "items").(yaml.MapSlice); ok {
+		if item := mapping(sub, "items"); item != nil {
 			return "list of " + s.plural(item)
 		}
 		return "list"
 	case "object":
-		if item, ok := get(sub, "additionalProperties").(yaml.MapSlice); ok {
+		if item := mapping(sub, "additionalProperties"); item != nil {
 			return "names to " + s.plural(item)
 		}
 		return "mapping"
