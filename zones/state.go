@@ -125,6 +125,15 @@ type Balancer struct {
 	ChunkSize int64 `json:"chunkSize"`
 }
 
+// ShardIDs lists the shards.
+func (s *State) ShardIDs() []topology.ShardID {
+	ids := make([]topology.ShardID, len(s.Shards))
+	for i, shard := range s.Shards {
+		ids[i] = shard.ID
+	}
+	return ids
+}
+
 // Shard returns the shard with that ID.
 func (s *State) Shard(id topology.ShardID) (Shard, bool) {
 	for _, shard := range s.Shards {
@@ -145,8 +154,8 @@ func (s *State) Collection(name string) (Collection, bool) {
 }
 
 // ShardsByZone maps each zone to its shards.
-func (s *State) ShardsByZone() map[topology.ZoneID][]topology.ShardID {
-	shards := map[topology.ZoneID][]topology.ShardID{}
+func (s *State) ShardsByZone() ShardsByZone {
+	shards := ShardsByZone{}
 	for _, shard := range s.Shards {
 		for _, zone := range shard.Zones {
 			shards[zone] = append(shards[zone], shard.ID)

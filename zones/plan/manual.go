@@ -104,12 +104,10 @@ func wantedRanges(world *topology.Topology, ns topology.Namespace) (ranges []zon
 	if err != nil {
 		return nil, 0 // the plan itself fails with it
 	}
-	used := map[topology.ShardID]bool{}
+	var used []topology.ShardID
 	for _, r := range ranges {
 		zone, _ := world.Zone(r.Zone)
-		for _, shard := range zone.Shards {
-			used[shard] = true
-		}
+		used = addOnce(used, zone.Shards...)
 	}
 	return ranges, len(used)
 }
@@ -158,10 +156,11 @@ func shellCollection(name string) string {
 func shellPattern(key topology.Key) string {
 	parts := make([]string, len(key))
 	for i, f := range key {
-		parts[i] = shardkey.Quote(f.Name) + ": 1"
+		kind := "1"
 		if f.Hashed {
-			parts[i] = shardkey.Quote(f.Name) + `: "hashed"`
+			kind = `"hashed"`
 		}
+		parts[i] = shardkey.Quote(f.Name) + ": " + kind
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }

@@ -42,10 +42,7 @@ type wanting struct {
 
 func (w *wanting) zones(state *zones.State) []zones.ZoneShards {
 	var all []zones.ZoneShards
-	known := make([]topology.ShardID, len(state.Shards))
-	for i, shard := range state.Shards {
-		known[i] = shard.ID
-	}
+	known := state.ShardIDs()
 	for _, zone := range w.world.Zones {
 		for _, shard := range zone.Shards {
 			if !slices.Contains(known, shard) {
@@ -69,16 +66,14 @@ type subject struct {
 // collections lists, by name, the declared collections, whether the state knows them or not, and those that a pattern is about.
 func (w *wanting) collections(state *zones.State) []subject {
 	var all []subject
-	seen := map[string]bool{}
 	for _, c := range state.Collections {
 		ns, ok := w.world.NamespaceOf(c.Name)
 		if ok && (!ns.IsPattern() || w.follows(c, ns)) {
 			all = append(all, subject{c, ns})
 		}
-		seen[c.Name] = true
 	}
 	for _, ns := range w.world.Namespaces {
-		if !ns.IsPattern() && !seen[ns.Name] {
+		if _, known := state.Collection(ns.Name); !known && !ns.IsPattern() {
 			all = append(all, subject{zones.Collection{Name: ns.Name}, ns})
 		}
 	}
@@ -96,15 +91,7 @@ func (w *wanting) follows(c zones.Collection, pattern topology.Namespace) bool {
 
 // shardable says whether a collection can be sharded without moving a document: it is empty for certain, or does not exist.
 func shardable(c zones.Collection) bool {
-	if c.Sharded || c.View || c.TimeSeries || c.Exists && c.Sizes == nil {
-		return false
-	}
-	for _, size := range c.Sizes {
-		if size.Documents > 0 {
-			return false
-		}
-	}
-	return true
+	return !c.Sharded && !c.View && !c.TimeSeries && (!c.Exists || c.Sizes != nil) && sizeOf(c).Documents == 0
 }
 
 func (w *wanting) placement(c subject) (zones.Placement, bool) {
