@@ -40,8 +40,7 @@ type Placement struct {
 }
 
 // Layout is the layout that a state has, with bounds as the catalogue has them.
-func (s *State) Layout() Layout {
-	var l Layout
+func (s *State) Layout() (l Layout) {
 	shards := s.ShardsByZone()
 	for _, zone := range slices.Sorted(maps.Keys(shards)) {
 		l.Zones = append(l.Zones, ZoneShards{Zone: zone, Shards: shards[zone]})

@@ -83,10 +83,11 @@ func openPlanFile(text []byte) (planFile, error) {
 		Version *int `json:"geoshardPlan"`
 	}
 	var file planFile
+	trimmed := bytes.TrimSpace(text)
 	switch err := json.Unmarshal(text, &version); {
-	case len(bytes.TrimSpace(text)) == 0:
+	case len(trimmed) == 0:
 		return file, refused(makeItAnew, "the file is empty")
-	case err != nil && bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")):
+	case err != nil && trimmed[0] == '{':
 		return file, refused(makeItAnew, "the file is cut off or broken (%v)", err)
 	case err != nil || version.Version == nil:
 		return file, refused("name a file that geoshard plan --save has written", "the file is not a plan of geoshard")

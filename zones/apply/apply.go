@@ -266,23 +266,23 @@ func (a *applying) fail(ctx context.Context, i int, cause error) error {
 
 // release ends the holds of this run, and of interrupted ones before it, but those of collections whose ranges are half replaced.
 func (a *applying) release(ctx context.Context) error {
-	var problems []error
+	var problem error
 	for _, collection := range a.run.Holds {
 		if halfReplaced(a.order, &a.run, collection) {
 			continue
 		}
 		if err := a.lease.Check(ctx); err != nil {
-			return errors.Join(append(problems, err)...)
+			return errors.Join(problem, err)
 		}
 		if err := a.Performer.Perform(ctx, zones.ReleaseBalancing{Collection: collection}); err != nil {
-			problems = append(problems, fmt.Errorf("turn balancing of %s on again: %w", collection, err))
+			problem = errors.Join(problem, fmt.Errorf("turn balancing of %s on again: %w", collection, err))
 			continue
 		}
 		a.released(collection)
 		a.result.Released = append(a.result.Released, collection)
 		a.listen(BalancingReleased{Collection: collection})
 	}
-	return errors.Join(problems...)
+	return problem
 }
 
 // finish releases what interrupted runs had held and records that everything is in effect.

@@ -158,8 +158,7 @@ func changedSince(plan *zones.Plan, now zones.Facts) []string {
 }
 
 // differences says how a layout differs from the wanted one, in lines for people. A nil about is about everything.
-func differences(want, have zones.Facts, about map[zones.Subject]bool) []string {
-	var lines []string
+func differences(want, have zones.Facts, about map[zones.Subject]bool) (lines []string) {
 	say := func(what string, changes []zones.Change) {
 		for _, c := range changes {
 			if about == nil || about[zones.SubjectOf(c)] {
@@ -175,8 +174,7 @@ func differences(want, have zones.Facts, about map[zones.Subject]bool) []string 
 // halfReplaced reports whether ranges of a collection were taken away, or may have been, and those that replace them are not all there yet.
 func halfReplaced(order []orderedStep, run *zones.Run, collection string) bool {
 	// The hold of an interrupted run stands for what that run took away.
-	own := slices.ContainsFunc(order, func(s orderedStep) bool { return s.Change == zones.HoldBalancing{Collection: collection} })
-	removed := !own
+	removed := !slices.ContainsFunc(order, func(s orderedStep) bool { return s.Change == zones.HoldBalancing{Collection: collection} })
 	for i, step := range order {
 		status := run.Steps[i].Status
 		if zones.SubjectOf(step.Change).Collection != collection {

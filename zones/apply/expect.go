@@ -19,9 +19,8 @@ const (
 
 // Expected is how long Apply will take about for a plan, where a majority of the config servers acknowledges a write after that time. It is a guess: other
 // work on the servers makes it longer, and their processors are not those of the measurements.
-func Expected(p *zones.Plan, acknowledgement time.Duration) time.Duration {
+func Expected(p *zones.Plan, acknowledgement time.Duration) (total time.Duration) {
 	ranges := rangesBefore(p) // that the collections have, as the steps go on
-	var total time.Duration
 	for left := inOrder(p.Steps); len(left) > 0; {
 		n := group(left)
 		total += waitsOfGroup * acknowledgement

@@ -116,14 +116,15 @@ func (e *WaitError) Unwrap() error { return e.Err }
 
 // Hint says what to do.
 func (e *WaitError) Hint() string {
-	switch {
-	case errors.Is(e.Err, ErrBalancerStopped):
+	switch e.Err {
+	case ErrBalancerStopped:
 		return "the plan is applied, and data moves as soon as the balancer runs: start it with sh.startBalancer() when that is wanted, then wait again"
-	case errors.Is(e.Err, ErrBalancingHeld):
+	case ErrBalancingHeld:
 		return "let the balancer have them again with sh.enableBalancing(\"" + strings.Join(e.Left.Held, "\"), sh.enableBalancing(\"") + "\"), then wait again"
-	case errors.Is(e.Err, ErrNoProgress) && e.Left.Balancer.Window != "":
-		return "the balancer works in its window " + e.Left.Balancer.Window + " alone; wait again then"
-	case errors.Is(e.Err, ErrNoProgress):
+	case ErrNoProgress:
+		if window := e.Left.Balancer.Window; window != "" {
+			return "the balancer works in its window " + window + " alone; wait again then"
+		}
 		return "look for jumbo chunks and failed migrations: geoshard status, and the log of the config servers' primary"
 	default:
 		return "the plan is applied; the balancer goes on by itself, wait again to see the end"

@@ -48,10 +48,6 @@ func diffLayouts(state *zones.State, want zones.Layout, applied *zones.Layout, o
 	return d
 }
 
-func (d *diff) steps() []zones.Step {
-	return slices.Concat(d.enter, d.ranges, d.leave, d.validators)
-}
-
 // zone compares the shards of a zone. Collections come before it: what their ranges will be decides whether a zone may lose its last shard.
 func (d *diff) zone(want zones.ZoneShards, now []topology.ShardID) {
 	before, wasApplied := d.applied.ShardsOf(want.Zone)

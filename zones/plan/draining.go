@@ -50,14 +50,13 @@ func DrainZone(world *topology.Topology, state *zones.State, zone, into topology
 
 // reassigned gives what a namespace assigns to one zone to another.
 func reassigned(world *topology.Topology, ns topology.Namespace, zone, into topology.ZoneID) topology.Namespace {
-	implied := slices.Contains(placement.Named(world, ns), zone)
 	ns.Ranges = slices.Clone(ns.Ranges)
 	for i, r := range ns.Ranges {
 		if r.Zone == zone {
 			ns.Ranges[i].Zone = into
 		}
 	}
-	if implied {
+	if slices.Contains(placement.Named(world, ns), zone) {
 		ns.Ranges = append(ns.Ranges, topology.Range{Zone: into, Values: []topology.Value{topology.StringOf(string(zone))}})
 	}
 	if ns.UnknownZone == zone {
@@ -74,16 +73,11 @@ func leftBehind(changed *topology.Topology, state *zones.State, zone topology.Zo
 	}
 	for _, c := range state.Collections {
 		p, _ := layout.Placement(c.Name)
-		left := 0
-		for _, r := range c.Ranges {
-			if r.Zone != zone {
-				continue
-			}
+		left := number(c.Ranges, func(r zones.Range) bool {
 			low, ok := shardkey.ReadBound(p.Key, r.Min)
-			if _, covered := p.ZoneOf(low.Full); !ok || !covered {
-				left++
-			}
-		}
+			_, covered := p.ZoneOf(low.Full)
+			return r.Zone == zone && !(ok && covered)
+		})
 		if left > 0 {
 			found.warn("drain-undeclared", c.Name, "declare the collection and its ranges, or remove them with --prune",
 				"%s in the zone, though not declared", count(left, "range stays", "ranges stay"))
@@ -162,8 +156,7 @@ func takers(state *zones.State, shards []topology.ShardID) []topology.ShardID {
 }
 
 // notAllowed lists the datacenters that hold some shards and are not among those allowed; none allowed means all.
-func notAllowed(world *topology.Topology, allowed []topology.DatacenterID, shards []topology.ShardID) []topology.DatacenterID {
-	var outside []topology.DatacenterID
+func notAllowed(world *topology.Topology, allowed []topology.DatacenterID, shards []topology.ShardID) (outside []topology.DatacenterID) {
 	for _, id := range shards {
 		shard, _ := world.Shard(id)
 		for _, m := range shard.Members {

@@ -64,8 +64,8 @@ type moving struct {
 	load
 }
 
-// movesOf finds what leaves the shards of one collection.
-func movesOf(c zones.Collection, p zones.Placement, shards zones.ShardsByZone) []zones.Move {
+// movesOf finds what leaves the shards of one collection, sorted.
+func movesOf(c zones.Collection, p zones.Placement, shards zones.ShardsByZone) (moves []zones.Move) {
 	all := crossings(c.Chunks, p.Ranges)
 	m := newMover(c, all, shards)
 	for _, o := range all {
@@ -73,7 +73,14 @@ func movesOf(c zones.Collection, p zones.Placement, shards zones.ShardsByZone) [
 			m.part(o.chunk, r, 1/float64(len(o.ranges)))
 		}
 	}
-	return m.result()
+	for _, move := range m.moves {
+		move.Documents, move.Bytes = int64(math.Round(move.documents)), int64(math.Round(move.bytes))
+		moves = append(moves, move.Move)
+	}
+	slices.SortFunc(moves, func(a, b zones.Move) int {
+		return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	})
+	return moves
 }
 
 // A crossing is a chunk with the ranges that it overlaps with.
@@ -83,8 +90,7 @@ type crossing struct {
 }
 
 // crossings lists the chunks that overlap with ranges. It walks the sorted chunks and the sorted ranges together.
-func crossings(chunks []zones.Chunk, ranges []zones.Range) []crossing {
-	var all []crossing
+func crossings(chunks []zones.Chunk, ranges []zones.Range) (all []crossing) {
 	first := 0
 	for i := range chunks {
 		chunk := &chunks[i]
@@ -156,17 +162,4 @@ func appendSpan(spans []zones.Span, lowest, highest bson.Raw) []zones.Span {
 		return spans
 	}
 	return append(spans, zones.Span{Min: lowest, Max: highest})
-}
-
-// result returns the moves, sorted.
-func (m *mover) result() []zones.Move {
-	moves := make([]zones.Move, 0, len(m.moves))
-	for _, move := range m.moves {
-		move.Documents, move.Bytes = int64(math.Round(move.documents)), int64(math.Round(move.bytes))
-		moves = append(moves, move.Move)
-	}
-	slices.SortFunc(moves, func(a, b zones.Move) int {
-		return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
-	})
-	return moves
 }

@@ -123,7 +123,7 @@ func (i *importer) datacenters() {
 		switch {
 		case !data[id]:
 			role = topology.RoleVoter
-		case slices.ContainsFunc(i.world.Shards, func(s topology.Shard) bool { return i.world.HomeOf(s.ID) == id }):
+		case slices.ContainsFunc(i.world.ShardIDs(), func(s topology.ShardID) bool { return i.world.HomeOf(s) == id }):
 			role = topology.RoleActive
 		}
 		for _, other := range i.world.Datacenters {
@@ -170,8 +170,7 @@ func (i *importer) zones(state *zones.State) {
 }
 
 // allowed is nil where each active datacenter holds the whole zone. Elsewhere geoshard.yaml has to say that it is kept out, or it would miss the copies.
-func (i *importer) allowed(zone topology.Zone) []topology.DatacenterID {
-	var allowed []topology.DatacenterID
+func (i *importer) allowed(zone topology.Zone) (allowed []topology.DatacenterID) {
 	everywhere := true
 	for _, dc := range i.world.Datacenters {
 		held := heldIn(i.world, dc.ID)

@@ -7,8 +7,7 @@ func Outside(state *zones.State, layout zones.Layout) []zones.Move {
 	return outside(state, layout, layout.ShardsByZone())
 }
 
-func outside(state *zones.State, layout zones.Layout, shards zones.ShardsByZone) []zones.Move {
-	var moves []zones.Move
+func outside(state *zones.State, layout zones.Layout, shards zones.ShardsByZone) (moves []zones.Move) {
 	for _, p := range layout.Collections {
 		if c, _ := state.Collection(p.Collection); c.Sharded {
 			moves = append(moves, movesOf(c, p, shards)...)

@@ -70,10 +70,9 @@ func (f foundRange) complete() bool { return f.low.Complete && f.high.Complete }
 //
 // A found range that covers the documents of a wanted one, for the same zone, is kept as it is, unless o.Tighten. Of the others those go that a wanted range needs
 // the room of, that are of another key, or that o.Prune is about.
-func diffRanges(c zones.Collection, want zones.Placement, o Options) rangeDiff {
+func diffRanges(c zones.Collection, want zones.Placement, o Options) (d rangeDiff) {
 	key := want.Key
 	found := findRanges(c.Ranges, key)
-	var d rangeDiff
 	kept := make([]bool, len(found))
 	for _, w := range want.Ranges {
 		add := addedRange{Range: w}
@@ -159,9 +158,6 @@ func (f foundRange) exactly(w zones.Range) bool {
 // makeWay cuts the added ranges where kept ones, whose bounds are not tight, reach beyond theirs. The two cover the same documents either way.
 func (d *rangeDiff) makeWay() {
 	kept := d.result
-	if len(kept) == 0 {
-		return
-	}
 	for i, a := range d.add {
 		next := sort.Search(len(kept), func(i int) bool { return shardkey.CompareKeys(kept[i].Min, a.Min) > 0 })
 		if next > 0 && shardkey.CompareKeys(kept[next-1].Max, a.Min) > 0 {

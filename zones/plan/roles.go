@@ -28,14 +28,10 @@ func (r Resource) String() string {
 	switch {
 	case r.Cluster:
 		return "the cluster"
-	case r.AnyResource:
-		return "everything"
-	case r.DB == "" && r.Collection == "":
+	case r.DB == "":
 		return "all collections"
 	case r.Collection == "":
 		return "all collections of " + r.DB
-	case r.DB == "":
-		return "collections named " + r.Collection
 	default:
 		return r.DB + "." + r.Collection
 	}
@@ -43,10 +39,14 @@ func (r Resource) String() string {
 
 // document is the resource as commands take it: either {cluster: true}, or {db, collection}.
 func (r Resource) document() bson.D {
-	if r.Cluster {
+	switch {
+	case r.Cluster:
 		return bson.D{{Key: "cluster", Value: true}}
+	case r.AnyResource:
+		return bson.D{{Key: "anyResource", Value: true}}
+	default:
+		return bson.D{{Key: "db", Value: r.DB}, {Key: "collection", Value: r.Collection}}
 	}
-	return bson.D{{Key: "db", Value: r.DB}, {Key: "collection", Value: r.Collection}}
 }
 
 // A Privilege allows actions on a resource. It can be read from connectionStatus with showPrivileges.
@@ -140,8 +140,7 @@ func resourcesOf(namespaces []string) (collections, databases []Resource) {
 }
 
 // merged has one privilege for each resource, in the order in which they come first, with sorted actions.
-func merged(privileges []Privilege) []Privilege {
-	var all []Privilege
+func merged(privileges []Privilege) (all []Privilege) {
 	for _, p := range privileges {
 		i := slices.IndexFunc(all, func(q Privilege) bool { return q.Resource == p.Resource })
 		if i < 0 {

@@ -14,9 +14,8 @@ import (
 
 // targeting says for each declared value of each collection of the layout which datacenters a query for that value asks, now and afterwards: those in which
 // the shards are at home that may own keys from {zoneBy: value, …MinKey} to {zoneBy: value, …MaxKey}, both included, as a query router has it.
-func targeting(world *topology.Topology, state *zones.State, layout zones.Layout) []zones.Targeting {
+func targeting(world *topology.Topology, state *zones.State, layout zones.Layout) (all []zones.Targeting) {
 	shards := shardsAfter(state, layout)
-	var all []zones.Targeting
 	for _, p := range layout.Collections {
 		ns, ok := world.NamespaceOf(p.Collection)
 		if !ok || !leads(ns, p.Key) {
@@ -49,14 +48,10 @@ func targeting(world *topology.Topology, state *zones.State, layout zones.Layout
 
 // ownersNow lists the shards that own keys from lowest to highest; closed includes highest. An unsharded collection is all on its database's primary shard, and one that
 // does not exist on none.
-func ownersNow(c zones.Collection, lowest, highest bson.Raw, closed bool) []topology.ShardID {
-	if !c.Sharded {
-		if !c.Exists {
-			return nil
-		}
+func ownersNow(c zones.Collection, lowest, highest bson.Raw, closed bool) (owners []topology.ShardID) {
+	if !c.Sharded && c.Exists {
 		return []topology.ShardID{c.Primary}
 	}
-	var owners []topology.ShardID
 	first := sort.Search(len(c.Chunks), func(i int) bool { return shardkey.CompareKeys(lowest, c.Chunks[i].Max) < 0 })
 	for _, chunk := range c.Chunks[first:] {
 		if order := shardkey.CompareKeys(chunk.Min, highest); order > 0 || order == 0 && !closed {
@@ -69,8 +64,7 @@ func ownersNow(c zones.Collection, lowest, highest bson.Raw, closed bool) []topo
 
 // ownersThen lists the shards that may own keys from lowest to highest, both included, once the ranges are in force: any shard of a range's zone, and between
 // the ranges those that own the keys now.
-func ownersThen(state *zones.State, c zones.Collection, ranges []zones.Range, shards zones.ShardsByZone, lowest, highest bson.Raw) []topology.ShardID {
-	var owners []topology.ShardID
+func ownersThen(state *zones.State, c zones.Collection, ranges []zones.Range, shards zones.ShardsByZone, lowest, highest bson.Raw) (owners []topology.ShardID) {
 	covered := lowest // everything below is accounted for
 	first := sort.Search(len(ranges), func(i int) bool { return shardkey.CompareKeys(lowest, ranges[i].Max) < 0 })
 	for _, r := range ranges[first:] {
@@ -98,8 +92,7 @@ func ownersOfGap(c zones.Collection, state *zones.State, lowest, highest bson.Ra
 }
 
 // homes lists the datacenters in which shards are at home, sorted, each once.
-func homes(world *topology.Topology, shards []topology.ShardID) []topology.DatacenterID {
-	var dcs []topology.DatacenterID
+func homes(world *topology.Topology, shards []topology.ShardID) (dcs []topology.DatacenterID) {
 	for _, shard := range shards {
 		dcs = addOnce(dcs, world.HomeOf(shard))
 	}

@@ -40,8 +40,7 @@ type wanting struct {
 	problems []error
 }
 
-func (w *wanting) zones(state *zones.State) []zones.ZoneShards {
-	var all []zones.ZoneShards
+func (w *wanting) zones(state *zones.State) (all []zones.ZoneShards) {
 	known := state.ShardIDs()
 	for _, zone := range w.world.Zones {
 		for _, shard := range zone.Shards {
@@ -64,8 +63,7 @@ type subject struct {
 }
 
 // collections lists, by name, the declared collections, whether the state knows them or not, and those that a pattern is about.
-func (w *wanting) collections(state *zones.State) []subject {
-	var all []subject
+func (w *wanting) collections(state *zones.State) (all []subject) {
 	for _, c := range state.Collections {
 		ns, ok := w.world.NamespaceOf(c.Name)
 		if ok && (!ns.IsPattern() || w.follows(c, ns)) {
@@ -94,7 +92,7 @@ func shardable(c zones.Collection) bool {
 	return !c.Sharded && !c.View && !c.TimeSeries && (!c.Exists || c.Sizes != nil) && sizeOf(c).Documents == 0
 }
 
-func (w *wanting) placement(c subject) (zones.Placement, bool) {
+func (w *wanting) placement(c subject) (p zones.Placement, ok bool) {
 	if _, known := w.declared[c.ns.Name]; !known {
 		declared, wrong := declaredRanges(w.world, c.ns)
 		w.declared[c.ns.Name] = declared
@@ -107,14 +105,14 @@ func (w *wanting) placement(c subject) (zones.Placement, bool) {
 	switch {
 	case c.View || c.TimeSeries:
 		w.problems = append(w.problems, namespaceType(c.Collection))
-		return zones.Placement{}, false
+		return p, false
 	case !leads(c.ns, key):
-		return zones.Placement{}, false
+		return p, false
 	case key[0].Hashed:
 		w.problems = append(w.problems, hashedKey(c.Name, key))
-		return zones.Placement{}, false
+		return p, false
 	}
-	p := zones.Placement{Collection: c.Name, Key: key, Ranges: keyRanges(c.ns, key, w.declared[c.ns.Name])}
+	p = zones.Placement{Collection: c.Name, Key: key, Ranges: keyRanges(c.ns, key, w.declared[c.ns.Name])}
 	if c.ns.Unknown == topology.UnknownReject {
 		p.Reject = zones.Rejection(c.ns.ZoneBy, w.declared[c.ns.Name])
 	}

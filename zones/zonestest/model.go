@@ -43,16 +43,9 @@ type Model struct {
 // New returns a model of a cluster that has that state.
 func New(state zones.State) *Model { return &Model{state: clone(state)} }
 
-// clone copies what the model changes.
+// clone copies what the model changes in its place. It puts new lists of zones and ranges where the old ones were.
 func clone(s zones.State) zones.State {
-	s.Shards = slices.Clone(s.Shards)
-	for i := range s.Shards {
-		s.Shards[i].Zones = slices.Clone(s.Shards[i].Zones)
-	}
-	s.Collections = slices.Clone(s.Collections)
-	for i := range s.Collections {
-		s.Collections[i].Ranges = slices.Clone(s.Collections[i].Ranges)
-	}
+	s.Shards, s.Collections = slices.Clone(s.Shards), slices.Clone(s.Collections)
 	return s
 }
 
@@ -92,7 +85,7 @@ func (m *Model) Perform(ctx context.Context, c zones.Change) error {
 		return m.addRangeLocked(c)
 	case zones.RemoveRange:
 		at := m.collectionLocked(c.Collection)
-		at.Ranges = slices.DeleteFunc(at.Ranges, func(r zones.Range) bool { return SameBounds(r, c.Range) })
+		at.Ranges = slices.DeleteFunc(slices.Clone(at.Ranges), func(r zones.Range) bool { return SameBounds(r, c.Range) })
 		return nil
 	case zones.ShardCollection:
 		return m.shardLocked(c)
@@ -122,7 +115,7 @@ func (m *Model) addShardLocked(c zones.AddShardToZone) error {
 		return err
 	}
 	if !slices.Contains(shard.Zones, c.Zone) {
-		shard.Zones = append(shard.Zones, c.Zone)
+		shard.Zones = append(slices.Clone(shard.Zones), c.Zone)
 		slices.Sort(shard.Zones)
 	}
 	return nil
@@ -136,7 +129,7 @@ func (m *Model) removeShardLocked(c zones.RemoveShardFromZone) error {
 	if len(m.state.ShardsByZone()[c.Zone]) == 1 && m.hasRangesLocked(c.Zone) {
 		return fmt.Errorf("%w: %s", ErrZoneStillInUse, c.Zone)
 	}
-	shard.Zones = slices.DeleteFunc(shard.Zones, func(z topology.ZoneID) bool { return z == c.Zone })
+	shard.Zones = slices.DeleteFunc(slices.Clone(shard.Zones), func(z topology.ZoneID) bool { return z == c.Zone })
 	return nil
 }
 
@@ -177,7 +170,7 @@ func (m *Model) addRangeLocked(c zones.AddRange) error {
 			return fmt.Errorf("%w: %s and %s", ErrRangeOverlap, r, c.Range)
 		}
 	}
-	at.Ranges = append(at.Ranges, c.Range)
+	at.Ranges = append(slices.Clone(at.Ranges), c.Range)
 	zones.SortRanges(at.Ranges)
 	return nil
 }
