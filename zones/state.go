@@ -2,6 +2,7 @@ package zones
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"time"
 
@@ -24,6 +25,11 @@ type State struct {
 	Balancer    Balancer     `json:"balancer"`
 	// ConfigServers are the replica set that holds the catalogue; nil where the query router does not say which they are.
 	ConfigServers *Shard `json:"configServers,omitempty"`
+}
+
+// A Reader reads the state of a cluster. Namespaces are names or patterns as in a topology ("shop.*"); none means all that is sharded.
+type Reader interface {
+	Read(ctx context.Context, namespaces []string) (*State, error)
 }
 
 // A Shard is one replica set that holds a part of the sharded collections, or the config servers.

@@ -17,11 +17,6 @@ type Performer interface {
 	Perform(ctx context.Context, c zones.Change) error
 }
 
-// A Reader reads the state of a cluster. Namespaces are names or patterns as in a topology ("shop.*"); none means all that is sharded.
-type Reader interface {
-	Read(ctx context.Context, namespaces []string) (*zones.State, error)
-}
-
 // A Locker keeps two applies to one cluster apart.
 type Locker interface {
 	// Lock takes the lease, or returns a *LockedError. The context that it returns ends, with ErrLeaseLost as its cause, before the lease
@@ -54,7 +49,7 @@ func (h Holder) String() string { return fmt.Sprintf("%s on %s, process %d", h.O
 
 // Deps are what an apply acts through. All are required; package zones/catalog has them for a real cluster.
 type Deps struct {
-	Reader    Reader
+	Reader    zones.Reader
 	Performer Performer
 	Journal   Journal
 	Locker    Locker

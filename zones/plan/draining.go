@@ -106,8 +106,8 @@ func DrainDatacenter(world *topology.Topology, state *zones.State, dc topology.D
 		case len(takers(state, stay)) > 0:
 			changed.Zones[i].Shards = stay
 		default:
-			nearest, to, ok := nearestTakers(world, state, zone, dc)
-			if !ok {
+			nearest, to := nearestTakers(world, state, zone, dc)
+			if len(nearest) == 0 {
 				return nil, nil, hint.NewOf(ErrRefused,
 					"allow another datacenter for the zone (allowedDatacenters), add a shard, or drain the zone into another: geoshard drain zone "+string(zone.ID)+" --into ZONE",
 					"drain datacenter %s: zone %s would be left without a shard: no other datacenter has one that may hold its documents", dc, zone.ID)
@@ -127,8 +127,8 @@ func DrainDatacenter(world *topology.Topology, state *zones.State, dc topology.D
 	return &changed, found, nil
 }
 
-// nearestTakers are the shards of the nearest other datacenter that can take a zone's documents and may hold them.
-func nearestTakers(world *topology.Topology, state *zones.State, zone topology.Zone, from topology.DatacenterID) ([]topology.ShardID, topology.DatacenterID, bool) {
+// nearestTakers are the shards of the nearest other datacenter that can take a zone's documents and may hold them; none where no datacenter has one.
+func nearestTakers(world *topology.Topology, state *zones.State, zone topology.Zone, from topology.DatacenterID) ([]topology.ShardID, topology.DatacenterID) {
 	others := slices.DeleteFunc(world.DatacenterIDs(), func(dc topology.DatacenterID) bool { return dc == from })
 	slices.SortFunc(others, func(a, b topology.DatacenterID) int {
 		return cmp.Or(cmp.Compare(world.RTT(from, a), world.RTT(from, b)), cmp.Compare(a, b))
@@ -141,10 +141,10 @@ func nearestTakers(world *topology.Topology, state *zones.State, zone topology.Z
 			}
 		}
 		if found = takers(state, found); len(found) > 0 {
-			return found, dc, true
+			return found, dc
 		}
 	}
-	return nil, "", false
+	return nil, ""
 }
 
 // takers are those of some shards that the cluster has and that are not being removed from it.

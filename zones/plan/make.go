@@ -14,8 +14,7 @@ import (
 //
 // What its user may not look at, and what the server does not tell, is an error for which Refused is true: the plan does without, and says which privilege it takes.
 type Source interface {
-	// Read reads the state of namespaces, which are names or patterns ("shop.*"); none means all that is sharded.
-	Read(ctx context.Context, namespaces []string) (*zones.State, error)
+	zones.Reader
 	zones.History
 	// UnknownValues counts the documents of a sharded collection whose value of the zone field is in no range of its placement, and shows some of the values.
 	UnknownValues(ctx context.Context, p zones.Placement) (documents int64, examples []string, err error)

@@ -73,10 +73,9 @@ func wrongBounds(r topology.Range) string {
 	if (r.From == nil && r.To == nil) != (len(r.Values) > 0) {
 		return "it has neither values nor bounds, or both"
 	}
-	for _, v := range slices.Concat(r.Values, present(r.From), present(r.To)) {
-		if v.Kind() == topology.KindUnknown {
-			return "a value has no type"
-		}
+	untyped := func(v *topology.Value) bool { return v != nil && v.Kind() == topology.KindUnknown }
+	if untyped(r.From) || untyped(r.To) || slices.ContainsFunc(r.Values, func(v topology.Value) bool { return untyped(&v) }) {
+		return "a value has no type"
 	}
 	if r.From != nil && r.To != nil && !sameClass(r.From.Kind(), r.To.Kind()) {
 		return fmt.Sprintf("its bounds are of two types, %s and %s", r.From.Kind(), r.To.Kind())
@@ -85,13 +84,6 @@ func wrongBounds(r topology.Range) string {
 		return inWords(r) + " is empty"
 	}
 	return ""
-}
-
-func present(v *topology.Value) []topology.Value {
-	if v == nil {
-		return nil
-	}
-	return []topology.Value{*v}
 }
 
 // sameClass says whether values of two kinds sort among each other.

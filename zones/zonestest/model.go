@@ -34,7 +34,7 @@ type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-// A Model is a cluster's catalogue in memory. It is a apply.Reader and a apply.Performer, safe for concurrent use.
+// A Model is a cluster's catalogue in memory. It is a zones.Reader and an apply.Performer, safe for concurrent use.
 type Model struct {
 	mu    sync.Mutex
 	state zones.State // guarded by mu
