@@ -1,7 +1,7 @@
 // Package hint gives errors a way out: what to do next, apart from what is wrong. Programs print it under the error.
 //
 // [New] adds a hint to an error, which errors.Is and errors.As see through. An error type that knows facts works its hint out in a method Hint() string
-// of its own. [Of] finds either.
+// of its own. [Of] finds either. [NewOf] is for errors that are branched on by a kind and have a text of their own.
 //
 // A hint is one sentence without a full stop. It never decides anything: branch on the error.
 //

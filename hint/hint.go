@@ -12,6 +12,19 @@ type Error struct {
 // New returns err with a hint. err is not nil.
 func New(err error, text string) error { return &Error{Err: err, Text: text} }
 
+// NewOf returns an error of a kind, for errors.Is, with a hint. The text is its own: that of the kind is no part of it.
+func NewOf(kind error, hint, format string, args ...any) error {
+	return New(&ofKind{kind, fmt.Sprintf(format, args...)}, hint)
+}
+
+type ofKind struct {
+	kind error
+	text string
+}
+
+func (e *ofKind) Error() string { return e.text }
+func (e *ofKind) Unwrap() error { return e.kind }
+
 // Error returns the text of Err, without the hint.
 func (e *Error) Error() string { return e.Err.Error() }
 

@@ -49,8 +49,7 @@ func ZoneOf(world *topology.Topology, ns topology.Namespace, v topology.Value) (
 }
 
 // declared are the ranges that the file has, each value by itself.
-func declared(ns topology.Namespace) []topology.Range {
-	var all []topology.Range
+func declared(ns topology.Namespace) (all []topology.Range) {
 	for _, r := range ns.Ranges {
 		if len(r.Values) == 0 {
 			all = append(all, r)
@@ -67,11 +66,10 @@ func single(zone topology.ZoneID, v topology.Value) topology.Range {
 	return topology.Range{Zone: zone, Values: []topology.Value{v}}
 }
 
-func named(world *topology.Topology, ns topology.Namespace, declared []topology.Range) []topology.ZoneID {
+func named(world *topology.Topology, ns topology.Namespace, declared []topology.Range) (zones []topology.ZoneID) {
 	if ns.OnlyRanges {
 		return nil
 	}
-	var zones []topology.ZoneID
 	for _, zone := range world.Zones {
 		if Find(declared, topology.StringOf(string(zone.ID))) < 0 {
 			zones = append(zones, zone.ID)

@@ -9,6 +9,9 @@ import (
 // ExtJSON is a document that is written as canonical extended JSON, which keeps the types of BSON. nil is null.
 type ExtJSON bson.Raw
 
+// IsZero is true for what omitzero leaves out: no document.
+func (e ExtJSON) IsZero() bool { return len(e) == 0 }
+
 // MarshalJSON writes canonical extended JSON.
 func (e ExtJSON) MarshalJSON() ([]byte, error) {
 	if e == nil {

@@ -3,8 +3,6 @@ package zones
 import (
 	"fmt"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -67,10 +65,10 @@ type ShardCollection struct {
 
 // SetValidator replaces a collection's validator. Validator nil removes it. A collection that does not exist is made with it.
 type SetValidator struct {
-	Collection string   `json:"collection"`
-	Validator  bson.Raw `json:"validator,omitempty"`
-	Level      string   `json:"level,omitempty"`
-	Action     string   `json:"action,omitempty"`
+	Collection string           `json:"collection"`
+	Validator  shardkey.ExtJSON `json:"validator,omitempty"`
+	Level      string           `json:"level,omitempty"`
+	Action     string           `json:"action,omitempty"`
 }
 
 func (c AddShardToZone) subject() Subject      { return Subject{Zone: c.Zone} }
@@ -123,8 +121,7 @@ func (r Range) String() string {
 // MovesData reports whether the balancer may move documents because of a change: whether it is one of a zone's shards, or of ranges. Making a collection in its
 // zones moves none, and what a removed range or a removed shard no longer binds may go elsewhere.
 func MovesData(c Change) bool {
-	_, _, is := factOf(c)
-	return is
+	return effectOf(c) != nil
 }
 
 // Drops reports whether a change takes something away that somebody made: a range, a shard's membership of a zone, or a whole validator.
@@ -132,6 +129,6 @@ func Drops(c Change) bool {
 	if set, ok := c.(SetValidator); ok {
 		return set.Validator == nil
 	}
-	_, made, is := factOf(c)
-	return is && !made
+	e := effectOf(c)
+	return e != nil && e.gone
 }

@@ -3,75 +3,37 @@ package zones
 import (
 	"encoding/json"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
-type rangeJSON struct {
-	Min  shardkey.ExtJSON `json:"min"`
-	Max  shardkey.ExtJSON `json:"max"`
-	Zone topology.ZoneID  `json:"zone"`
+// inJSON is the range as JSON has it, to be written and to be read into: its bounds are canonical extended JSON.
+func (r *Range) inJSON() any {
+	return &struct {
+		Min  *shardkey.ExtJSON `json:"min"`
+		Max  *shardkey.ExtJSON `json:"max"`
+		Zone *topology.ZoneID  `json:"zone"`
+	}{(*shardkey.ExtJSON)(&r.Min), (*shardkey.ExtJSON)(&r.Max), &r.Zone}
 }
 
 // MarshalJSON writes the bounds as canonical extended JSON.
-func (r Range) MarshalJSON() ([]byte, error) {
-	return json.Marshal(rangeJSON{shardkey.ExtJSON(r.Min), shardkey.ExtJSON(r.Max), r.Zone})
-}
+func (r Range) MarshalJSON() ([]byte, error) { return json.Marshal(r.inJSON()) }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
-func (r *Range) UnmarshalJSON(text []byte) error {
-	var in rangeJSON
-	if err := decodeStrictly(text, &in); err != nil {
-		return err
-	}
-	*r = Range{Min: bson.Raw(in.Min), Max: bson.Raw(in.Max), Zone: in.Zone}
-	return nil
-}
-
-// placementJSON is a placement whose condition is canonical extended JSON.
-type placementJSON struct {
-	barePlacement
-	Reject shardkey.ExtJSON `json:"reject,omitempty"`
-}
+func (r *Range) UnmarshalJSON(text []byte) error { return decodeStrictly(text, r.inJSON()) }
 
 type barePlacement Placement
 
+// inJSON is the placement as JSON has it, to be written and to be read into: its condition is canonical extended JSON.
+func (p *Placement) inJSON() any {
+	return &struct {
+		*barePlacement
+		Reject *shardkey.ExtJSON `json:"reject,omitzero"`
+	}{(*barePlacement)(p), (*shardkey.ExtJSON)(&p.Reject)}
+}
+
 // MarshalJSON writes the condition as canonical extended JSON.
-func (p Placement) MarshalJSON() ([]byte, error) {
-	return json.Marshal(placementJSON{barePlacement(p), shardkey.ExtJSON(p.Reject)})
-}
+func (p Placement) MarshalJSON() ([]byte, error) { return json.Marshal(p.inJSON()) }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
-func (p *Placement) UnmarshalJSON(text []byte) error {
-	var in placementJSON
-	if err := decodeStrictly(text, &in); err != nil {
-		return err
-	}
-	*p = Placement(in.barePlacement)
-	p.Reject = bson.Raw(in.Reject)
-	return nil
-}
-
-type setValidatorJSON struct {
-	Collection string           `json:"collection"`
-	Validator  shardkey.ExtJSON `json:"validator,omitempty"`
-	Level      string           `json:"level,omitempty"`
-	Action     string           `json:"action,omitempty"`
-}
-
-// MarshalJSON writes the validator as canonical extended JSON.
-func (c SetValidator) MarshalJSON() ([]byte, error) {
-	return json.Marshal(setValidatorJSON{c.Collection, shardkey.ExtJSON(c.Validator), c.Level, c.Action})
-}
-
-// UnmarshalJSON reads what MarshalJSON wrote.
-func (c *SetValidator) UnmarshalJSON(text []byte) error {
-	var in setValidatorJSON
-	if err := decodeStrictly(text, &in); err != nil {
-		return err
-	}
-	*c = SetValidator{Collection: in.Collection, Validator: bson.Raw(in.Validator), Level: in.Level, Action: in.Action}
-	return nil
-}
+func (p *Placement) UnmarshalJSON(text []byte) error { return decodeStrictly(text, p.inJSON()) }

@@ -22,24 +22,32 @@ type fact struct {
 	min, max   string           // see textOf
 }
 
-// factOf returns the fact that a change is about, and whether the change makes it true or takes it away. It is none for changes that are not about layouts.
-func factOf(c Change) (f fact, made, is bool) {
+// An effect is what a change does to a layout: it makes a fact true, or takes it away.
+type effect struct {
+	fact
+	made Change // makes the fact true
+	gone bool
+}
+
+// effectOf is nil for changes that are not about layouts.
+func effectOf(c Change) *effect {
 	switch c := c.(type) {
 	case AddShardToZone:
-		return fact{zone: c.Zone, shard: c.Shard}, true, true
-	case RemoveShardFromZone:
-		return fact{zone: c.Zone, shard: c.Shard}, false, true
+		return &effect{fact{zone: c.Zone, shard: c.Shard}, c, false}
 	case AddRange:
-		return rangeFact(c.Collection, c.Range), true, true
+		return &effect{fact{collection: c.Collection, zone: c.Range.Zone, min: textOf(c.Range.Min), max: textOf(c.Range.Max)}, c, false}
+	case RemoveShardFromZone:
+		return effectOf(AddShardToZone(c)).away()
 	case RemoveRange:
-		return rangeFact(c.Collection, c.Range), false, true
+		return effectOf(AddRange(c)).away()
 	default:
-		return fact{}, false, false
+		return nil
 	}
 }
 
-func rangeFact(collection string, r Range) fact {
-	return fact{collection: collection, zone: r.Zone, min: textOf(r.Min), max: textOf(r.Max)}
+func (e *effect) away() *effect {
+	e.gone = true
+	return e
 }
 
 // textOf is the same for bounds of the same keys. The length of the document is left out: it would sort long bounds behind short ones.
@@ -65,35 +73,26 @@ func (l Layout) Facts() Facts {
 }
 
 // Make makes a change. Changes that are not about layouts change nothing.
-func (s Facts) Make(c Change) {
-	f, made, is := factOf(c)
-	switch {
-	case made:
-		s[f] = c
-	case is:
-		delete(s, f)
-	}
-}
+func (s Facts) Make(c Change) { s.take(effectOf(c), false) }
 
 // Undo takes a change back.
-func (s Facts) Undo(c Change) {
-	switch c := c.(type) {
-	case RemoveShardFromZone:
-		s.Make(AddShardToZone(c))
-	case RemoveRange:
-		s.Make(AddRange(c))
+func (s Facts) Undo(c Change) { s.take(effectOf(c), true) }
+
+// take makes an effect, or takes it back.
+func (s Facts) take(e *effect, back bool) {
+	switch {
+	case e == nil:
+	case e.gone == back:
+		s[e.fact] = e.made
 	default:
-		if f, made, _ := factOf(c); made {
-			delete(s, f)
-		}
+		delete(s, e.fact)
 	}
 }
 
 // Has reports whether a change is in effect. One that is not about layouts never is.
 func (s Facts) Has(c Change) bool {
-	f, made, is := factOf(c)
-	_, there := s[f]
-	return is && there == made
+	e := effectOf(c)
+	return e != nil && (s[e.fact] == nil) == e.gone
 }
 
 // Without returns the facts that another set lacks, sorted, as the changes that make them.

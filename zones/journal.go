@@ -1,6 +1,9 @@
 package zones
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // JournalDatabase holds the journal of applies and their lease.
 const JournalDatabase = "geoshard"
@@ -63,6 +66,14 @@ type RunStep struct {
 	Hash   string     `bson:"hash" json:"hash"`
 	Status StepStatus `bson:"status" json:"status"`
 	Error  string     `bson:"error,omitempty" json:"error,omitempty"`
+}
+
+// A History is the part of a journal that plans look at.
+type History interface {
+	// Unfinished returns the runs that were begun and not ended, the newest first.
+	Unfinished(ctx context.Context) ([]Run, error)
+	// LastDone returns the last run that was done, nil if there is none.
+	LastDone(ctx context.Context) (*Run, error)
 }
 
 // Unfinished reports whether the run was begun and neither ended nor was replaced.

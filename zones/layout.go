@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sort"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -25,6 +26,9 @@ type ZoneShards struct {
 	Shards []topology.ShardID `json:"shards"`
 }
 
+// ShardsByZone are the shards of each zone.
+type ShardsByZone map[topology.ZoneID][]topology.ShardID
+
 // A Placement is where the documents of one collection belong.
 type Placement struct {
 	Collection string       `json:"collection"`
@@ -36,8 +40,7 @@ type Placement struct {
 }
 
 // Layout is the layout that a state has, with bounds as the catalogue has them.
-func (s *State) Layout() Layout {
-	var l Layout
+func (s *State) Layout() (l Layout) {
 	shards := s.ShardsByZone()
 	for _, zone := range slices.Sorted(maps.Keys(shards)) {
 		l.Zones = append(l.Zones, ZoneShards{Zone: zone, Shards: shards[zone]})
@@ -50,8 +53,8 @@ func (s *State) Layout() Layout {
 }
 
 // ShardsByZone maps each zone to its shards.
-func (l Layout) ShardsByZone() map[topology.ZoneID][]topology.ShardID {
-	shards := make(map[topology.ZoneID][]topology.ShardID, len(l.Zones))
+func (l Layout) ShardsByZone() ShardsByZone {
+	shards := make(ShardsByZone, len(l.Zones))
 	for _, z := range l.Zones {
 		shards[z.Zone] = z.Shards
 	}
@@ -60,16 +63,16 @@ func (l Layout) ShardsByZone() map[topology.ZoneID][]topology.ShardID {
 
 // ZoneOf returns the zone of a full shard key, hashed fields hashed. It is false for a key in no range.
 func (p Placement) ZoneOf(key bson.Raw) (topology.ZoneID, bool) {
-	after, _ := slices.BinarySearchFunc(p.Ranges, key, func(r Range, key bson.Raw) int {
-		if shardkey.CompareKeys(r.Min, key) <= 0 {
-			return -1
-		}
-		return 1
-	})
+	after := sort.Search(len(p.Ranges), func(i int) bool { return shardkey.CompareKeys(p.Ranges[i].Min, key) > 0 })
 	if after == 0 || shardkey.CompareKeys(key, p.Ranges[after-1].Max) >= 0 {
 		return "", false
 	}
 	return p.Ranges[after-1].Zone, true
+}
+
+// SortRanges sorts ranges by their minimum.
+func SortRanges(ranges []Range) {
+	slices.SortFunc(ranges, func(a, b Range) int { return shardkey.CompareKeys(a.Min, b.Min) })
 }
 
 // Placement returns the placement of a collection.
@@ -81,11 +84,8 @@ func (l *Layout) Placement(collection string) (Placement, bool) {
 	return l.Collections[at], true
 }
 
-// ShardsOf returns the shards of a zone; none for a layout that is nil.
+// ShardsOf returns the shards of a zone.
 func (l *Layout) ShardsOf(zone topology.ZoneID) ([]topology.ShardID, bool) {
-	if l == nil {
-		return nil, false
-	}
 	for _, z := range l.Zones {
 		if z.Zone == zone {
 			return z.Shards, true

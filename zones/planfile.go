@@ -3,33 +3,20 @@ package zones
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"reflect"
+
+	"github.com/geoshard/geoshard/hint"
 )
 
 // planVersion is the version of the plan files that this package writes and reads. A change that an older geoshard would misread needs a new one.
 const planVersion = 1
 
-// ErrPlanFile says that something is no plan file, or not one as it was written. All errors of ReadPlan wrap it, but those of reading.
+// ErrPlanFile says that something is no plan file, or not one as it was written. All errors of ReadPlan wrap it and have a hint, but those of reading.
 var ErrPlanFile = errors.New("not a plan as it was saved")
-
-// A PlanFileError says what is wrong with a plan file.
-type PlanFileError struct {
-	Msg  string
-	hint string
-}
-
-func (e *PlanFileError) Error() string { return "read plan: " + e.Msg }
-
-// Hint says what to do.
-func (e *PlanFileError) Hint() string { return e.hint }
-
-// Unwrap makes errors.Is(err, ErrPlanFile) hold.
-func (e *PlanFileError) Unwrap() error { return ErrPlanFile }
 
 // planFile is the outer part of a plan file. The checksum is of the plan's text without white space between its parts, so that a file may be indented.
 type planFile struct {
@@ -52,26 +39,25 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("marshal plan: %w", err)
 	}
-	sum, err := checksum(plan)
-	if err != nil {
-		return nil, fmt.Errorf("marshal plan: %w", err)
-	}
-	return json.Marshal(planFile{planVersion, sum, plan})
+	return seal(plan)
 }
 
-func checksum(plan []byte) (string, error) {
+// seal is the text of the plan file of a plan, without white space between its parts.
+func seal(plan json.RawMessage) ([]byte, error) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, plan); err != nil {
-		return "", err
+		return nil, fmt.Errorf("marshal plan: %w", err)
 	}
-	sum := sha256.Sum256(compact.Bytes())
-	return "sha256:" + hex.EncodeToString(sum[:]), nil
+	return json.Marshal(planFile{planVersion, fmt.Sprintf("sha256:%x", sha256.Sum256(compact.Bytes())), plan})
 }
 
 const makeItAnew = "make it anew: geoshard plan --save FILE"
 
-// ReadPlan reads a plan that MarshalJSON wrote. A file that was changed or cut off, or that a newer geoshard wrote, is refused with a *PlanFileError, which
-// wraps ErrPlanFile.
+func refused(way, format string, args ...any) error {
+	return hint.NewOf(ErrPlanFile, way, "read plan: "+format, args...)
+}
+
+// ReadPlan reads a plan that MarshalJSON wrote. A file that was changed or cut off, or that a newer geoshard wrote, is refused with ErrPlanFile.
 func ReadPlan(r io.Reader) (*Plan, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -83,7 +69,7 @@ func ReadPlan(r io.Reader) (*Plan, error) {
 	}
 	var p plain
 	if err := decodeStrictly(file.Plan, &p); err != nil {
-		return nil, &PlanFileError{err.Error(), makeItAnew}
+		return nil, refused(makeItAnew, "%v", err)
 	}
 	if len(p.Steps) == 0 {
 		p.Steps = nil
@@ -97,32 +83,27 @@ func openPlanFile(text []byte) (planFile, error) {
 		Version *int `json:"geoshardPlan"`
 	}
 	var file planFile
+	trimmed := bytes.TrimSpace(text)
 	switch err := json.Unmarshal(text, &version); {
-	case len(bytes.TrimSpace(text)) == 0:
-		return file, &PlanFileError{"the file is empty", makeItAnew}
-	case err != nil && bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")):
-		return file, &PlanFileError{fmt.Sprintf("the file is cut off or broken (%v)", err), makeItAnew}
+	case len(trimmed) == 0:
+		return file, refused(makeItAnew, "the file is empty")
+	case err != nil && trimmed[0] == '{':
+		return file, refused(makeItAnew, "the file is cut off or broken (%v)", err)
 	case err != nil || version.Version == nil:
-		return file, &PlanFileError{"the file is not a plan of geoshard", "name a file that geoshard plan --save has written"}
+		return file, refused("name a file that geoshard plan --save has written", "the file is not a plan of geoshard")
 	case *version.Version != planVersion:
-		return file, &PlanFileError{fmt.Sprintf("the file has version %d, and this geoshard reads %d", *version.Version, planVersion),
-			"apply it with the geoshard that made it, or make it anew with this one"}
+		return file, refused("apply it with the geoshard that made it, or make it anew with this one",
+			"the file has version %d, and this geoshard reads %d", *version.Version, planVersion)
 	}
 	if err := decodeStrictly(text, &file); err != nil {
-		return file, &PlanFileError{err.Error(), makeItAnew}
+		return file, refused(makeItAnew, "%v", err)
 	}
 	// Reading is lenient, about the case of names for one. What was saved is written again to the same text.
-	if sum, err := checksum(file.Plan); err != nil || sum != file.Checksum || !sameText(text, file) {
-		return file, &PlanFileError{"the file was changed after it was saved: it does not match its checksum", makeItAnew + "; what it should do is changed in geoshard.yaml"}
+	var found bytes.Buffer
+	if saved, err := seal(file.Plan); err != nil || json.Compact(&found, text) != nil || !bytes.Equal(found.Bytes(), saved) {
+		return file, refused(makeItAnew+"; what it should do is changed in geoshard.yaml", "the file was changed after it was saved: it does not match its checksum")
 	}
 	return file, nil
-}
-
-// sameText says whether a file has the text, but for the white space between its parts, that a plan file is written with.
-func sameText(text []byte, file planFile) bool {
-	var found bytes.Buffer
-	want, err := json.Marshal(file)
-	return err == nil && json.Compact(&found, text) == nil && bytes.Equal(found.Bytes(), want)
 }
 
 // decodeStrictly refuses unknown fields and anything behind the value.
@@ -140,11 +121,11 @@ func decodeStrictly(text []byte, to any) error {
 
 // stepJSON is a step in a plan file. Text is for readers of the file, kind and change are for geoshard.
 type stepJSON struct {
-	Kind   string          `json:"kind"`
-	Text   string          `json:"text"`
-	Change json.RawMessage `json:"change"`
-	Cause  Cause           `json:"cause"`
-	Reason string          `json:"reason"`
+	Kind   string `json:"kind"`
+	Text   string `json:"text"`
+	Change any    `json:"change"`
+	Cause  Cause  `json:"cause"`
+	Reason string `json:"reason"`
 }
 
 // kinds are the changes by their tags in plan files.
@@ -155,22 +136,19 @@ var kinds = map[string]Change{
 
 // MarshalJSON writes the change with its tag.
 func (s Step) MarshalJSON() ([]byte, error) {
-	change, err := json.Marshal(s.Change)
-	out := stepJSON{Text: s.Change.String(), Change: change, Cause: s.Cause, Reason: s.Reason}
+	out := stepJSON{"", s.Change.String(), s.Change, s.Cause, s.Reason}
 	for kind, like := range kinds {
 		if reflect.TypeOf(like) == reflect.TypeOf(s.Change) {
 			out.Kind = kind
 		}
-	}
-	if err != nil {
-		return nil, err
 	}
 	return json.Marshal(out)
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote, the change as the value that the rest of the package knows.
 func (s *Step) UnmarshalJSON(text []byte) error {
-	var in stepJSON
+	var fields json.RawMessage
+	in := stepJSON{Change: &fields}
 	if err := decodeStrictly(text, &in); err != nil {
 		return err
 	}
@@ -179,7 +157,7 @@ func (s *Step) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("step %s: unknown change %q", in.Text, in.Kind)
 	}
 	change := reflect.New(reflect.TypeOf(like))
-	if err := decodeStrictly(in.Change, change.Interface()); err != nil {
+	if err := decodeStrictly(fields, change.Interface()); err != nil {
 		return fmt.Errorf("step %s: %w", in.Text, err)
 	}
 	*s = Step{change.Elem().Interface().(Change), in.Cause, in.Reason}

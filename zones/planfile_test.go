@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
@@ -33,7 +34,7 @@ func allKinds() *Plan {
 	for _, c := range []Change{
 		AddShardToZone{"nyc", "NYC"}, HoldBalancing{"shop.carts"}, RemoveRange{"shop.carts", r}, AddRange{"shop.carts", r}, ReleaseBalancing{"shop.carts"},
 		ShardCollection{"shop.carts", key}, RemoveShardFromZone{"lon", "NYC"},
-		SetValidator{"shop.carts", document(bson.D{{Key: "total", Value: bson.D{{Key: "$gte", Value: int32(0)}}}}), "strict", "error"}, SetValidator{Collection: "shop.carts"},
+		SetValidator{"shop.carts", shardkey.ExtJSON(document(bson.D{{Key: "total", Value: bson.D{{Key: "$gte", Value: int32(0)}}}})), "strict", "error"}, SetValidator{Collection: "shop.carts"},
 	} {
 		p.Steps = append(p.Steps, Step{c, CauseIntent, "because"})
 	}
@@ -103,7 +104,7 @@ func TestReadPlanRefusesWhatWasNotSavedSo(t *testing.T) {
 		{"a list", `[1]`},
 	} {
 		_, err := ReadPlan(strings.NewReader(c.text))
-		var refused *PlanFileError
+		var refused *hint.Error
 		if !errors.Is(err, ErrPlanFile) || !errors.As(err, &refused) || refused.Hint() == "" {
 			t.Errorf("%s: got %v, want a refusal with a way out", c.name, err)
 			continue

@@ -2,6 +2,7 @@ package zones
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"time"
 
@@ -24,6 +25,11 @@ type State struct {
 	Balancer    Balancer     `json:"balancer"`
 	// ConfigServers are the replica set that holds the catalogue; nil where the query router does not say which they are.
 	ConfigServers *Shard `json:"configServers,omitempty"`
+}
+
+// A Reader reads the state of a cluster. Namespaces are names or patterns as in a topology ("shop.*"); none means all that is sharded.
+type Reader interface {
+	Read(ctx context.Context, namespaces []string) (*State, error)
 }
 
 // A Shard is one replica set that holds a part of the sharded collections, or the config servers.
@@ -125,6 +131,15 @@ type Balancer struct {
 	ChunkSize int64 `json:"chunkSize"`
 }
 
+// ShardIDs lists the shards.
+func (s *State) ShardIDs() []topology.ShardID {
+	ids := make([]topology.ShardID, len(s.Shards))
+	for i, shard := range s.Shards {
+		ids[i] = shard.ID
+	}
+	return ids
+}
+
 // Shard returns the shard with that ID.
 func (s *State) Shard(id topology.ShardID) (Shard, bool) {
 	for _, shard := range s.Shards {
@@ -145,8 +160,8 @@ func (s *State) Collection(name string) (Collection, bool) {
 }
 
 // ShardsByZone maps each zone to its shards.
-func (s *State) ShardsByZone() map[topology.ZoneID][]topology.ShardID {
-	shards := map[topology.ZoneID][]topology.ShardID{}
+func (s *State) ShardsByZone() ShardsByZone {
+	shards := ShardsByZone{}
 	for _, shard := range s.Shards {
 		for _, zone := range shard.Zones {
 			shards[zone] = append(shards[zone], shard.ID)

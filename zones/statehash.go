@@ -2,7 +2,6 @@ package zones
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 )
 
@@ -32,5 +31,5 @@ func (s *State) Hash() string {
 		}
 		fmt.Fprintf(sum, "validator %x %q %q\n", c.Validator, c.ValidationLevel, c.ValidationAction)
 	}
-	return hex.EncodeToString(sum.Sum(nil))
+	return fmt.Sprintf("%x", sum.Sum(nil))
 }

@@ -1,6 +1,7 @@
 package zones
 
 import (
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -16,8 +17,7 @@ const markOfOurs = "geoshard: declared values of "
 // schemas have no bounds for strings and dates. $expr compares values of all types in the order of shard keys, as ranges do; a missing field counts as null, as in
 // a shard key.
 func Rejection(field string, declared []topology.Range) bson.Raw {
-	var values bson.A
-	var ranges []any
+	var values, ranges bson.A
 	for _, r := range declared {
 		if len(r.Values) > 0 {
 			values = append(values, shardkey.ValueOf(r.Values[0]))
@@ -25,9 +25,9 @@ func Rejection(field string, declared []topology.Range) bson.Raw {
 			ranges = append(ranges, between(field, r))
 		}
 	}
-	schema := bson.D{{Key: "$jsonSchema", Value: append(bson.D{{Key: "title", Value: markOfOurs + field}}, oneOf(strings.Split(field, "."), values)...)}}
+	schema := one("$jsonSchema", append(one("title", markOfOurs+field), oneOf(strings.Split(field, "."), values)...))
 	if len(ranges) > 0 {
-		schema = bson.D{{Key: "$or", Value: append(bson.A{schema}, ranges...)}}
+		schema = one("$or", append(bson.A{schema}, ranges...))
 	}
 	return document(schema)
 }
@@ -36,28 +36,30 @@ func Rejection(field string, declared []topology.Range) bson.Raw {
 func oneOf(path []string, values bson.A) bson.D {
 	switch {
 	case len(values) == 0:
-		return bson.D{{Key: "not", Value: bson.D{}}} // nothing does
+		return one("not", bson.D{}) // nothing does
 	case len(path) == 0:
-		return bson.D{{Key: "enum", Value: values}}
+		return one("enum", values)
 	}
 	return bson.D{
 		{Key: "required", Value: bson.A{path[0]}},
-		{Key: "properties", Value: bson.D{{Key: path[0], Value: oneOf(path[1:], values)}}},
+		{Key: "properties", Value: one(path[0], oneOf(path[1:], values))},
 	}
 }
 
 func between(field string, r topology.Range) bson.D {
 	from, to := shardkey.Ends(r)
-	value := bson.D{{Key: "$ifNull", Value: bson.A{"$" + field, nil}}}
+	value := one("$ifNull", bson.A{"$" + field, nil})
 	var both bson.A
 	if from.Type != bson.TypeMinKey {
-		both = append(both, bson.D{{Key: "$gte", Value: bson.A{value, bson.D{{Key: "$literal", Value: from}}}}})
+		both = append(both, one("$gte", bson.A{value, one("$literal", from)}))
 	}
 	if to.Type != bson.TypeMaxKey {
-		both = append(both, bson.D{{Key: "$lt", Value: bson.A{value, bson.D{{Key: "$literal", Value: to}}}}})
+		both = append(both, one("$lt", bson.A{value, one("$literal", to)}))
 	}
-	return bson.D{{Key: "$expr", Value: bson.D{{Key: "$and", Value: both}}}}
+	return one("$expr", one("$and", both))
 }
+
+func one(key string, value any) bson.D { return bson.D{{Key: key, Value: value}} }
 
 // document encodes what this package has put together itself.
 func document(d bson.D) bson.Raw {
@@ -78,24 +80,16 @@ func SplitValidator(validator bson.Raw) (ours, others bson.Raw) {
 	case isOurs(validator):
 		return validator, nil
 	}
-	parts, ok := conjunction(validator)
-	if !ok {
+	parts := operands("$and", validator)
+	i := slices.IndexFunc(parts, isOurs)
+	if i < 0 {
 		return nil, validator
 	}
-	var rest []bson.Raw
-	for _, part := range parts {
-		if ours == nil && isOurs(part) {
-			ours = part
-		} else {
-			rest = append(rest, part)
-		}
-	}
-	switch {
-	case ours == nil:
-		return nil, validator
-	case len(rest) == 0:
+	ours = parts[i]
+	switch rest := slices.Delete(parts, i, i+1); len(rest) {
+	case 0:
 		return ours, nil
-	case len(rest) == 1:
+	case 1:
 		return ours, rest[0]
 	default:
 		return ours, allOf(rest...)
@@ -114,55 +108,25 @@ func JoinValidator(ours, others bson.Raw) bson.Raw {
 	}
 }
 
-func allOf(parts ...bson.Raw) bson.Raw {
-	list := make(bson.A, len(parts))
-	for i, part := range parts {
-		list[i] = part
-	}
-	return document(bson.D{{Key: "$and", Value: list}})
-}
+func allOf(parts ...bson.Raw) bson.Raw { return document(one("$and", parts)) }
 
-// conjunction returns the documents of a {$and: [...]} that has nothing beside it.
-func conjunction(validator bson.Raw) ([]bson.Raw, bool) {
-	elements, err := validator.Elements()
-	if err != nil || len(elements) != 1 || elements[0].Key() != "$and" {
-		return nil, false
+// operands returns the conditions of an {operator: [...]} that has nothing beside it; none for any other condition.
+func operands(operator string, condition bson.Raw) (parts []bson.Raw) {
+	elements, err := condition.Elements()
+	if err != nil || len(elements) != 1 || elements[0].Key() != operator || elements[0].Value().Unmarshal(&parts) != nil {
+		return nil
 	}
-	return documentsOf(elements[0].Value())
-}
-
-func documentsOf(list bson.RawValue) ([]bson.Raw, bool) {
-	array, ok := list.ArrayOK()
-	if !ok {
-		return nil, false
-	}
-	values, err := array.Values()
-	if err != nil {
-		return nil, false
-	}
-	docs := make([]bson.Raw, len(values))
-	for i, v := range values {
-		if docs[i], ok = v.DocumentOK(); !ok {
-			return nil, false
-		}
-	}
-	return docs, true
+	return parts
 }
 
 // isOurs says whether a condition is one of Rejection, perhaps of an older version: a schema with our mark, or an $or that begins with one.
 func isOurs(condition bson.Raw) bool {
-	elements, err := condition.Elements()
-	if err != nil || len(elements) != 1 {
+	if elements, err := condition.Elements(); err != nil || len(elements) != 1 {
 		return false
 	}
-	if elements[0].Key() == "$or" {
-		parts, ok := documentsOf(elements[0].Value())
-		return ok && len(parts) > 0 && hasMark(parts[0])
+	if parts := operands("$or", condition); len(parts) > 0 {
+		condition = parts[0]
 	}
-	return hasMark(condition)
-}
-
-func hasMark(condition bson.Raw) bool {
 	title, ok := condition.Lookup("$jsonSchema", "title").StringValueOK()
 	return ok && strings.HasPrefix(title, markOfOurs)
 }

@@ -28,7 +28,7 @@ func validators(plan *zones.Plan) map[string]bson.Raw {
 	for _, step := range plan.Steps {
 		if set, ok := step.Change.(zones.SetValidator); ok {
 			_, name, _ := strings.Cut(set.Collection, ".")
-			wanted[name] = set.Validator
+			wanted[name] = bson.Raw(set.Validator)
 		}
 	}
 	return wanted

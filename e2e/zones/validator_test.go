@@ -11,6 +11,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -52,7 +53,7 @@ func TestAValidatorReachesAPrimaryShardWithoutChunks(t *testing.T) {
 	}
 	// One that is set all the same is not taken for done.
 	rule := document(t, bson.D{{Key: "dc", Value: bson.D{{Key: "$exists", Value: true}}}})
-	err := s.Perform(t.Context(), zones.SetValidator{Collection: "validated.carts", Validator: rule, Level: "strict", Action: "error"})
+	err := s.Perform(t.Context(), zones.SetValidator{Collection: "validated.carts", Validator: shardkey.ExtJSON(rule), Level: "strict", Action: "error"})
 	if !errors.Is(err, catalog.ErrIgnored) || !strings.Contains(hint.Of(err), "movePrimary") {
 		t.Errorf("got %v, hint %q, want ErrIgnored and movePrimary", err, hint.Of(err))
 	}

@@ -4,21 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/geoshard/geoshard/zones"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/geoshard/geoshard/zones"
 )
 
 // A Performer makes one change of a cluster. It is idempotent, and returns only when the cluster's catalogue shows the change. It is safe for concurrent use:
 // Apply makes changes that do not depend on each other at the same time.
 type Performer interface {
 	Perform(ctx context.Context, c zones.Change) error
-}
-
-// A Reader reads the state of a cluster. Namespaces are names or patterns as in a topology ("shop.*"); none means all that is sharded.
-type Reader interface {
-	Read(ctx context.Context, namespaces []string) (*zones.State, error)
 }
 
 // A Locker keeps two applies to one cluster apart.
@@ -53,7 +49,7 @@ func (h Holder) String() string { return fmt.Sprintf("%s on %s, process %d", h.O
 
 // Deps are what an apply acts through. All are required; package zones/catalog has them for a real cluster.
 type Deps struct {
-	Reader    Reader
+	Reader    zones.Reader
 	Performer Performer
 	Journal   Journal
 	Locker    Locker
@@ -186,36 +182,38 @@ func (a *applying) steps(ctx context.Context) error {
 	for first := a.run.Done(); first < len(a.order); first = a.run.Done() {
 		end := first + group(a.order[first:])
 		for i := first; i < end; i++ {
-			step := a.order[i].Step
 			a.run.Steps[i].Status, a.run.Steps[i].Error = zones.StepStarted, ""
-			if hold, ok := step.Change.(zones.HoldBalancing); ok && a.releases(hold.Collection) {
-				if !slices.Contains(a.run.Holds, hold.Collection) {
-					a.run.Holds = append(a.run.Holds, hold.Collection)
-				}
+			if hold, ok := a.order[i].Change.(zones.HoldBalancing); ok && a.releases(hold.Collection) && !slices.Contains(a.run.Holds, hold.Collection) {
+				a.run.Holds = append(a.run.Holds, hold.Collection)
 			}
-			a.listen(StepBegun{Index: i, Total: len(a.order), Step: step})
+			a.listen(a.at(i))
 		}
 		failed := a.together(ctx, first, end)
-		for i := first; i < end; i++ {
-			step := a.order[i].Step
-			if err := failed[i-first]; err != nil {
+		for n, err := range failed {
+			i := first + n
+			if err != nil {
 				a.run.Steps[i].Status, a.run.Steps[i].Error = zones.StepFailed, err.Error()
-				a.listen(StepFailed{Index: i, Total: len(a.order), Step: step, Err: err})
+				a.listen(StepFailed{a.at(i), err})
 				continue
 			}
 			a.run.Steps[i].Status = zones.StepDone
-			if release, ok := step.Change.(zones.ReleaseBalancing); ok {
+			if release, ok := a.order[i].Change.(zones.ReleaseBalancing); ok {
 				a.released(release.Collection)
 			}
 			a.result.Done++
-			a.listen(StepDone{Index: i, Total: len(a.order), Step: step})
+			a.listen(StepDone(a.at(i)))
 		}
-		if i := slices.IndexFunc(failed, func(err error) bool { return err != nil }); i >= 0 {
-			return a.fail(ctx, first+i, failed[i])
+		for n, err := range failed {
+			if err != nil {
+				return a.fail(ctx, first+n, err)
+			}
 		}
 	}
 	return nil
 }
+
+// at is the beginning of a step, as listeners are told.
+func (a *applying) at(i int) StepBegun { return StepBegun{i, len(a.order), a.order[i].Step} }
 
 // together makes some steps at the same time and returns the error of each. One that fails does not end the others: what is under way would be in effect or not.
 func (a *applying) together(ctx context.Context, first, end int) []error {
@@ -226,10 +224,7 @@ func (a *applying) together(ctx context.Context, first, end int) []error {
 		err = a.lease.Check(ctx)
 	}
 	if err != nil {
-		for i := range failed {
-			failed[i] = err
-		}
-		return failed
+		return slices.Repeat([]error{err}, len(failed))
 	}
 	var all sync.WaitGroup
 	for i := range failed {
@@ -241,12 +236,7 @@ func (a *applying) together(ctx context.Context, first, end int) []error {
 
 // releases reports whether the plan ends the hold itself: it does for collections that were balanced before.
 func (a *applying) releases(collection string) bool {
-	for _, step := range a.plan.Steps {
-		if step.Change == zones.Change(zones.ReleaseBalancing{Collection: collection}) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.plan.Steps, func(s zones.Step) bool { return s.Change == zones.ReleaseBalancing{Collection: collection} })
 }
 
 // released keeps account of what the balancer leaves alone for the run.
@@ -257,48 +247,42 @@ func (a *applying) released(collection string) {
 // fail records that a step failed, the first one of its group that did, and lets the balancer work again where that is safe.
 func (a *applying) fail(ctx context.Context, i int, cause error) error {
 	failed := &StepError{Done: a.run.Done(), Total: len(a.order), Step: a.order[i].Change.String(), Err: cause}
-	if errors.Is(cause, ErrLeaseLost) || ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrLeaseLost) {
+	if errors.Is(cause, ErrLeaseLost) || errors.Is(context.Cause(ctx), ErrLeaseLost) {
 		return failed // the cluster is somebody else's now, and so are the holds
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpWithin)
 	defer cancel()
-	var problems []error
-	if err := a.release(ctx, func(collection string) bool { return !halfReplaced(a.order, &a.run, collection) }); err != nil {
-		problems = append(problems, err)
-	}
+	kept := a.release(ctx)
 	failed.Held = a.run.Holds
 	a.run.Status, a.run.Error = zones.RunFailed, cause.Error()
-	if err := a.Journal.Mark(ctx, a.run); err != nil {
-		problems = append(problems, err)
-	}
-	failed.Err = errors.Join(append([]error{cause}, problems...)...)
+	failed.Err = errors.Join(cause, kept, a.Journal.Mark(ctx, a.run))
 	return failed
 }
 
-// release ends holds of this run, and of interrupted ones before it.
-func (a *applying) release(ctx context.Context, which func(collection string) bool) error {
-	var problems []error
+// release ends the holds of this run, and of interrupted ones before it, but those of collections whose ranges are half replaced.
+func (a *applying) release(ctx context.Context) error {
+	var problem error
 	for _, collection := range a.run.Holds {
-		if !which(collection) {
+		if halfReplaced(a.order, &a.run, collection) {
 			continue
 		}
 		if err := a.lease.Check(ctx); err != nil {
-			return errors.Join(append(problems, err)...)
+			return errors.Join(problem, err)
 		}
 		if err := a.Performer.Perform(ctx, zones.ReleaseBalancing{Collection: collection}); err != nil {
-			problems = append(problems, fmt.Errorf("turn balancing of %s on again: %w", collection, err))
+			problem = errors.Join(problem, fmt.Errorf("turn balancing of %s on again: %w", collection, err))
 			continue
 		}
 		a.released(collection)
 		a.result.Released = append(a.result.Released, collection)
 		a.listen(BalancingReleased{Collection: collection})
 	}
-	return errors.Join(problems...)
+	return problem
 }
 
 // finish releases what interrupted runs had held and records that everything is in effect.
 func (a *applying) finish(ctx context.Context) error {
-	if err := a.release(ctx, func(string) bool { return true }); err != nil {
+	if err := a.release(ctx); err != nil {
 		return fmt.Errorf("apply: all steps are done, but %w", err)
 	}
 	a.run.Status, a.run.Error = zones.RunDone, ""

@@ -27,7 +27,11 @@ func permit(ctx context.Context, plan *zones.Plan, o Options) error {
 			grave = append(grave, step)
 		}
 	}
-	if all := rangesBefore(plan); !o.Force && all >= massRanges && float64(dropped) > massShare*float64(all) {
+	all := 0
+	for _, ranges := range rangesBefore(plan) {
+		all += ranges
+	}
+	if !o.Force && all >= massRanges && float64(dropped) > massShare*float64(all) {
 		return hint.New(fmt.Errorf("apply: %w: %d of %d are dropped or replaced", ErrMassChange, dropped, all),
 			"look whether the topology is the right one for this cluster; if it is meant, apply it with --force")
 	}
@@ -67,13 +71,16 @@ func factsAfter(before zones.Layout, plan *zones.Plan) zones.Facts {
 }
 
 // rangesBefore counts the ranges that the plan's collections had when it was made.
-func rangesBefore(plan *zones.Plan) (n int) {
-	for _, c := range factsBefore(plan) {
-		if zones.SubjectOf(c).Collection != "" {
-			n++
-		}
+func rangesBefore(plan *zones.Plan) map[string]int {
+	ranges := map[string]int{}
+	for _, collection := range plan.Layout.Collections {
+		ranges[collection.Collection] = len(collection.Ranges)
 	}
-	return n
+	for _, step := range plan.Steps {
+		collection, more := growth(step.Change)
+		ranges[collection] -= more
+	}
+	return ranges
 }
 
 // A choice is how an apply begins.
@@ -87,13 +94,12 @@ type choice struct {
 }
 
 // choose decides whether a plan, whose steps are made in that order, may be applied to the state that was found, and where to begin.
-func choose(plan *zones.Plan, order []orderedStep, f scene) (choice, error) {
+func choose(plan *zones.Plan, order []orderedStep, f scene) (c choice, _ error) {
 	if plan.ClusterID != f.state.ClusterID {
-		return choice{}, stateChanged("since the plan was made",
+		return c, stateChanged("since the plan was made",
 			[]string{fmt.Sprintf("the plan is for cluster %s, this is cluster %s", plan.ClusterID, f.state.ClusterID)})
 	}
 	id := planID(plan)
-	c := choice{}
 	var holds []string
 	for _, run := range f.unfinished {
 		holds = append(holds, run.Holds...)
@@ -110,7 +116,7 @@ func choose(plan *zones.Plan, order []orderedStep, f scene) (choice, error) {
 	switch {
 	case c.resumed:
 		if err := resumable(order, &c.run, now); err != nil {
-			return choice{}, err
+			return c, err
 		}
 		c.run.Status, c.run.Error = zones.RunGoing, ""
 	case plan.StateHash == f.state.Hash():
@@ -119,7 +125,7 @@ func choose(plan *zones.Plan, order []orderedStep, f scene) (choice, error) {
 	case f.last != nil && f.last.Plan == id && len(f.unfinished) == 0 && len(differences(factsAfter(f.last.Before, plan), now, nil)) == 0:
 		c.nothing = true // it was done to the end, and whoever did it did not live to say so
 	default:
-		return choice{}, stateChanged("since the plan was made", changedSince(plan, now))
+		return c, stateChanged("since the plan was made", changedSince(plan, now))
 	}
 	c.run.Holds = holds
 	return c, nil
@@ -152,8 +158,7 @@ func changedSince(plan *zones.Plan, now zones.Facts) []string {
 }
 
 // differences says how a layout differs from the wanted one, in lines for people. A nil about is about everything.
-func differences(want, have zones.Facts, about map[zones.Subject]bool) []string {
-	var lines []string
+func differences(want, have zones.Facts, about map[zones.Subject]bool) (lines []string) {
 	say := func(what string, changes []zones.Change) {
 		for _, c := range changes {
 			if about == nil || about[zones.SubjectOf(c)] {
@@ -169,8 +174,7 @@ func differences(want, have zones.Facts, about map[zones.Subject]bool) []string 
 // halfReplaced reports whether ranges of a collection were taken away, or may have been, and those that replace them are not all there yet.
 func halfReplaced(order []orderedStep, run *zones.Run, collection string) bool {
 	// The hold of an interrupted run stands for what that run took away.
-	own := slices.ContainsFunc(order, func(s orderedStep) bool { return s.Change == zones.Change(zones.HoldBalancing{Collection: collection}) })
-	removed := !own
+	removed := !slices.ContainsFunc(order, func(s orderedStep) bool { return s.Change == zones.HoldBalancing{Collection: collection} })
 	for i, step := range order {
 		status := run.Steps[i].Status
 		if zones.SubjectOf(step.Change).Collection != collection {

@@ -1,8 +1,9 @@
 package apply
 
 import (
-	"github.com/geoshard/geoshard/zones"
 	"time"
+
+	"github.com/geoshard/geoshard/zones"
 )
 
 // An Event is something that an apply or a wait tells while it goes on. Listeners switch over its types; they must not block.
@@ -23,16 +24,12 @@ type StepBegun struct {
 }
 
 // StepDone follows StepBegun when the step is in effect and in the journal.
-type StepDone struct {
-	Index, Total int
-	Step         zones.Step
-}
+type StepDone StepBegun
 
 // StepFailed follows StepBegun instead of StepDone.
 type StepFailed struct {
-	Index, Total int
-	Step         zones.Step
-	Err          error
+	StepBegun
+	Err error
 }
 
 // BalancingReleased: the balancer may work on a collection again that an interrupted or failed apply had held.
@@ -51,6 +48,5 @@ type WaitProgress struct {
 func (RunBegun) event()          {}
 func (StepBegun) event()         {}
 func (StepDone) event()          {}
-func (StepFailed) event()        {}
 func (BalancingReleased) event() {}
 func (WaitProgress) event()      {}

@@ -19,35 +19,29 @@ const (
 
 // Expected is how long Apply will take about for a plan, where a majority of the config servers acknowledges a write after that time. It is a guess: other
 // work on the servers makes it longer, and their processors are not those of the measurements.
-func Expected(p *zones.Plan, acknowledgement time.Duration) time.Duration {
-	ranges := map[string]int{} // that the collections have, as the steps go on
-	for _, collection := range p.Layout.Collections {
-		ranges[collection.Collection] = len(collection.Ranges)
-	}
-	for _, step := range p.Steps {
-		switch c := step.Change.(type) {
-		case zones.AddRange:
-			ranges[c.Collection]--
-		case zones.RemoveRange:
-			ranges[c.Collection]++
-		}
-	}
-	var total time.Duration
+func Expected(p *zones.Plan, acknowledgement time.Duration) (total time.Duration) {
+	ranges := rangesBefore(p) // that the collections have, as the steps go on
 	for left := inOrder(p.Steps); len(left) > 0; {
 		n := group(left)
 		total += waitsOfGroup * acknowledgement
 		for _, step := range left[:n] {
-			total += changeTakes
-			switch c := step.Change.(type) {
-			case zones.AddRange:
-				total += time.Duration(ranges[c.Collection]) * rangeTakes
-				ranges[c.Collection]++
-			case zones.RemoveRange:
-				total += time.Duration(ranges[c.Collection]) * rangeTakes
-				ranges[c.Collection]--
-			}
+			collection, more := growth(step.Change)
+			total += changeTakes + time.Duration(ranges[collection])*rangeTakes
+			ranges[collection] += more
 		}
 		left = left[n:]
 	}
 	return total
+}
+
+// growth is how many ranges a change adds to which collection; no collection for changes that are not of ranges.
+func growth(c zones.Change) (collection string, more int) {
+	switch c := c.(type) {
+	case zones.AddRange:
+		return c.Collection, 1
+	case zones.RemoveRange:
+		return c.Collection, -1
+	default:
+		return "", 0
+	}
 }

@@ -2,8 +2,10 @@ package apply
 
 import (
 	"cmp"
-	"github.com/geoshard/geoshard/zones"
+	"reflect"
 	"slices"
+
+	"github.com/geoshard/geoshard/zones"
 )
 
 // maxTogether is how many steps Apply makes at the same time. Over a link of 76 ms a step takes about 0.6 s, nearly all of it round trips; the config
@@ -38,21 +40,10 @@ func inOrder(steps []zones.Step) []orderedStep {
 	return ordered
 }
 
-// A stepKind tells which steps of one level may stand side by side.
-type stepKind int
-
-const (
-	otherStep stepKind = iota
-	enteringShard
-	leavingShard
-	removedRange
-	addedRange
-	lastValidator
-)
-
 // A spot is where a collection, or the whole plan, has come to.
 type spot struct {
-	kind  stepKind
+	// kind is the type of the changes of one level that may stand side by side; nil for a change that stands alone.
+	kind  reflect.Type
 	level int
 }
 
@@ -65,35 +56,33 @@ type leveller struct {
 }
 
 func (l *leveller) level(i int, c zones.Change) int {
-	kind := otherStep
-	switch c := c.(type) {
-	case zones.AddShardToZone:
-		return l.wall(enteringShard)
-	case zones.RemoveShardFromZone:
-		return l.wall(leavingShard)
+	kind, collection := reflect.TypeOf(c), zones.SubjectOf(c).Collection
+	switch c.(type) {
+	case zones.AddShardToZone, zones.RemoveShardFromZone:
+		return l.wall(kind)
 	case zones.SetValidator:
-		if at, later := l.sharded[c.Collection]; !later || at < i {
-			return l.wall(lastValidator)
+		if at, later := l.sharded[collection]; !later || at < i {
+			return l.wall(kind)
 		}
-	case zones.RemoveRange:
-		kind = removedRange
-	case zones.AddRange:
-		kind = addedRange
+		return l.of(collection, nil)
+	case zones.RemoveRange, zones.AddRange:
+		return l.of(collection, kind)
+	default:
+		return l.of(collection, nil)
 	}
-	return l.of(zones.SubjectOf(c).Collection, kind)
 }
 
 // wall is the level of a step that everything before and after waits for, together with its like.
-func (l *leveller) wall(kind stepKind) int {
+func (l *leveller) wall(kind reflect.Type) int {
 	if l.barrier.kind != kind || l.barrier.level != l.top {
 		l.barrier = spot{kind, l.top + 1}
 	}
 	return l.barrier.level
 }
 
-func (l *leveller) of(collection string, kind stepKind) int {
+func (l *leveller) of(collection string, kind reflect.Type) int {
 	at := l.collections[collection]
-	if kind == otherStep || at.kind != kind || at.level <= l.barrier.level {
+	if kind == nil || at.kind != kind || at.level <= l.barrier.level {
 		at = spot{kind, max(at.level, l.barrier.level) + 1}
 		l.collections[collection] = at
 	}

@@ -3,11 +3,11 @@ package apply
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"github.com/geoshard/geoshard/zones"
 	"strings"
+
+	"github.com/geoshard/geoshard/zones"
 )
 
 // A Journal records applies, one run each, durably: what it has acknowledged survives the loss of any one server.
@@ -19,17 +19,14 @@ type Journal interface {
 	// Mark records where a run stands: its status, error and holds, how many steps are done, what became of the next one, and how many were begun. It
 	// returns ErrLeaseLost if the run is no longer ours.
 	Mark(ctx context.Context, run zones.Run) error
-	// Unfinished returns the runs that were begun and not ended, the newest first.
-	Unfinished(ctx context.Context) ([]zones.Run, error)
-	// LastDone returns the last run that was done, nil if there is none.
-	LastDone(ctx context.Context) (*zones.Run, error)
+	zones.History
 }
 
 // newRun is the record of a plan that has not begun.
 func newRun(plan *zones.Plan, order []orderedStep, before zones.Layout) zones.Run {
 	run := zones.Run{
 		Plan: planID(plan), StateHash: plan.StateHash, Status: zones.RunGoing,
-		Before: before, After: plan.Layout, Steps: make([]zones.RunStep, len(order)), Holds: []string{},
+		Before: before, After: plan.Layout, Steps: make([]zones.RunStep, len(order)),
 	}
 	for i, step := range order {
 		run.Steps[i] = zones.RunStep{Step: step.Change.String(), Hash: changeHash(step.Change), Status: zones.StepWaiting}
@@ -56,7 +53,4 @@ func planID(p *zones.Plan) string {
 	return hexSum(text.String())
 }
 
-func hexSum(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
-}
+func hexSum(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }

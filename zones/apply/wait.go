@@ -68,9 +68,6 @@ type WaitOptions struct {
 	Goal WaitGoal
 	// Every is the time between two looks; 0 means 1 s.
 	Every time.Duration
-	// Patience is how long nothing may change before the wait gives up; 0 means 10 minutes. Orphans are deleted 15 minutes after their
-	// migration by default (orphanCleanupDelaySecs), so while they alone are left it is at least 20 minutes.
-	Patience time.Duration
 	// Timeout bounds the whole wait; 0 means that the context alone does.
 	Timeout time.Duration
 	// Listen gets a WaitProgress for each look; nil for none. It must not block.
@@ -78,9 +75,11 @@ type WaitOptions struct {
 }
 
 const (
-	waitEvery    = time.Second
+	waitEvery = time.Second
+	// waitPatience is how long nothing may change before a wait gives up.
 	waitPatience = 10 * time.Minute
-	// orphanPatience is longer than the servers' delay before they delete orphans, 900 s by default.
+	// orphanPatience is waitPatience while orphans alone are left: longer than the servers' delay before they delete those, 15 minutes after their migration by
+	// default (orphanCleanupDelaySecs).
 	orphanPatience = 20 * time.Minute
 	// deafPatience is how long the cluster may give no answer: several elections.
 	deafPatience = time.Minute
@@ -117,14 +116,15 @@ func (e *WaitError) Unwrap() error { return e.Err }
 
 // Hint says what to do.
 func (e *WaitError) Hint() string {
-	switch {
-	case errors.Is(e.Err, ErrBalancerStopped):
+	switch e.Err {
+	case ErrBalancerStopped:
 		return "the plan is applied, and data moves as soon as the balancer runs: start it with sh.startBalancer() when that is wanted, then wait again"
-	case errors.Is(e.Err, ErrBalancingHeld):
+	case ErrBalancingHeld:
 		return "let the balancer have them again with sh.enableBalancing(\"" + strings.Join(e.Left.Held, "\"), sh.enableBalancing(\"") + "\"), then wait again"
-	case errors.Is(e.Err, ErrNoProgress) && e.Left.Balancer.Window != "":
-		return "the balancer works in its window " + e.Left.Balancer.Window + " alone; wait again then"
-	case errors.Is(e.Err, ErrNoProgress):
+	case ErrNoProgress:
+		if window := e.Left.Balancer.Window; window != "" {
+			return "the balancer works in its window " + window + " alone; wait again then"
+		}
 		return "look for jumbo chunks and failed migrations: geoshard status, and the log of the config servers' primary"
 	default:
 		return "the plan is applied; the balancer goes on by itself, wait again to see the end"
@@ -183,7 +183,6 @@ func Wait(ctx context.Context, layout zones.Layout, p Progress, o WaitOptions) e
 type waiting struct {
 	o       WaitOptions
 	began   time.Time
-	looks   int
 	first   Remaining
 	last    Remaining
 	changed time.Time
@@ -208,12 +207,11 @@ func (w *waiting) ask(ctx context.Context, layout zones.Layout, p Progress) (don
 
 // look judges one look at the cluster. It has no clock of its own.
 func (w *waiting) look(left Remaining, now time.Time) (done bool, err error) {
-	if w.looks == 0 {
+	if w.changed.IsZero() {
 		w.first, w.changed = left, now
 	} else if advanced(w.last, left) {
 		w.changed = now
 	}
-	w.looks++
 	w.last = left
 	if w.o.Listen != nil {
 		w.o.Listen(WaitProgress{Goal: w.o.Goal, Total: w.first.Bytes, Left: left, ETA: w.eta(now)})
@@ -222,13 +220,13 @@ func (w *waiting) look(left Remaining, now time.Time) (done bool, err error) {
 	if moved && (w.o.Goal == WaitMoved || left.Orphans == 0 && len(left.Migrations) == 0) {
 		return true, nil
 	}
-	patience := cmp.Or(w.o.Patience, waitPatience)
+	patience := waitPatience
 	switch {
 	case !moved && !left.Balancer.Running && len(left.Migrations) == 0:
 		return false, ErrBalancerStopped
 	case !moved && len(left.Held) > 0 && len(left.Held) == len(left.Collections):
 		return false, ErrBalancingHeld
-	case moved && w.o.Patience == 0:
+	case moved:
 		patience = orphanPatience
 	}
 	if now.Sub(w.changed) >= patience {

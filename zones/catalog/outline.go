@@ -12,7 +12,7 @@ import (
 
 // Outline reads states without chunks, indexes, sizes and members: what an apply compares, and [zones.State.Hash] is of, and no more. It asks the query router
 // alone, so an apply takes no longer where a member cannot be reached, nor with 100,000 chunks.
-func (c *Catalog) Outline() apply.Reader { return outline{c} }
+func (c *Catalog) Outline() zones.Reader { return outline{c} }
 
 type outline struct{ *Catalog }
 

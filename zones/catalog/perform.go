@@ -230,7 +230,7 @@ func (c *Catalog) keyPattern(ctx context.Context, what, collection string) (bson
 // setValidator sends {} to remove a validator: null would be taken for "leave it as it is". A collection that does not exist is made with its validator.
 func (c *Catalog) setValidator(ctx context.Context, change zones.SetValidator) error {
 	what := "set the validator of " + change.Collection
-	validator := change.Validator
+	validator := bson.Raw(change.Validator)
 	if len(validator) == 0 {
 		what, validator = "remove the validator of "+change.Collection, emptyDocument
 	}

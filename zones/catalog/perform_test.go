@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
@@ -43,7 +44,7 @@ func TestEveryChangeIsIdempotentAndInEffect(t *testing.T) {
 		{zones.RemoveRange{Collection: ns, Range: rangeA}, func(_ *zones.State, c zones.Collection) bool { return len(c.Ranges) == 0 }},
 		{zones.AddRange{Collection: ns, Range: tight(t, "A", zoneB)}, func(_ *zones.State, c zones.Collection) bool { return len(c.Ranges) == 1 && c.Ranges[0].Zone == zoneB }},
 		{zones.ReleaseBalancing{Collection: ns}, func(_ *zones.State, c zones.Collection) bool { return !c.NoBalance }},
-		{zones.SetValidator{Collection: ns, Validator: validator, Level: "strict", Action: "error"}, func(_ *zones.State, c zones.Collection) bool { return string(c.Validator) == string(validator) }},
+		{zones.SetValidator{Collection: ns, Validator: shardkey.ExtJSON(validator), Level: "strict", Action: "error"}, func(_ *zones.State, c zones.Collection) bool { return string(c.Validator) == string(validator) }},
 		{zones.SetValidator{Collection: ns}, func(_ *zones.State, c zones.Collection) bool { return c.Validator == nil && c.ValidationLevel == "" }},
 		{zones.RemoveRange{Collection: ns, Range: tight(t, "A", zoneB)}, func(_ *zones.State, c zones.Collection) bool { return len(c.Ranges) == 0 }},
 		{zones.RemoveShardFromZone{Shard: "s1", Zone: zoneB}, func(s *zones.State, _ zones.Collection) bool { return !in(s, "s1", zoneB) }},

@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -22,7 +23,7 @@ func TestReadTellsWhatTheClusterHas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	perform(t, c, zones.SetValidator{Collection: ns, Validator: validator, Level: "moderate", Action: "warn"})
+	perform(t, c, zones.SetValidator{Collection: ns, Validator: shardkey.ExtJSON(validator), Level: "moderate", Action: "warn"})
 	db := c.Client().Database("catread")
 	if err := db.CreateView(t.Context(), "view", "carts", bson.A{}); err != nil {
 		t.Fatal(err)

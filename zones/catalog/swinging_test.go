@@ -84,7 +84,7 @@ func (s *swinging) deps(c *catalog.Catalog, o catalog.LockOptions) apply.Deps {
 
 // ownZones shows nobody else's zones: they come and go, and a state's hash has all zones of a shard.
 type ownZones struct {
-	apply.Reader
+	zones.Reader
 	suffix string
 }
 

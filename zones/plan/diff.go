@@ -30,6 +30,9 @@ type diff struct {
 
 // diffLayouts compares a state with a layout. The result is the layout that the state will have after the steps.
 func diffLayouts(state *zones.State, want zones.Layout, applied *zones.Layout, o Options) *diff {
+	if applied == nil {
+		applied = &zones.Layout{}
+	}
 	d := &diff{state: state, applied: applied, options: o}
 	for _, p := range want.Collections {
 		c, ok := state.Collection(p.Collection)
@@ -45,10 +48,6 @@ func diffLayouts(state *zones.State, want zones.Layout, applied *zones.Layout, o
 	return d
 }
 
-func (d *diff) steps() []zones.Step {
-	return slices.Concat(d.enter, d.ranges, d.leave, d.validators)
-}
-
 // zone compares the shards of a zone. Collections come before it: what their ranges will be decides whether a zone may lose its last shard.
 func (d *diff) zone(want zones.ZoneShards, now []topology.ShardID) {
 	before, wasApplied := d.applied.ShardsOf(want.Zone)
@@ -57,32 +56,24 @@ func (d *diff) zone(want zones.ZoneShards, now []topology.ShardID) {
 		if slices.Contains(now, shard) {
 			continue
 		}
-		cause, reason := zones.CauseIntent, fmt.Sprintf("%s belongs to zone %s", shard, want.Zone)
-		if slices.Contains(before, shard) {
-			cause, reason = zones.CauseDrift, reason+", and was taken out of it since the last apply"
-		}
-		d.enter = append(d.enter, zones.Step{Change: zones.AddShardToZone{Shard: shard, Zone: want.Zone}, Cause: cause, Reason: reason})
+		d.enter = append(d.enter, intended(zones.AddShardToZone{Shard: shard, Zone: want.Zone}, fmt.Sprintf("%s belongs to zone %s", shard, want.Zone),
+			slices.Contains(before, shard), ", and was taken out of it since the last apply"))
 	}
 	for _, shard := range now {
-		if slices.Contains(want.Shards, shard) {
+		switch {
+		case slices.Contains(want.Shards, shard):
 			continue
-		}
-		if !d.options.Prune {
-			will = append(will, shard)
-			d.note("undeclared-shard", string(want.Zone), "declare it, or take it out with --prune", "shard %s is in zone %s, and is not declared to be", shard, want.Zone)
-			continue
-		}
-		if len(want.Shards) == 0 && d.inUse(want.Zone) {
-			will = append(will, shard)
-			d.fail("zone-in-use", string(want.Zone), "declare these collections, or remove their ranges",
+		case !d.options.Prune:
+			d.note("undeclared-shard", want.Zone, "declare it, or take it out with --prune", "shard %s is in zone %s, and is not declared to be", shard, want.Zone)
+		case len(want.Shards) == 0 && d.inUse(want.Zone):
+			d.fail("zone-in-use", want.Zone, "declare these collections, or remove their ranges",
 				"shard %s stays in zone %s: ranges of other collections belong to it", shard, want.Zone)
+		default:
+			d.leave = append(d.leave, intended(zones.RemoveShardFromZone{Shard: shard, Zone: want.Zone}, fmt.Sprintf("%s is not declared to be in zone %s", shard, want.Zone),
+				wasApplied && !slices.Contains(before, shard), ", and was put into it since the last apply"))
 			continue
 		}
-		cause, reason := zones.CauseIntent, fmt.Sprintf("%s is not declared to be in zone %s", shard, want.Zone)
-		if wasApplied && !slices.Contains(before, shard) {
-			cause, reason = zones.CauseDrift, reason+", and was put into it since the last apply"
-		}
-		d.leave = append(d.leave, zones.Step{Change: zones.RemoveShardFromZone{Shard: shard, Zone: want.Zone}, Cause: cause, Reason: reason})
+		will = append(will, shard)
 	}
 	slices.Sort(will)
 	d.result.Zones = append(d.result.Zones, zones.ZoneShards{Zone: want.Zone, Shards: will})
@@ -115,15 +106,14 @@ func (d *diff) collection(c zones.Collection, want zones.Placement) {
 	for _, f := range ranges.remove {
 		steps = append(steps, was.removal(c, f))
 	}
-	for i, r := range ranges.add {
-		steps = append(steps, was.addition(c, r, ranges.rewritten[i]))
+	for _, a := range ranges.add {
+		steps = append(steps, was.addition(c, a))
 	}
 	if ranges.reassigned && c.Sharded && !c.NoBalance {
 		cause := steps[0].Cause
-		steps = slices.Concat(
-			[]zones.Step{{Change: zones.HoldBalancing{Collection: c.Name}, Cause: cause, Reason: "no chunk may move while its range is between two zones"}},
-			steps,
-			[]zones.Step{{Change: zones.ReleaseBalancing{Collection: c.Name}, Cause: cause, Reason: "the ranges are in place again"}},
+		steps = append(
+			slices.Insert(steps, 0, zones.Step{Change: zones.HoldBalancing{Collection: c.Name}, Cause: cause, Reason: "no chunk may move while its range is between two zones"}),
+			zones.Step{Change: zones.ReleaseBalancing{Collection: c.Name}, Cause: cause, Reason: "the ranges are in place again"},
 		)
 	}
 	for _, r := range ranges.undeclared {
@@ -138,15 +128,13 @@ func (d *diff) collection(c zones.Collection, want zones.Placement) {
 		d.note("validator-waits", c.Name, "plan again when it exists, or shard it with --shard-collections", "the collection does not exist yet, so nothing can refuse undeclared values")
 	}
 	if shard {
-		cause := zones.CauseIntent
-		if len(steps) > 0 && !slices.ContainsFunc(steps, func(s zones.Step) bool { return s.Cause != zones.CauseDrift }) {
-			cause = zones.CauseDrift // dropping a collection drops its ranges as well
-		}
-		steps, validator = append(steps, validator...), nil
-		steps = append(steps, zones.Step{Change: zones.ShardCollection{Collection: c.Name, Key: want.Key}, Cause: cause, Reason: "it is declared, and has no documents yet; with its ranges in place each chunk is made in its zone"})
+		// dropping a collection drops its ranges as well
+		dropped := len(steps) > 0 && !slices.ContainsFunc(steps, func(s zones.Step) bool { return s.Cause != zones.CauseDrift })
+		steps = append(append(steps, validator...), intended(zones.ShardCollection{Collection: c.Name, Key: want.Key}, "it is declared, and has no documents yet; with its ranges in place each chunk is made in its zone", dropped, ""))
+	} else {
+		d.validators = append(d.validators, validator...)
 	}
 	d.ranges = append(d.ranges, steps...)
-	d.validators = append(d.validators, validator...)
 	d.result.Collections = append(d.result.Collections, result)
 }
 
@@ -160,7 +148,7 @@ func (d *diff) validator(c zones.Collection, want zones.Placement, was appliedPl
 	if !ok {
 		return want.Reject, nil
 	}
-	if owner, primary := primaryWithoutChunks(c); primary {
+	if owner := ownerInPlaceOfPrimary(c); owner != "" {
 		now, _ := zones.SplitValidator(c.Validator)
 		db, _, _ := strings.Cut(c.Name, ".")
 		d.fail("validator-out-of-reach", c.Name,
@@ -168,27 +156,23 @@ func (d *diff) validator(c zones.Collection, want zones.Placement, was appliedPl
 			"its validator stays as it is: MongoDB changes validators on shards that own chunks alone, and shows that of %s, the primary shard of %s, which owns none", c.Primary, db)
 		return now, nil
 	}
-	step := zones.Step{Change: change, Cause: zones.CauseIntent, Reason: "documents with values that are not declared are refused (unknown: reject)"}
+	reason := "documents with values that are not declared are refused (unknown: reject)"
 	if want.Reject == nil {
-		step.Reason = "undeclared values are not refused any more"
+		reason = "undeclared values are not refused any more"
 	}
-	if was.known && bytes.Equal(was.Reject, want.Reject) {
-		step.Cause, step.Reason = zones.CauseDrift, step.Reason+"; it was changed since the last apply"
-	}
-	return want.Reject, []zones.Step{step}
+	return want.Reject, []zones.Step{intended(change, reason, was.known && bytes.Equal(was.Reject, want.Reject), "; it was changed since the last apply")}
 }
 
-// primaryWithoutChunks reports whether the primary shard of the database owns no chunk of a sharded collection, and names one that does.
-func primaryWithoutChunks(c zones.Collection) (owner topology.ShardID, ok bool) {
-	if !c.Sharded || c.Primary == "" || len(c.Chunks) == 0 {
-		return "", false
+// ownerInPlaceOfPrimary names a shard that owns chunks of a sharded collection of which the primary shard of the database owns none; "" where it owns some.
+func ownerInPlaceOfPrimary(c zones.Collection) (owner topology.ShardID) {
+	if !c.Sharded || c.Primary == "" {
+		return ""
 	}
-	owner = c.Chunks[0].Shard
 	for _, chunk := range c.Chunks {
 		if chunk.Shard == c.Primary {
-			return "", false
+			return ""
 		}
-		owner = min(owner, chunk.Shard)
+		owner = min(cmp.Or(owner, chunk.Shard), chunk.Shard)
 	}
-	return owner, true
+	return owner
 }

@@ -103,7 +103,7 @@ func TestOurPartOfAValidatorComesAndGoes(t *testing.T) {
 		for _, want := range []bson.Raw{ours, newer, newer, nil} {
 			change, _ := validatorStep(c, want)
 			if change.Collection != "" {
-				c.Validator = change.Validator
+				c.Validator = bson.Raw(change.Validator)
 			}
 			if found, rest := zones.SplitValidator(c.Validator); !bytes.Equal(found, want) || !bytes.Equal(rest, v) {
 				t.Errorf("%s: got our part %v and %v, want %v and %v", name, found, rest, want, v)

@@ -2,10 +2,10 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 
+	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
@@ -17,24 +17,23 @@ import (
 //
 // The error is ErrRefused where one of the zones is unknown, or where the other one has no shard to take the documents.
 func DrainZone(world *topology.Topology, state *zones.State, zone, into topology.ZoneID) (*topology.Topology, []zones.Finding, error) {
-	refused := func(hint, format string, args ...any) error {
-		return problem(ErrRefused, hint, "drain zone %s: %s", zone, fmt.Sprintf(format, args...))
-	}
 	from, ok := world.Zone(zone)
 	if !ok {
-		return nil, nil, refused("the zones are "+names(zonesBut(world, "")), "the zone is not declared")
+		return nil, nil, hint.NewOf(ErrRefused, "the zones are "+spelling.List(world.ZoneIDs()), "drain zone %s: the zone is not declared", zone)
 	}
 	target, ok := world.Zone(into)
+	others := "name one of " + spelling.List(slices.DeleteFunc(world.ZoneIDs(), func(id topology.ZoneID) bool { return id == zone }))
 	switch {
 	case !ok:
-		return nil, nil, refused("name one of "+names(zonesBut(world, zone)), "the zone %q, which is to take the documents, is not declared", into)
+		return nil, nil, hint.NewOf(ErrRefused, others, "drain zone %s: the zone %q, which is to take the documents, is not declared", zone, into)
 	case into == zone:
-		return nil, nil, refused("name one of "+names(zonesBut(world, zone)), "a zone cannot be drained into itself")
+		return nil, nil, hint.NewOf(ErrRefused, others, "drain zone %s: a zone cannot be drained into itself", zone)
 	case len(takers(state, target.Shards)) == 0:
-		return nil, nil, refused("put another shard into the zone first", "no shard of zone %s can take the documents: each is missing in the cluster or being removed from it", into)
+		return nil, nil, hint.NewOf(ErrRefused, "put another shard into the zone first",
+			"drain zone %s: no shard of zone %s can take the documents: each is missing in the cluster or being removed from it", zone, into)
 	}
 	changed := *world
-	changed.Namespaces = make([]topology.Namespace, len(world.Namespaces))
+	changed.Namespaces = slices.Clone(world.Namespaces)
 	for i, ns := range world.Namespaces {
 		changed.Namespaces[i] = reassigned(world, ns, zone, into)
 	}
@@ -43,22 +42,21 @@ func DrainZone(world *topology.Topology, state *zones.State, zone, into topology
 		return nil, nil, err
 	}
 	if outside := notAllowed(world, from.AllowedDatacenters, target.Shards); len(outside) > 0 {
-		found.warn("drain-residency", string(zone), "choose another zone if that must not be",
-			"documents of the zone will also be held in %s, which zone %s does not allow", names(outside), zone)
+		found.warn("drain-residency", zone, "choose another zone if that must not be",
+			"documents of the zone will also be held in %s, which zone %s does not allow", spelling.List(outside), zone)
 	}
 	return &changed, found, nil
 }
 
 // reassigned gives what a namespace assigns to one zone to another.
 func reassigned(world *topology.Topology, ns topology.Namespace, zone, into topology.ZoneID) topology.Namespace {
-	implied := slices.Contains(placement.Named(world, ns), zone)
 	ns.Ranges = slices.Clone(ns.Ranges)
 	for i, r := range ns.Ranges {
 		if r.Zone == zone {
 			ns.Ranges[i].Zone = into
 		}
 	}
-	if implied {
+	if slices.Contains(placement.Named(world, ns), zone) {
 		ns.Ranges = append(ns.Ranges, topology.Range{Zone: into, Values: []topology.Value{topology.StringOf(string(zone))}})
 	}
 	if ns.UnknownZone == zone {
@@ -74,19 +72,12 @@ func leftBehind(changed *topology.Topology, state *zones.State, zone topology.Zo
 		return nil, err
 	}
 	for _, c := range state.Collections {
-		p, declared := layout.Placement(c.Name)
-		left := 0
-		for _, r := range c.Ranges {
-			if r.Zone != zone {
-				continue
-			}
+		p, _ := layout.Placement(c.Name)
+		left := number(c.Ranges, func(r zones.Range) bool {
 			low, ok := shardkey.ReadBound(p.Key, r.Min)
-			if !declared || !ok {
-				left++
-			} else if _, ok := p.ZoneOf(low.Full); !ok {
-				left++
-			}
-		}
+			_, covered := p.ZoneOf(low.Full)
+			return r.Zone == zone && !(ok && covered)
+		})
 		if left > 0 {
 			found.warn("drain-undeclared", c.Name, "declare the collection and its ranges, or remove them with --prune",
 				"%s in the zone, though not declared", count(left, "range stays", "ranges stay"))
@@ -102,11 +93,7 @@ func leftBehind(changed *topology.Topology, state *zones.State, zone topology.Zo
 // be left without a shard.
 func DrainDatacenter(world *topology.Topology, state *zones.State, dc topology.DatacenterID) (*topology.Topology, []zones.Finding, error) {
 	if _, ok := world.Datacenter(dc); !ok {
-		known := make([]topology.DatacenterID, len(world.Datacenters))
-		for i, d := range world.Datacenters {
-			known[i] = d.ID
-		}
-		return nil, nil, problem(ErrRefused, "the datacenters are "+names(known), "drain datacenter %s: the datacenter is not declared", dc)
+		return nil, nil, hint.NewOf(ErrRefused, "the datacenters are "+spelling.List(world.DatacenterIDs()), "drain datacenter %s: the datacenter is not declared", dc)
 	}
 	changed := *world
 	changed.Zones = slices.Clone(world.Zones)
@@ -119,45 +106,45 @@ func DrainDatacenter(world *topology.Topology, state *zones.State, dc topology.D
 		case len(takers(state, stay)) > 0:
 			changed.Zones[i].Shards = stay
 		default:
-			nearest, to, ok := nearestTakers(world, state, zone, dc)
-			if !ok {
-				return nil, nil, problem(ErrRefused,
+			nearest, to := nearestTakers(world, state, zone, dc)
+			if len(nearest) == 0 {
+				return nil, nil, hint.NewOf(ErrRefused,
 					"allow another datacenter for the zone (allowedDatacenters), add a shard, or drain the zone into another: geoshard drain zone "+string(zone.ID)+" --into ZONE",
 					"drain datacenter %s: zone %s would be left without a shard: no other datacenter has one that may hold its documents", dc, zone.ID)
 			}
 			changed.Zones[i].Shards = nearest
-			found.note("drain-moves", string(zone.ID), "", "its documents move to %s in %s, the nearest datacenter that may hold them", names(nearest), to)
+			found.note("drain-moves", zone.ID, "", "its documents move to %s in %s, the nearest datacenter that may hold them", spelling.List(nearest), to)
 		}
 	}
 	if copies := heldIn(world, dc); len(copies) > 0 {
-		found.note("drain-copies", string(dc), "draining moves homes; take members away with rs.remove()",
-			"members of %s in the datacenter keep copies of their documents", names(copies))
+		found.note("drain-copies", dc, "draining moves homes; take members away with rs.remove()",
+			"members of %s in the datacenter keep copies of their documents", spelling.List(copies))
 	}
 	if err := changed.Validate(); err != nil {
-		found.warn("drain-invalid", string(dc), "fill the datacenter again, or take it out of geoshard.yaml with its members",
+		found.warn("drain-invalid", dc, "fill the datacenter again, or take it out of geoshard.yaml with its members",
 			"as a file, the drained world would be refused: %v", err)
 	}
 	return &changed, found, nil
 }
 
-// nearestTakers are the shards of the nearest other datacenter that can take a zone's documents and may hold them.
-func nearestTakers(world *topology.Topology, state *zones.State, zone topology.Zone, from topology.DatacenterID) ([]topology.ShardID, topology.DatacenterID, bool) {
-	others := slices.DeleteFunc(slices.Clone(world.Datacenters), func(d topology.Datacenter) bool { return d.ID == from })
-	slices.SortStableFunc(others, func(a, b topology.Datacenter) int {
-		return cmp.Or(cmp.Compare(world.RTT(from, a.ID), world.RTT(from, b.ID)), cmp.Compare(a.ID, b.ID))
+// nearestTakers are the shards of the nearest other datacenter that can take a zone's documents and may hold them; none where no datacenter has one.
+func nearestTakers(world *topology.Topology, state *zones.State, zone topology.Zone, from topology.DatacenterID) ([]topology.ShardID, topology.DatacenterID) {
+	others := slices.DeleteFunc(world.DatacenterIDs(), func(dc topology.DatacenterID) bool { return dc == from })
+	slices.SortFunc(others, func(a, b topology.DatacenterID) int {
+		return cmp.Or(cmp.Compare(world.RTT(from, a), world.RTT(from, b)), cmp.Compare(a, b))
 	})
 	for _, dc := range others {
 		var found []topology.ShardID
-		for _, s := range world.Shards {
-			if world.HomeOf(s.ID) == dc.ID && len(notAllowed(world, zone.AllowedDatacenters, []topology.ShardID{s.ID})) == 0 {
-				found = append(found, s.ID)
+		for _, s := range world.ShardIDs() {
+			if world.HomeOf(s) == dc && len(notAllowed(world, zone.AllowedDatacenters, []topology.ShardID{s})) == 0 {
+				found = append(found, s)
 			}
 		}
 		if found = takers(state, found); len(found) > 0 {
-			return found, dc.ID, true
+			return found, dc
 		}
 	}
-	return nil, "", false
+	return nil, ""
 }
 
 // takers are those of some shards that the cluster has and that are not being removed from it.
@@ -169,8 +156,7 @@ func takers(state *zones.State, shards []topology.ShardID) []topology.ShardID {
 }
 
 // notAllowed lists the datacenters that hold some shards and are not among those allowed; none allowed means all.
-func notAllowed(world *topology.Topology, allowed []topology.DatacenterID, shards []topology.ShardID) []topology.DatacenterID {
-	var outside []topology.DatacenterID
+func notAllowed(world *topology.Topology, allowed []topology.DatacenterID, shards []topology.ShardID) (outside []topology.DatacenterID) {
 	for _, id := range shards {
 		shard, _ := world.Shard(id)
 		for _, m := range shard.Members {
@@ -184,31 +170,8 @@ func notAllowed(world *topology.Topology, allowed []topology.DatacenterID, shard
 
 // heldIn lists the shards that have members with documents in a datacenter.
 func heldIn(world *topology.Topology, dc topology.DatacenterID) []topology.ShardID {
-	var shards []topology.ShardID
-	for _, s := range world.Shards {
-		if slices.ContainsFunc(s.Members, func(m topology.Member) bool { return m.DC == dc && !world.Arbiter(m) }) {
-			shards = append(shards, s.ID)
-		}
-	}
-	return shards
-}
-
-// zonesBut lists the declared zones but one.
-func zonesBut(world *topology.Topology, but topology.ZoneID) []topology.ZoneID {
-	var ids []topology.ZoneID
-	for _, z := range world.Zones {
-		if z.ID != but {
-			ids = append(ids, z.ID)
-		}
-	}
-	return ids
-}
-
-// names joins names.
-func names[S ~string](list []S) string {
-	parts := make([]string, len(list))
-	for i, name := range list {
-		parts[i] = string(name)
-	}
-	return strings.Join(parts, ", ")
+	return slices.DeleteFunc(world.ShardIDs(), func(id topology.ShardID) bool {
+		shard, _ := world.Shard(id)
+		return !slices.ContainsFunc(shard.Members, func(m topology.Member) bool { return m.DC == dc && !world.Arbiter(m) })
+	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
@@ -67,7 +68,7 @@ func TestDraining(t *testing.T) {
 		fmt.Fprintf(&got, "== %s\n", d.name)
 		changed, findings, err := d.drain(world, state)
 		if err != nil {
-			var refused *Error
+			var refused *hint.Error
 			if !errors.Is(err, ErrRefused) || !errors.As(err, &refused) || refused.Hint() == "" {
 				t.Errorf("%s: %v has no way out", d.name, err)
 				continue

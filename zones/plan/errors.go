@@ -11,7 +11,7 @@ import (
 	"github.com/geoshard/geoshard/zones"
 )
 
-// What keeps a topology and a cluster from going together, for errors.Is. Each comes as an *Error.
+// What keeps a topology and a cluster from going together, for errors.Is. Each has a text of its own and a hint.
 var (
 	// ErrUnknownShard: a zone is to be on a shard that the cluster does not have.
 	ErrUnknownShard = errors.New("no such shard")
@@ -30,21 +30,6 @@ var (
 	// ErrNothingApplied: the journal has no apply to go back from.
 	ErrNothingApplied = errors.New("no apply is in the journal")
 )
-
-// An Error is one thing that keeps a plan from being made.
-type Error struct {
-	// Kind is one of the errors above.
-	Kind      error
-	msg, hint string
-}
-
-func (e *Error) Error() string { return e.msg }
-
-// Hint is the way out.
-func (e *Error) Hint() string { return e.hint }
-
-// Unwrap returns the kind.
-func (e *Error) Unwrap() error { return e.Kind }
 
 // A WorldError is all that keeps a topology and a cluster from going together, where it is more than one thing.
 type WorldError struct{ Problems []error }
@@ -81,30 +66,17 @@ func asError(problems []error) error {
 	}
 }
 
-// problem is an *Error.
-func problem(kind error, hint, format string, args ...any) error {
-	return &Error{kind, fmt.Sprintf(format, args...), hint}
-}
-
-// didYouMean is a hint at the name that another may be a slip of, or else what else there is to say.
-func didYouMean[S ~string](name S, known []S, otherwise string) string {
-	if meant := spelling.Nearest(string(name), known); meant != "" {
-		return fmt.Sprintf("did you mean %q?", meant)
-	}
-	return otherwise
-}
-
 // UnknownShard is the error of a zone on a shard that is not among the known ones.
 func UnknownShard(zone topology.ZoneID, shard topology.ShardID, known []topology.ShardID) error {
 	add := "add the shard to the cluster first (addShard)"
 	if len(known) > 0 {
-		add = fmt.Sprintf("its shards are %s; add %s to the cluster first (addShard), or take it out of the zone", names(known), shard)
+		add = fmt.Sprintf("its shards are %s; add %s to the cluster first (addShard), or take it out of the zone", spelling.List(known), shard)
 	}
-	return problem(ErrUnknownShard, didYouMean(shard, known, add), "zone %s: the cluster has no shard %q", zone, shard)
+	return hint.NewOf(ErrUnknownShard, spelling.Hint(string(shard), known, add), "zone %s: the cluster has no shard %q", zone, shard)
 }
 
 func unknownZone(world *topology.Topology, collection string, zone topology.ZoneID) error {
-	return problem(ErrUnknownZone, didYouMean(zone, zonesBut(world, ""), fmt.Sprintf("declare %s under zones, with its shards", zone)),
+	return hint.NewOf(ErrUnknownZone, spelling.Hint(string(zone), world.ZoneIDs(), fmt.Sprintf("declare %s under zones, with its shards", zone)),
 		"%s: the zone %q is not declared", collection, zone)
 }
 
@@ -113,14 +85,14 @@ func hashedKey(collection string, key topology.Key) error {
 	if key[0].Name == second {
 		second = "another field"
 	}
-	return problem(ErrHashedKey, fmt.Sprintf("reshard it, for example by {%s: 1, %s: hashed}, which spreads the documents of a zone as well", key[0].Name, second),
+	return hint.NewOf(ErrHashedKey, fmt.Sprintf("reshard it, for example by {%s: 1, %s: hashed}, which spreads the documents of a zone as well", key[0].Name, second),
 		"%s is sharded by %s: ranges of a hashed field have 64-bit integers as bounds, not values of %s", collection, key, key[0].Name)
 }
 
 func namespaceType(c zones.Collection) error {
 	if c.TimeSeries {
-		return problem(ErrNamespaceType, "take it out of namespaces",
+		return hint.NewOf(ErrNamespaceType, "take it out of namespaces",
 			"%s is a time-series collection: its shard key is of its metadata and time, and cannot follow a zone field here", c.Name)
 	}
-	return problem(ErrNamespaceType, "declare the collection that the view reads from", "%s is a view: it has no documents of its own to place", c.Name)
+	return hint.NewOf(ErrNamespaceType, "declare the collection that the view reads from", "%s is a view: it has no documents of its own to place", c.Name)
 }

@@ -32,7 +32,7 @@ func forecast(world *topology.Topology, state *zones.State, layout zones.Layout,
 }
 
 // shardsAfter maps each zone to the shards that it will have: zones that the layout does not name keep theirs.
-func shardsAfter(state *zones.State, layout zones.Layout) map[topology.ZoneID][]topology.ShardID {
+func shardsAfter(state *zones.State, layout zones.Layout) zones.ShardsByZone {
 	after := state.ShardsByZone()
 	maps.Copy(after, layout.ShardsByZone())
 	return after
@@ -50,17 +50,22 @@ type load struct{ documents, bytes float64 }
 // A mover adds up what leaves the shards of one collection.
 type mover struct {
 	collection string
-	shards     map[topology.ZoneID][]topology.ShardID
+	shards     zones.ShardsByZone
 	// chunk is the average of each shard's chunks.
 	chunk map[topology.ShardID]load
 	// weight is what each shard holds and has been promised, to choose the least loaded: bytes, or chunks where sizes are not known.
 	weight map[topology.ShardID]float64
-	moves  map[route]*zones.Move
-	loads  map[route]load
+	moves  map[route]*moving
 }
 
-// movesOf finds what leaves the shards of one collection.
-func movesOf(c zones.Collection, p zones.Placement, shards map[topology.ZoneID][]topology.ShardID) []zones.Move {
+// A moving is a Move whose documents and bytes are not rounded yet.
+type moving struct {
+	zones.Move
+	load
+}
+
+// movesOf finds what leaves the shards of one collection, sorted.
+func movesOf(c zones.Collection, p zones.Placement, shards zones.ShardsByZone) (moves []zones.Move) {
 	all := crossings(c.Chunks, p.Ranges)
 	m := newMover(c, all, shards)
 	for _, o := range all {
@@ -68,7 +73,14 @@ func movesOf(c zones.Collection, p zones.Placement, shards map[topology.ZoneID][
 			m.part(o.chunk, r, 1/float64(len(o.ranges)))
 		}
 	}
-	return m.result()
+	for _, move := range m.moves {
+		move.Documents, move.Bytes = int64(math.Round(move.documents)), int64(math.Round(move.bytes))
+		moves = append(moves, move.Move)
+	}
+	slices.SortFunc(moves, func(a, b zones.Move) int {
+		return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	})
+	return moves
 }
 
 // A crossing is a chunk with the ranges that it overlaps with.
@@ -78,8 +90,7 @@ type crossing struct {
 }
 
 // crossings lists the chunks that overlap with ranges. It walks the sorted chunks and the sorted ranges together.
-func crossings(chunks []zones.Chunk, ranges []zones.Range) []crossing {
-	var all []crossing
+func crossings(chunks []zones.Chunk, ranges []zones.Range) (all []crossing) {
 	first := 0
 	for i := range chunks {
 		chunk := &chunks[i]
@@ -99,11 +110,11 @@ func crossings(chunks []zones.Chunk, ranges []zones.Range) []crossing {
 
 // newMover spreads the size of each shard over those of its chunks that overlap with ranges. What lies between the ranges is taken for empty: nearly all
 // documents have declared values.
-func newMover(c zones.Collection, all []crossing, shards map[topology.ZoneID][]topology.ShardID) *mover {
+func newMover(c zones.Collection, all []crossing, shards zones.ShardsByZone) *mover {
 	m := &mover{
 		collection: c.Name, shards: shards,
 		chunk: map[topology.ShardID]load{}, weight: map[topology.ShardID]float64{},
-		moves: map[route]*zones.Move{}, loads: map[route]load{},
+		moves: map[route]*moving{},
 	}
 	chunks := map[topology.ShardID]float64{}
 	for _, o := range all {
@@ -132,14 +143,16 @@ func (m *mover) part(chunk *zones.Chunk, r zones.Range, share float64) {
 	way := route{r.Zone, chunk.Shard, to}
 	move, ok := m.moves[way]
 	if !ok {
-		move = &zones.Move{Collection: m.collection, Zone: way.zone, From: way.from, To: way.to}
+		move = &moving{Move: zones.Move{Collection: m.collection, Zone: way.zone, From: way.from, To: way.to}}
 		m.moves[way] = move
 	}
-	average, sum := m.chunk[chunk.Shard], m.loads[way]
-	m.loads[way] = load{sum.documents + share*average.documents, sum.bytes + share*average.bytes}
+	average := m.chunk[chunk.Shard]
+	move.documents += share * average.documents
+	move.bytes += share * average.bytes
 	m.weight[to] += share * max(1, average.bytes)
 	move.Chunks++
-	move.Spans = appendSpan(move.Spans, larger(chunk.Min, r.Min), smaller(chunk.Max, r.Max))
+	move.Spans = appendSpan(move.Spans,
+		slices.MaxFunc([]bson.Raw{chunk.Min, r.Min}, shardkey.CompareKeys), slices.MinFunc([]bson.Raw{chunk.Max, r.Max}, shardkey.CompareKeys))
 }
 
 // appendSpan adds a run of keys, to the last one where they are neighbours.
@@ -149,32 +162,4 @@ func appendSpan(spans []zones.Span, lowest, highest bson.Raw) []zones.Span {
 		return spans
 	}
 	return append(spans, zones.Span{Min: lowest, Max: highest})
-}
-
-// result returns the moves, sorted.
-func (m *mover) result() []zones.Move {
-	moves := make([]zones.Move, 0, len(m.moves))
-	for way, move := range m.moves {
-		move.Documents = int64(math.Round(m.loads[way].documents))
-		move.Bytes = int64(math.Round(m.loads[way].bytes))
-		moves = append(moves, *move)
-	}
-	slices.SortFunc(moves, func(a, b zones.Move) int {
-		return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
-	})
-	return moves
-}
-
-func larger(a, b bson.Raw) bson.Raw {
-	if shardkey.CompareKeys(a, b) >= 0 {
-		return a
-	}
-	return b
-}
-
-func smaller(a, b bson.Raw) bson.Raw {
-	if shardkey.CompareKeys(a, b) <= 0 {
-		return a
-	}
-	return b
 }

@@ -2,11 +2,13 @@ package plan
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
@@ -25,13 +27,13 @@ const placeholderRTT = time.Millisecond
 // Namespaces are collections with ranges. Any other is left out, because a declared one gets a range for each zone.
 func Import(state *zones.State) (*topology.Topology, []zones.Finding, error) {
 	if len(state.Shards) == 0 {
-		return nil, nil, problem(ErrRefused, "add a shard to it first (sh.addShard)", "import: the cluster has no shards")
+		return nil, nil, hint.NewOf(ErrRefused, "add a shard to it first (sh.addShard)", "import: the cluster has no shards")
 	}
-	i := &importer{world: &topology.Topology{Version: topology.CurrentVersion}}
-	for _, shard := range state.Shards {
-		i.shard(shard)
+	i := &importer{world: &topology.Topology{Version: topology.CurrentVersion}, found: slices.Clone(state.Shards)}
+	for n := range i.found {
+		i.shard(&i.found[n])
 	}
-	i.datacenters(state)
+	i.datacenters()
 	i.zones(state)
 	for _, c := range state.Collections {
 		if len(c.Ranges) > 0 {
@@ -47,17 +49,17 @@ func Import(state *zones.State) (*topology.Topology, []zones.Finding, error) {
 // An importer builds the topology.
 type importer struct {
 	world *topology.Topology
+	// found are the cluster's shards, in the order of the world's, with stand-ins for members that could not be asked.
+	found []zones.Shard
 	report
 }
 
-func (i *importer) shard(s zones.Shard) {
+func (i *importer) shard(s *zones.Shard) {
 	shard := topology.Shard{ID: s.ID}
 	if s.Members == nil {
-		i.warn("import-unseen", string(s.ID), "correct their datacenters and priorities", "its servers could not be asked: its %s in the datacenter %s, with one priority",
+		i.warn("import-unseen", s.ID, "correct their datacenters and priorities", "its servers could not be asked: its %s in the datacenter %s, with one priority",
 			count(len(s.Hosts), "host is", "hosts are"), placeholderDatacenter)
-		for range s.Hosts {
-			shard.Members = append(shard.Members, topology.Member{DC: placeholderDatacenter, Priority: 1})
-		}
+		s.Members = slices.Repeat([]zones.Member{{DC: placeholderDatacenter, Priority: 1, Votes: 1}}, len(s.Hosts))
 	}
 	for _, m := range s.Members {
 		member := topology.Member{DC: m.DC, Priority: m.Priority}
@@ -71,23 +73,23 @@ func (i *importer) shard(s zones.Shard) {
 		}
 		shard.Members = append(shard.Members, member)
 	}
-	i.home(&shard, s)
+	i.home(&shard, s.Members)
 	i.world.Shards = append(i.world.Shards, shard)
 }
 
 // home gives the shard one home: where members of several datacenters share the highest priority, that of its primary of the moment.
-func (i *importer) home(shard *topology.Shard, s zones.Shard) {
+func (i *importer) home(shard *topology.Shard, found []zones.Member) {
 	highest, at := 0.0, -1
-	for _, m := range shard.Members {
+	for _, m := range found {
 		highest = max(highest, m.Priority)
 	}
-	tied := map[topology.DatacenterID]bool{}
+	var tied []topology.DatacenterID
 	for n, m := range shard.Members {
 		if m.Priority != highest {
 			continue
 		}
-		tied[m.DC] = true
-		if at < 0 || s.Members != nil && s.Members[n].Primary {
+		tied = addOnce(tied, m.DC)
+		if at < 0 || found[n].Primary {
 			at = n
 		}
 	}
@@ -101,30 +103,27 @@ func (i *importer) home(shard *topology.Shard, s zones.Shard) {
 		}
 	}
 	shard.Members[at].Priority = min(highest+1, most)
-	i.warn("import-home", string(s.ID), "choose its home, and give its members these priorities with rs.reconfig()",
+	i.warn("import-home", shard.ID, "choose its home, and give its members these priorities with rs.reconfig()",
 		"members of several datacenters share the highest priority, %v: the shard is declared at home in %s, with priority %v", highest, shard.Members[at].DC, shard.Members[at].Priority)
 }
 
 // datacenters lists the tags. A datacenter with homes is active, one with arbiters alone a voter, and any other passive.
-func (i *importer) datacenters(state *zones.State) {
+func (i *importer) datacenters() {
 	data := map[topology.DatacenterID]bool{}
-	var ids []topology.DatacenterID
 	for n, s := range i.world.Shards {
 		for k, m := range s.Members {
-			ids = addOnce(ids, m.DC)
-			data[m.DC] = data[m.DC] || state.Shards[n].Members == nil || !state.Shards[n].Members[k].Arbiter
+			data[m.DC] = data[m.DC] || !i.found[n].Members[k].Arbiter
 		}
 	}
-	slices.Sort(ids)
-	for n := range i.world.Shards {
-		i.arbiters(&i.world.Shards[n], state.Shards[n], data)
+	for n, s := range i.found {
+		i.arbiters(&i.world.Shards[n], s, data)
 	}
-	for _, id := range ids {
+	for _, id := range slices.Sorted(maps.Keys(data)) {
 		role := topology.RolePassive
 		switch {
 		case !data[id]:
 			role = topology.RoleVoter
-		case slices.ContainsFunc(i.world.Shards, func(s topology.Shard) bool { return i.world.HomeOf(s.ID) == id }):
+		case slices.ContainsFunc(i.world.ShardIDs(), func(s topology.ShardID) bool { return i.world.HomeOf(s) == id }):
 			role = topology.RoleActive
 		}
 		for _, other := range i.world.Datacenters {
@@ -141,12 +140,12 @@ func (i *importer) datacenters(state *zones.State) {
 func (i *importer) arbiters(shard *topology.Shard, s zones.Shard, data map[topology.DatacenterID]bool) {
 	var kept []topology.Member
 	for n, m := range shard.Members {
-		arbiter := s.Members != nil && s.Members[n].Arbiter
-		if arbiter && data[m.DC] {
+		switch {
+		case !s.Members[n].Arbiter:
+		case data[m.DC]:
 			i.warn("import-arbiter", s.Members[n].Host, "", "an arbiter of shard %s is in %s, which holds documents: geoshard.yaml declares arbiters only in datacenters with role: voter, so it is left out", s.ID, m.DC)
 			continue
-		}
-		if arbiter {
+		default:
 			m.Priority = 0
 		}
 		kept = append(kept, m)
@@ -155,20 +154,15 @@ func (i *importer) arbiters(shard *topology.Shard, s zones.Shard, data map[topol
 }
 
 func (i *importer) zones(state *zones.State) {
-	var ids []topology.ZoneID
-	for _, s := range state.Shards {
-		for _, zone := range s.Zones {
-			ids = addOnce(ids, zone)
-		}
-	}
+	shards := state.ShardsByZone()
 	for _, c := range state.Collections {
 		for _, r := range c.Ranges {
-			ids = addOnce(ids, r.Zone)
+			if _, known := shards[r.Zone]; !known {
+				shards[r.Zone] = nil
+			}
 		}
 	}
-	slices.Sort(ids)
-	shards := state.ShardsByZone()
-	for _, id := range ids {
+	for _, id := range slices.Sorted(maps.Keys(shards)) {
 		zone := topology.Zone{ID: id, Shards: shards[id]}
 		zone.AllowedDatacenters = i.allowed(zone)
 		i.world.Zones = append(i.world.Zones, zone)
@@ -176,28 +170,20 @@ func (i *importer) zones(state *zones.State) {
 }
 
 // allowed is nil where each active datacenter holds the whole zone. Elsewhere geoshard.yaml has to say that it is kept out, or it would miss the copies.
-func (i *importer) allowed(zone topology.Zone) []topology.DatacenterID {
-	holders, everywhere := map[topology.DatacenterID]bool{}, true
-	for _, id := range zone.Shards {
-		shard, _ := i.world.Shard(id)
-		for _, m := range shard.Members {
-			holders[m.DC] = holders[m.DC] || !i.world.Arbiter(m)
+func (i *importer) allowed(zone topology.Zone) (allowed []topology.DatacenterID) {
+	everywhere := true
+	for _, dc := range i.world.Datacenters {
+		held := heldIn(i.world, dc.ID)
+		holding := number(zone.Shards, func(id topology.ShardID) bool { return slices.Contains(held, id) })
+		if holding > 0 {
+			allowed = append(allowed, dc.ID)
 		}
-		for _, dc := range i.world.Datacenters {
-			in := slices.ContainsFunc(shard.Members, func(m topology.Member) bool { return m.DC == dc.ID })
-			everywhere = everywhere && (in || dc.Role != topology.RoleActive)
-		}
+		everywhere = everywhere && (dc.Role != topology.RoleActive || holding == len(zone.Shards))
 	}
 	if everywhere {
 		return nil
 	}
-	var allowed []topology.DatacenterID
-	for _, dc := range i.world.Datacenters {
-		if holders[dc.ID] {
-			allowed = append(allowed, dc.ID)
-		}
-	}
-	i.note("import-residency", string(zone.ID), "take the line away if the zone may be held elsewhere as well", "not every active datacenter holds the zone: allowedDatacenters are those that do")
+	i.note("import-residency", zone.ID, "take the line away if the zone may be held elsewhere as well", "not every active datacenter holds the zone: allowedDatacenters are those that do")
 	return allowed
 }
 
@@ -253,44 +239,42 @@ func addRange(ns *topology.Namespace, key topology.Key, r foundRange) (ok bool) 
 	if !okFrom || !okTo || shardkey.Compare(from, to) >= 0 {
 		return false
 	}
-	if from.Type == bson.TypeMinKey && to.Type == bson.TypeMaxKey {
-		ns.Unknown, ns.UnknownZone = topology.UnknownToZone, r.Zone
-		return true
-	}
-	declared := topology.Range{Zone: r.Zone}
+	first, okFrom := declaredEnd(from, bson.TypeMinKey)
+	end, okTo := declaredEnd(to, bson.TypeMaxKey)
 	next, _ := shardkey.Successor(from)
-	single := next.Type != 0 && shardkey.Compare(next, to) == 0
-	if from.Type != bson.TypeMinKey {
-		v, ok := shardkey.Declared(from)
-		if !ok {
-			return false
-		}
-		declared.From = &v
+	switch {
+	case !okFrom:
+		return false
+	case first == nil && end == nil:
+		ns.Unknown, ns.UnknownZone = topology.UnknownToZone, r.Zone
+	case next.Type != 0 && shardkey.Compare(next, to) == 0:
+		addValue(ns, r.Zone, *first)
+	case !okTo || first != nil && end != nil && !sameClass(first.Kind(), end.Kind()):
+		return false
+	default:
+		ns.Ranges = append(ns.Ranges, topology.Range{Zone: r.Zone, From: first, To: end})
 	}
-	if single {
-		return addValue(ns, r.Zone, *declared.From)
-	}
-	if to.Type != bson.TypeMaxKey {
-		v, ok := shardkey.Declared(to)
-		if !ok || declared.From != nil && !sameClass(declared.From.Kind(), v.Kind()) {
-			return false
-		}
-		declared.To = &v
-	}
-	ns.Ranges = append(ns.Ranges, declared)
 	return true
 }
 
+// declaredEnd is one end of a range as the topology has it, nil for one that is open.
+func declaredEnd(v bson.RawValue, open bson.Type) (end *topology.Value, ok bool) {
+	if v.Type == open {
+		return nil, true
+	}
+	declared, ok := shardkey.Declared(v)
+	return &declared, ok
+}
+
 // addValue adds a value to those of its zone.
-func addValue(ns *topology.Namespace, zone topology.ZoneID, v topology.Value) bool {
+func addValue(ns *topology.Namespace, zone topology.ZoneID, v topology.Value) {
 	for n, r := range ns.Ranges {
 		if r.Zone == zone && len(r.Values) > 0 {
 			ns.Ranges[n].Values = append(r.Values, v)
-			return true
+			return
 		}
 	}
 	ns.Ranges = append(ns.Ranges, topology.Range{Zone: zone, Values: []topology.Value{v}})
-	return true
 }
 
 // firstOf is the value at which a bound begins in the first field. It is false for a bound inside the documents of one value.

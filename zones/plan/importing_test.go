@@ -38,7 +38,7 @@ func TestPresetsAreImportedFromTheirClusters(t *testing.T) {
 				if v, ok := step.Change.(zones.SetValidator); ok {
 					for i, c := range state.Collections {
 						if c.Name == v.Collection {
-							state.Collections[i].Validator = v.Validator
+							state.Collections[i].Validator = bson.Raw(v.Validator)
 						}
 					}
 				}

@@ -2,12 +2,11 @@ package plan
 
 import (
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
@@ -46,7 +45,7 @@ type linter struct {
 	state  *zones.State
 	layout zones.Layout
 	// shards are those that each zone will have.
-	shards map[topology.ZoneID][]topology.ShardID
+	shards zones.ShardsByZone
 	report
 }
 
@@ -63,15 +62,11 @@ func (l *linter) balancer() {
 
 // zone checks a zone of the layout. That no shard of it may hold documents where they are not allowed is the members' part: see residency.
 func (l *linter) zone(z zones.ZoneShards) {
-	alive := slices.ContainsFunc(z.Shards, func(id topology.ShardID) bool {
-		shard, ok := l.state.Shard(id)
-		return ok && !shard.Draining
-	})
 	switch {
 	case len(z.Shards) == 0:
-		l.fail("zone-without-shards", string(z.Zone), "name a shard for it in geoshard.yaml", "the zone has no shards, so documents of its ranges stay where they are")
-	case !alive:
-		l.fail("zone-without-shards", string(z.Zone), "add another shard to the zone first",
+		l.fail("zone-without-shards", z.Zone, "name a shard for it in geoshard.yaml", "the zone has no shards, so documents of its ranges stay where they are")
+	case len(takers(l.state, z.Shards)) == 0:
+		l.fail("zone-without-shards", z.Zone, "add another shard to the zone first",
 			"every shard of the zone is being removed from the cluster, and its ranges keep the removal from ending")
 	}
 	l.residency(z)
@@ -79,11 +74,12 @@ func (l *linter) zone(z zones.ZoneShards) {
 
 // placement checks what will be of a collection's ranges.
 func (l *linter) placement(p zones.Placement) {
-	example, loose, orphaned := "", 0, map[topology.ZoneID]bool{}
+	example, loose := "", 0
+	var orphaned []topology.ZoneID
 	c, _ := l.state.Collection(p.Collection)
 	for i, r := range p.Ranges {
 		if _, told := l.layout.ShardsOf(r.Zone); !told && len(l.shards[r.Zone]) == 0 {
-			orphaned[r.Zone] = true
+			orphaned = addOnce(orphaned, r.Zone)
 		}
 		if !looseEnd(r) || l.sameShard(c, p.Ranges, i) {
 			continue
@@ -93,7 +89,8 @@ func (l *linter) placement(p zones.Placement) {
 			example = shardkey.FormatValue(value)
 		}
 	}
-	for _, zone := range slices.Sorted(maps.Keys(orphaned)) {
+	slices.Sort(orphaned)
+	for _, zone := range orphaned {
 		l.fail("zone-without-shards", p.Collection, "put a shard into the zone", "it has ranges of zone %s, which has no shards", zone)
 	}
 	if loose > 0 {
@@ -176,15 +173,9 @@ func (l *linter) unsharded(ns topology.Namespace, c zones.Collection) {
 
 // leadsWith says whether an index begins with the fields of a shard key.
 func leadsWith(i zones.Index, key topology.Key) bool {
-	if len(i.Key) < len(key) {
-		return false
-	}
-	for n, f := range key {
-		if i.Key[n].Key != f.Name || f.Hashed != (i.Key[n].Value == "hashed") {
-			return false
-		}
-	}
-	return true
+	return len(i.Key) >= len(key) && slices.EqualFunc(i.Key[:len(key)], key, func(e bson.E, f topology.KeyField) bool {
+		return e.Key == f.Name && f.Hashed == (e.Value == "hashed")
+	})
 }
 
 // unknownValues says that a collection holds documents whose value of the zone field belongs to no zone. Values are examples, as they are shown.
@@ -194,7 +185,7 @@ func (r *report) unknownValues(ns topology.Namespace, collection string, documen
 		severity, hint, more = zones.SeverityError, "give them a declared value before you apply: geoshard rehome", "; once the validator is there, updates of them are refused"
 	}
 	r.add(severity, "unknown-values", collection, hint, "%s a value of %s that belongs to no zone, and may lie on any shard, for example %s%s",
-		count(int(documents), "document has", "documents have"), ns.ZoneBy, strings.Join(values, ", "), more)
+		count(int(documents), "document has", "documents have"), ns.ZoneBy, spelling.List(values), more)
 }
 
 // count writes a number and what is counted.

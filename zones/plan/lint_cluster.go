@@ -2,10 +2,12 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/geoshard/geoshard/internal/serverversion"
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
@@ -43,50 +45,40 @@ func (l *linter) balancerCrash(v serverversion.Version) {
 
 // shard checks one shard of the cluster against what is declared of it.
 func (l *linter) shard(s zones.Shard) {
-	id := string(s.ID)
 	if s.Draining {
-		l.warn("shard-draining", id, "", "the shard is being removed from the cluster: the balancer takes all its chunks away")
+		l.warn("shard-draining", s.ID, "", "the shard is being removed from the cluster: the balancer takes all its chunks away")
 	}
-	inZone := false
-	for _, shards := range l.shards {
-		inZone = inZone || slices.Contains(shards, s.ID)
-	}
-	if len(l.shards) > 0 && !inZone {
-		l.warn("shard-in-no-zone", id, "name it in a zone", "the shard is in no zone: it gets only documents that belong to none")
+	if inZones := slices.Concat(slices.Collect(maps.Values(l.shards))...); len(l.shards) > 0 && !slices.Contains(inZones, s.ID) {
+		l.warn("shard-in-no-zone", s.ID, "name it in a zone", "the shard is in no zone: it gets only documents that belong to none")
 	}
 	declared, ok := l.world.Shard(s.ID)
 	switch {
 	case !ok:
-		l.warn("shard-undeclared", id, "declare it in geoshard.yaml", "the cluster has a shard that is not declared")
+		l.warn("shard-undeclared", s.ID, "declare it in geoshard.yaml", "the cluster has a shard that is not declared")
 	case s.Members == nil:
-		l.warn("shard-unseen", id, "", "its servers could not be asked for their members, so those are not checked: %s", s.Unseen)
+		l.warn("shard-unseen", s.ID, "", "its servers could not be asked for their members, so those are not checked: %s", s.Unseen)
 	default:
 		l.members(declared, s)
 		l.primary(s)
-		l.survival(s)
+		l.survival(s, "the shard", "it elects no primary or acknowledges no majority writes", "give the shard the declared members with their votes and priorities")
 	}
 }
 
 // members compares numbers for each datacenter: a declared member has no name of its own.
 func (l *linter) members(declared topology.Shard, s zones.Shard) {
-	want, got := map[topology.DatacenterID]int{}, map[topology.DatacenterID]int{}
-	for _, m := range declared.Members {
-		want[m.DC]++
-	}
 	for _, m := range s.Members {
-		got[m.DC]++
 		if m.DC == "" {
 			l.warn("member-untagged", m.Host, "set members[].tags.dc with rs.reconfig()", "a member of shard %s has no tag dc, so nobody knows its datacenter", s.ID)
 		}
 	}
-	for _, dc := range l.world.Datacenters {
+	for _, dc := range l.world.DatacenterIDs() {
+		want := number(declared.Members, func(m topology.Member) bool { return m.DC == dc })
+		got := number(s.Members, func(m zones.Member) bool { return m.DC == dc })
 		switch {
-		case got[dc.ID] < want[dc.ID]:
-			l.fail("member-missing", string(s.ID), "add the member, or set its tag dc",
-				"it has %d of %s in %s", got[dc.ID], count(want[dc.ID], "declared member", "declared members"), dc.ID)
-		case got[dc.ID] > want[dc.ID]:
-			l.warn("member-undeclared", string(s.ID), "declare it in geoshard.yaml",
-				"it has %d members in %s, where %d are declared", got[dc.ID], dc.ID, want[dc.ID])
+		case got < want:
+			l.fail("member-missing", s.ID, "add the member, or set its tag dc", "it has %d of %s in %s", got, count(want, "declared member", "declared members"), dc)
+		case got > want:
+			l.warn("member-undeclared", s.ID, "declare it in geoshard.yaml", "it has %d members in %s, where %d are declared", got, dc, want)
 		}
 	}
 	for _, m := range s.Members {
@@ -101,9 +93,9 @@ func (l *linter) primary(s zones.Shard) {
 	at := slices.IndexFunc(s.Members, func(m zones.Member) bool { return m.Primary })
 	switch {
 	case at < 0:
-		l.fail("primary-missing", string(s.ID), "look at rs.status() of the shard", "the shard has no primary: it takes no writes, and no chunk can move")
+		l.fail("primary-missing", s.ID, "look at rs.status() of the shard", "the shard has no primary: it takes no writes, and no chunk can move")
 	case s.Members[at].DC != home:
-		l.warn("primary-away", string(s.ID), "compare the priorities of rs.conf() with geoshard.yaml",
+		l.warn("primary-away", s.ID, "compare the priorities of rs.conf() with geoshard.yaml",
 			"the primary, %s, is in %s, not at home in %s: local writes travel", s.Members[at].Host, orUnknown(s.Members[at].DC), home)
 	}
 }
@@ -115,63 +107,43 @@ func orUnknown(dc topology.DatacenterID) string {
 	return string(dc)
 }
 
-// survival checks the declared goal by the members that there are: topology's own rule looks at the declared ones.
-func (l *linter) survival(s zones.Shard) {
-	place, ok := l.places()
-	if !ok {
-		return
-	}
-	if lost := lostWith(s.Members, place); len(lost) > 0 {
-		l.fail("survival", string(s.ID), "give the shard the declared members with their votes and priorities",
-			"the shard would not survive the loss of a %s: without %s it elects no primary or acknowledges no majority writes", l.world.Survive, strings.Join(lost, " or "))
-	}
-}
-
-// places are what the survival goal is about; false where there is no goal.
-func (l *linter) places() (place func(zones.Member) string, ok bool) {
+// survival checks the declared goal by the members that a replica set has: topology's own rule looks at the declared ones. Without is what happens when it is missed.
+func (l *linter) survival(s zones.Shard, name, without, hint string) {
+	place := func(m zones.Member) string { return m.Host }
 	switch l.world.Survive {
+	case topology.SurviveUnstated:
+		return
 	case topology.SurviveDatacenter:
-		return func(m zones.Member) string { return orUnknown(m.DC) }, true
-	case topology.SurviveNode:
-		return func(m zones.Member) string { return m.Host }, true
-	default:
-		return nil, false
+		place = func(m zones.Member) string { return orUnknown(m.DC) }
 	}
-}
-
-// lostWith are the places without which a replica set does not go on.
-func lostWith(members []zones.Member, place func(zones.Member) string) []string {
 	var lost []string
-	for _, m := range members {
-		if m.Votes == 0 || slices.Contains(lost, place(m)) {
-			continue
-		}
-		if left := slices.DeleteFunc(slices.Clone(members), func(other zones.Member) bool { return place(other) == place(m) }); !goesOn(members, left) {
-			lost = append(lost, place(m))
+	for _, m := range s.Members {
+		left := slices.DeleteFunc(slices.Clone(s.Members), func(other zones.Member) bool { return place(other) == place(m) })
+		if m.Votes > 0 && !goesOn(s.Members, left) {
+			lost = addOnce(lost, place(m))
 		}
 	}
-	return lost
+	if len(lost) > 0 {
+		l.fail("survival", s.ID, hint, "%s would not survive the loss of a %s: without %s %s", name, l.world.Survive, strings.Join(lost, " or "), without)
+	}
 }
 
 // configServers checks that the set that holds the catalogue survives what the shards are to survive. The topology does not declare its members.
 func (l *linter) configServers() {
 	c := l.state.ConfigServers
-	place, ok := l.places()
-	if c == nil || !ok {
+	if c == nil || l.world.Survive == topology.SurviveUnstated {
 		return
 	}
 	untagged := slices.IndexFunc(c.Members, func(m zones.Member) bool { return m.DC == "" && m.Votes > 0 })
 	switch {
 	case c.Members == nil:
-		l.note("config-unseen", string(c.ID), "", "the config servers could not be asked for their members, so whether they survive the loss of a %s is not checked: %s", l.world.Survive, c.Unseen)
+		l.note("config-unseen", c.ID, "", "the config servers could not be asked for their members, so whether they survive the loss of a %s is not checked: %s", l.world.Survive, c.Unseen)
 	case l.world.Survive == topology.SurviveDatacenter && untagged >= 0:
 		l.warn("member-untagged", c.Members[untagged].Host, "set members[].tags.dc with rs.reconfig() on the config servers",
 			"a member of the config servers has no tag dc, so whether they survive the loss of a datacenter is not checked")
 	default:
-		if lost := lostWith(c.Members, place); len(lost) > 0 {
-			l.fail("survival", string(c.ID), "spread the members of their replica set as those of the shards",
-				"the config servers would not survive the loss of a %s: without %s no chunk moves, no zone changes, and query routers that start find no catalogue", l.world.Survive, strings.Join(lost, " or "))
-		}
+		l.survival(*c, "the config servers", "no chunk moves, no zone changes, and query routers that start find no catalogue",
+			"spread the members of their replica set as those of the shards")
 	}
 }
 
@@ -185,10 +157,10 @@ func goesOn(all, left []zones.Member) bool {
 		slices.ContainsFunc(left, func(m zones.Member) bool { return m.Priority > 0 && !m.Arbiter })
 }
 
-func number(members []zones.Member, is func(zones.Member) bool) int {
-	n := 0
-	for _, m := range members {
-		if is(m) {
+// number is how many items of a list are what is asked for.
+func number[T any](list []T, is func(T) bool) (n int) {
+	for _, item := range list {
+		if is(item) {
 			n++
 		}
 	}
@@ -196,28 +168,28 @@ func number(members []zones.Member, is func(zones.Member) bool) int {
 }
 
 func (l *linter) declaredShards() {
-	for _, declared := range l.world.Shards {
-		if _, ok := l.state.Shard(declared.ID); !ok {
-			l.fail("shard-missing", string(declared.ID), "add it with sh.addShard(), or correct its name", "the shard is declared, and the cluster has none of that name")
+	for _, id := range l.world.ShardIDs() {
+		if _, ok := l.state.Shard(id); !ok {
+			l.fail("shard-missing", id, "add it with sh.addShard(), or correct its name", "the shard is declared, and the cluster has none of that name")
 		}
 	}
 }
 
 // modes checks that a write concern that is known to some shards is known to all: a write to another one fails with UnknownReplWriteConcern.
 func (l *linter) modes() {
-	var with, without []string
+	var with, without []topology.ShardID
 	for _, s := range l.state.Shards {
 		switch {
 		case s.Members == nil:
 		case slices.Contains(s.Modes, multiDatacenterMode):
-			with = append(with, string(s.ID))
+			with = append(with, s.ID)
 		default:
-			without = append(without, string(s.ID))
+			without = append(without, s.ID)
 		}
 	}
 	if len(with) > 0 && len(without) > 0 {
-		l.warn("mode-missing", strings.Join(without, ", "), fmt.Sprintf("set settings.getLastErrorModes.%s with rs.reconfig()", multiDatacenterMode),
-			"the write concern %s is defined on %s alone: writes with it fail elsewhere", multiDatacenterMode, strings.Join(with, ", "))
+		l.warn("mode-missing", spelling.List(without), fmt.Sprintf("set settings.getLastErrorModes.%s with rs.reconfig()", multiDatacenterMode),
+			"the write concern %s is defined on %s alone: writes with it fail elsewhere", multiDatacenterMode, spelling.List(with))
 	}
 }
 
@@ -237,7 +209,7 @@ func (l *linter) residency(z zones.ZoneShards) {
 		}
 	}
 	if len(outside) > 0 {
-		l.fail("residency", string(z.Zone), "take the members away, or allow their datacenters",
-			"documents of the zone are held outside its allowed datacenters, by %s", strings.Join(outside, ", "))
+		l.fail("residency", z.Zone, "take the members away, or allow their datacenters",
+			"documents of the zone are held outside its allowed datacenters, by %s", spelling.List(outside))
 	}
 }

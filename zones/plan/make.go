@@ -14,9 +14,8 @@ import (
 //
 // What its user may not look at, and what the server does not tell, is an error for which Refused is true: the plan does without, and says which privilege it takes.
 type Source interface {
-	// Read reads the state of namespaces, which are names or patterns ("shop.*"); none means all that is sharded.
-	Read(ctx context.Context, namespaces []string) (*zones.State, error)
-	History
+	zones.Reader
+	zones.History
 	// UnknownValues counts the documents of a sharded collection whose value of the zone field is in no range of its placement, and shows some of the values.
 	UnknownValues(ctx context.Context, p zones.Placement) (documents int64, examples []string, err error)
 	// Measure replaces the estimates of a forecast by what the servers count.
@@ -27,16 +26,8 @@ type Source interface {
 	Refused(err error) bool
 }
 
-// A History is the part of a journal that plans look at.
-type History interface {
-	// Unfinished returns the runs that were begun and not ended, the newest first.
-	Unfinished(ctx context.Context) ([]zones.Run, error)
-	// LastDone returns the last run that was done, nil if there is none.
-	LastDone(ctx context.Context) (*zones.Run, error)
-}
-
 // LastApplied returns the layout that the journal has as the last one applied, nil if there is none: what New needs to tell drift from intent.
-func LastApplied(ctx context.Context, h History) (*zones.Layout, error) {
+func LastApplied(ctx context.Context, h zones.History) (*zones.Layout, error) {
 	run, err := h.LastDone(ctx)
 	if err != nil || run == nil {
 		return nil, err
@@ -81,11 +72,11 @@ func Rollback(ctx context.Context, source Source, world *topology.Topology, rate
 		return nil, err
 	}
 	run, err := source.LastDone(ctx)
+	if err == nil && run == nil {
+		err = ErrNothingApplied
+	}
 	if err != nil {
 		return nil, fmt.Errorf("rollback: %w", err)
-	}
-	if run == nil {
-		return nil, fmt.Errorf("rollback: %w", ErrNothingApplied)
 	}
 	plan := Undo(run, world, state, rate, now)
 	m := maker{source, world, plan, plan.Findings}

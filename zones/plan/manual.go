@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,12 +22,11 @@ const (
 )
 
 // backfillBatch is how many documents one command of a backfill changes: few enough not to be felt.
-const backfillBatch = 1000
+const backfillBatch = "1000"
 
 // manual lists what an operator has to do by hand: collections with documents that are not sharded, or whose shard key does not begin with the zone field.
 // What is empty or missing needs nobody: ShardCollection does it.
-func manual(world *topology.Topology, state *zones.State, o Options) []zones.Manual {
-	var all []zones.Manual
+func manual(world *topology.Topology, state *zones.State, o Options) (all []zones.Manual) {
 	for _, ns := range world.Namespaces {
 		c, _ := state.Collection(ns.Name)
 		switch {
@@ -84,7 +82,7 @@ func shardWithData(ns topology.Namespace, c zones.Collection, o Options) zones.M
 
 // backfill gives documents the zone field. Which value belongs into which document only the operator knows, so the commands do not run before the rule is put in.
 func backfill(ns topology.Namespace, c zones.Collection) []string {
-	fill := strings.NewReplacer("COLLECTION", shellCollection(c.Name), "FIELD", shardkey.Quote(ns.ZoneBy), "BATCH", strconv.Itoa(backfillBatch))
+	fill := strings.NewReplacer("COLLECTION", shellCollection(c.Name), "FIELD", shardkey.Quote(ns.ZoneBy), "BATCH", backfillBatch)
 	return []string{
 		fill.Replace(`// REPLACE THE PLACEHOLDER by an aggregation expression that computes FIELD from a document: geoshard cannot know it.
 // For example {$cond: [{$in: ["$country", ["GB", "IE"]]}, "LON", "NYC"]}. From now on the application has to write the field too.
@@ -104,12 +102,10 @@ func wantedRanges(world *topology.Topology, ns topology.Namespace) (ranges []zon
 	if err != nil {
 		return nil, 0 // the plan itself fails with it
 	}
-	used := map[topology.ShardID]bool{}
+	var used []topology.ShardID
 	for _, r := range ranges {
 		zone, _ := world.Zone(r.Zone)
-		for _, shard := range zone.Shards {
-			used[shard] = true
-		}
+		used = addOnce(used, zone.Shards...)
 	}
 	return ranges, len(used)
 }
@@ -158,10 +154,11 @@ func shellCollection(name string) string {
 func shellPattern(key topology.Key) string {
 	parts := make([]string, len(key))
 	for i, f := range key {
-		parts[i] = shardkey.Quote(f.Name) + ": 1"
+		kind := "1"
 		if f.Hashed {
-			parts[i] = shardkey.Quote(f.Name) + `: "hashed"`
+			kind = `"hashed"`
 		}
+		parts[i] = shardkey.Quote(f.Name) + ": " + kind
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }

@@ -20,7 +20,7 @@ func TestStepsOfAGroupStandInAnyOrder(t *testing.T) {
 		s, planned := drawScene(t)
 		p := planned()
 		want := zonestest.New(*s.State())
-		if err := want.PerformSteps(t.Context(), p.Steps); err != nil {
+		if err := performSteps(t.Context(), want, p.Steps); err != nil {
 			t.Fatalf("in the plan's order: %v", err)
 		}
 		var made []zones.Step
@@ -30,7 +30,7 @@ func TestStepsOfAGroupStandInAnyOrder(t *testing.T) {
 			random.Shuffle(len(g), func(i, j int) { g[i], g[j] = g[j], g[i] })
 			made = append(made, g...)
 		}
-		if err := s.PerformSteps(t.Context(), made); err != nil {
+		if err := performSteps(t.Context(), s.Model, made); err != nil {
 			t.Fatalf("in groups, each shuffled: %v", err)
 		}
 		if len(made) != len(p.Steps) {

@@ -28,7 +28,7 @@ func leadTo(want zones.Layout, world *topology.Topology, state *zones.State, app
 		ClusterID:  state.ClusterID,
 		StateHash:  state.Hash(),
 		Namespaces: zones.Declared(world),
-		Steps:      d.steps(),
+		Steps:      slices.Concat(d.enter, d.ranges, d.leave, d.validators),
 		Manual:     manual(world, state, o),
 		Findings:   slices.Concat(d.report, otherKeys(world, state), lint(world, state, d.result)),
 		Forecast:   forecast(world, state, d.result, o.Rate),

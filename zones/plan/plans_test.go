@@ -123,7 +123,7 @@ func TestPlansReadWell(t *testing.T) {
 		for _, f := range plan.FindingsOf(s, w, want, applied, c.options) {
 			fmt.Fprintf(&got, "%s: %s: %s\n", f.Severity, f.Subject, f.Message)
 		}
-		if err := zonestest.New(*s).PerformSteps(t.Context(), made.Steps); err != nil {
+		if err := performSteps(t.Context(), zonestest.New(*s), made.Steps); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}

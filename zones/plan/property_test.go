@@ -58,7 +58,7 @@ func TestPlanLeadsToItsLayoutAndIsEmptyThen(t *testing.T) {
 // performed is the state after the steps of a plan, which have to be without a mistake.
 func performed(t *rapid.T, state *zones.State, made *zones.Plan) *zones.State {
 	m := zonestest.New(*state)
-	if err := m.PerformSteps(t.Context(), made.Steps); err != nil {
+	if err := performSteps(t.Context(), m, made.Steps); err != nil {
 		t.Fatal(err)
 	}
 	return m.State()

@@ -12,13 +12,11 @@ import (
 // A rangeDiff is what becomes of the ranges of one collection.
 type rangeDiff struct {
 	remove []foundRange
-	add    []zones.Range
+	add    []addedRange
 	// result are the ranges that the collection will have, sorted.
 	result []zones.Range
 	// undeclared are those of the result that nobody declared, and that are in nobody's way.
 	undeclared []zones.Range
-	// rewritten has the places in add of ranges that cover the same documents as one that is removed, for the same zone.
-	rewritten map[int]rewriting
 	// reassigned is true if a key is without a zone between the removal of a range and the addition of another.
 	reassigned bool
 }
@@ -32,6 +30,13 @@ type foundRange struct {
 	// inTheWay is true if a wanted range needs its room.
 	inTheWay bool
 	// rewritten says why the range gives way to one of the same documents.
+	rewritten rewriting
+}
+
+// An addedRange is a range that the collection gets.
+type addedRange struct {
+	zones.Range
+	// rewritten says why it covers the same documents as one that is removed, for the same zone.
 	rewritten rewriting
 }
 
@@ -65,32 +70,29 @@ func (f foundRange) complete() bool { return f.low.Complete && f.high.Complete }
 //
 // A found range that covers the documents of a wanted one, for the same zone, is kept as it is, unless o.Tighten. Of the others those go that a wanted range needs
 // the room of, that are of another key, or that o.Prune is about.
-func diffRanges(c zones.Collection, want zones.Placement, o Options) rangeDiff {
+func diffRanges(c zones.Collection, want zones.Placement, o Options) (d rangeDiff) {
 	key := want.Key
-	found := findRanges(c, key)
-	d := rangeDiff{rewritten: map[int]rewriting{}}
+	found := findRanges(c.Ranges, key)
 	kept := make([]bool, len(found))
 	for _, w := range want.Ranges {
-		i := sameRange(found, key, w)
-		if i < 0 {
-			d.add = append(d.add, w)
-			continue
+		add := addedRange{Range: w}
+		if i := sameRange(found, key, w); i >= 0 {
+			switch f := &found[i]; {
+			case o.Tighten && !f.exactly(w):
+				f.rewritten = toTighten
+			case !f.complete() && !c.Sharded:
+				f.rewritten = toComplete
+			default:
+				kept[i] = true
+				d.result = append(d.result, f.normal())
+				continue
+			}
+			add.rewritten = found[i].rewritten
 		}
-		switch f := &found[i]; {
-		case o.Tighten && !f.exactly(w):
-			f.rewritten = toTighten
-		case !f.complete() && !c.Sharded:
-			f.rewritten = toComplete
-		default:
-			kept[i] = true
-			d.result = append(d.result, f.normal())
-			continue
-		}
-		d.rewritten[len(d.add)] = found[i].rewritten
-		d.add = append(d.add, w)
+		d.add = append(d.add, add)
 	}
 	d.makeWay()
-	var completed []zones.Range
+	var completed []addedRange
 	for i, f := range found {
 		if kept[i] {
 			continue
@@ -109,35 +111,29 @@ func diffRanges(c zones.Collection, want zones.Placement, o Options) rangeDiff {
 			continue
 		}
 		f.rewritten = toComplete
-		d.remove, completed = append(d.remove, f), append(completed, r)
+		d.remove, completed = append(d.remove, f), append(completed, addedRange{r, toComplete})
 	}
-	for _, r := range completed {
-		d.rewritten[len(d.add)] = toComplete
-		d.add = append(d.add, r)
+	d.add = append(d.add, completed...)
+	for _, a := range d.add {
+		d.result = append(d.result, a.Range)
 	}
-	d.result = append(d.result, d.add...)
-	sortRanges(d.result)
+	zones.SortRanges(d.result)
 	return d
 }
 
-// findRanges normalises the ranges of a collection: those of the key come first, sorted.
-func findRanges(c zones.Collection, key topology.Key) []foundRange {
-	found := make([]foundRange, len(c.Ranges))
-	for i, r := range c.Ranges {
-		found[i] = readRange(key, r)
-	}
-	slices.SortStableFunc(found, func(a, b foundRange) int {
-		switch {
-		case !a.ofKey && !b.ofKey:
-			return 0
-		case !a.ofKey:
-			return 1
-		case !b.ofKey:
-			return -1
+// findRanges normalises ranges: those of the key come first, sorted.
+func findRanges(ranges []zones.Range, key topology.Key) []foundRange {
+	found := make([]foundRange, 0, len(ranges))
+	var others []foundRange
+	for _, r := range ranges {
+		if f := readRange(key, r); f.ofKey {
+			found = append(found, f)
+		} else {
+			others = append(others, f)
 		}
-		return shardkey.CompareKeys(a.low.Full, b.low.Full)
-	})
-	return found
+	}
+	slices.SortStableFunc(found, func(a, b foundRange) int { return shardkey.CompareKeys(a.low.Full, b.low.Full) })
+	return append(found, others...)
 }
 
 // sameRange is the index of the found range that covers the same documents for the same zone, or -1. Ranges that do not overlap are sorted by the tight
@@ -162,9 +158,6 @@ func (f foundRange) exactly(w zones.Range) bool {
 // makeWay cuts the added ranges where kept ones, whose bounds are not tight, reach beyond theirs. The two cover the same documents either way.
 func (d *rangeDiff) makeWay() {
 	kept := d.result
-	if len(kept) == 0 {
-		return
-	}
 	for i, a := range d.add {
 		next := sort.Search(len(kept), func(i int) bool { return shardkey.CompareKeys(kept[i].Min, a.Min) > 0 })
 		if next > 0 && shardkey.CompareKeys(kept[next-1].Max, a.Min) > 0 {
@@ -180,8 +173,4 @@ func (d *rangeDiff) makeWay() {
 func (d *rangeDiff) needsRoomOf(f foundRange) bool {
 	i := sort.Search(len(d.add), func(i int) bool { return shardkey.CompareKeys(d.add[i].Max, f.low.Full) > 0 })
 	return i < len(d.add) && shardkey.CompareKeys(d.add[i].Min, f.high.Full) < 0
-}
-
-func sortRanges(ranges []zones.Range) {
-	slices.SortFunc(ranges, func(a, b zones.Range) int { return shardkey.CompareKeys(a.Min, b.Min) })
 }

@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
@@ -38,14 +39,17 @@ func leads(ns topology.Namespace, key topology.Key) bool {
 // declaredRanges are those of placement.RangesOf, unless the namespace declares what makes no ranges.
 func declaredRanges(world *topology.Topology, ns topology.Namespace) ([]topology.Range, []error) {
 	var problems []error
+	named := func(zone topology.ZoneID) {
+		if _, ok := world.Zone(zone); !ok {
+			problems = append(problems, unknownZone(world, ns.Name, zone))
+		}
+	}
 	for i, r := range ns.Ranges {
 		if msg := wrongBounds(r); msg != "" {
-			problems = append(problems, problem(ErrBounds,
+			problems = append(problems, hint.NewOf(ErrBounds,
 				"write values, or from (inclusive) and to (exclusive) of one type with from below to; one of the two may be left out", "%s: ranges[%d]: %s", ns.Name, i, msg))
 		}
-		if _, ok := world.Zone(r.Zone); !ok {
-			problems = append(problems, unknownZone(world, ns.Name, r.Zone))
-		}
+		named(r.Zone)
 	}
 	var all []topology.Range
 	if len(problems) == 0 {
@@ -54,14 +58,12 @@ func declaredRanges(world *topology.Topology, ns topology.Namespace) ([]topology
 	for i := 1; i < len(all); i++ {
 		_, end := shardkey.Ends(all[i-1])
 		if from, _ := shardkey.Ends(all[i]); shardkey.Compare(from, end) < 0 {
-			problems = append(problems, problem(ErrOverlap,
+			problems = append(problems, hint.NewOf(ErrOverlap,
 				"give each value to one zone; the end of a range is not part of it, so two ranges can meet", "%s: %s overlaps with %s", ns.Name, withZone(all[i]), withZone(all[i-1])))
 		}
 	}
 	if ns.Unknown == topology.UnknownToZone {
-		if _, ok := world.Zone(ns.UnknownZone); !ok {
-			problems = append(problems, unknownZone(world, ns.Name, ns.UnknownZone))
-		}
+		named(ns.UnknownZone)
 	}
 	return all, problems
 }
@@ -71,10 +73,9 @@ func wrongBounds(r topology.Range) string {
 	if (r.From == nil && r.To == nil) != (len(r.Values) > 0) {
 		return "it has neither values nor bounds, or both"
 	}
-	for _, v := range slices.Concat(r.Values, present(r.From), present(r.To)) {
-		if v.Kind() == topology.KindUnknown {
-			return "a value has no type"
-		}
+	untyped := func(v *topology.Value) bool { return v != nil && v.Kind() == topology.KindUnknown }
+	if untyped(r.From) || untyped(r.To) || slices.ContainsFunc(r.Values, func(v topology.Value) bool { return untyped(&v) }) {
+		return "a value has no type"
 	}
 	if r.From != nil && r.To != nil && !sameClass(r.From.Kind(), r.To.Kind()) {
 		return fmt.Sprintf("its bounds are of two types, %s and %s", r.From.Kind(), r.To.Kind())
@@ -83,13 +84,6 @@ func wrongBounds(r topology.Range) string {
 		return inWords(r) + " is empty"
 	}
 	return ""
-}
-
-func present(v *topology.Value) []topology.Value {
-	if v == nil {
-		return nil
-	}
-	return []topology.Value{*v}
 }
 
 // sameClass says whether values of two kinds sort among each other.

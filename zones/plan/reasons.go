@@ -21,45 +21,47 @@ type appliedPlacement struct {
 
 func appliedTo(applied *zones.Layout, want zones.Placement) appliedPlacement {
 	was := appliedPlacement{key: want.Key}
-	if applied != nil {
-		was.Placement, was.known = applied.Placement(want.Collection)
-		was.found = findRanges(zones.Collection{Ranges: was.Ranges}, want.Key)
-	}
+	was.Placement, was.known = applied.Placement(want.Collection)
+	was.found = findRanges(was.Ranges, want.Key)
 	return was
 }
 
 // had says whether the last apply left a range of the same documents behind, for the same zone.
 func (a appliedPlacement) had(r zones.Range) bool { return sameRange(a.found, a.key, r) >= 0 }
 
-func (a appliedPlacement) addition(c zones.Collection, r zones.Range, rewritten rewriting) zones.Step {
-	step := zones.Step{Change: zones.AddRange{Collection: c.Name, Range: r}, Cause: zones.CauseIntent, Reason: belongs(a.key, r)}
-	switch {
-	case rewritten == toTighten:
-		step.Cause, step.Reason = zones.CauseTighten, "the same documents; a query for one value will ask one shard"
-	case rewritten == toComplete:
-		step.Reason = "the same documents; the bounds become full keys, without which the collection cannot be sharded"
-	case a.had(r):
-		step.Cause, step.Reason = zones.CauseDrift, step.Reason+"; the range was changed or removed since the last apply"
+func (a appliedPlacement) addition(c zones.Collection, r addedRange) zones.Step {
+	change := zones.AddRange{Collection: c.Name, Range: r.Range}
+	switch r.rewritten {
+	case toTighten:
+		return zones.Step{Change: change, Cause: zones.CauseTighten, Reason: "the same documents; a query for one value will ask one shard"}
+	case toComplete:
+		return intended(change, "the same documents; the bounds become full keys, without which the collection cannot be sharded", false, "")
+	default:
+		return intended(change, belongs(a.key, r.Range), a.had(r.Range), "; the range was changed or removed since the last apply")
 	}
-	return step
 }
 
 func (a appliedPlacement) removal(c zones.Collection, f foundRange) zones.Step {
-	step := zones.Step{Change: zones.RemoveRange{Collection: c.Name, Range: f.Range}, Cause: zones.CauseIntent, Reason: "it is not declared"}
-	if f.inTheWay {
-		step.Reason = "what is declared takes its place"
-	}
+	change, reason := zones.RemoveRange{Collection: c.Name, Range: f.Range}, "it is not declared"
 	switch {
 	case f.rewritten == toTighten:
-		step.Cause, step.Reason = zones.CauseTighten, "it gives way to tight bounds for the same documents"
+		return zones.Step{Change: change, Cause: zones.CauseTighten, Reason: "it gives way to tight bounds for the same documents"}
 	case f.rewritten == toComplete:
-		step.Reason = "its bounds are no full keys; it gives way to a range for the same documents"
+		return intended(change, "its bounds are no full keys; it gives way to a range for the same documents", false, "")
 	case !f.ofKey:
-		step.Reason = "its bounds are not of the collection's key"
-	case a.known && !a.had(f.normal()):
-		step.Cause, step.Reason = zones.CauseDrift, step.Reason+"; it was made since the last apply"
+		return intended(change, "its bounds are not of the collection's key", false, "")
+	case f.inTheWay:
+		reason = "what is declared takes its place"
 	}
-	return step
+	return intended(change, reason, a.known && !a.had(f.normal()), "; it was made since the last apply")
+}
+
+// intended is a step that the topology asks for. It is of drift, for a reason that ends in since, where it takes back what somebody else did since the last apply.
+func intended(change zones.Change, reason string, drifted bool, since string) zones.Step {
+	if drifted {
+		return zones.Step{Change: change, Cause: zones.CauseDrift, Reason: reason + since}
+	}
+	return zones.Step{Change: change, Cause: zones.CauseIntent, Reason: reason}
 }
 
 // belongs says in words what a range does.

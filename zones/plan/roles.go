@@ -4,8 +4,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/geoshard/geoshard/zones"
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/zones"
 )
 
 // Names of the roles.
@@ -27,14 +28,10 @@ func (r Resource) String() string {
 	switch {
 	case r.Cluster:
 		return "the cluster"
-	case r.AnyResource:
-		return "everything"
-	case r.DB == "" && r.Collection == "":
+	case r.DB == "":
 		return "all collections"
 	case r.Collection == "":
 		return "all collections of " + r.DB
-	case r.DB == "":
-		return "collections named " + r.Collection
 	default:
 		return r.DB + "." + r.Collection
 	}
@@ -57,6 +54,8 @@ type Privilege struct {
 	Resource Resource `bson:"resource"`
 	Actions  []string `bson:"actions"`
 }
+
+func (r Resource) allowing(actions ...string) Privilege { return Privilege{r, actions} }
 
 // A Role is a set of privileges with a name.
 type Role struct {
@@ -86,17 +85,17 @@ func (r Role) CreateRole() bson.D {
 //   - find on the collection: reference/privilege-actions; dataSize needs it too, and so does the count of unknown values.
 //   - find on the journal: what was applied last tells drift from intent.
 func PlanRole(namespaces []string) Role {
-	privileges := []Privilege{{Resource{Cluster: true}, []string{"listShards", "replSetGetConfig", "serverStatus", "shardedDataDistribution"}}}
+	privileges := []Privilege{Resource{Cluster: true}.allowing("listShards", "replSetGetConfig", "serverStatus", "shardedDataDistribution")}
 	for _, name := range []string{"version", "shards", "databases", "collections", "chunks", "tags", "settings", "changelog"} {
-		privileges = append(privileges, Privilege{Resource{DB: "config", Collection: name}, []string{"find"}})
+		privileges = append(privileges, Resource{DB: "config", Collection: name}.allowing("find"))
 	}
-	privileges = append(privileges, Privilege{Resource{DB: zones.JournalDatabase}, []string{"find"}})
+	privileges = append(privileges, Resource{DB: zones.JournalDatabase}.allowing("find"))
 	collections, databases := resourcesOf(namespaces)
 	for _, db := range databases {
-		privileges = append(privileges, Privilege{db, []string{"listCollections"}})
+		privileges = append(privileges, db.allowing("listCollections"))
 	}
 	for _, c := range collections {
-		privileges = append(privileges, Privilege{c, []string{"collStats", "find", "listIndexes"}})
+		privileges = append(privileges, c.allowing("collStats", "find", "listIndexes"))
 	}
 	return Role{PlanRoleName, merged(privileges)}
 }
@@ -114,12 +113,12 @@ func PlanRole(namespaces []string) Role {
 // There is no moveChunk in it: the balancer moves the data.
 func ApplyRole(namespaces []string) Role {
 	privileges := append(PlanRole(namespaces).Privileges,
-		Privilege{Resource{Cluster: true}, []string{"enableSharding"}},
-		Privilege{Resource{DB: "config", Collection: "collections"}, []string{"update"}},
-		Privilege{Resource{DB: zones.JournalDatabase}, []string{"createCollection", "createIndex", "find", "insert", "remove", "update"}})
+		Resource{Cluster: true}.allowing("enableSharding"),
+		Resource{DB: "config", Collection: "collections"}.allowing("update"),
+		Resource{DB: zones.JournalDatabase}.allowing("createCollection", "createIndex", "find", "insert", "remove", "update"))
 	collections, _ := resourcesOf(namespaces)
 	for _, c := range collections {
-		privileges = append(privileges, Privilege{c, []string{"collMod", "createCollection", "enableSharding"}})
+		privileges = append(privileges, c.allowing("collMod", "createCollection", "enableSharding"))
 	}
 	return Role{ApplyRoleName, merged(privileges)}
 }
@@ -141,25 +140,23 @@ func resourcesOf(namespaces []string) (collections, databases []Resource) {
 }
 
 // merged has one privilege for each resource, in the order in which they come first, with sorted actions.
-func merged(privileges []Privilege) []Privilege {
-	var all []Privilege
+func merged(privileges []Privilege) (all []Privilege) {
 	for _, p := range privileges {
 		i := slices.IndexFunc(all, func(q Privilege) bool { return q.Resource == p.Resource })
 		if i < 0 {
 			i = len(all)
 			all = append(all, Privilege{Resource: p.Resource})
 		}
-		all[i].Actions = append(slices.Clone(all[i].Actions), p.Actions...)
+		all[i].Actions = addOnce(all[i].Actions, p.Actions...)
 		slices.Sort(all[i].Actions)
-		all[i].Actions = slices.Compact(all[i].Actions)
 	}
 	return all
 }
 
 // direct are the privileges that the zone commands take in place of enableSharding on the cluster (reference/command/updateZoneKeyRange, Security); clusterManager has them.
 var direct = []Privilege{
-	{Resource{DB: "config", Collection: "shards"}, []string{"find", "update"}},
-	{Resource{DB: "config", Collection: "tags"}, []string{"find", "update", "remove"}},
+	Resource{DB: "config", Collection: "shards"}.allowing("find", "update"),
+	Resource{DB: "config", Collection: "tags"}.allowing("find", "update", "remove"),
 }
 
 // Privileges are what the users of a connection may do.
@@ -174,22 +171,15 @@ type Privileges struct {
 
 // Missing names each action of the wanted privileges that is not granted, "enableSharding on the cluster"; nil if none is missing, or if privileges
 // are not enforced.
-func (p Privileges) Missing(want []Privilege) []string {
+func (p Privileges) Missing(want []Privilege) (missing []string) {
 	if !p.Enforced {
 		return nil
 	}
-	return lacking(p.Granted, want)
-}
-
-// lacking names each action of the wanted privileges that those of a user do not allow: "enableSharding on the cluster". What a user has is in
-// connectionStatus with showPrivileges, with the privileges of all roles resolved.
-func lacking(have, want []Privilege) []string {
-	var missing []string
-	for _, p := range want {
-		for _, action := range p.Actions {
-			zoneCommands := p.Resource.Cluster && action == "enableSharding"
-			if !allows(have, p.Resource, action) && !(zoneCommands && len(lacking(have, direct)) == 0) {
-				missing = append(missing, action+" on "+p.Resource.String())
+	for _, w := range want {
+		for _, action := range w.Actions {
+			zoneCommands := w.Resource.Cluster && action == "enableSharding"
+			if !allows(p.Granted, w.Resource, action) && !(zoneCommands && len(p.Missing(direct)) == 0) {
+				missing = append(missing, action+" on "+w.Resource.String())
 			}
 		}
 	}

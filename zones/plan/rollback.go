@@ -65,8 +65,7 @@ func restored(run *zones.Run, state *zones.State) (l zones.Layout, lost report) 
 }
 
 // keyOfRanges is the key that bounds are of, as far as they tell.
-func keyOfRanges(ranges []zones.Range) topology.Key {
-	var key topology.Key
+func keyOfRanges(ranges []zones.Range) (key topology.Key) {
 	for _, r := range ranges {
 		elements, err := r.Min.Elements()
 		if err != nil || len(elements) <= len(key) {

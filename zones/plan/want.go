@@ -40,12 +40,8 @@ type wanting struct {
 	problems []error
 }
 
-func (w *wanting) zones(state *zones.State) []zones.ZoneShards {
-	var all []zones.ZoneShards
-	known := make([]topology.ShardID, len(state.Shards))
-	for i, shard := range state.Shards {
-		known[i] = shard.ID
-	}
+func (w *wanting) zones(state *zones.State) (all []zones.ZoneShards) {
+	known := state.ShardIDs()
 	for _, zone := range w.world.Zones {
 		for _, shard := range zone.Shards {
 			if !slices.Contains(known, shard) {
@@ -67,18 +63,15 @@ type subject struct {
 }
 
 // collections lists, by name, the declared collections, whether the state knows them or not, and those that a pattern is about.
-func (w *wanting) collections(state *zones.State) []subject {
-	var all []subject
-	seen := map[string]bool{}
+func (w *wanting) collections(state *zones.State) (all []subject) {
 	for _, c := range state.Collections {
 		ns, ok := w.world.NamespaceOf(c.Name)
 		if ok && (!ns.IsPattern() || w.follows(c, ns)) {
 			all = append(all, subject{c, ns})
 		}
-		seen[c.Name] = true
 	}
 	for _, ns := range w.world.Namespaces {
-		if !ns.IsPattern() && !seen[ns.Name] {
+		if _, known := state.Collection(ns.Name); !known && !ns.IsPattern() {
 			all = append(all, subject{zones.Collection{Name: ns.Name}, ns})
 		}
 	}
@@ -96,18 +89,10 @@ func (w *wanting) follows(c zones.Collection, pattern topology.Namespace) bool {
 
 // shardable says whether a collection can be sharded without moving a document: it is empty for certain, or does not exist.
 func shardable(c zones.Collection) bool {
-	if c.Sharded || c.View || c.TimeSeries || c.Exists && c.Sizes == nil {
-		return false
-	}
-	for _, size := range c.Sizes {
-		if size.Documents > 0 {
-			return false
-		}
-	}
-	return true
+	return !c.Sharded && !c.View && !c.TimeSeries && (!c.Exists || c.Sizes != nil) && sizeOf(c).Documents == 0
 }
 
-func (w *wanting) placement(c subject) (zones.Placement, bool) {
+func (w *wanting) placement(c subject) (p zones.Placement, ok bool) {
 	if _, known := w.declared[c.ns.Name]; !known {
 		declared, wrong := declaredRanges(w.world, c.ns)
 		w.declared[c.ns.Name] = declared
@@ -120,14 +105,14 @@ func (w *wanting) placement(c subject) (zones.Placement, bool) {
 	switch {
 	case c.View || c.TimeSeries:
 		w.problems = append(w.problems, namespaceType(c.Collection))
-		return zones.Placement{}, false
+		return p, false
 	case !leads(c.ns, key):
-		return zones.Placement{}, false
+		return p, false
 	case key[0].Hashed:
 		w.problems = append(w.problems, hashedKey(c.Name, key))
-		return zones.Placement{}, false
+		return p, false
 	}
-	p := zones.Placement{Collection: c.Name, Key: key, Ranges: keyRanges(c.ns, key, w.declared[c.ns.Name])}
+	p = zones.Placement{Collection: c.Name, Key: key, Ranges: keyRanges(c.ns, key, w.declared[c.ns.Name])}
 	if c.ns.Unknown == topology.UnknownReject {
 		p.Reject = zones.Rejection(c.ns.ZoneBy, w.declared[c.ns.Name])
 	}

@@ -157,7 +157,7 @@ func drawFound(t *rapid.T, w *topology.Topology, c zones.Collection, key topolog
 			found = append(found, r)
 		}
 	}
-	sortRanges(found)
+	zones.SortRanges(found)
 	return found
 }
 

@@ -18,8 +18,6 @@ type Journal struct {
 	done []string    // guarded by mu; the runs that were done, in that order
 }
 
-var _ apply.Journal = (*Journal)(nil)
-
 func (j *Journal) runLocked(id string) *zones.Run {
 	i := slices.IndexFunc(j.runs, func(r zones.Run) bool { return r.ID == id })
 	if i < 0 {
@@ -98,13 +96,10 @@ func (j *Journal) LastDone(ctx context.Context) (*zones.Run, error) {
 
 // A Locker is a apply.Locker in memory, without an expiry: Expire stands for it.
 type Locker struct {
-	mu     sync.Mutex
-	taken  int                     // guarded by mu
-	holder *apply.Holder           // guarded by mu; nil while it is free
-	lose   context.CancelCauseFunc // guarded by mu; ends the holder's work
+	mu    sync.Mutex
+	taken int    // guarded by mu
+	lease *lease // guarded by mu; nil while it is free
 }
-
-var _ apply.Locker = (*Locker)(nil)
 
 // Lock takes the lease.
 func (l *Locker) Lock(ctx context.Context) (context.Context, apply.Lease, error) {
@@ -113,30 +108,31 @@ func (l *Locker) Lock(ctx context.Context) (context.Context, apply.Lease, error)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.holder != nil {
-		return nil, nil, &apply.LockedError{Holder: *l.holder, Now: l.holder.Since}
+	if l.lease != nil {
+		return nil, nil, &apply.LockedError{Holder: l.lease.holder, Now: l.lease.holder.Since}
 	}
 	l.taken++
 	since := time.Unix(int64(l.taken), 0)
-	l.holder = &apply.Holder{Token: fmt.Sprintf("%06d", l.taken), Owner: "test", Host: "here", PID: 1, Since: since, Expires: since.Add(time.Minute)}
+	holder := apply.Holder{Token: fmt.Sprintf("%06d", l.taken), Owner: "test", Host: "here", PID: 1, Since: since, Expires: since.Add(time.Minute)}
 	leased, lose := context.WithCancelCause(ctx)
-	l.lose = lose
-	return leased, &lease{locker: l, holder: *l.holder}, nil
+	l.lease = &lease{l, holder, lose}
+	return leased, l.lease, nil
 }
 
 // Expire takes the lease away from whoever has it.
 func (l *Locker) Expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.holder != nil {
-		l.lose(apply.ErrLeaseLost)
+	if l.lease != nil {
+		l.lease.lose(apply.ErrLeaseLost)
 	}
-	l.holder = nil
+	l.lease = nil
 }
 
 type lease struct {
 	locker *Locker
 	holder apply.Holder
+	lose   context.CancelCauseFunc // ends the holder's work
 }
 
 func (l *lease) Holder() apply.Holder { return l.holder }
@@ -144,7 +140,7 @@ func (l *lease) Holder() apply.Holder { return l.holder }
 func (l *lease) Check(ctx context.Context) error {
 	l.locker.mu.Lock()
 	defer l.locker.mu.Unlock()
-	if l.locker.holder == nil || l.locker.holder.Token != l.holder.Token {
+	if l.locker.lease != l {
 		return apply.ErrLeaseLost
 	}
 	return ctx.Err()
@@ -156,7 +152,7 @@ func (l *lease) Release(ctx context.Context) error {
 	}
 	l.locker.mu.Lock()
 	defer l.locker.mu.Unlock()
-	l.locker.lose(context.Canceled)
-	l.locker.holder = nil
+	l.lose(context.Canceled)
+	l.locker.lease = nil
 	return nil
 }

@@ -3,54 +3,49 @@ package zonestest
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
-	"github.com/geoshard/geoshard/zones/apply"
 )
 
 // The refusals of a server, by their names in its error codes.
-var (
-	ErrShardNotFound    = errors.New("ShardNotFound")
-	ErrZoneNotFound     = errors.New("ZoneNotFound")
-	ErrZoneStillInUse   = errors.New("ZoneStillInUse")
-	ErrRangeOverlap     = errors.New("RangeOverlapConflict")
-	ErrAlreadySharded   = errors.New("AlreadyInitialized")
-	ErrNamespaceUnknown = errors.New("NamespaceNotSharded")
-	ErrNotACollection   = errors.New("CommandNotSupportedOnView")
+const (
+	ErrShardNotFound    refusal = "ShardNotFound"
+	ErrZoneNotFound     refusal = "ZoneNotFound"
+	ErrZoneStillInUse   refusal = "ZoneStillInUse"
+	ErrRangeOverlap     refusal = "RangeOverlapConflict"
+	ErrAlreadySharded   refusal = "AlreadyInitialized"
+	ErrNamespaceUnknown refusal = "NamespaceNotSharded"
+	ErrNotACollection   refusal = "CommandNotSupportedOnView"
 	// ErrDocuments is a collection that has documents: sharding it would leave them where they are, whatever its zones.
-	ErrDocuments = errors.New("the collection has documents")
+	ErrDocuments refusal = "the collection has documents"
+	// ErrPrefixBounds is a range of a sharded collection whose bounds are not full keys (SERVER-103833).
+	ErrPrefixBounds refusal = "bounds that are no full keys"
 )
 
-// A Model is a cluster's catalogue in memory. It is a apply.Reader and a apply.Performer, safe for concurrent use.
+// A refusal is an error of a server.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// A Model is a cluster's catalogue in memory. It is a zones.Reader and an apply.Performer, safe for concurrent use.
 type Model struct {
 	mu    sync.Mutex
 	state zones.State // guarded by mu
 }
 
-var (
-	_ apply.Reader    = (*Model)(nil)
-	_ apply.Performer = (*Model)(nil)
-)
-
 // New returns a model of a cluster that has that state.
 func New(state zones.State) *Model { return &Model{state: clone(state)} }
 
-// clone copies what the model changes.
+// clone copies what the model changes in its place. It puts new lists of zones and ranges where the old ones were.
 func clone(s zones.State) zones.State {
-	s.Shards = slices.Clone(s.Shards)
-	for i := range s.Shards {
-		s.Shards[i].Zones = slices.Clone(s.Shards[i].Zones)
-	}
-	s.Collections = slices.Clone(s.Collections)
-	for i := range s.Collections {
-		s.Collections[i].Ranges = slices.Clone(s.Collections[i].Ranges)
-	}
+	s.Shards, s.Collections = slices.Clone(s.Shards), slices.Clone(s.Collections)
 	return s
 }
 
@@ -90,7 +85,7 @@ func (m *Model) Perform(ctx context.Context, c zones.Change) error {
 		return m.addRangeLocked(c)
 	case zones.RemoveRange:
 		at := m.collectionLocked(c.Collection)
-		at.Ranges = slices.DeleteFunc(at.Ranges, func(r zones.Range) bool { return sameBounds(r, c.Range) })
+		at.Ranges = slices.DeleteFunc(slices.Clone(at.Ranges), func(r zones.Range) bool { return SameBounds(r, c.Range) })
 		return nil
 	case zones.ShardCollection:
 		return m.shardLocked(c)
@@ -99,7 +94,7 @@ func (m *Model) Perform(ctx context.Context, c zones.Change) error {
 		if c.Validator != nil && !at.Exists {
 			at.Exists, at.Sizes = true, map[topology.ShardID]zones.Size{}
 		}
-		at.Validator, at.ValidationLevel, at.ValidationAction = c.Validator, c.Level, c.Action
+		at.Validator, at.ValidationLevel, at.ValidationAction = bson.Raw(c.Validator), c.Level, c.Action
 		return nil
 	default:
 		return fmt.Errorf("the model has no %T", c)
@@ -107,12 +102,11 @@ func (m *Model) Perform(ctx context.Context, c zones.Change) error {
 }
 
 func (m *Model) shardOf(id topology.ShardID) (*zones.Shard, error) {
-	for i := range m.state.Shards {
-		if m.state.Shards[i].ID == id {
-			return &m.state.Shards[i], nil
-		}
+	i := slices.Index(m.state.ShardIDs(), id)
+	if i < 0 {
+		return nil, fmt.Errorf("%w: %s", ErrShardNotFound, id)
 	}
-	return nil, fmt.Errorf("%w: %s", ErrShardNotFound, id)
+	return &m.state.Shards[i], nil
 }
 
 func (m *Model) addShardLocked(c zones.AddShardToZone) error {
@@ -121,7 +115,7 @@ func (m *Model) addShardLocked(c zones.AddShardToZone) error {
 		return err
 	}
 	if !slices.Contains(shard.Zones, c.Zone) {
-		shard.Zones = append(shard.Zones, c.Zone)
+		shard.Zones = append(slices.Clone(shard.Zones), c.Zone)
 		slices.Sort(shard.Zones)
 	}
 	return nil
@@ -132,21 +126,11 @@ func (m *Model) removeShardLocked(c zones.RemoveShardFromZone) error {
 	if err != nil || !slices.Contains(shard.Zones, c.Zone) {
 		return err
 	}
-	if m.shardsOfLocked(c.Zone) == 1 && m.hasRangesLocked(c.Zone) {
+	if len(m.state.ShardsByZone()[c.Zone]) == 1 && m.hasRangesLocked(c.Zone) {
 		return fmt.Errorf("%w: %s", ErrZoneStillInUse, c.Zone)
 	}
-	shard.Zones = slices.DeleteFunc(shard.Zones, func(z topology.ZoneID) bool { return z == c.Zone })
+	shard.Zones = slices.DeleteFunc(slices.Clone(shard.Zones), func(z topology.ZoneID) bool { return z == c.Zone })
 	return nil
-}
-
-func (m *Model) shardsOfLocked(zone topology.ZoneID) int {
-	n := 0
-	for _, s := range m.state.Shards {
-		if slices.Contains(s.Zones, zone) {
-			n++
-		}
-	}
-	return n
 }
 
 func (m *Model) hasRangesLocked(zone topology.ZoneID) bool {
@@ -174,20 +158,20 @@ func (m *Model) balanceLocked(name string, held bool) error {
 }
 
 func (m *Model) addRangeLocked(c zones.AddRange) error {
-	if m.shardsOfLocked(c.Range.Zone) == 0 {
+	if len(m.state.ShardsByZone()[c.Range.Zone]) == 0 {
 		return fmt.Errorf("%w: %s", ErrZoneNotFound, c.Range.Zone)
 	}
 	at := m.collectionLocked(c.Collection)
 	for _, r := range at.Ranges {
-		if sameRange(r, c.Range) {
+		if SameRange(r, c.Range) {
 			return nil
 		}
-		if overlap(r, c.Range) {
+		if Overlap(r, c.Range) {
 			return fmt.Errorf("%w: %s and %s", ErrRangeOverlap, r, c.Range)
 		}
 	}
-	at.Ranges = append(at.Ranges, c.Range)
-	slices.SortFunc(at.Ranges, func(a, b zones.Range) int { return shardkey.CompareKeys(a.Min, b.Min) })
+	at.Ranges = append(slices.Clone(at.Ranges), c.Range)
+	zones.SortRanges(at.Ranges)
 	return nil
 }
 
@@ -205,10 +189,31 @@ func (m *Model) shardLocked(c zones.ShardCollection) error {
 		}
 	}
 	for _, r := range at.Ranges {
-		if !isFull(c.Key, r) {
+		if !IsFull(c.Key, r) {
 			return fmt.Errorf("%w: %s", ErrPrefixBounds, r)
 		}
 	}
 	at.Exists, at.Sharded, at.Key = true, true, c.Key
 	return nil
+}
+
+// SameBounds reports whether two ranges are of the same keys.
+func SameBounds(a, b zones.Range) bool {
+	return shardkey.CompareKeys(a.Min, b.Min) == 0 && shardkey.CompareKeys(a.Max, b.Max) == 0
+}
+
+// SameRange reports whether two ranges are of the same keys and the same zone.
+func SameRange(a, b zones.Range) bool { return SameBounds(a, b) && a.Zone == b.Zone }
+
+// Overlap reports whether a key is in both of two ranges.
+func Overlap(a, b zones.Range) bool {
+	return shardkey.CompareKeys(a.Min, b.Max) < 0 && shardkey.CompareKeys(b.Min, a.Max) < 0
+}
+
+// IsFull reports whether both bounds have the fields of a key, all of them and in their order.
+func IsFull(key topology.Key, r zones.Range) bool {
+	return !slices.ContainsFunc([]bson.Raw{r.Min, r.Max}, func(b bson.Raw) bool {
+		elements, err := b.Elements()
+		return err != nil || !slices.EqualFunc(elements, key, func(e bson.RawElement, f topology.KeyField) bool { return e.Key() == f.Name })
+	})
 }
