@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
@@ -18,19 +17,18 @@ type outline struct{ *Catalog }
 
 // Read reads the outline of a state.
 func (o outline) Read(ctx context.Context, namespaces []string) (*zones.State, error) {
-	state := &zones.State{Taken: time.Now().UTC().Truncate(time.Millisecond)}
-	if err := o.identity(ctx, state); err != nil {
-		return nil, err
-	}
-	var err error
-	if state.Shards, err = o.shards(ctx); err != nil {
-		return nil, err
-	}
-	byName, err := o.listed(ctx, namespaces)
+	state, err := o.identity(ctx)
 	if err != nil {
 		return nil, err
 	}
-	state.Collections = sorted(byName)
+	if state.Shards, err = o.shards(ctx); err != nil {
+		return nil, err
+	}
+	all, err := o.listed(ctx, namespaces)
+	if err != nil {
+		return nil, err
+	}
+	state.Collections = all.sorted()
 	return state, nil
 }
 

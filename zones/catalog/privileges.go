@@ -13,11 +13,8 @@ import (
 func (c *Catalog) Privileges(ctx context.Context) (plan.Privileges, error) {
 	var status struct {
 		Info struct {
-			Users []struct {
-				User string `bson:"user"`
-				DB   string `bson:"db"`
-			} `bson:"authenticatedUsers"`
-			Granted []plan.Privilege `bson:"authenticatedUserPrivileges"`
+			Users   []struct{ User, DB string } `bson:"authenticatedUsers"`
+			Granted []plan.Privilege            `bson:"authenticatedUserPrivileges"`
 		} `bson:"authInfo"`
 	}
 	err := c.admin(ctx, "ask for our privileges", "", bson.D{{Key: "connectionStatus", Value: 1}, {Key: "showPrivileges", Value: true}}, &status)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -75,25 +74,18 @@ func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (apply.Rem
 
 // placed reads the chunks of collections, and no more.
 func (c *Catalog) placed(ctx context.Context, names []string) ([]zones.Collection, error) {
-	var all []*found
-	if err := c.sharded(ctx, scope{names: names}, func(name string) *found {
-		f := &found{Collection: zones.Collection{Name: name}}
-		all = append(all, f)
-		return f
-	}); err != nil {
+	all := byName{}
+	if err := c.sharded(ctx, scope{names: names}, all); err != nil {
 		return nil, err
 	}
-	var list []zones.Collection
 	for _, f := range all {
 		chunks, err := c.chunks(ctx, f.Name, f.uuid)
 		if err != nil {
 			return nil, err
 		}
 		f.Chunks = chunks
-		list = append(list, f.Collection)
 	}
-	slices.SortFunc(list, func(a, b zones.Collection) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	return all.sorted(), nil
 }
 
 const (
