@@ -142,7 +142,7 @@ func (l *Locker) read(ctx context.Context) (doc leaseDocument, err error) {
 
 // A lease is the holding of the lock by this process.
 type lease struct {
-	locker *Locker
+	*Locker
 	holder apply.Holder
 	lose   context.CancelCauseFunc
 	stop   context.CancelFunc
@@ -157,7 +157,7 @@ type lease struct {
 func (l *Locker) hold(ctx context.Context, holder apply.Holder, asked time.Time) (context.Context, *lease) {
 	leased, lose := context.WithCancelCause(ctx)
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	held := &lease{locker: l, holder: holder, lose: lose, stop: stop, done: make(chan struct{})}
+	held := &lease{Locker: l, holder: holder, lose: lose, stop: stop, done: make(chan struct{})}
 	held.until = time.AfterFunc(l.safe(asked), func() { lose(apply.ErrLeaseLost) })
 	go held.renewals(renewing)
 	return leased, held
@@ -174,7 +174,7 @@ func (l *lease) Holder() apply.Holder { return l.holder }
 // renewals keeps the lease alive. One that fails is followed by the next; if all fail, the timer ends the work.
 func (l *lease) renewals(ctx context.Context) {
 	defer close(l.done)
-	every := l.locker.o.Expiry / renewals
+	every := l.o.Expiry / renewals
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -195,11 +195,11 @@ func (l *lease) renewals(ctx context.Context) {
 // Check renews the lease, if it is still ours.
 func (l *lease) Check(ctx context.Context) error {
 	asked := time.Now()
-	update := []bson.M{{"$set": bson.M{"expires": l.locker.expires()}}}
-	result, err := l.locker.locks.UpdateOne(ctx, l.ours(), update)
+	update := []bson.M{{"$set": bson.M{"expires": l.expires()}}}
+	result, err := l.locks.UpdateOne(ctx, l.ours(), update)
 	switch {
 	case err != nil:
-		return l.locker.catalog.fail("renew the lease", "update", locksName, err)
+		return l.catalog.fail("renew the lease", "update", locksName, err)
 	case result.MatchedCount == 0:
 		l.lose(apply.ErrLeaseLost)
 		return apply.ErrLeaseLost
@@ -209,7 +209,7 @@ func (l *lease) Check(ctx context.Context) error {
 	if !l.until.Stop() { // it has fired: the work has ended already, although nobody else has the lease yet
 		return apply.ErrLeaseLost
 	}
-	l.until.Reset(l.locker.safe(asked))
+	l.until.Reset(l.safe(asked))
 	return nil
 }
 
@@ -226,9 +226,9 @@ func (l *lease) Release(ctx context.Context) error {
 	l.until.Stop()
 	l.mu.Unlock()
 	defer l.lose(context.Canceled)
-	result, err := l.locker.locks.DeleteOne(ctx, l.ours())
+	result, err := l.locks.DeleteOne(ctx, l.ours())
 	if err != nil {
-		return l.locker.catalog.fail("give the lease back", "remove", locksName, err)
+		return l.catalog.fail("give the lease back", "remove", locksName, err)
 	}
 	if result.DeletedCount == 0 {
 		return apply.ErrLeaseLost

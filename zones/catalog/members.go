@@ -60,7 +60,7 @@ func (c *Catalog) configServers(ctx context.Context) (*zones.Shard, error) {
 		}
 	}
 	command := bson.D{{Key: "serverStatus", Value: 1}, {Key: "metrics", Value: 0}, {Key: "locks", Value: 0}}
-	err := c.admin(ctx, "ask for the config servers", "", command, &status)
+	err := c.admin(ctx, "ask for the config servers", command, &status)
 	set, _, _ := strings.Cut(status.Sharding.ConfigServers, "/")
 	switch {
 	case refused(err):

@@ -143,11 +143,12 @@ func (c *Catalog) collection(ns string) *mongo.Collection {
 	return c.database(db).Collection(name)
 }
 
-// admin runs a command on the admin database. into may be nil.
-func (c *Catalog) admin(ctx context.Context, what, on string, cmd bson.D, into any) error {
-	return c.command(ctx, what, "admin", on, cmd, into)
+// admin runs a command about the cluster. into may be nil.
+func (c *Catalog) admin(ctx context.Context, what string, cmd bson.D, into any) error {
+	return c.command(ctx, what, "admin", "", cmd, into)
 }
 
+// command runs a command on a database. on is what it is about: a namespace, or "" for the cluster. into may be nil.
 func (c *Catalog) command(ctx context.Context, what, db, on string, cmd bson.D, into any) error {
 	result := c.client.Database(db).RunCommand(ctx, cmd)
 	err := result.Err()

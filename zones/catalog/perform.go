@@ -48,7 +48,7 @@ func (c *Catalog) setZone(ctx context.Context, shard topology.ShardID, zone topo
 	if !in {
 		command, what, otherwise = "removeShardFromZone", fmt.Sprintf("remove shard %s from zone %s", shard, zone), "the shard is still in the zone"
 	}
-	if err := c.admin(ctx, what, "", bson.D{{Key: command, Value: shard}, {Key: "zone", Value: zone}}, nil); err != nil {
+	if err := c.admin(ctx, what, bson.D{{Key: command, Value: shard}, {Key: "zone", Value: zone}}, nil); err != nil {
 		return err
 	}
 	n, err := c.config().Collection("shards").CountDocuments(ctx, bson.M{"_id": shard, "tags": zone})
@@ -122,7 +122,7 @@ func (c *Catalog) removeRange(ctx context.Context, change zones.RemoveRange) err
 
 // updateRange assigns a range, or takes it away where zone is nil.
 func (c *Catalog) updateRange(ctx context.Context, what, collection string, r zones.Range, zone any) error {
-	err := c.admin(ctx, what, "", bson.D{
+	err := c.admin(ctx, what, bson.D{
 		{Key: "updateZoneKeyRange", Value: collection}, {Key: "min", Value: r.Min}, {Key: "max", Value: r.Max}, {Key: "zone", Value: zone},
 	}, nil)
 	return meant(err, badBounds, codeInvalidOptions, codeFailedToParse)
@@ -173,7 +173,7 @@ func (c *Catalog) shardCollection(ctx context.Context, change zones.ShardCollect
 	case !errors.Is(err, mongo.ErrNoDocuments):
 		return c.fail(what, "find", change.Collection, err)
 	}
-	err = c.admin(ctx, what, change.Collection, bson.D{{Key: "shardCollection", Value: change.Collection}, {Key: "key", Value: shardkey.PatternOf(change.Key)}}, nil)
+	err = c.command(ctx, what, "admin", change.Collection, bson.D{{Key: "shardCollection", Value: change.Collection}, {Key: "key", Value: shardkey.PatternOf(change.Key)}}, nil)
 	if err != nil {
 		return meant(err, unshardable, codeIllegalOperation)
 	}

@@ -74,7 +74,7 @@ func (c *Catalog) identity(ctx context.Context) (*zones.State, error) {
 		return nil, err
 	}
 	var build struct{ Version string }
-	if err := c.admin(ctx, "ask for the version", "", bson.D{{Key: "buildInfo", Value: 1}}, &build); err != nil {
+	if err := c.admin(ctx, "ask for the version", bson.D{{Key: "buildInfo", Value: 1}}, &build); err != nil {
 		return nil, err
 	}
 	return &zones.State{Taken: taken, ClusterID: version.ClusterID.Hex(), Version: build.Version}, nil
@@ -116,7 +116,7 @@ func (c *Catalog) balancer(ctx context.Context) (zones.Balancer, error) {
 		}
 	}
 	var status struct{ Mode string }
-	err := c.admin(ctx, "ask for the balancer's status", "", bson.D{{Key: "balancerStatus", Value: 1}}, &status)
+	err := c.admin(ctx, "ask for the balancer's status", bson.D{{Key: "balancerStatus", Value: 1}}, &status)
 	if err == nil {
 		b.Running = status.Mode == "full"
 	} else if !errors.Is(err, ErrNotAllowed) && !errors.Is(err, ErrUnsupported) {
