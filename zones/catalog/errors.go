@@ -163,12 +163,8 @@ func codeOf(err error) int {
 
 // refused reports whether the server will not do a thing, however often it is asked: it is not allowed, or not there.
 func refused(err error) bool {
-	switch codeOf(err) {
-	case codeUnauthorized, codeAtlas, codeCommandNotFound, codeCommandNotSupported, codeAPIStrict, codeUnknownStage:
-		return true
-	default:
-		return false
-	}
+	code := codeOf(err)
+	return code == codeUnauthorized || meanings[code].kind == ErrUnsupported
 }
 
 // fail makes an *Error of what a command failed with. on is what the command was about: a namespace, or "" for the cluster.

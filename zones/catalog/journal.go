@@ -20,10 +20,10 @@ type Journal struct {
 }
 
 // Journal is the cluster's journal of applies.
-func (c *Catalog) Journal() *Journal { return c.journalIn(c.client.Database(zones.JournalDatabase)) }
+func (c *Catalog) Journal() *Journal { return c.journalIn(zones.JournalDatabase) }
 
-func (c *Catalog) journalIn(db *mongo.Database) *Journal {
-	db = durable(db.Client(), db.Name())
+func (c *Catalog) journalIn(name string) *Journal {
+	db := c.database(name)
 	return &Journal{c, db.Collection(journalCollection), db.Collection(partsCollection)}
 }
 

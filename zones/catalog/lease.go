@@ -57,14 +57,14 @@ type Locker struct {
 	o       LockOptions
 }
 
-func (c *Catalog) lockerIn(db *mongo.Database, o LockOptions) *Locker {
+func (c *Catalog) lockerIn(db string, o LockOptions) *Locker {
 	if o.Expiry <= 0 {
 		o.Expiry = DefaultExpiry
 	}
 	if o.Owner == "" {
 		o.Owner = processOwner()
 	}
-	return &Locker{c, durable(db.Client(), db.Name()).Collection(locksCollection), o}
+	return &Locker{c, c.database(db).Collection(locksCollection), o}
 }
 
 func processOwner() string {

@@ -131,7 +131,7 @@ func (c *Catalog) dataSize(ctx context.Context, collection string, key bson.Raw,
 
 // cutToOwned bounds the moves from each shard by what it owns of the collection, where there are orphans that were counted too. It reports whether there
 // are none.
-func cutToOwned(moves []zones.Move, parts map[string]map[topology.ShardID]Part) (clean bool) {
+func cutToOwned(moves []zones.Move, parts Parts) (clean bool) {
 	type part struct {
 		collection string
 		shard      topology.ShardID
@@ -175,6 +175,9 @@ type Part struct {
 	Owned, Orphaned zones.Size
 }
 
+// Parts are what shards hold of collections, by the names of both.
+type Parts = map[string]map[topology.ShardID]Part
+
 // A distribution is what $shardedDataDistribution answers about one collection.
 type distribution struct {
 	Namespace string `bson:"ns"`
@@ -198,10 +201,10 @@ const (
 // Distribution tells what each shard owns of collections, and what it has not cleaned up yet. It takes MongoDB 6.0.3 and the action
 // shardedDataDistribution on the cluster. Right after a shard was added it waits until the others know it. A collection that is
 // dropped while the server looks at it fails the whole command (NamespaceNotFound), which is then asked again.
-func (c *Catalog) Distribution(ctx context.Context, collections []string) (map[string]map[topology.ShardID]Part, error) {
+func (c *Catalog) Distribution(ctx context.Context, collections []string) (Parts, error) {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = firstAskedAgain, askAgainEvery
-	parts, err := backoff.Retry(ctx, func() (map[string]map[topology.ShardID]Part, error) {
+	parts, err := backoff.Retry(ctx, func() (Parts, error) {
 		parts, err := c.distribution(ctx, collections)
 		if err != nil && codeOf(err) != codeShardNotFound && codeOf(err) != codeNamespaceNotFound {
 			err = backoff.Permanent(err)
@@ -212,7 +215,7 @@ func (c *Catalog) Distribution(ctx context.Context, collections []string) (map[s
 }
 
 // distribution asks once. The server looks at no other collections than those that a $match right behind the stage names.
-func (c *Catalog) distribution(ctx context.Context, collections []string) (map[string]map[topology.ShardID]Part, error) {
+func (c *Catalog) distribution(ctx context.Context, collections []string) (Parts, error) {
 	cursor, err := c.client.Database("admin").Aggregate(ctx, []bson.M{
 		{"$shardedDataDistribution": bson.M{}},
 		{"$match": bson.M{"ns": bson.M{"$in": collections}}},
@@ -224,7 +227,7 @@ func (c *Catalog) distribution(ctx context.Context, collections []string) (map[s
 	if err != nil {
 		return nil, err
 	}
-	found := map[string]map[topology.ShardID]Part{}
+	found := Parts{}
 	for _, e := range entries {
 		found[e.Namespace] = map[topology.ShardID]Part{}
 		for _, s := range e.Shards {

@@ -130,11 +130,9 @@ func (c *Catalog) Close(ctx context.Context) error {
 // config is the catalogue's database.
 func (c *Catalog) config() *mongo.Database { return c.database("config") }
 
-func (c *Catalog) database(name string) *mongo.Database { return durable(c.client, name) }
-
-// durable is a database, read as a majority has it and written so that a majority has it, whatever the connection string says.
-func durable(client *mongo.Client, name string) *mongo.Database {
-	return client.Database(name, options.Database().SetReadConcern(readconcern.Majority()).SetReadPreference(readpref.Primary()).SetWriteConcern(writeconcern.Majority()))
+// database is one that is read as a majority has it and written so that a majority has it, whatever the connection string says.
+func (c *Catalog) database(name string) *mongo.Database {
+	return c.client.Database(name, options.Database().SetReadConcern(readconcern.Majority()).SetReadPreference(readpref.Primary()).SetWriteConcern(writeconcern.Majority()))
 }
 
 // collection is one of the databases, read and written like the catalogue.

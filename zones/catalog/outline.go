@@ -3,8 +3,6 @@ package catalog
 import (
 	"context"
 
-	"go.mongodb.org/mongo-driver/v2/mongo"
-
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/apply"
 )
@@ -34,9 +32,9 @@ func (o outline) Read(ctx context.Context, namespaces []string) (*zones.State, e
 
 // ApplyDeps are what [apply.Apply] acts through on this cluster.
 func (c *Catalog) ApplyDeps(o LockOptions) apply.Deps {
-	return c.depsIn(c.client.Database(zones.JournalDatabase), o)
+	return c.depsIn(zones.JournalDatabase, o)
 }
 
-func (c *Catalog) depsIn(db *mongo.Database, o LockOptions) apply.Deps {
+func (c *Catalog) depsIn(db string, o LockOptions) apply.Deps {
 	return apply.Deps{Reader: c.Outline(), Performer: c, Journal: c.journalIn(db), Locker: c.lockerIn(db, o)}
 }

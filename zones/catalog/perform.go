@@ -30,9 +30,9 @@ func (c *Catalog) Perform(ctx context.Context, change zones.Change) error {
 	case zones.ReleaseBalancing:
 		return c.setNoBalance(ctx, change.Collection, false)
 	case zones.AddRange:
-		return c.addRange(ctx, change)
+		return c.setRange(ctx, change.Collection, change.Range, true)
 	case zones.RemoveRange:
-		return c.removeRange(ctx, change)
+		return c.setRange(ctx, change.Collection, change.Range, false)
 	case zones.ShardCollection:
 		return c.shardCollection(ctx, change)
 	case zones.SetValidator:
@@ -82,50 +82,35 @@ func (c *Catalog) setNoBalance(ctx context.Context, collection string, hold bool
 	return nil
 }
 
-func (c *Catalog) addRange(ctx context.Context, change zones.AddRange) error {
-	r := change.Range
-	what := fmt.Sprintf("give %s the range %s", change.Collection, r)
-	if err := c.updateRange(ctx, what, change.Collection, r, r.Zone); err != nil {
-		return err
+// setRange assigns a range to its zone, or takes it away. It looks before it takes one away: the server goes by the bounds, whatever zone has them by now.
+func (c *Catalog) setRange(ctx context.Context, collection string, r zones.Range, assign bool) error {
+	what, zone := fmt.Sprintf("give %s the range %s", collection, r), any(r.Zone)
+	if !assign {
+		what, zone = fmt.Sprintf("take from %s the range %s", collection, r), nil
+		before, err := c.rangeBelow(ctx, what, collection, r.Max)
+		if err != nil {
+			return err
+		}
+		if sameBounds(before, r) && before.Zone != r.Zone {
+			return meanings[codeRangeOverlap].of(what, fmt.Errorf("it belongs to zone %s now", before.Zone))
+		}
 	}
-	there, err := c.rangeBelow(ctx, what, change.Collection, r.Max)
-	switch {
-	case err != nil:
-		return err
-	case !sameBounds(there, r) || there.Zone != r.Zone:
-		return ignored(what, "the catalogue has "+describe(there))
-	default:
-		return nil
-	}
-}
-
-// removeRange looks first: the server takes a range by its bounds, whatever zone it belongs to by now.
-func (c *Catalog) removeRange(ctx context.Context, change zones.RemoveRange) error {
-	r := change.Range
-	what := fmt.Sprintf("take from %s the range %s", change.Collection, r)
-	before, err := c.rangeBelow(ctx, what, change.Collection, r.Max)
-	if err != nil {
-		return err
-	}
-	if sameBounds(before, r) && before.Zone != r.Zone {
-		return meanings[codeRangeOverlap].of(what, fmt.Errorf("it belongs to zone %s now", before.Zone))
-	}
-	if err := c.updateRange(ctx, what, change.Collection, r, nil); err != nil {
-		return err
-	}
-	there, err := c.rangeBelow(ctx, what, change.Collection, r.Max)
-	if err == nil && there != nil && compareBounds(there.Max, r.Min) > 0 {
-		err = ignored(what, "there still is "+describe(there))
-	}
-	return err
-}
-
-// updateRange assigns a range, or takes it away where zone is nil.
-func (c *Catalog) updateRange(ctx context.Context, what, collection string, r zones.Range, zone any) error {
 	err := c.admin(ctx, what, bson.D{
 		{Key: "updateZoneKeyRange", Value: collection}, {Key: "min", Value: r.Min}, {Key: "max", Value: r.Max}, {Key: "zone", Value: zone},
 	}, nil)
-	return meant(err, badBounds, codeInvalidOptions, codeFailedToParse)
+	if err != nil {
+		return meant(err, badBounds, codeInvalidOptions, codeFailedToParse)
+	}
+	there, err := c.rangeBelow(ctx, what, collection, r.Max)
+	switch {
+	case err != nil:
+		return err
+	case assign && (!sameBounds(there, r) || there.Zone != r.Zone):
+		return ignored(what, "the catalogue has "+describe(there))
+	case !assign && there != nil && compareBounds(there.Max, r.Min) > 0:
+		return ignored(what, "there still is "+describe(there))
+	}
+	return nil
 }
 
 // rangeBelow is the last range of a collection that begins below a bound: the only one that can overlap with what ends there. nil if there is none.

@@ -23,13 +23,12 @@ var whileWaiting = MeasureOptions{Spans: 32, Documents: 200_000, Estimate: true}
 //
 // What the user may not see is left out: migrations without find on config.changelog. Orphans cannot be left out, they would seem to be gone: without the
 // action shardedDataDistribution Remaining is ErrNotAllowed, and ErrUnsupported before MongoDB 6.0.3.
-func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (apply.Remaining, error) {
+func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (left apply.Remaining, err error) {
 	var names []string
 	for _, p := range layout.Collections {
 		names = append(names, p.Collection)
 	}
-	left, state := apply.Remaining{}, &zones.State{}
-	var err error
+	state := &zones.State{}
 	if left.Balancer, err = c.balancer(ctx); err != nil || len(names) == 0 {
 		return left, err
 	}

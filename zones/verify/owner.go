@@ -10,6 +10,9 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
+// byShard counts documents of each shard.
+type byShard map[topology.ShardID]int64
+
 // A shardStats is what one shard says of a query that it ran behind its ownership filter.
 type shardStats struct {
 	Shard    topology.ShardID `bson:"shardName"`
@@ -33,7 +36,7 @@ type explained struct {
 }
 
 // countOwned counts the documents of a class that each shard owns.
-func (i *inspection) countOwned(ctx context.Context, class string) (counts map[topology.ShardID]int64, err error) {
+func (i *inspection) countOwned(ctx context.Context, class string) (counts byShard, err error) {
 	counts, known := i.owned[class]
 	if !known {
 		counts, err = i.count(ctx, bson.E{Key: "filter", Value: i.rule.is(class)}, func(s shardStats) int64 { return s.Returned })
@@ -46,15 +49,15 @@ func (i *inspection) countOwned(ctx context.Context, class string) (counts map[t
 
 // countUnowned counts the documents that each shard holds and does not own. It lacks the shards that own nothing of the collection: the router does not
 // ask them.
-func (i *inspection) countUnowned(ctx context.Context) (map[topology.ShardID]int64, error) {
+func (i *inspection) countUnowned(ctx context.Context) (byShard, error) {
 	// The natural order reads each document once, so what was examined and not returned was not owned.
 	return i.count(ctx, bson.E{Key: "hint", Value: bson.M{"$natural": 1}}, func(s shardStats) int64 { return s.Examined - s.Returned })
 }
 
 // count explains a find that is carried out on every shard, and takes a number from what each one says.
-func (i *inspection) count(ctx context.Context, find bson.E, of func(shardStats) int64) (map[topology.ShardID]int64, error) {
+func (i *inspection) count(ctx context.Context, find bson.E, of func(shardStats) int64) (byShard, error) {
 	const codeNamespaceNotFound = 26
-	counts := map[topology.ShardID]int64{}
+	counts := byShard{}
 	got, err := i.explain(ctx, find, "executionStats")
 	if hasCode(err, codeNamespaceNotFound) {
 		return counts, nil // there is no such database, and no shard owns anything of it

@@ -188,7 +188,7 @@ func (u UnknownValue) compare(o UnknownValue) int {
 }
 
 // leftovers are the documents of each shard that it does not own and that are not counted as orphans outside their zone.
-func leftovers(members []Member, unowned map[topology.ShardID]int64) []Leftover {
+func leftovers(members []Member, unowned byShard) []Leftover {
 	var all []Leftover
 	for i, m := range members {
 		if i+1 < len(members) && members[i+1].Shard == m.Shard {

@@ -134,12 +134,12 @@ type inspection struct {
 	target
 	found Namespace
 	// owned and owners are answers about the ownership of documents that the router has given: by class, and by key.
-	owned  map[string]map[topology.ShardID]int64
+	owned  map[string]byShard
 	owners map[string]topology.ShardID
 }
 
 func (v *verifier) inspect(t target) *inspection {
-	i := &inspection{verifier: v, target: t, found: Namespace{Name: t.name}, owned: map[string]map[topology.ShardID]int64{}, owners: map[string]topology.ShardID{}}
+	i := &inspection{verifier: v, target: t, found: Namespace{Name: t.name}, owned: map[string]byShard{}, owners: map[string]topology.ShardID{}}
 	if t.key != nil {
 		i.found.Key = keyOf(t.key).String()
 	}
