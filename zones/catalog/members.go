@@ -71,22 +71,20 @@ func (c *Catalog) configServers(ctx context.Context) (*zones.Shard, error) {
 	return &zones.Shard{ID: topology.ShardID(set), Hosts: hostsOf(status.Sharding.ConfigServers)}, nil
 }
 
-// A replicaSet is what one member says of its set.
+// A replicaSet is what one member says of its set, each field in the answer to another command.
 type replicaSet struct {
-	config struct {
-		Config struct {
-			Members []struct {
-				zones.Member `bson:",inline"`
-				ArbiterOnly  bool `bson:"arbiterOnly"`
-				Tags         struct{ DC topology.DatacenterID }
-			}
-			Settings struct {
-				Modes map[string]bson.Raw `bson:"getLastErrorModes"`
-			}
+	Primary string   // hello
+	Version string   // buildInfo
+	Config  struct { // replSetGetConfig
+		Members []struct {
+			zones.Member `bson:",inline"`
+			ArbiterOnly  bool `bson:"arbiterOnly"`
+			Tags         struct{ DC topology.DatacenterID }
+		}
+		Settings struct {
+			Modes map[string]bson.Raw `bson:"getLastErrorModes"`
 		}
 	}
-	hello struct{ Primary string }
-	build struct{ Version string }
 }
 
 // look fills in the members of a shard, or why they are unseen. It returns the version of the member that answered.
@@ -96,12 +94,12 @@ func (c *Catalog) look(ctx context.Context, shard *zones.Shard) (version string)
 		shard.Unseen = c.unseen(err)
 		return ""
 	}
-	for _, m := range set.config.Config.Members {
-		m.DC, m.Arbiter, m.Primary = m.Tags.DC, m.ArbiterOnly, m.Host == set.hello.Primary
+	for _, m := range set.Config.Members {
+		m.DC, m.Arbiter, m.Primary = m.Tags.DC, m.ArbiterOnly, m.Host == set.Primary
 		shard.Members = append(shard.Members, m.Member)
 	}
-	shard.Modes = slices.Sorted(maps.Keys(set.config.Config.Settings.Modes))
-	return set.build.Version
+	shard.Modes = slices.Sorted(maps.Keys(set.Config.Settings.Modes))
+	return set.Version
 }
 
 // unseen says why a shard's members did not tell.
@@ -155,12 +153,8 @@ func (c *Catalog) ask(ctx context.Context, host string) (set replicaSet, err err
 		return set, err
 	}
 	defer func() { _ = client.Disconnect(context.WithoutCancel(ctx)) }()
-	for _, q := range []struct {
-		command string
-		into    any
-	}{{"hello", &set.hello}, {"buildInfo", &set.build}, {"replSetGetConfig", &set.config}} {
-		command := bson.M{q.command: 1}
-		if err := client.Database("admin").RunCommand(ctx, command, options.RunCmd().SetReadPreference(readpref.Nearest())).Decode(q.into); err != nil {
+	for _, command := range []string{"hello", "buildInfo", "replSetGetConfig"} {
+		if err := client.Database("admin").RunCommand(ctx, bson.M{command: 1}, options.RunCmd().SetReadPreference(readpref.Nearest())).Decode(&set); err != nil {
 			return set, err
 		}
 	}
