@@ -48,7 +48,7 @@ func (i *inspection) scan(ctx context.Context, m *member) (scan, error) {
 	if o.Throttle > 0 && o.Sample == 0 {
 		count = i.slowly
 	}
-	hint := i.hint()
+	hint := i.hint() // counts along the index of the shard key
 	classes, err := count(ctx, coll, aggregation().SetHint(hint))
 	const codeBadValue = 2
 	if hint != nil && hasCode(err, codeBadValue) { // the member's index has another form (a key may be a prefix of it)

@@ -212,7 +212,7 @@ func (i *inspection) judgeAll(ctx context.Context, m *member, classes map[string
 	return nil
 }
 
-// examples asks for the owners of some documents of a class, to find examples of both kinds.
+// examples asks for the owners of some documents of a class, many more than are shown, to find examples of both kinds.
 func (i *inspection) examples(ctx context.Context, m *member, class string) error {
 	pool, err := i.documents(ctx, m, class, 20*i.options.Examples)
 	if err != nil {
