@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -27,7 +28,7 @@ const (
 func (c *Catalog) chunks(ctx context.Context, name string, uuid bson.Binary) ([]zones.Chunk, error) {
 	what := "read the chunks of " + name
 	for range chunkAttempts {
-		chunks, err := c.chunksOnce(ctx, bson.D{{Key: "uuid", Value: uuid}}, c.config().Collection("chunks"))
+		chunks, err := c.chunksOnce(ctx, bson.M{"uuid": uuid}, c.config().Collection("chunks"))
 		if err != nil {
 			return nil, c.fail(what, "find", "config.chunks", err)
 		}
@@ -39,9 +40,9 @@ func (c *Catalog) chunks(ctx context.Context, name string, uuid bson.Binary) ([]
 }
 
 // chunksOnce reads the bounds and owners of chunks and nothing else: a catalogue may have 100,000 of them.
-func (c *Catalog) chunksOnce(ctx context.Context, filter bson.D, from *mongo.Collection) ([]zones.Chunk, error) {
-	projection := bson.D{{Key: "_id", Value: 0}, {Key: "min", Value: 1}, {Key: "max", Value: 1}, {Key: "shard", Value: 1}, {Key: "jumbo", Value: 1}}
-	cursor, err := from.Find(ctx, filter, options.Find().SetProjection(projection).SetSort(bson.D{{Key: "min", Value: 1}}).SetBatchSize(bigBatch))
+func (c *Catalog) chunksOnce(ctx context.Context, filter any, from *mongo.Collection) ([]zones.Chunk, error) {
+	projection := bson.M{"_id": 0, "min": 1, "max": 1, "shard": 1, "jumbo": 1}
+	cursor, err := from.Find(ctx, filter, options.Find().SetProjection(projection).SetSort(bson.M{"min": 1}).SetBatchSize(bigBatch))
 	if err != nil {
 		return nil, err
 	}
@@ -130,10 +131,5 @@ func contiguous(chunks []zones.Chunk) bool {
 // allOf reports whether every field of a bound is of one type.
 func allOf(bound bson.Raw, kind bson.Type) bool {
 	values, err := bound.Values()
-	for _, v := range values {
-		if v.Type != kind {
-			return false
-		}
-	}
-	return err == nil && len(values) > 0
+	return err == nil && len(values) > 0 && !slices.ContainsFunc(values, func(v bson.RawValue) bool { return v.Type != kind })
 }

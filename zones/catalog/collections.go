@@ -1,14 +1,13 @@
 package catalog
 
 import (
-	"cmp"
 	"context"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"golang.org/x/sync/errgroup"
 
@@ -25,7 +24,7 @@ type scope struct {
 }
 
 func scopeOf(namespaces []string) scope {
-	var s scope
+	s := scope{names: []string{}}
 	for _, ns := range namespaces {
 		if prefix, ok := strings.CutSuffix(ns, "*"); ok {
 			s.prefixes = append(s.prefixes, prefix)
@@ -37,15 +36,15 @@ func scopeOf(namespaces []string) scope {
 }
 
 // filter matches the documents of the catalogue whose field is a namespace of the scope.
-func (s scope) filter(field string) bson.D {
+func (s scope) filter(field string) bson.M {
 	if len(s.names)+len(s.prefixes) == 0 {
-		return bson.D{}
+		return bson.M{}
 	}
-	either := bson.A{bson.D{{Key: field, Value: bson.D{{Key: "$in", Value: append([]string{}, s.names...)}}}}}
+	either := bson.A{bson.M{field: bson.M{"$in": s.names}}}
 	for _, prefix := range s.prefixes {
-		either = append(either, bson.D{{Key: field, Value: beginning(prefix)}})
+		either = append(either, bson.M{field: beginning(prefix)})
 	}
-	return bson.D{{Key: "$or", Value: either}}
+	return bson.M{"$or": either}
 }
 
 // beginning matches what begins with a text.
@@ -57,80 +56,96 @@ type found struct {
 	uuid bson.Binary
 }
 
+// byName are collections by their names.
+type byName map[string]*found
+
+// at is the collection of that name.
+func (all byName) at(name string) *found {
+	if all[name] == nil {
+		all[name] = &found{Collection: zones.Collection{Name: name}}
+	}
+	return all[name]
+}
+
+func (all byName) sorted() []zones.Collection {
+	list := make([]zones.Collection, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, all[name].Collection)
+	}
+	return list
+}
+
 // collections reads everything that is known of the namespaces.
 func (c *Catalog) collections(ctx context.Context, namespaces []string) ([]zones.Collection, error) {
-	byName, err := c.listed(ctx, namespaces)
+	all, err := c.listed(ctx, namespaces)
 	if err != nil {
 		return nil, err
 	}
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
-	for _, f := range byName {
+	for _, f := range all {
 		group.Go(func() error { return c.details(inner, f) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return sorted(byName), nil
+	return all.sorted(), nil
 }
 
 // listed reads what the catalogue and the databases have of the namespaces in their lists: all but details.
-func (c *Catalog) listed(ctx context.Context, namespaces []string) (map[string]*found, error) {
+func (c *Catalog) listed(ctx context.Context, namespaces []string) (byName, error) {
 	s := scopeOf(namespaces)
-	byName := map[string]*found{}
-	at := func(name string) *found {
-		if byName[name] == nil {
-			byName[name] = &found{Collection: zones.Collection{Name: name}}
-		}
-		return byName[name]
-	}
+	all := byName{}
 	for _, name := range s.names {
-		at(name)
+		all.at(name)
 	}
-	if err := c.sharded(ctx, s, at); err != nil {
+	if err := c.sharded(ctx, s, all); err != nil {
 		return nil, err
 	}
-	if err := c.ranges(ctx, s, at); err != nil {
+	if err := c.ranges(ctx, s, all); err != nil {
 		return nil, err
 	}
-	return byName, c.definitions(ctx, s, byName, at)
+	return all, c.definitions(ctx, s, all)
 }
 
-func sorted(byName map[string]*found) []zones.Collection {
-	list := make([]zones.Collection, 0, len(byName))
-	for _, f := range byName {
-		list = append(list, f.Collection)
-	}
-	slices.SortFunc(list, func(a, b zones.Collection) int { return cmp.Compare(a.Name, b.Name) })
-	return list
+// A collectionEntry is a document of config.collections.
+type collectionEntry struct {
+	Name         string `bson:"_id"`
+	UUID         bson.Binary
+	Key          bson.Raw
+	Unique       bool
+	NoBalance    bool `bson:"noBalance"`
+	Dropped      bool
+	Unsplittable bool // since 8.0 the catalogue has unsharded collections too
 }
 
 // sharded reads config.collections.
-func (c *Catalog) sharded(ctx context.Context, s scope, at func(string) *found) error {
-	var entries []struct {
-		Name         string      `bson:"_id"`
-		UUID         bson.Binary `bson:"uuid"`
-		Key          bson.Raw    `bson:"key"`
-		Unique       bool        `bson:"unique"`
-		NoBalance    bool        `bson:"noBalance"`
-		Dropped      bool        `bson:"dropped"`
-		Unsplittable bool        `bson:"unsplittable"` // since 8.0 the catalogue has unsharded collections too
-	}
-	if err := c.all(ctx, "read the sharded collections", "collections", s.filter("_id"), nil, &entries); err != nil {
+func (c *Catalog) sharded(ctx context.Context, s scope, all byName) error {
+	var entries []collectionEntry
+	if err := c.all(ctx, "read the sharded collections", "collections", s.filter("_id"), &entries); err != nil {
 		return err
 	}
 	for _, e := range entries {
 		if e.Dropped || e.Unsplittable || internalNamespace(e.Name) {
 			continue
 		}
-		key, err := shardkey.ReadKey(e.Key)
+		key, err := readKey("read the shard key of "+e.Name, e.Key)
 		if err != nil {
-			return &Error{What: "read the shard key of " + e.Name, Kind: ErrUnsupportedKey, Err: err, hint: "geoshard knows keys of fields with 1 and \"hashed\""}
+			return err
 		}
-		f := at(e.Name)
+		f := all.at(e.Name)
 		f.Sharded, f.Exists, f.Key, f.Unique, f.NoBalance, f.uuid = true, true, key, e.Unique, e.NoBalance, e.UUID
 	}
 	return nil
+}
+
+// readKey reads a shard key of the catalogue.
+func readKey(what string, raw bson.Raw) (topology.Key, error) {
+	key, err := shardkey.ReadKey(raw)
+	if err != nil {
+		return nil, &Error{What: what, Kind: ErrUnsupportedKey, Err: err, hint: "geoshard knows keys of fields with 1 and \"hashed\""}
+	}
+	return key, nil
 }
 
 // internalNamespace reports whether a namespace is the servers' own business.
@@ -140,36 +155,25 @@ func internalNamespace(name string) bool {
 }
 
 // ranges reads config.tags, sorted by their minimum. Collections without a key are sorted too: all bounds of one have the same fields.
-func (c *Catalog) ranges(ctx context.Context, s scope, at func(string) *found) error {
-	cursor, err := c.config().Collection("tags").Find(ctx, s.filter("ns"), options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}}).SetBatchSize(bigBatch))
-	if err != nil {
-		return c.fail("read the ranges", "find", "config.tags", err)
+func (c *Catalog) ranges(ctx context.Context, s scope, all byName) error {
+	var entries []tagEntry
+	if err := c.all(ctx, "read the ranges", "tags", s.filter("ns"), &entries, options.Find().SetProjection(bson.M{"_id": 0}).SetBatchSize(bigBatch)); err != nil {
+		return err
 	}
-	defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }()
-	touched := map[*found]bool{}
-	for cursor.Next(ctx) {
-		var entry tagEntry
-		if err := cursor.Decode(&entry); err != nil {
-			return c.fail("read the ranges", "find", "config.tags", err)
+	slices.SortFunc(entries, func(a, b tagEntry) int { return shardkey.CompareKeys(a.Min, b.Min) })
+	for _, entry := range entries {
+		if !internalNamespace(entry.Namespace) {
+			f := all.at(entry.Namespace)
+			f.Ranges = append(f.Ranges, entry.zoneRange())
 		}
-		if internalNamespace(entry.Namespace) {
-			continue
-		}
-		f := at(entry.Namespace)
-		f.Ranges = append(f.Ranges, entry.zoneRange())
-		touched[f] = true
 	}
-	for f := range touched {
-		slices.SortFunc(f.Ranges, func(a, b zones.Range) int { return shardkey.CompareKeys(a.Min, b.Min) })
-	}
-	return c.fail("read the ranges", "find", "config.tags", cursor.Err())
+	return nil
 }
 
 // A tagEntry is a document of config.tags.
 type tagEntry struct {
-	Namespace string          `bson:"ns"`
-	Min       bson.Raw        `bson:"min"`
-	Max       bson.Raw        `bson:"max"`
+	Namespace string `bson:"ns"`
+	Min, Max  bson.Raw
 	Zone      topology.ZoneID `bson:"tag"`
 }
 
@@ -209,14 +213,13 @@ func (c *Catalog) indexes(ctx context.Context, name string) ([]zones.Index, erro
 // sizes returns what each shard says of its part; nil if the user may not see it, or if the collection is gone.
 func (c *Catalog) sizes(ctx context.Context, name string) (map[topology.ShardID]zones.Size, error) {
 	db, collection, _ := strings.Cut(name, ".")
-	cursor, err := c.client.Database(db).Collection(collection).Aggregate(ctx, mongo.Pipeline{
-		{{Key: "$collStats", Value: bson.D{{Key: "storageStats", Value: bson.D{}}}}},
-		{{Key: "$project", Value: bson.D{{Key: "shard", Value: 1}, {Key: "count", Value: "$storageStats.count"}, {Key: "size", Value: "$storageStats.size"}}}},
+	cursor, err := c.client.Database(db).Collection(collection).Aggregate(ctx, []bson.M{
+		{"$collStats": bson.M{"storageStats": bson.M{}}},
+		{"$project": bson.M{"shard": 1, "count": "$storageStats.count", "size": "$storageStats.size"}},
 	})
 	var parts []struct {
-		Shard topology.ShardID `bson:"shard"`
-		Count int64            `bson:"count"`
-		Size  int64            `bson:"size"`
+		Shard       topology.ShardID
+		Count, Size int64
 	}
 	if err == nil {
 		err = cursor.All(ctx, &parts)

@@ -12,58 +12,61 @@ import (
 
 // A definition is an entry of listCollections.
 type definition struct {
-	Name    string `bson:"name"`
-	Type    string `bson:"type"`
-	Options struct {
-		Validator bson.Raw `bson:"validator"`
-		Level     string   `bson:"validationLevel"`
-		Action    string   `bson:"validationAction"`
-	} `bson:"options"`
+	Name, Type string
+	Options    struct {
+		Validator bson.Raw
+		Level     string `bson:"validationLevel"`
+		Action    string `bson:"validationAction"`
+	}
+}
+
+// A databaseEntry is a document of config.databases.
+type databaseEntry struct {
+	Name    string `bson:"_id"`
+	Primary topology.ShardID
 }
 
 // definitions asks each database for its primary shard, and for what its collections are.
-func (c *Catalog) definitions(ctx context.Context, s scope, byName map[string]*found, at func(string) *found) error {
-	names, wanted := map[string][]string{}, map[string]bson.A{}
-	for name := range byName {
+func (c *Catalog) definitions(ctx context.Context, s scope, all byName) error {
+	wanted := map[string]bson.A{}
+	for name := range all {
 		db, collection, _ := strings.Cut(name, ".")
-		names[db] = append(names[db], collection)
 		wanted[db] = append(wanted[db], collection)
 	}
 	for _, prefix := range s.prefixes {
 		db, collections, _ := strings.Cut(prefix, ".")
 		wanted[db] = append(wanted[db], beginning(collections))
 	}
-	var databases []struct {
-		Name    string           `bson:"_id"`
-		Primary topology.ShardID `bson:"primary"`
-	}
-	if err := c.all(ctx, "read the databases", "databases", bson.D{}, nil, &databases); err != nil {
+	var databases []databaseEntry
+	if err := c.all(ctx, "read the databases", "databases", bson.D{}, &databases); err != nil {
 		return err
 	}
+	primaries := map[string]topology.ShardID{}
 	for _, db := range databases {
 		collections, ok := wanted[db.Name]
 		if !ok {
 			continue
 		}
-		for _, name := range names[db.Name] {
-			at(db.Name + "." + name).Primary = db.Primary
-		}
+		primaries[db.Name] = db.Primary
 		defined, err := c.definitionsIn(ctx, db.Name, collections)
 		if err != nil {
 			return err
 		}
 		for _, d := range defined {
-			at(db.Name+"."+d.Name).define(d, db.Primary)
+			all.at(db.Name + "." + d.Name).define(d)
 		}
+	}
+	for name, f := range all {
+		db, _, _ := strings.Cut(name, ".")
+		f.Primary = primaries[db]
 	}
 	return nil
 }
 
 // definitionsIn lists collections of a database, by names and beginnings of names.
 func (c *Catalog) definitionsIn(ctx context.Context, db string, names bson.A) ([]definition, error) {
-	filter := bson.D{{Key: "name", Value: bson.D{{Key: "$in", Value: names}}}}
 	var list []definition
-	cursor, err := c.database(db).ListCollections(ctx, filter)
+	cursor, err := c.database(db).ListCollections(ctx, bson.M{"name": bson.M{"$in": names}})
 	if err == nil {
 		err = cursor.All(ctx, &list)
 	}
@@ -71,9 +74,8 @@ func (c *Catalog) definitionsIn(ctx context.Context, db string, names bson.A) ([
 	return list, c.fail("read the collections of "+db, "listCollections", "the database "+db, err)
 }
 
-func (f *found) define(d definition, primary topology.ShardID) {
-	f.Exists, f.Primary = true, primary
-	f.View, f.TimeSeries = d.Type == "view", d.Type == "timeseries"
+func (f *found) define(d definition) {
+	f.Exists, f.View, f.TimeSeries = true, d.Type == "view", d.Type == "timeseries"
 	if len(d.Options.Validator) > len(emptyDocument) { // level and action stay behind when a validator is removed
 		f.Validator, f.ValidationLevel, f.ValidationAction = d.Options.Validator, d.Options.Level, d.Options.Action
 	}

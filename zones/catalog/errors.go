@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -63,20 +62,16 @@ type Error struct {
 }
 
 // Error returns everything but the hint. The server quotes bounds as they are; the end of a tight range has a zero byte, which no terminal shows.
-func (e *Error) Error() string { return strings.ReplaceAll(e.text(), "\x00", `\u0000`) }
-
-func (e *Error) text() string {
-	switch {
-	case e.Kind == nil:
-		return fmt.Sprintf("%s: %v", e.What, e.Err)
-	case e.Err == nil:
-		return fmt.Sprintf("%s: %v", e.What, e.Kind)
-	case e.Kind == ErrNotAllowed: // the server quotes the whole command, with session and signature
-		reason, _, _ := strings.Cut(e.Err.Error(), " to execute command")
-		return fmt.Sprintf("%s: %v: %s", e.What, e.Kind, reason)
-	default:
-		return fmt.Sprintf("%s: %v: %v", e.What, e.Kind, e.Err)
+func (e *Error) Error() string {
+	text := e.What
+	for _, err := range e.Unwrap() {
+		reason := err.Error()
+		if e.Kind == ErrNotAllowed { // the server quotes the whole command, with session and signature
+			reason, _, _ = strings.Cut(reason, " to execute command")
+		}
+		text += ": " + reason
 	}
+	return strings.ReplaceAll(text, "\x00", `\u0000`)
 }
 
 // Unwrap returns the kind and what the server said.
@@ -118,6 +113,25 @@ type meaning struct {
 	hint string
 }
 
+// of is the error of what was attempted; err may be nil.
+func (m meaning) of(what string, err error) *Error {
+	return &Error{What: what, Kind: m.kind, Err: err, hint: m.hint}
+}
+
+// Codes that mean many things, but one for a command.
+var (
+	badBounds   = meaning{ErrBadBounds, "make the plan anew; a hashed field takes MinKey, MaxKey and 64-bit integers alone, and the minimum lies below the maximum"}
+	unshardable = meaning{ErrNotShardable, "views, time series and internal collections have no zones and no validator: take it out of the topology"}
+)
+
+// meant gives an error its kind where one of the codes has no meaning of its own.
+func meant(err error, m meaning, codes ...int) error {
+	if known := (*Error)(nil); errors.As(err, &known) && known.Kind == nil && slices.Contains(codes, codeOf(err)) {
+		known.Kind, known.hint = m.kind, m.hint
+	}
+	return err
+}
+
 var meanings = map[int]meaning{
 	codeAuthenticationFailed: {ErrLogin, "check name, password and authSource of the connection string; X.509 needs authMechanism=MONGODB-X509 and the client's certificate"},
 	codeUserNotFound:         {ErrLogin, "the certificate is good, but nobody is its user: create one of that name in the database $external"},
@@ -141,24 +155,16 @@ var meanings = map[int]meaning{
 // codeOf is the code of a server's error that is in the table, or that of the last resort: 0.
 func codeOf(err error) int {
 	var answer mongo.ServerError
-	if !errors.As(err, &answer) {
+	if !errors.As(err, &answer) || len(answer.ErrorCodes()) == 0 {
 		return 0
 	}
-	codes := answer.ErrorCodes()
-	if len(codes) == 0 {
-		return 0
-	}
-	return codes[0]
+	return answer.ErrorCodes()[0]
 }
 
 // refused reports whether the server will not do a thing, however often it is asked: it is not allowed, or not there.
 func refused(err error) bool {
-	switch codeOf(err) {
-	case codeUnauthorized, codeAtlas, codeCommandNotFound, codeCommandNotSupported, codeAPIStrict, codeUnknownStage:
-		return true
-	default:
-		return false
-	}
+	code := codeOf(err)
+	return code == codeUnauthorized || meanings[code].kind == ErrUnsupported
 }
 
 // fail makes an *Error of what a command failed with. on is what the command was about: a namespace, or "" for the cluster.
@@ -169,8 +175,9 @@ func (c *Catalog) fail(what, command, on string, err error) error {
 	if known := (*Error)(nil); errors.As(err, &known) {
 		return err
 	}
-	e := &Error{What: what, Err: redact.Error(err, c.uri, c.secrets...)}
+	e := &Error{What: what, Err: redact.Error(err, c.uri, c.secret)}
 	code := codeOf(err)
+	_, selecting := lastError(err)
 	switch m, known := meanings[code]; {
 	case code == codeUnauthorized:
 		e.Kind, e.hint = ErrNotAllowed, command+" needs "+privilegeFor(command, on)+": have it granted to the user, for example by a role of geoshard's (geoshard roles)"
@@ -182,13 +189,13 @@ func (c *Catalog) fail(what, command, on string, err error) error {
 		if m.kind == ErrUnsupported {
 			e.What += " by " + command
 		}
-	case mongo.IsNetworkError(err) || mongo.IsTimeout(err) || isSelection(err):
+	case mongo.IsNetworkError(err) || mongo.IsTimeout(err) || selecting:
 		e.Kind, e.hint = ErrUnreachable, "look whether the query router runs and can be reached from here, then try again"
 	}
 	return e
 }
 
 // ignored is the error of a change that left no trace. found is what the catalogue has instead.
-func ignored(what, found string) error {
+func ignored(what, found string) *Error {
 	return &Error{What: what, Kind: ErrIgnored, Err: errors.New(found), hint: "somebody else may be changing the zones at the same time: make the plan anew and apply that"}
 }

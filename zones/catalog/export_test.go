@@ -18,11 +18,13 @@ func Unchecked(client *mongo.Client, uri string) *Catalog {
 
 // DepsIn are ApplyDeps whose journal and lease lie in a database of their own, so that several applies to one cluster go on at once.
 func (c *Catalog) DepsIn(db string, o LockOptions) apply.Deps {
-	return c.depsIn(c.client.Database(db), o)
+	return c.depsIn(db, o)
 }
 
 // LockerIn is a locker whose lease lies in that database.
-func LockerIn(db *mongo.Database, o LockOptions) *Locker { return (&Catalog{}).lockerIn(db, o) }
+func LockerIn(db *mongo.Database, o LockOptions) *Locker {
+	return (&Catalog{client: db.Client()}).lockerIn(db.Name(), o)
+}
 
 // CutAndJoin cuts a run into parts as the journal keeps them and puts it together again. sizes are those of the parts.
 func CutAndJoin(t testing.TB, run zones.Run, limit int) (back zones.Run, sizes []int) {

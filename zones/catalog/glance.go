@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -22,15 +23,13 @@ type Glance struct {
 
 // A LogEntry is an entry of config.changelog about a migration: its beginning, one of its steps, or its end.
 type LogEntry struct {
-	What      string    `bson:"what"`
-	Namespace string    `bson:"ns"`
-	Time      time.Time `bson:"time"`
+	What      string
+	Namespace string `bson:"ns"`
+	Time      time.Time
 	Details   struct {
-		Min  bson.Raw         `bson:"min"`
-		Max  bson.Raw         `bson:"max"`
-		From topology.ShardID `bson:"from"`
-		To   topology.ShardID `bson:"to"`
-	} `bson:"details"`
+		Min, Max bson.Raw
+		From, To topology.ShardID
+	}
 }
 
 // Glance reads the catalogue with one question for each of its collections, for somebody who looks every other second. It reads no more than so many chunks of
@@ -39,48 +38,37 @@ func (c *Catalog) Glance(ctx context.Context, chunks, entries int) (g Glance, er
 	if g.Shards, err = c.shards(ctx); err != nil {
 		return g, err
 	}
-	byName := map[string]*found{}
-	err = c.sharded(ctx, scope{}, func(name string) *found {
-		byName[name] = &found{Collection: zones.Collection{Name: name}}
-		return byName[name]
-	})
-	if err != nil {
+	all := byName{}
+	if err := c.sharded(ctx, scope{}, all); err != nil {
 		return g, err
 	}
-	if err := c.glanceAtChunks(ctx, byName, chunks); err != nil {
+	if err := c.glanceAtChunks(ctx, all, chunks); err != nil {
 		return g, err
 	}
-	err = c.ranges(ctx, scope{}, func(name string) *found {
-		if f := byName[name]; f != nil {
-			return f
-		}
-		return &found{} // it is not sharded
-	})
-	if err != nil {
+	if err := c.ranges(ctx, scope{}, all); err != nil {
 		return g, err
 	}
-	g.Collections = sorted(byName)
+	maps.DeleteFunc(all, func(_ string, f *found) bool { return !f.Sharded })
+	g.Collections = all.sorted()
 	g.Log, err = c.migrationLog(ctx, entries)
 	return g, err
 }
 
-func (c *Catalog) glanceAtChunks(ctx context.Context, byName map[string]*found, most int) error {
-	var all []struct {
-		UUID  bson.Binary      `bson:"uuid"`
-		Min   bson.Raw         `bson:"min"`
-		Max   bson.Raw         `bson:"max"`
-		Shard topology.ShardID `bson:"shard"`
+func (c *Catalog) glanceAtChunks(ctx context.Context, all byName, most int) error {
+	var chunks []struct {
+		UUID        bson.Binary
+		zones.Chunk `bson:",inline"`
 	}
-	if err := c.some(ctx, "read the chunks", "chunks", bson.D{}, bson.D{{Key: "min", Value: 1}}, most, &all); err != nil {
+	if err := c.all(ctx, "read the chunks", "chunks", bson.D{}, &chunks, options.Find().SetSort(bson.M{"min": 1}).SetLimit(int64(most))); err != nil {
 		return err
 	}
 	byUUID := map[string]*found{}
-	for _, f := range byName {
+	for _, f := range all {
 		byUUID[string(f.uuid.Data)] = f
 	}
-	for _, chunk := range all {
+	for _, chunk := range chunks {
 		if f := byUUID[string(chunk.UUID.Data)]; f != nil { // or it is the servers' own
-			f.Chunks = append(f.Chunks, zones.Chunk{Min: chunk.Min, Max: chunk.Max, Shard: chunk.Shard})
+			f.Chunks = append(f.Chunks, chunk.Chunk)
 		}
 	}
 	return nil
@@ -88,20 +76,7 @@ func (c *Catalog) glanceAtChunks(ctx context.Context, byName map[string]*found, 
 
 // migrationLog reads the newest entries of the changelog about migrations.
 func (c *Catalog) migrationLog(ctx context.Context, most int) (log []LogEntry, err error) {
-	filter := bson.D{{Key: "what", Value: bson.Regex{Pattern: "^moveChunk"}}}
-	err = c.some(ctx, "read the changelog", "changelog", filter, bson.D{{Key: "$natural", Value: -1}}, most, &log)
+	filter := bson.M{"what": bson.Regex{Pattern: "^moveChunk"}}
+	err = c.all(ctx, "read the changelog", "changelog", filter, &log, options.Find().SetSort(bson.M{"$natural": -1}).SetLimit(int64(most)))
 	return log, err
-}
-
-// some reads documents of a collection of the catalogue, up to a number; 0 = all.
-func (c *Catalog) some(ctx context.Context, what, collection string, filter, sort bson.D, most int, into any) error {
-	o := options.Find().SetLimit(int64(most))
-	if sort != nil {
-		o.SetSort(sort)
-	}
-	cursor, err := c.config().Collection(collection).Find(ctx, filter, o)
-	if err == nil {
-		err = cursor.All(ctx, into)
-	}
-	return c.fail(what, "find", "config."+collection, err)
 }

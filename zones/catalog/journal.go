@@ -2,7 +2,7 @@ package catalog
 
 import (
 	"context"
-	"errors"
+	"maps"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -15,25 +15,20 @@ import (
 // A Journal keeps the applies of a cluster in the cluster: one record per run in geoshard.journal, which says how far it is, and in geoshard.journalParts what of
 // it does not change, its steps and layouts, in as many documents as that takes: a run may be as great as the memory of the process that applies it.
 type Journal struct {
+	catalog     *Catalog
 	runs, parts *mongo.Collection
-	// explain gives an error its meaning and its hint; see Catalog.fail.
-	explain func(what, command, on string, err error) error
 }
 
-var _ apply.Journal = (*Journal)(nil)
-
 // Journal is the cluster's journal of applies.
-func (c *Catalog) Journal() *Journal { return c.journalIn(c.client.Database(zones.JournalDatabase)) }
+func (c *Catalog) Journal() *Journal { return c.journalIn(zones.JournalDatabase) }
 
-func (c *Catalog) journalIn(db *mongo.Database) *Journal {
-	return &Journal{runs: durable(db, journalCollection), parts: durable(db, partsCollection), explain: c.fail}
+func (c *Catalog) journalIn(name string) *Journal {
+	db := c.database(name)
+	return &Journal{c, db.Collection(journalCollection), db.Collection(partsCollection)}
 }
 
 func (j *Journal) writing(err error) error {
-	return j.explain("write the journal", "update", journalName, err)
-}
-func (j *Journal) reading(err error) error {
-	return j.explain("read the journal", "find", journalName, err)
+	return j.catalog.fail("write the journal", "update", journalName, err)
 }
 
 // A record is a run without what its parts hold. Steps are made in their order, those of a group at the same time: how many are done and begun, and the state
@@ -53,16 +48,13 @@ type going struct {
 }
 
 // progress are the fields of a record that change.
-func progress(run zones.Run) bson.D {
+func progress(run zones.Run) bson.M {
 	done := run.Done()
 	var next going
 	if done < len(run.Steps) {
 		next = going{run.Steps[done].Status, run.Steps[done].Error}
 	}
-	return bson.D{
-		{Key: "status", Value: run.Status}, {Key: "error", Value: run.Error}, {Key: "holds", Value: run.Holds},
-		{Key: "stepsDone", Value: done}, {Key: "stepsBegun", Value: run.Begun()}, {Key: "step", Value: next},
-	}
+	return bson.M{"status": run.Status, "error": run.Error, "holds": run.Holds, "stepsDone": done, "stepsBegun": run.Begun(), "step": next}
 }
 
 // Begin writes a run before its first step, or takes over one that was interrupted.
@@ -71,7 +63,7 @@ func progress(run zones.Run) bson.D {
 // holders, if they live, are stopped before the new run exists.
 func (j *Journal) Begin(ctx context.Context, run zones.Run, replaces []string) error {
 	if len(replaces) > 0 {
-		fence := bson.D{{Key: "$set", Value: bson.D{{Key: "token", Value: run.Token}}}}
+		fence := bson.M{"$set": bson.M{"token": run.Token}}
 		if _, err := j.runs.UpdateMany(ctx, amongRuns(replaces), fence); err != nil {
 			return j.writing(err)
 		}
@@ -82,19 +74,17 @@ func (j *Journal) Begin(ctx context.Context, run zones.Run, replaces []string) e
 	if len(replaces) == 0 {
 		return nil
 	}
-	closed := bson.D{
-		{Key: "$set", Value: bson.D{{Key: "status", Value: zones.RunReplaced}}},
-		{Key: "$currentDate", Value: bson.D{{Key: "ended", Value: true}}},
-	}
+	closed := bson.M{"$set": bson.M{"status": zones.RunReplaced}, "$currentDate": bson.M{"ended": true}}
 	_, err := j.runs.UpdateMany(ctx, amongRuns(replaces), closed)
 	return j.writing(err)
 }
 
 // begin takes a record over, or else writes the parts and then the record: a run that can be found is whole.
 func (j *Journal) begin(ctx context.Context, run zones.Run) error {
-	set := append(progress(run), bson.E{Key: "owner", Value: run.Owner}, bson.E{Key: "token", Value: run.Token})
-	whole := bson.D{{Key: "_id", Value: run.ID}, {Key: "parts", Value: bson.D{{Key: "$gt", Value: 0}}}}
-	taken, err := j.runs.UpdateOne(ctx, whole, bson.D{{Key: "$set", Value: set}, {Key: "$unset", Value: bson.D{{Key: "ended", Value: ""}}}})
+	set := progress(run)
+	set["owner"], set["token"] = run.Owner, run.Token
+	whole := bson.M{"_id": run.ID, "parts": bson.M{"$gt": 0}}
+	taken, err := j.runs.UpdateOne(ctx, whole, bson.M{"$set": set, "$unset": bson.M{"ended": ""}})
 	if err != nil || taken.MatchedCount > 0 {
 		return j.writing(err)
 	}
@@ -102,26 +92,24 @@ func (j *Journal) begin(ctx context.Context, run zones.Run) error {
 	if err != nil {
 		return err
 	}
-	set = append(set, bson.E{Key: "plan", Value: run.Plan}, bson.E{Key: "stateHash", Value: run.StateHash}, bson.E{Key: "started", Value: run.Started},
-		bson.E{Key: "stepsTotal", Value: len(run.Steps)}, bson.E{Key: "parts", Value: parts})
+	maps.Copy(set, bson.M{"plan": run.Plan, "stateHash": run.StateHash, "started": run.Started, "stepsTotal": len(run.Steps), "parts": parts})
 	// An earlier program kept the rest in the record.
-	unset := bson.D{{Key: "ended", Value: ""}, {Key: "before", Value: ""}, {Key: "after", Value: ""}, {Key: "steps", Value: ""}}
-	_, err = j.runs.UpdateOne(ctx, bson.D{{Key: "_id", Value: run.ID}}, bson.D{{Key: "$set", Value: set}, {Key: "$unset", Value: unset}}, options.UpdateOne().SetUpsert(true))
+	unset := bson.M{"ended": "", "before": "", "after": "", "steps": ""}
+	_, err = j.runs.UpdateOne(ctx, bson.M{"_id": run.ID}, bson.M{"$set": set, "$unset": unset}, options.UpdateOne().SetUpsert(true))
 	return j.writing(err)
 }
 
-func amongRuns(ids []string) bson.D {
-	return bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
+func amongRuns(ids []string) bson.M {
+	return bson.M{"_id": bson.M{"$in": ids}}
 }
 
 // Mark writes where a run stands, in one document: a plan may have many thousands of steps.
 func (j *Journal) Mark(ctx context.Context, run zones.Run) error {
-	update := bson.D{{Key: "$set", Value: progress(run)}}
+	update := bson.M{"$set": progress(run)}
 	if run.Status != zones.RunGoing {
-		update = append(update, bson.E{Key: "$currentDate", Value: bson.D{{Key: "ended", Value: true}}})
+		update["$currentDate"] = bson.M{"ended": true}
 	}
-	ours := bson.D{{Key: "_id", Value: run.ID}, {Key: "token", Value: run.Token}}
-	result, err := j.runs.UpdateOne(ctx, ours, update)
+	result, err := j.runs.UpdateOne(ctx, bson.M{"_id": run.ID, "token": run.Token}, update)
 	if err != nil {
 		return j.writing(err)
 	}
@@ -133,7 +121,7 @@ func (j *Journal) Mark(ctx context.Context, run zones.Run) error {
 
 // Unfinished returns the runs that were begun and not ended, the newest first.
 func (j *Journal) Unfinished(ctx context.Context) ([]zones.Run, error) {
-	open := bson.D{{Key: "status", Value: bson.D{{Key: "$in", Value: bson.A{zones.RunGoing, zones.RunFailed}}}}}
+	open := bson.M{"status": bson.M{"$in": bson.A{zones.RunGoing, zones.RunFailed}}}
 	return j.find(ctx, open, options.Find().SetSort(newestFirst))
 }
 
@@ -145,14 +133,14 @@ func (j *Journal) Runs(ctx context.Context, n int) ([]zones.Run, error) {
 	return j.find(ctx, bson.D{}, options.Find().SetSort(newestFirst).SetLimit(int64(n)))
 }
 
-func (j *Journal) find(ctx context.Context, filter bson.D, o *options.FindOptionsBuilder) ([]zones.Run, error) {
+func (j *Journal) find(ctx context.Context, filter any, o *options.FindOptionsBuilder) ([]zones.Run, error) {
 	cursor, err := j.runs.Find(ctx, filter, o)
-	if err != nil {
-		return nil, j.reading(err)
-	}
 	var records []record
-	if err := cursor.All(ctx, &records); err != nil {
-		return nil, j.reading(err)
+	if err == nil {
+		err = cursor.All(ctx, &records)
+	}
+	if err != nil {
+		return nil, j.catalog.fail("read the journal", "find", journalName, err)
 	}
 	runs := make([]zones.Run, len(records))
 	for i := range records {
@@ -165,18 +153,9 @@ func (j *Journal) find(ctx context.Context, filter bson.D, o *options.FindOption
 
 // LastDone returns the last run that was done, nil if there is none.
 func (j *Journal) LastDone(ctx context.Context) (*zones.Run, error) {
-	var last record
-	err := j.runs.FindOne(ctx, bson.D{{Key: "status", Value: zones.RunDone}},
-		options.FindOne().SetSort(bson.D{{Key: "ended", Value: -1}, {Key: "_id", Value: -1}})).Decode(&last)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, j.reading(err)
-	}
-	run, err := j.readParts(ctx, &last)
-	if err != nil {
+	runs, err := j.find(ctx, bson.M{"status": zones.RunDone}, options.Find().SetSort(bson.D{{Key: "ended", Value: -1}, {Key: "_id", Value: -1}}).SetLimit(1))
+	if err != nil || len(runs) == 0 {
 		return nil, err
 	}
-	return &run, nil
+	return &runs[0], nil
 }

@@ -34,9 +34,9 @@ type stepPart struct {
 }
 
 // partsOf filters the parts of a run, by the index of _id.
-func partsOf(run string) bson.D {
+func partsOf(run string) bson.M {
 	at := func(part any) bson.D { return bson.D{{Key: "run", Value: run}, {Key: "part", Value: part}} }
-	return bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: at(bson.MinKey{})}, {Key: "$lte", Value: at(bson.MaxKey{})}}}}
+	return bson.M{"_id": bson.M{"$gte": at(bson.MinKey{}), "$lte": at(bson.MaxKey{})}}
 }
 
 // A cutter cuts a run into parts of about limit bytes.
@@ -86,15 +86,10 @@ func (c *cutter) layout(l zones.Layout, of func(*part) *zones.Layout) {
 	for _, placement := range l.Collections {
 		head := placement
 		head.Ranges = nil
-		into := of(c.part(len(head.Collection) + len(head.Reject)))
-		into.Collections = append(into.Collections, head)
+		addPlacement(of(c.part(len(head.Collection)+len(head.Reject))), head)
 		for _, r := range placement.Ranges {
 			into := of(c.part(len(r.Min) + len(r.Max) + len(r.Zone)))
-			if len(into.Collections) == 0 {
-				into.Collections = append(into.Collections, zones.Placement{Collection: placement.Collection})
-			}
-			last := &into.Collections[len(into.Collections)-1]
-			last.Ranges = append(last.Ranges, r)
+			addPlacement(into, zones.Placement{Collection: placement.Collection, Ranges: []zones.Range{r}})
 		}
 	}
 }
@@ -111,22 +106,27 @@ func join(run *zones.Run, p part) {
 func joinLayout(l *zones.Layout, more zones.Layout) {
 	l.Zones = append(l.Zones, more.Zones...)
 	for _, placement := range more.Collections {
-		if n := len(l.Collections); n > 0 && l.Collections[n-1].Collection == placement.Collection {
-			l.Collections[n-1].Ranges = append(l.Collections[n-1].Ranges, placement.Ranges...)
-			continue
-		}
-		l.Collections = append(l.Collections, placement)
+		addPlacement(l, placement)
 	}
+}
+
+// addPlacement adds ranges to the layout's last collection, or a collection.
+func addPlacement(l *zones.Layout, p zones.Placement) {
+	if n := len(l.Collections); n > 0 && l.Collections[n-1].Collection == p.Collection {
+		l.Collections[n-1].Ranges = append(l.Collections[n-1].Ranges, p.Ranges...)
+		return
+	}
+	l.Collections = append(l.Collections, p)
 }
 
 // writeParts writes what of a run does not change. What an attempt that was killed has left of it is replaced.
 func (j *Journal) writeParts(ctx context.Context, run zones.Run) (count int, err error) {
 	if _, err := j.parts.DeleteMany(ctx, partsOf(run.ID)); err != nil {
-		return 0, j.explain("write the journal", "remove", partsName, err)
+		return 0, j.catalog.fail("write the journal", "remove", partsName, err)
 	}
 	parts := cut(run, partBytes)
 	if _, err := j.parts.InsertMany(ctx, parts); err != nil {
-		return 0, j.explain("write the journal", "insert", partsName, err)
+		return 0, j.catalog.fail("write the journal", "insert", partsName, err)
 	}
 	return len(parts), nil
 }
@@ -136,25 +136,21 @@ func (j *Journal) readParts(ctx context.Context, r *record) (zones.Run, error) {
 	if r.Parts == 0 {
 		return r.Run, nil
 	}
-	cursor, err := j.parts.Find(ctx, partsOf(r.ID), options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
-	if err != nil {
-		return zones.Run{}, j.explain("read the journal", "find", partsName, err)
+	var parts []part
+	cursor, err := j.parts.Find(ctx, partsOf(r.ID), options.Find().SetSort(bson.M{"_id": 1}))
+	if err == nil {
+		err = cursor.All(ctx, &parts)
 	}
-	defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }()
-	run, read := r.Run, 0
+	if err != nil {
+		return zones.Run{}, j.catalog.fail("read the journal", "find", partsName, err)
+	}
+	run := r.Run
 	run.Steps = []zones.RunStep{}
-	for ; cursor.Next(ctx); read++ {
-		var p part
-		if err := cursor.Decode(&p); err != nil {
-			return zones.Run{}, j.explain("read the journal", "find", partsName, err)
-		}
+	for _, p := range parts {
 		join(&run, p)
 	}
-	if err := cursor.Err(); err != nil {
-		return zones.Run{}, j.explain("read the journal", "find", partsName, err)
-	}
-	if read != r.Parts || r.StepsDone > len(run.Steps) {
-		return zones.Run{}, &Error{What: "read the journal", Err: fmt.Errorf("run %s has %d of its %d parts in %s", r.ID, read, r.Parts, partsName),
+	if len(parts) != r.Parts || r.StepsDone > len(run.Steps) {
+		return zones.Run{}, &Error{What: "read the journal", Err: fmt.Errorf("run %s has %d of its %d parts in %s", r.ID, len(parts), r.Parts, partsName),
 			hint: fmt.Sprintf("somebody removed some; remove the run too, by its _id in %s, then plan and apply anew: what it had done is found in the cluster", journalName)}
 	}
 	for i := range r.StepsDone {

@@ -12,9 +12,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
-	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
-	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/apply"
@@ -55,28 +52,19 @@ type LockOptions struct {
 
 // A Locker keeps two applies to one cluster apart, by a document in the cluster.
 type Locker struct {
-	locks *mongo.Collection
-	o     LockOptions
-	// explain gives an error its meaning and its hint; see Catalog.fail.
-	explain func(what, command, on string, err error) error
+	catalog *Catalog
+	locks   *mongo.Collection
+	o       LockOptions
 }
 
-var _ apply.Locker = (*Locker)(nil)
-
-func (c *Catalog) lockerIn(db *mongo.Database, o LockOptions) *Locker {
+func (c *Catalog) lockerIn(db string, o LockOptions) *Locker {
 	if o.Expiry <= 0 {
 		o.Expiry = DefaultExpiry
 	}
 	if o.Owner == "" {
 		o.Owner = processOwner()
 	}
-	return &Locker{locks: durable(db, locksCollection), o: o, explain: c.fail}
-}
-
-// durable is a collection of ours. What it has acknowledged is on a majority of its shard's members, and so is what it reads.
-func durable(db *mongo.Database, name string) *mongo.Collection {
-	return db.Collection(name, options.Collection().
-		SetReadConcern(readconcern.Majority()).SetReadPreference(readpref.Primary()).SetWriteConcern(writeconcern.Majority()))
+	return &Locker{c, c.database(db).Collection(locksCollection), o}
 }
 
 func processOwner() string {
@@ -86,19 +74,10 @@ func processOwner() string {
 	return "unknown user"
 }
 
-// leaseDocument is the lease in the cluster. All times are the servers'.
+// leaseDocument is the lease in the cluster, whose fields have the holder's names in small letters. All times are the servers'.
 type leaseDocument struct {
-	Token   string    `bson:"token"`
-	Owner   string    `bson:"owner"`
-	Host    string    `bson:"host"`
-	PID     int       `bson:"pid"`
-	Since   time.Time `bson:"since"`
-	Expires time.Time `bson:"expires"`
-	Now     time.Time `bson:"now"`
-}
-
-func (d leaseDocument) holder() apply.Holder {
-	return apply.Holder{Token: d.Token, Owner: d.Owner, Host: d.Host, PID: d.PID, Since: d.Since, Expires: d.Expires}
+	apply.Holder `bson:",inline"`
+	Now          time.Time
 }
 
 // Lock takes the lease if it is free or has expired. Otherwise it returns a *apply.LockedError.
@@ -106,19 +85,19 @@ func (l *Locker) Lock(ctx context.Context) (context.Context, apply.Lease, error)
 	for range lockTries {
 		found, err := l.read(ctx)
 		if err != nil {
-			return nil, nil, l.explain("read the lease", "find", locksName, err)
+			return nil, nil, l.catalog.fail("read the lease", "find", locksName, err)
 		}
 		if found.Expires.After(found.Now) {
-			return nil, nil, &apply.LockedError{Holder: found.holder(), Now: found.Now}
+			return nil, nil, &apply.LockedError{Holder: found.Holder, Now: found.Now}
 		}
 		asked := time.Now()
 		taken, err := l.take(ctx, found)
 		switch {
 		case err == nil:
-			leased, lease := l.hold(ctx, taken.holder(), asked)
+			leased, lease := l.hold(ctx, taken.Holder, asked)
 			return leased, lease, nil
 		case !errors.Is(err, mongo.ErrNoDocuments) && !mongo.IsDuplicateKeyError(err):
-			return nil, nil, l.explain("take the lease", "update", locksName, err)
+			return nil, nil, l.catalog.fail("take the lease", "update", locksName, err)
 		}
 	}
 	return nil, nil, fmt.Errorf("take the lease (%s): others took it %d times while it was being taken; try again", locksName, lockTries)
@@ -131,33 +110,30 @@ func (l *Locker) take(ctx context.Context, found leaseDocument) (taken leaseDocu
 	if err != nil {
 		host = "unknown host"
 	}
-	filter := bson.D{{Key: "_id", Value: applyLock}, {Key: "token", Value: found.Token}}
+	filter := bson.M{"_id": applyLock, "token": found.Token}
 	if found.Token != "" {
-		filter = append(filter, bson.E{Key: "expires", Value: found.Expires})
+		filter["expires"] = found.Expires
 	}
-	literal := func(v any) bson.D { return bson.D{{Key: "$literal", Value: v}} }
-	update := mongo.Pipeline{{{Key: "$set", Value: bson.D{
+	literal := func(v any) bson.M { return bson.M{"$literal": v} }
+	update := []bson.M{{"$set": bson.D{
 		{Key: "token", Value: bson.NewObjectID().Hex()},
 		{Key: "owner", Value: literal(l.o.Owner)}, {Key: "host", Value: literal(host)}, {Key: "pid", Value: literal(os.Getpid())},
 		{Key: "since", Value: "$$NOW"}, {Key: "expires", Value: l.expires()},
-	}}}}
+	}}}
 	o := options.FindOneAndUpdate().SetUpsert(found.Token == "").SetReturnDocument(options.After)
 	err = l.locks.FindOneAndUpdate(ctx, filter, update, o).Decode(&taken)
 	return taken, err
 }
 
 // expires is the end of a lease that is taken or renewed now.
-func (l *Locker) expires() bson.D {
-	return bson.D{{Key: "$add", Value: bson.A{"$$NOW", l.o.Expiry.Milliseconds()}}}
+func (l *Locker) expires() bson.M {
+	return bson.M{"$add": bson.A{"$$NOW", l.o.Expiry.Milliseconds()}}
 }
 
 // read looks who has the lease, and what time it is there. Where there is none it returns the zero document.
 func (l *Locker) read(ctx context.Context) (doc leaseDocument, err error) {
-	fields := bson.D{{Key: "now", Value: "$$NOW"}}
-	for _, name := range []string{"token", "owner", "host", "pid", "since", "expires"} {
-		fields = append(fields, bson.E{Key: name, Value: 1})
-	}
-	err = l.locks.FindOne(ctx, bson.D{{Key: "_id", Value: applyLock}}, options.FindOne().SetProjection(fields)).Decode(&doc)
+	fields := bson.M{"now": "$$NOW", "token": 1, "owner": 1, "host": 1, "pid": 1, "since": 1, "expires": 1}
+	err = l.locks.FindOne(ctx, bson.M{"_id": applyLock}, options.FindOne().SetProjection(fields)).Decode(&doc)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return leaseDocument{}, nil
 	}
@@ -166,7 +142,7 @@ func (l *Locker) read(ctx context.Context) (doc leaseDocument, err error) {
 
 // A lease is the holding of the lock by this process.
 type lease struct {
-	locker *Locker
+	*Locker
 	holder apply.Holder
 	lose   context.CancelCauseFunc
 	stop   context.CancelFunc
@@ -181,7 +157,7 @@ type lease struct {
 func (l *Locker) hold(ctx context.Context, holder apply.Holder, asked time.Time) (context.Context, *lease) {
 	leased, lose := context.WithCancelCause(ctx)
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	held := &lease{locker: l, holder: holder, lose: lose, stop: stop, done: make(chan struct{})}
+	held := &lease{Locker: l, holder: holder, lose: lose, stop: stop, done: make(chan struct{})}
 	held.until = time.AfterFunc(l.safe(asked), func() { lose(apply.ErrLeaseLost) })
 	go held.renewals(renewing)
 	return leased, held
@@ -198,7 +174,7 @@ func (l *lease) Holder() apply.Holder { return l.holder }
 // renewals keeps the lease alive. One that fails is followed by the next; if all fail, the timer ends the work.
 func (l *lease) renewals(ctx context.Context) {
 	defer close(l.done)
-	every := l.locker.o.Expiry / renewals
+	every := l.o.Expiry / renewals
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -219,11 +195,11 @@ func (l *lease) renewals(ctx context.Context) {
 // Check renews the lease, if it is still ours.
 func (l *lease) Check(ctx context.Context) error {
 	asked := time.Now()
-	update := mongo.Pipeline{{{Key: "$set", Value: bson.D{{Key: "expires", Value: l.locker.expires()}}}}}
-	result, err := l.locker.locks.UpdateOne(ctx, l.ours(), update)
+	update := []bson.M{{"$set": bson.M{"expires": l.expires()}}}
+	result, err := l.locks.UpdateOne(ctx, l.ours(), update)
 	switch {
 	case err != nil:
-		return l.locker.explain("renew the lease", "update", locksName, err)
+		return l.catalog.fail("renew the lease", "update", locksName, err)
 	case result.MatchedCount == 0:
 		l.lose(apply.ErrLeaseLost)
 		return apply.ErrLeaseLost
@@ -233,13 +209,13 @@ func (l *lease) Check(ctx context.Context) error {
 	if !l.until.Stop() { // it has fired: the work has ended already, although nobody else has the lease yet
 		return apply.ErrLeaseLost
 	}
-	l.until.Reset(l.locker.safe(asked))
+	l.until.Reset(l.safe(asked))
 	return nil
 }
 
 // ours matches the lease only while it has our token.
-func (l *lease) ours() bson.D {
-	return bson.D{{Key: "_id", Value: applyLock}, {Key: "token", Value: l.holder.Token}}
+func (l *lease) ours() bson.M {
+	return bson.M{"_id": applyLock, "token": l.holder.Token}
 }
 
 // Release ends the renewals and gives the lease back.
@@ -250,9 +226,9 @@ func (l *lease) Release(ctx context.Context) error {
 	l.until.Stop()
 	l.mu.Unlock()
 	defer l.lose(context.Canceled)
-	result, err := l.locker.locks.DeleteOne(ctx, l.ours())
+	result, err := l.locks.DeleteOne(ctx, l.ours())
 	if err != nil {
-		return l.locker.explain("give the lease back", "remove", locksName, err)
+		return l.catalog.fail("give the lease back", "remove", locksName, err)
 	}
 	if result.DeletedCount == 0 {
 		return apply.ErrLeaseLost

@@ -7,7 +7,6 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
@@ -29,16 +28,6 @@ const (
 	DefaultSpans           = 500
 	DefaultDocuments int64 = 1_000_000
 )
-
-func (o MeasureOptions) withDefaults() MeasureOptions {
-	if o.Spans <= 0 {
-		o.Spans = DefaultSpans
-	}
-	if o.Documents <= 0 {
-		o.Documents = DefaultDocuments
-	}
-	return o
-}
 
 // Measure replaces the estimates of a forecast's moves by what the servers count in their spans, and sums up anew. Where there is more than the
 // options allow, spans are chosen evenly and the rest is taken to be like them; then Forecast.Measured is false.
@@ -66,7 +55,12 @@ func (c *Catalog) Measure(ctx context.Context, f *zones.Forecast, o MeasureOptio
 
 // count counts the moves' documents and bytes, and reports whether it counted all of them.
 func (c *Catalog) count(ctx context.Context, moves []zones.Move, o MeasureOptions) (exact bool, err error) {
-	o = o.withDefaults()
+	if o.Spans <= 0 {
+		o.Spans = DefaultSpans
+	}
+	if o.Documents <= 0 {
+		o.Documents = DefaultDocuments
+	}
 	spans := 0
 	for _, m := range moves {
 		spans += len(m.Spans)
@@ -124,7 +118,7 @@ func (c *Catalog) countMove(ctx context.Context, m *zones.Move, key bson.Raw, o 
 // dataSize asks the shards for the documents of a span, up to o.Documents on each.
 func (c *Catalog) dataSize(ctx context.Context, collection string, key bson.Raw, span zones.Span, o MeasureOptions) (zones.Size, error) {
 	var answer struct {
-		Size    int64 `bson:"size"`
+		Size    int64
 		Objects int64 `bson:"numObjects"`
 	}
 	db, _, _ := strings.Cut(collection, ".")
@@ -137,7 +131,7 @@ func (c *Catalog) dataSize(ctx context.Context, collection string, key bson.Raw,
 
 // cutToOwned bounds the moves from each shard by what it owns of the collection, where there are orphans that were counted too. It reports whether there
 // are none.
-func cutToOwned(moves []zones.Move, parts map[string]map[topology.ShardID]Part) (clean bool) {
+func cutToOwned(moves []zones.Move, parts Parts) (clean bool) {
 	type part struct {
 		collection string
 		shard      topology.ShardID
@@ -147,13 +141,13 @@ func cutToOwned(moves []zones.Move, parts map[string]map[topology.ShardID]Part) 
 		p := part{m.Collection, m.From}
 		counted[p] = zones.Size{Documents: counted[p].Documents + m.Documents, Bytes: counted[p].Bytes + m.Bytes}
 	}
-	clean = true
 	orphans := map[string]bool{}
 	for name, shards := range parts {
 		for _, s := range shards {
-			orphans[name] = orphans[name] || s.Orphaned.Documents > 0
+			if s.Orphaned.Documents > 0 {
+				orphans[name] = true
+			}
 		}
-		clean = clean && !orphans[name]
 	}
 	for i := range moves {
 		m := &moves[i]
@@ -164,7 +158,7 @@ func cutToOwned(moves []zones.Move, parts map[string]map[topology.ShardID]Part) 
 		m.Documents = atMost(m.Documents, all.Documents, owned.Documents)
 		m.Bytes = atMost(m.Bytes, all.Bytes, owned.Bytes)
 	}
-	return clean
+	return len(orphans) == 0
 }
 
 // atMost shrinks a part of a whole as the whole has to be shrunk to a limit.
@@ -181,6 +175,9 @@ type Part struct {
 	Owned, Orphaned zones.Size
 }
 
+// Parts are what shards hold of collections, by the names of both.
+type Parts = map[string]map[topology.ShardID]Part
+
 // A distribution is what $shardedDataDistribution answers about one collection.
 type distribution struct {
 	Namespace string `bson:"ns"`
@@ -190,7 +187,7 @@ type distribution struct {
 		OwnedBytes    int64            `bson:"ownedSizeBytes"`
 		Orphaned      int64            `bson:"numOrphanedDocs"`
 		OrphanedBytes int64            `bson:"orphanedSizeBytes"`
-	} `bson:"shards"`
+	}
 }
 
 // Shards read the list of shards every 30 seconds. One that merges what all have answered refuses to connect to a shard that it does not know yet (ShardNotFound: "No shard
@@ -204,42 +201,38 @@ const (
 // Distribution tells what each shard owns of collections, and what it has not cleaned up yet. It takes MongoDB 6.0.3 and the action
 // shardedDataDistribution on the cluster. Right after a shard was added it waits until the others know it. A collection that is
 // dropped while the server looks at it fails the whole command (NamespaceNotFound), which is then asked again.
-func (c *Catalog) Distribution(ctx context.Context, collections []string) (map[string]map[topology.ShardID]Part, error) {
+func (c *Catalog) Distribution(ctx context.Context, collections []string) (Parts, error) {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = firstAskedAgain, askAgainEvery
-	entries, err := backoff.Retry(ctx, func() ([]distribution, error) {
-		entries, err := c.distribution(ctx, collections)
+	parts, err := backoff.Retry(ctx, func() (Parts, error) {
+		parts, err := c.distribution(ctx, collections)
 		if err != nil && codeOf(err) != codeShardNotFound && codeOf(err) != codeNamespaceNotFound {
-			return nil, backoff.Permanent(err)
+			err = backoff.Permanent(err)
 		}
-		return entries, err
+		return parts, err
 	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(shardsKnownWithin))
-	if err != nil {
-		return nil, c.fail("count the orphans", "$shardedDataDistribution", "", err)
-	}
-	return byShard(entries), nil
+	return parts, c.fail("count the orphans", "$shardedDataDistribution", "", err)
 }
 
 // distribution asks once. The server looks at no other collections than those that a $match right behind the stage names.
-func (c *Catalog) distribution(ctx context.Context, collections []string) ([]distribution, error) {
-	cursor, err := c.client.Database("admin").Aggregate(ctx, mongo.Pipeline{
-		{{Key: "$shardedDataDistribution", Value: bson.D{}}},
-		{{Key: "$match", Value: bson.D{{Key: "ns", Value: bson.D{{Key: "$in", Value: collections}}}}}},
+func (c *Catalog) distribution(ctx context.Context, collections []string) (Parts, error) {
+	cursor, err := c.client.Database("admin").Aggregate(ctx, []bson.M{
+		{"$shardedDataDistribution": bson.M{}},
+		{"$match": bson.M{"ns": bson.M{"$in": collections}}},
 	})
 	var entries []distribution
 	if err == nil {
 		err = cursor.All(ctx, &entries)
 	}
-	return entries, err
-}
-
-func byShard(entries []distribution) map[string]map[topology.ShardID]Part {
-	found := map[string]map[topology.ShardID]Part{}
+	if err != nil {
+		return nil, err
+	}
+	found := Parts{}
 	for _, e := range entries {
 		found[e.Namespace] = map[topology.ShardID]Part{}
 		for _, s := range e.Shards {
 			found[e.Namespace][s.Shard] = Part{Owned: zones.Size{Documents: s.Owned, Bytes: s.OwnedBytes}, Orphaned: zones.Size{Documents: s.Orphaned, Bytes: s.OrphanedBytes}}
 		}
 	}
-	return found
+	return found, nil
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -25,12 +26,12 @@ const answerWithin = 4 * time.Second
 // shards reads config.shards.
 func (c *Catalog) shards(ctx context.Context) ([]zones.Shard, error) {
 	var entries []struct {
-		ID       topology.ShardID  `bson:"_id"`
-		Host     string            `bson:"host"` // set/host:port,host:port
-		Draining bool              `bson:"draining"`
+		ID       topology.ShardID `bson:"_id"`
+		Host     string           // set/host:port,host:port
+		Draining bool
 		Zones    []topology.ZoneID `bson:"tags"`
 	}
-	if err := c.all(ctx, "read the shards", "shards", bson.D{}, nil, &entries); err != nil {
+	if err := c.all(ctx, "read the shards", "shards", bson.D{}, &entries); err != nil {
 		return nil, err
 	}
 	shards := make([]zones.Shard, 0, len(entries))
@@ -56,10 +57,10 @@ func (c *Catalog) configServers(ctx context.Context) (*zones.Shard, error) {
 	var status struct {
 		Sharding struct {
 			ConfigServers string `bson:"configsvrConnectionString"`
-		} `bson:"sharding"`
+		}
 	}
 	command := bson.D{{Key: "serverStatus", Value: 1}, {Key: "metrics", Value: 0}, {Key: "locks", Value: 0}}
-	err := c.admin(ctx, "ask for the config servers", "", command, &status)
+	err := c.admin(ctx, "ask for the config servers", command, &status)
 	set, _, _ := strings.Cut(status.Sharding.ConfigServers, "/")
 	switch {
 	case refused(err):
@@ -70,28 +71,19 @@ func (c *Catalog) configServers(ctx context.Context) (*zones.Shard, error) {
 	return &zones.Shard{ID: topology.ShardID(set), Hosts: hostsOf(status.Sharding.ConfigServers)}, nil
 }
 
-// A replicaSet is what one member says of its set.
+// A replicaSet is what one member says of its set, each field in the answer to another command.
 type replicaSet struct {
-	config struct {
-		Config struct {
-			Members []struct {
-				Host     string            `bson:"host"`
-				Priority float64           `bson:"priority"`
-				Votes    int               `bson:"votes"`
-				Arbiter  bool              `bson:"arbiterOnly"`
-				Hidden   bool              `bson:"hidden"`
-				Tags     map[string]string `bson:"tags"`
-			} `bson:"members"`
-			Settings struct {
-				Modes map[string]bson.Raw `bson:"getLastErrorModes"`
-			} `bson:"settings"`
-		} `bson:"config"`
-	}
-	hello struct {
-		Primary string `bson:"primary"`
-	}
-	build struct {
-		Version string `bson:"version"`
+	Primary string   // hello
+	Version string   // buildInfo
+	Config  struct { // replSetGetConfig
+		Members []struct {
+			zones.Member `bson:",inline"`
+			ArbiterOnly  bool `bson:"arbiterOnly"`
+			Tags         struct{ DC topology.DatacenterID }
+		}
+		Settings struct {
+			Modes map[string]bson.Raw `bson:"getLastErrorModes"`
+		}
 	}
 }
 
@@ -102,14 +94,12 @@ func (c *Catalog) look(ctx context.Context, shard *zones.Shard) (version string)
 		shard.Unseen = c.unseen(err)
 		return ""
 	}
-	for _, m := range set.config.Config.Members {
-		shard.Members = append(shard.Members, zones.Member{
-			Host: m.Host, DC: topology.DatacenterID(m.Tags["dc"]), Priority: m.Priority, Votes: m.Votes,
-			Arbiter: m.Arbiter, Hidden: m.Hidden, Primary: m.Host == set.hello.Primary,
-		})
+	for _, m := range set.Config.Members {
+		m.DC, m.Arbiter, m.Primary = m.Tags.DC, m.ArbiterOnly, m.Host == set.Primary
+		shard.Members = append(shard.Members, m.Member)
 	}
-	shard.Modes = slices.Sorted(maps.Keys(set.config.Config.Settings.Modes))
-	return set.build.Version
+	shard.Modes = slices.Sorted(maps.Keys(set.Config.Settings.Modes))
+	return set.Version
 }
 
 // unseen says why a shard's members did not tell.
@@ -117,7 +107,7 @@ func (c *Catalog) unseen(err error) string {
 	if cause, selecting := lastError(err); selecting {
 		err = cause
 	}
-	reason := redact.Error(err, c.uri, c.secrets...).Error()
+	reason := redact.Error(err, c.uri, c.secret).Error()
 	switch codeOf(err) {
 	case codeAuthenticationFailed:
 		return "its members do not know the user (a shard has users of its own): " + reason
@@ -129,36 +119,32 @@ func (c *Catalog) unseen(err error) string {
 }
 
 // askAny asks all hosts at once and returns the first answer, or one of the errors.
-func (c *Catalog) askAny(ctx context.Context, hosts []string) (replicaSet, error) {
+func (c *Catalog) askAny(ctx context.Context, hosts []string) (*replicaSet, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	type answer struct {
-		set replicaSet
-		err error
-	}
-	answers := make(chan answer, len(hosts))
-	for _, host := range hosts {
-		go func() {
-			set, err := c.ask(ctx, host)
-			answers <- answer{set, err}
-		}()
-	}
+	var mu sync.Mutex
 	var first error
 	var got *replicaSet
-	for range hosts { // all of them: none is left behind
-		a := <-answers
-		switch {
-		case a.err == nil && got == nil:
-			got = &a.set
-			cancel()
-		case a.err != nil && (first == nil || errors.Is(first, context.DeadlineExceeded)):
-			first = a.err
-		}
+	var asking sync.WaitGroup
+	for _, host := range hosts {
+		asking.Go(func() {
+			set, err := c.ask(ctx, host)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil && got == nil:
+				got = &set
+				cancel()
+			case err != nil && (first == nil || errors.Is(first, context.DeadlineExceeded)):
+				first = err
+			}
+		})
 	}
+	asking.Wait() // for all of them: none is left behind
 	if got != nil {
-		return *got, nil
+		return got, nil
 	}
-	return replicaSet{}, first
+	return nil, first
 }
 
 func (c *Catalog) ask(ctx context.Context, host string) (set replicaSet, err error) {
@@ -167,12 +153,8 @@ func (c *Catalog) ask(ctx context.Context, host string) (set replicaSet, err err
 		return set, err
 	}
 	defer func() { _ = client.Disconnect(context.WithoutCancel(ctx)) }()
-	for _, q := range []struct {
-		command string
-		into    any
-	}{{"hello", &set.hello}, {"buildInfo", &set.build}, {"replSetGetConfig", &set.config}} {
-		command := bson.D{{Key: q.command, Value: 1}}
-		if err := client.Database("admin").RunCommand(ctx, command, options.RunCmd().SetReadPreference(readpref.Nearest())).Decode(q.into); err != nil {
+	for _, command := range []string{"hello", "buildInfo", "replSetGetConfig"} {
+		if err := client.Database("admin").RunCommand(ctx, bson.M{command: 1}, options.RunCmd().SetReadPreference(readpref.Nearest())).Decode(&set); err != nil {
 			return set, err
 		}
 	}

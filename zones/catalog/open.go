@@ -45,7 +45,7 @@ type Catalog struct {
 	// options are those of client; the shards' members are asked with the same credentials and TLS.
 	options *options.ClientOptions
 	uri     string
-	secrets []string
+	secret  string // of the credential
 
 	closing sync.Once
 	err     error
@@ -64,7 +64,7 @@ func Open(ctx context.Context, o Options) (*Catalog, error) {
 		c.uri = c.options.GetURI()
 	}
 	if c.options.Auth != nil {
-		c.secrets = append(c.secrets, c.options.Auth.Password)
+		c.secret = c.options.Auth.Password
 	}
 	if c.options.AppName == nil {
 		c.options.SetAppName("geoshard")
@@ -80,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Catalog, error) {
 	what := "connect to " + c.name()
 	var err error
 	if c.client, err = mongo.Connect(c.options); err != nil {
-		return nil, &Error{What: what, Err: redact.Error(err, c.uri, c.secrets...), hint: "a connection string looks like " + uriForm + "; special characters of a password are written as %40 and the like"}
+		return nil, &Error{What: what, Err: redact.Error(err, c.uri, c.secret), hint: "a connection string looks like " + uriForm + "; special characters of a password are written as %40 and the like"}
 	}
 	if err := c.check(ctx, what); err != nil {
 		return nil, errors.Join(err, c.Close(ctx))
@@ -98,12 +98,12 @@ func (c *Catalog) name() string {
 
 func (c *Catalog) check(ctx context.Context, what string) error {
 	var hello struct {
-		Msg string `bson:"msg"`
+		Msg string
 		Set string `bson:"setName"`
 	}
-	err := c.client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&hello)
+	err := c.client.Database("admin").RunCommand(ctx, bson.M{"hello": 1}).Decode(&hello)
 	if cause, selecting := lastError(err); selecting {
-		return &Error{What: what, Kind: ErrUnreachable, Err: redact.Error(cause, c.uri, c.secrets...), hint: whyUnreachable(cause, c.options.TLSConfig != nil)}
+		return &Error{What: what, Kind: ErrUnreachable, Err: redact.Error(cause, c.uri, c.secret), hint: whyUnreachable(cause, c.options.TLSConfig != nil)}
 	}
 	if err != nil {
 		return c.fail(what, "hello", "", err)
@@ -127,11 +127,10 @@ func (c *Catalog) Close(ctx context.Context) error {
 	return c.err
 }
 
-// config is the catalogue's database, read as a majority has it and written so that a majority has it, whatever the connection string says.
-func (c *Catalog) config() *mongo.Database {
-	return c.database("config")
-}
+// config is the catalogue's database.
+func (c *Catalog) config() *mongo.Database { return c.database("config") }
 
+// database is one that is read as a majority has it and written so that a majority has it, whatever the connection string says.
 func (c *Catalog) database(name string) *mongo.Database {
 	return c.client.Database(name, options.Database().SetReadConcern(readconcern.Majority()).SetReadPreference(readpref.Primary()).SetWriteConcern(writeconcern.Majority()))
 }
@@ -142,11 +141,12 @@ func (c *Catalog) collection(ns string) *mongo.Collection {
 	return c.database(db).Collection(name)
 }
 
-// admin runs a command on the admin database. into may be nil.
-func (c *Catalog) admin(ctx context.Context, what, on string, cmd bson.D, into any) error {
-	return c.command(ctx, what, "admin", on, cmd, into)
+// admin runs a command about the cluster. into may be nil.
+func (c *Catalog) admin(ctx context.Context, what string, cmd bson.D, into any) error {
+	return c.command(ctx, what, "admin", "", cmd, into)
 }
 
+// command runs a command on a database. on is what it is about: a namespace, or "" for the cluster. into may be nil.
 func (c *Catalog) command(ctx context.Context, what, db, on string, cmd bson.D, into any) error {
 	result := c.client.Database(db).RunCommand(ctx, cmd)
 	err := result.Err()
@@ -162,20 +162,14 @@ func lastError(err error) (cause error, selecting bool) {
 	if !errors.As(err, &selection) {
 		return nil, false
 	}
+	cause = errors.New("none of its addresses is a server of the kind that the connection string asks for")
 	for _, server := range selection.Desc.Servers {
 		if server.LastError != nil {
 			return server.LastError, true
 		}
+		cause = errors.New("it did not answer in time")
 	}
-	if len(selection.Desc.Servers) > 0 {
-		return errors.New("it did not answer in time"), true
-	}
-	return errors.New("none of its addresses is a server of the kind that the connection string asks for"), true
-}
-
-func isSelection(err error) bool {
-	_, is := lastError(err)
-	return is
+	return cause, true
 }
 
 func whyUnreachable(cause error, encrypted bool) string {

@@ -2,9 +2,6 @@ package catalog
 
 import (
 	"context"
-	"time"
-
-	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/apply"
@@ -18,27 +15,26 @@ type outline struct{ *Catalog }
 
 // Read reads the outline of a state.
 func (o outline) Read(ctx context.Context, namespaces []string) (*zones.State, error) {
-	state := &zones.State{Taken: time.Now().UTC().Truncate(time.Millisecond)}
-	if err := o.identity(ctx, state); err != nil {
-		return nil, err
-	}
-	var err error
-	if state.Shards, err = o.shards(ctx); err != nil {
-		return nil, err
-	}
-	byName, err := o.listed(ctx, namespaces)
+	state, err := o.identity(ctx)
 	if err != nil {
 		return nil, err
 	}
-	state.Collections = sorted(byName)
+	if state.Shards, err = o.shards(ctx); err != nil {
+		return nil, err
+	}
+	all, err := o.listed(ctx, namespaces)
+	if err != nil {
+		return nil, err
+	}
+	state.Collections = all.sorted()
 	return state, nil
 }
 
 // ApplyDeps are what [apply.Apply] acts through on this cluster.
 func (c *Catalog) ApplyDeps(o LockOptions) apply.Deps {
-	return c.depsIn(c.client.Database(zones.JournalDatabase), o)
+	return c.depsIn(zones.JournalDatabase, o)
 }
 
-func (c *Catalog) depsIn(db *mongo.Database, o LockOptions) apply.Deps {
+func (c *Catalog) depsIn(db string, o LockOptions) apply.Deps {
 	return apply.Deps{Reader: c.Outline(), Performer: c, Journal: c.journalIn(db), Locker: c.lockerIn(db, o)}
 }

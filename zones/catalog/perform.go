@@ -30,9 +30,9 @@ func (c *Catalog) Perform(ctx context.Context, change zones.Change) error {
 	case zones.ReleaseBalancing:
 		return c.setNoBalance(ctx, change.Collection, false)
 	case zones.AddRange:
-		return c.addRange(ctx, change)
+		return c.setRange(ctx, change.Collection, change.Range, true)
 	case zones.RemoveRange:
-		return c.removeRange(ctx, change)
+		return c.setRange(ctx, change.Collection, change.Range, false)
 	case zones.ShardCollection:
 		return c.shardCollection(ctx, change)
 	case zones.SetValidator:
@@ -48,10 +48,10 @@ func (c *Catalog) setZone(ctx context.Context, shard topology.ShardID, zone topo
 	if !in {
 		command, what, otherwise = "removeShardFromZone", fmt.Sprintf("remove shard %s from zone %s", shard, zone), "the shard is still in the zone"
 	}
-	if err := c.admin(ctx, what, "", bson.D{{Key: command, Value: shard}, {Key: "zone", Value: zone}}, nil); err != nil {
+	if err := c.admin(ctx, what, bson.D{{Key: command, Value: shard}, {Key: "zone", Value: zone}}, nil); err != nil {
 		return err
 	}
-	n, err := c.config().Collection("shards").CountDocuments(ctx, bson.D{{Key: "_id", Value: shard}, {Key: "tags", Value: zone}})
+	n, err := c.config().Collection("shards").CountDocuments(ctx, bson.M{"_id": shard, "tags": zone})
 	if err == nil && in != (n > 0) {
 		return ignored(what, otherwise)
 	}
@@ -64,20 +64,17 @@ func (c *Catalog) setNoBalance(ctx context.Context, collection string, hold bool
 	if hold {
 		what = "hold the balancing of " + collection
 	}
-	entries := c.config().Collection("collections")
-	filter := bson.D{{Key: "_id", Value: collection}}
-	result, err := entries.UpdateOne(ctx, filter, bson.D{{Key: "$set", Value: bson.D{{Key: "noBalance", Value: hold}}}})
+	byID := bson.M{"_id": collection}
+	result, err := c.config().Collection("collections").UpdateOne(ctx, byID, bson.M{"$set": bson.M{"noBalance": hold}})
 	if err != nil {
 		return c.fail(what, "update", "config.collections", err)
 	}
 	if result.MatchedCount == 0 {
-		return &Error{What: what, Kind: ErrNotSharded, hint: meanings[codeNotSharded].hint}
+		return meanings[codeNotSharded].of(what, nil)
 	}
-	var entry struct {
-		NoBalance bool `bson:"noBalance"`
-	}
-	if err := entries.FindOne(ctx, filter).Decode(&entry); err != nil {
-		return c.fail(what, "find", "config.collections", err)
+	var entry collectionEntry
+	if err := c.one(ctx, what, "collections", byID, &entry); err != nil {
+		return err
 	}
 	if entry.NoBalance != hold {
 		return ignored(what, fmt.Sprintf("noBalance is %v", entry.NoBalance))
@@ -85,75 +82,59 @@ func (c *Catalog) setNoBalance(ctx context.Context, collection string, hold bool
 	return nil
 }
 
-func (c *Catalog) addRange(ctx context.Context, change zones.AddRange) error {
-	r := change.Range
-	what := fmt.Sprintf("give %s the range %s", change.Collection, r)
-	if err := c.updateRange(ctx, what, change.Collection, r, r.Zone); err != nil {
-		return err
+// setRange assigns a range to its zone, or takes it away. It looks before it takes one away: the server goes by the bounds, whatever zone has them by now.
+func (c *Catalog) setRange(ctx context.Context, collection string, r zones.Range, assign bool) error {
+	what, zone := fmt.Sprintf("give %s the range %s", collection, r), any(r.Zone)
+	if !assign {
+		what, zone = fmt.Sprintf("take from %s the range %s", collection, r), nil
+		before, err := c.rangeBelow(ctx, what, collection, r.Max)
+		if err != nil {
+			return err
+		}
+		if sameBounds(before, r) && before.Zone != r.Zone {
+			return meanings[codeRangeOverlap].of(what, fmt.Errorf("it belongs to zone %s now", before.Zone))
+		}
 	}
-	there, err := c.rangeBelow(ctx, what, change.Collection, r.Max)
+	err := c.admin(ctx, what, bson.D{
+		{Key: "updateZoneKeyRange", Value: collection}, {Key: "min", Value: r.Min}, {Key: "max", Value: r.Max}, {Key: "zone", Value: zone},
+	}, nil)
+	if err != nil {
+		return meant(err, badBounds, codeInvalidOptions, codeFailedToParse)
+	}
+	there, err := c.rangeBelow(ctx, what, collection, r.Max)
 	switch {
 	case err != nil:
 		return err
-	case there == nil || !sameBound(there.Min, r.Min) || !sameBound(there.Max, r.Max) || there.Zone != r.Zone:
+	case assign && (!sameBounds(there, r) || there.Zone != r.Zone):
 		return ignored(what, "the catalogue has "+describe(there))
-	default:
-		return nil
+	case !assign && there != nil && compareBounds(there.Max, r.Min) > 0:
+		return ignored(what, "there still is "+describe(there))
 	}
-}
-
-// removeRange looks first: the server takes a range by its bounds, whatever zone it belongs to by now.
-func (c *Catalog) removeRange(ctx context.Context, change zones.RemoveRange) error {
-	r := change.Range
-	what := fmt.Sprintf("take from %s the range %s", change.Collection, r)
-	before, err := c.rangeBelow(ctx, what, change.Collection, r.Max)
-	if err != nil {
-		return err
-	}
-	if before != nil && sameBound(before.Min, r.Min) && sameBound(before.Max, r.Max) && before.Zone != r.Zone {
-		return &Error{What: what, Kind: ErrOverlap, Err: errors.New("it belongs to zone " + string(before.Zone) + " now"), hint: meanings[codeRangeOverlap].hint}
-	}
-	if err := c.updateRange(ctx, what, change.Collection, r, nil); err != nil {
-		return err
-	}
-	there, err := c.rangeBelow(ctx, what, change.Collection, r.Max)
-	if err == nil && there != nil && shardkey.CompareKeys(shardkey.Trimmed(there.Max), shardkey.Trimmed(r.Min)) > 0 {
-		err = ignored(what, "there still is "+describe(there))
-	}
-	return err
-}
-
-// updateRange assigns a range, or takes it away where zone is nil.
-func (c *Catalog) updateRange(ctx context.Context, what, collection string, r zones.Range, zone any) error {
-	err := c.admin(ctx, what, "", bson.D{
-		{Key: "updateZoneKeyRange", Value: collection}, {Key: "min", Value: r.Min}, {Key: "max", Value: r.Max}, {Key: "zone", Value: zone},
-	}, nil)
-	code := codeOf(err)
-	if known := (*Error)(nil); errors.As(err, &known) && known.Kind == nil && (code == codeInvalidOptions || code == codeFailedToParse) {
-		known.Kind, known.hint = ErrBadBounds, "make the plan anew; a hashed field takes MinKey, MaxKey and 64-bit integers alone, and the minimum lies below the maximum"
-	}
-	return err
+	return nil
 }
 
 // rangeBelow is the last range of a collection that begins below a bound: the only one that can overlap with what ends there. nil if there is none.
 func (c *Catalog) rangeBelow(ctx context.Context, what, collection string, bound bson.Raw) (*zones.Range, error) {
 	var entry tagEntry
-	err := c.config().Collection("tags").FindOne(ctx,
-		bson.D{{Key: "ns", Value: collection}, {Key: "min", Value: bson.D{{Key: "$lt", Value: bound}}}},
-		options.FindOne().SetSort(bson.D{{Key: "min", Value: -1}})).Decode(&entry)
+	err := c.one(ctx, what, "tags", bson.M{"ns": collection, "min": bson.M{"$lt": bound}}, &entry, options.FindOne().SetSort(bson.M{"min": -1}))
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, c.fail(what, "find", "config.tags", err)
+		return nil, err
 	}
 	r := entry.zoneRange()
 	return &r, nil
 }
 
-// sameBound compares bounds by value. The server extends one that is a prefix of the key with MinKey.
-func sameBound(a, b bson.Raw) bool {
-	return shardkey.CompareKeys(shardkey.Trimmed(a), shardkey.Trimmed(b)) == 0
+// sameBounds compares bounds by value; nothing was found where it is nil.
+func sameBounds(found *zones.Range, r zones.Range) bool {
+	return found != nil && compareBounds(found.Min, r.Min) == 0 && compareBounds(found.Max, r.Max) == 0
+}
+
+// compareBounds compares bounds by value. The server extends one that is a prefix of the key with MinKey.
+func compareBounds(a, b bson.Raw) int {
+	return shardkey.CompareKeys(shardkey.Trimmed(a), shardkey.Trimmed(b))
 }
 
 func describe(r *zones.Range) string {
@@ -177,20 +158,12 @@ func (c *Catalog) shardCollection(ctx context.Context, change zones.ShardCollect
 	case !errors.Is(err, mongo.ErrNoDocuments):
 		return c.fail(what, "find", change.Collection, err)
 	}
-	err = c.admin(ctx, what, change.Collection, bson.D{{Key: "shardCollection", Value: change.Collection}, {Key: "key", Value: shardkey.PatternOf(change.Key)}}, nil)
+	err = c.command(ctx, what, "admin", change.Collection, bson.D{{Key: "shardCollection", Value: change.Collection}, {Key: "key", Value: shardkey.PatternOf(change.Key)}}, nil)
 	if err != nil {
-		return unshardable(err, codeIllegalOperation)
+		return meant(err, unshardable, codeIllegalOperation)
 	}
 	if sharded, err = c.shardedBy(ctx, what, change); err == nil && !sharded {
 		err = ignored(what, "the collection is not sharded")
-	}
-	return err
-}
-
-// unshardable gives an error its kind where the server has a code for it that means many things, but one for this command.
-func unshardable(err error, code int) error {
-	if known := (*Error)(nil); errors.As(err, &known) && known.Kind == nil && codeOf(err) == code {
-		known.Kind, known.hint = ErrNotShardable, "views, time series and internal collections have no zones and no validator: take it out of the topology"
 	}
 	return err
 }
@@ -204,27 +177,24 @@ func (c *Catalog) shardedBy(ctx context.Context, what string, change zones.Shard
 	if err != nil {
 		return false, err
 	}
-	found, err := shardkey.ReadKey(key)
+	found, err := readKey(what, key)
 	if err != nil {
-		return false, &Error{What: what, Kind: ErrUnsupportedKey, Err: err, hint: "geoshard knows keys of fields with 1 and \"hashed\""}
+		return false, err
 	}
 	if !slices.Equal(found, change.Key) {
-		return false, &Error{What: what, Kind: ErrOtherKey, Err: fmt.Errorf("it has %s", found), hint: meanings[codeAlreadyInitialized].hint}
+		return false, meanings[codeAlreadyInitialized].of(what, fmt.Errorf("it has %s", found))
 	}
 	return true, nil
 }
 
 // keyPattern is the shard key of a collection, or ErrNotSharded.
 func (c *Catalog) keyPattern(ctx context.Context, what, collection string) (bson.Raw, error) {
-	var entry struct {
-		Key          bson.Raw `bson:"key"`
-		Unsplittable bool     `bson:"unsplittable"`
+	var entry collectionEntry
+	err := c.one(ctx, what, "collections", bson.M{"_id": collection}, &entry)
+	if errors.Is(err, mongo.ErrNoDocuments) || entry.Dropped || entry.Unsplittable {
+		return nil, meanings[codeNotSharded].of(what, nil)
 	}
-	err := c.config().Collection("collections").FindOne(ctx, bson.D{{Key: "_id", Value: collection}, {Key: "dropped", Value: bson.D{{Key: "$ne", Value: true}}}}).Decode(&entry)
-	if errors.Is(err, mongo.ErrNoDocuments) || err == nil && entry.Unsplittable {
-		return nil, &Error{What: what, Kind: ErrNotSharded, hint: meanings[codeNotSharded].hint}
-	}
-	return entry.Key, c.fail(what, "find", "config.collections", err)
+	return entry.Key, err
 }
 
 // setValidator sends {} to remove a validator: null would be taken for "leave it as it is". A collection that does not exist is made with its validator.
@@ -242,12 +212,15 @@ func (c *Catalog) setValidator(ctx context.Context, change zones.SetValidator) e
 	if change.Action != "" {
 		rule = append(rule, bson.E{Key: "validationAction", Value: change.Action})
 	}
-	err := c.command(ctx, what, db, change.Collection, append(bson.D{{Key: "collMod", Value: collection}}, rule...), nil)
+	command := func(name string) error {
+		return c.command(ctx, what, db, change.Collection, append(bson.D{{Key: name, Value: collection}}, rule...), nil)
+	}
+	err := command("collMod")
 	if codeOf(err) == codeNamespaceNotFound && len(change.Validator) > 0 {
-		err = c.command(ctx, what, db, change.Collection, append(bson.D{{Key: "create", Value: collection}}, rule...), nil)
+		err = command("create")
 	}
 	if err != nil {
-		return unshardable(err, codeInvalidOptions)
+		return meant(err, unshardable, codeInvalidOptions)
 	}
 	defined, err := c.definitionsIn(ctx, db, bson.A{collection})
 	if err != nil {
@@ -262,33 +235,25 @@ func (c *Catalog) setValidator(ctx context.Context, change zones.SetValidator) e
 	}
 	if !bytes.Equal(now.Validator, validator) || change.Level != "" && now.Level != change.Level || change.Action != "" && now.Action != change.Action {
 		found := ignored(what, fmt.Sprintf("it is %s, level %q, action %q", now.Validator, now.Level, now.Action))
-		return c.hiddenByPrimary(ctx, change.Collection, found)
+		c.hiddenByPrimary(ctx, what, change.Collection, found)
+		return found
 	}
 	return nil
 }
 
 // hiddenByPrimary gives the error of a validator that was not changed its reason, if that is it: collMod changes validators on the shards that own chunks, and
 // listCollections shows the one of the database's primary shard, which may own none.
-func (c *Catalog) hiddenByPrimary(ctx context.Context, name string, found error) error {
+func (c *Catalog) hiddenByPrimary(ctx context.Context, what, name string, found *Error) {
 	db, _, _ := strings.Cut(name, ".")
-	var database struct {
-		Primary topology.ShardID `bson:"primary"`
+	var database databaseEntry
+	var entry collectionEntry
+	if c.one(ctx, what, "databases", bson.M{"_id": db}, &database) != nil || c.one(ctx, what, "collections", bson.M{"_id": name}, &entry) != nil {
+		return // it is not sharded
 	}
-	var entry struct {
-		UUID bson.Binary `bson:"uuid"`
+	n, err := c.config().Collection("chunks").CountDocuments(ctx, bson.M{"uuid": entry.UUID, "shard": database.Primary}, options.Count().SetLimit(1))
+	if err != nil || n > 0 {
+		return
 	}
-	if err := c.config().Collection("databases").FindOne(ctx, bson.D{{Key: "_id", Value: db}}).Decode(&database); err != nil {
-		return found
-	}
-	if err := c.config().Collection("collections").FindOne(ctx, bson.D{{Key: "_id", Value: name}}).Decode(&entry); err != nil {
-		return found // it is not sharded
-	}
-	n, err := c.config().Collection("chunks").CountDocuments(ctx, bson.D{{Key: "uuid", Value: entry.UUID}, {Key: "shard", Value: database.Primary}}, options.Count().SetLimit(1))
-	var told *Error
-	if err != nil || n > 0 || !errors.As(found, &told) {
-		return found
-	}
-	told.Err = fmt.Errorf("%w; servers change it on shards that own chunks alone, and show that of %s, the primary shard of %s, which owns none", told.Err, database.Primary, db)
-	told.hint = fmt.Sprintf("make a shard with chunks the primary (movePrimary of the database %s, which takes unsharded collections along), and plan again", db)
-	return told
+	found.Err = fmt.Errorf("%w; servers change it on shards that own chunks alone, and show that of %s, the primary shard of %s, which owns none", found.Err, database.Primary, db)
+	found.hint = fmt.Sprintf("make a shard with chunks the primary (movePrimary of the database %s, which takes unsharded collections along), and plan again", db)
 }

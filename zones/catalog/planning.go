@@ -32,8 +32,6 @@ type source struct {
 	*Journal
 }
 
-var _ plan.Source = source{}
-
 func (c *Catalog) source() source { return source{c, c.Journal()} }
 
 // Measure counts within the bounds that hold where none are given.

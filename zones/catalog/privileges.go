@@ -13,14 +13,11 @@ import (
 func (c *Catalog) Privileges(ctx context.Context) (plan.Privileges, error) {
 	var status struct {
 		Info struct {
-			Users []struct {
-				User string `bson:"user"`
-				DB   string `bson:"db"`
-			} `bson:"authenticatedUsers"`
-			Granted []plan.Privilege `bson:"authenticatedUserPrivileges"`
+			Users   []struct{ User, DB string } `bson:"authenticatedUsers"`
+			Granted []plan.Privilege            `bson:"authenticatedUserPrivileges"`
 		} `bson:"authInfo"`
 	}
-	err := c.admin(ctx, "ask for our privileges", "", bson.D{{Key: "connectionStatus", Value: 1}, {Key: "showPrivileges", Value: true}}, &status)
+	err := c.admin(ctx, "ask for our privileges", bson.D{{Key: "connectionStatus", Value: 1}, {Key: "showPrivileges", Value: true}}, &status)
 	if err != nil {
 		return plan.Privileges{}, err
 	}
@@ -33,7 +30,7 @@ func (c *Catalog) Privileges(ctx context.Context) (plan.Privileges, error) {
 
 // CreateRole creates a role in the database admin. A role of that name that is there already is left as it is, and is an error.
 func (c *Catalog) CreateRole(ctx context.Context, role plan.Role) error {
-	err := c.admin(ctx, "create the role "+role.Name, "admin", role.CreateRole(), nil)
+	err := c.command(ctx, "create the role "+role.Name, "admin", "admin", role.CreateRole(), nil)
 	if codeOf(err) == codeRoleExists {
 		return &Error{What: "create the role " + role.Name, Kind: ErrRoleExists, hint: "change it with updateRole in mongosh, or drop it first: db.getSiblingDB(\"admin\").dropRole(\"" + role.Name + "\")"}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/internal/serverversion"
@@ -21,11 +22,10 @@ const atOnce = 8
 // A name that is no collection is in the state too, with Exists false. What the user may not see of the members of shards and of the config servers, of indexes and sizes is
 // missing in the state; everything else that cannot be read is an error.
 func (c *Catalog) Read(ctx context.Context, namespaces []string) (*zones.State, error) {
-	state := &zones.State{Taken: time.Now().UTC().Truncate(time.Millisecond)}
-	if err := c.identity(ctx, state); err != nil {
+	state, err := c.identity(ctx)
+	if err != nil {
 		return nil, err
 	}
-	var err error
 	if state.Balancer, err = c.balancer(ctx); err != nil {
 		return nil, err
 	}
@@ -64,23 +64,20 @@ func (c *Catalog) Read(ctx context.Context, namespaces []string) (*zones.State, 
 	return state, nil
 }
 
-// identity reads what does not change: which cluster it is, and the router's version.
-func (c *Catalog) identity(ctx context.Context, state *zones.State) error {
+// identity begins a state with what does not change: which cluster it is, and the router's version.
+func (c *Catalog) identity(ctx context.Context) (*zones.State, error) {
+	taken := time.Now().UTC().Truncate(time.Millisecond)
 	var version struct {
 		ClusterID bson.ObjectID `bson:"clusterId"`
 	}
-	if err := c.config().Collection("version").FindOne(ctx, bson.D{}).Decode(&version); err != nil {
-		return c.fail("read the cluster's identity", "find", "config.version", err)
+	if err := c.one(ctx, "read the cluster's identity", "version", bson.D{}, &version); err != nil {
+		return nil, err
 	}
-	state.ClusterID = version.ClusterID.Hex()
-	var build struct {
-		Version string `bson:"version"`
+	var build struct{ Version string }
+	if err := c.admin(ctx, "ask for the version", bson.D{{Key: "buildInfo", Value: 1}}, &build); err != nil {
+		return nil, err
 	}
-	if err := c.admin(ctx, "ask for the version", "", bson.D{{Key: "buildInfo", Value: 1}}, &build); err != nil {
-		return err
-	}
-	state.Version = build.Version
-	return nil
+	return &zones.State{Taken: taken, ClusterID: version.ClusterID.Hex(), Version: build.Version}, nil
 }
 
 // olderVersion compares two versions. What is none counts as the oldest.
@@ -98,15 +95,12 @@ func (c *Catalog) balancer(ctx context.Context) (zones.Balancer, error) {
 	var settings []struct {
 		ID      string  `bson:"_id"`
 		Size    float64 `bson:"value"`
-		Stopped bool    `bson:"stopped"`
-		Mode    string  `bson:"mode"`
-		Window  struct {
-			Start string `bson:"start"`
-			Stop  string `bson:"stop"`
-		} `bson:"activeWindow"`
+		Stopped bool
+		Mode    string
+		Window  struct{ Start, Stop string } `bson:"activeWindow"`
 	}
-	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: bson.A{"balancer", "chunksize"}}}}}
-	if err := c.all(ctx, "read the balancer's settings", "settings", filter, nil, &settings); err != nil {
+	filter := bson.M{"_id": bson.M{"$in": bson.A{"balancer", "chunksize"}}}
+	if err := c.all(ctx, "read the balancer's settings", "settings", filter, &settings); err != nil {
 		return zones.Balancer{}, err
 	}
 	b := zones.Balancer{Running: true, ChunkSize: defaultChunkSize}
@@ -121,10 +115,8 @@ func (c *Catalog) balancer(ctx context.Context) (zones.Balancer, error) {
 			}
 		}
 	}
-	var status struct {
-		Mode string `bson:"mode"`
-	}
-	err := c.admin(ctx, "ask for the balancer's status", "", bson.D{{Key: "balancerStatus", Value: 1}}, &status)
+	var status struct{ Mode string }
+	err := c.admin(ctx, "ask for the balancer's status", bson.D{{Key: "balancerStatus", Value: 1}}, &status)
 	if err == nil {
 		b.Running = status.Mode == "full"
 	} else if !errors.Is(err, ErrNotAllowed) && !errors.Is(err, ErrUnsupported) {
@@ -134,6 +126,15 @@ func (c *Catalog) balancer(ctx context.Context) (zones.Balancer, error) {
 }
 
 // all reads documents of a collection of the catalogue.
-func (c *Catalog) all(ctx context.Context, what, collection string, filter, sort bson.D, into any) error {
-	return c.some(ctx, what, collection, filter, sort, 0, into)
+func (c *Catalog) all(ctx context.Context, what, collection string, filter, into any, o ...options.Lister[options.FindOptions]) error {
+	cursor, err := c.config().Collection(collection).Find(ctx, filter, o...)
+	if err == nil {
+		err = cursor.All(ctx, into)
+	}
+	return c.fail(what, "find", "config."+collection, err)
+}
+
+// one reads a document of a collection of the catalogue. Where there is none its error is mongo.ErrNoDocuments.
+func (c *Catalog) one(ctx context.Context, what, collection string, filter, into any, o ...options.Lister[options.FindOneOptions]) error {
+	return c.fail(what, "find", "config."+collection, c.config().Collection(collection).FindOne(ctx, filter, o...).Decode(into))
 }

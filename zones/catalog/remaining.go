@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -24,13 +23,12 @@ var whileWaiting = MeasureOptions{Spans: 32, Documents: 200_000, Estimate: true}
 //
 // What the user may not see is left out: migrations without find on config.changelog. Orphans cannot be left out, they would seem to be gone: without the
 // action shardedDataDistribution Remaining is ErrNotAllowed, and ErrUnsupported before MongoDB 6.0.3.
-func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (apply.Remaining, error) {
+func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (left apply.Remaining, err error) {
 	var names []string
 	for _, p := range layout.Collections {
 		names = append(names, p.Collection)
 	}
-	left, state := apply.Remaining{}, &zones.State{}
-	var err error
+	state := &zones.State{}
 	if left.Balancer, err = c.balancer(ctx); err != nil || len(names) == 0 {
 		return left, err
 	}
@@ -75,25 +73,18 @@ func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (apply.Rem
 
 // placed reads the chunks of collections, and no more.
 func (c *Catalog) placed(ctx context.Context, names []string) ([]zones.Collection, error) {
-	var all []*found
-	if err := c.sharded(ctx, scope{names: names}, func(name string) *found {
-		f := &found{Collection: zones.Collection{Name: name}}
-		all = append(all, f)
-		return f
-	}); err != nil {
+	all := byName{}
+	if err := c.sharded(ctx, scope{names: names}, all); err != nil {
 		return nil, err
 	}
-	var list []zones.Collection
 	for _, f := range all {
 		chunks, err := c.chunks(ctx, f.Name, f.uuid)
 		if err != nil {
 			return nil, err
 		}
 		f.Chunks = chunks
-		list = append(list, f.Collection)
 	}
-	slices.SortFunc(list, func(a, b zones.Collection) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	return all.sorted(), nil
 }
 
 const (

@@ -76,15 +76,7 @@ func (c *Catalog) UnknownValues(ctx context.Context, ns, field string, placement
 
 // serves reports whether an index begins with a key.
 func serves(index, key bson.D) bool {
-	if len(index) < len(key) {
-		return false
-	}
-	for i, f := range key {
-		if index[i].Key != f.Key || fmt.Sprint(index[i].Value) != fmt.Sprint(f.Value) {
-			return false
-		}
-	}
-	return true
+	return len(index) >= len(key) && slices.EqualFunc(index[:len(key)], key, func(a, b bson.E) bool { return a.Key == b.Key && fmt.Sprint(a.Value) == fmt.Sprint(b.Value) })
 }
 
 // A valueScan looks for values in gaps between ranges.
@@ -147,7 +139,7 @@ func (s valueScan) extend(bound bson.Raw) (bson.D, error) {
 func (s valueScan) scan(ctx context.Context, g gap) ([]UnknownValue, error) {
 	var values []UnknownValue
 	for len(values) <= MaxUnknown {
-		o := options.FindOne().SetHint(s.index).SetMin(g.min).SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: s.field, Value: 1}}).SetSort(bson.D{{Key: s.field, Value: 1}})
+		o := options.FindOne().SetHint(s.index).SetMin(g.min).SetProjection(bson.M{"_id": 0, s.field: 1}).SetSort(bson.M{s.field: 1})
 		if g.max != nil {
 			o.SetMax(g.max)
 		}
@@ -179,6 +171,6 @@ func below(a, b bson.D) bool {
 
 // count counts the documents that have a value. Null stands for a missing field too, in a filter as in an index.
 func (s valueScan) count(ctx context.Context, value bson.RawValue) (int64, error) {
-	n, err := s.c.collection(s.ns).CountDocuments(ctx, bson.D{{Key: s.field, Value: bson.D{{Key: "$eq", Value: value}}}}, options.Count().SetHint(s.index))
+	n, err := s.c.collection(s.ns).CountDocuments(ctx, bson.M{s.field: bson.M{"$eq": value}}, options.Count().SetHint(s.index))
 	return n, s.c.fail(s.what, "aggregate", s.ns, err)
 }

@@ -15,7 +15,9 @@ func why(filter bson.Raw, key topology.Key, shards int) string {
 		return "the collection is not sharded: one shard has all of it"
 	}
 	c := conditions{fixed: map[string]bool{}, bounded: map[string]bool{}}
-	c.read(filter)
+	var fields bson.D
+	_ = bson.Unmarshal(filter, &fields) // what was just written can be read
+	c.read(fields)
 	prefix := 0
 	for prefix < len(key) && c.fixed[key[prefix].Name] {
 		prefix++
@@ -47,77 +49,51 @@ func names(key topology.Key) string {
 type conditions struct{ fixed, bounded map[string]bool }
 
 // read takes the fields of a filter and of its $and; other operators at the top say nothing for certain.
-func (c conditions) read(filter bson.Raw) {
-	elements, err := filter.Elements()
-	if err != nil {
-		return
-	}
-	for _, e := range elements {
-		switch name, v := e.Key(), e.Value(); {
-		case name == "$and":
-			c.readAll(v)
-		case strings.HasPrefix(name, "$"):
-		case operators(v) != nil:
-			c.readOperators(name, operators(v))
-		case v.Type == bson.TypeRegex:
-			c.bounded[name] = true
+func (c conditions) read(filter bson.D) {
+	for _, e := range filter {
+		_, pattern := e.Value.(bson.Regex)
+		switch {
+		case e.Key == "$and":
+			parts, _ := e.Value.(bson.A)
+			for _, part := range parts {
+				filter, _ := part.(bson.D)
+				c.read(filter)
+			}
+		case strings.HasPrefix(e.Key, "$"):
+		case operators(e.Value) != nil:
+			c.readOperators(e.Key, operators(e.Value))
+		case pattern:
+			c.bounded[e.Key] = true
 		default:
-			c.fixed[name] = true
+			c.fixed[e.Key] = true
 		}
 	}
 }
 
-func (c conditions) readAll(list bson.RawValue) {
-	array, ok := list.ArrayOK()
-	if !ok {
-		return
-	}
-	values, err := array.Values()
-	if err != nil {
-		return
-	}
-	for _, v := range values {
-		if part, ok := v.DocumentOK(); ok {
-			c.read(part)
-		}
-	}
-}
-
-// operators returns {$gt: 1} as elements, and nil for a value to be equal to.
-func operators(v bson.RawValue) []bson.RawElement {
-	doc, ok := v.DocumentOK()
-	if !ok {
+// operators returns {$gt: 1} as a document, and nil for a value to be equal to.
+func operators(v any) bson.D {
+	doc, _ := v.(bson.D)
+	if len(doc) == 0 || !strings.HasPrefix(doc[0].Key, "$") {
 		return nil
 	}
-	elements, err := doc.Elements()
-	if err != nil || len(elements) == 0 || !strings.HasPrefix(elements[0].Key(), "$") {
-		return nil
-	}
-	return elements
+	return doc
 }
 
-func (c conditions) readOperators(field string, list []bson.RawElement) {
+func (c conditions) readOperators(field string, list bson.D) {
 	for _, e := range list {
-		switch e.Key() {
+		switch e.Key {
 		case "$eq":
 			c.fixed[field] = true
-		case "$in":
-			c.readOneOf(field, e.Value())
+		case "$in": // fixes a field when it lists one value
+			if values, ok := e.Value.(bson.A); ok {
+				limit := c.bounded
+				if len(values) == 1 {
+					limit = c.fixed
+				}
+				limit[field] = true
+			}
 		case "$gt", "$gte", "$lt", "$lte":
 			c.bounded[field] = true
 		}
 	}
-}
-
-// readOneOf takes $in, which fixes a field when it lists one value.
-func (c conditions) readOneOf(field string, list bson.RawValue) {
-	array, ok := list.ArrayOK()
-	if !ok {
-		return
-	}
-	if values, err := array.Values(); err == nil && len(values) == 1 {
-		c.fixed[field] = true
-		return
-	}
-	c.bounded[field] = true
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -17,11 +19,17 @@ import (
 
 // A group is what moves of one collection in one transaction.
 type group struct {
-	place *place
-	docs  []doc
-	// found were there, at home or not; moved have been changed by the transaction.
-	found int
+	*place
+	docs []doc
+	// home is how many others are at home already; moved have been changed by the transaction.
+	home  int
 	moved []doc
+}
+
+// groupOf is what of some documents has to move.
+func groupOf(p *place, found []doc) *group {
+	docs := slices.DeleteFunc(slices.Clone(found), func(d doc) bool { return d.home })
+	return &group{place: p, docs: docs, home: len(found) - len(docs)}
 }
 
 // move brings a batch and what belongs to it home, in one transaction, and counts afterwards what arrived.
@@ -30,7 +38,8 @@ func (r *run) move(ctx context.Context, batch []doc) error {
 	if err != nil {
 		return err
 	}
-	if !r.options.DryRun && needed(groups) {
+	needed := slices.ContainsFunc(groups, func(g *group) bool { return len(g.docs) > 0 })
+	if !r.options.DryRun && needed {
 		groups, err = r.transact(ctx, batch)
 		if errors.Is(err, errBusy) {
 			half := len(batch) / 2
@@ -45,7 +54,7 @@ func (r *run) move(ctx context.Context, batch []doc) error {
 	}
 	for _, g := range groups {
 		if err := g.settle(ctx, r.options.DryRun); err != nil {
-			return fmt.Errorf("count what arrived in %s: %w", g.place.name, err)
+			return fmt.Errorf("count what arrived in %s: %w", g.Namespace, err)
 		}
 	}
 	return nil
@@ -53,55 +62,29 @@ func (r *run) move(ctx context.Context, batch []doc) error {
 
 // groups finds what of a batch and of all that is related to it has to move.
 func (r *run) groups(ctx context.Context, batch []doc) ([]*group, error) {
-	main := &group{place: r.main, found: len(batch)}
-	for _, d := range batch {
-		if !d.home {
-			main.docs = append(main.docs, d)
-		}
-	}
-	groups := []*group{main}
-	for _, p := range r.related {
-		g, err := p.relatedTo(ctx, batch)
+	groups := []*group{groupOf(r.main, batch)}
+	for _, p := range r.places[1:] {
+		docs, err := p.relatedTo(ctx, batch)
 		if err != nil {
-			return nil, fmt.Errorf("find what is related in %s: %w", p.name, err)
+			return nil, fmt.Errorf("find what is related in %s: %w", p.Namespace, err)
 		}
-		groups = append(groups, g)
+		groups = append(groups, groupOf(p, docs))
 	}
 	return groups, nil
 }
 
 // relatedTo finds the documents that are linked to those of a batch.
-func (p *place) relatedTo(ctx context.Context, batch []doc) (*group, error) {
-	g := &group{place: p}
+func (p *place) relatedTo(ctx context.Context, batch []doc) ([]doc, error) {
 	var links bson.A
 	for _, d := range batch {
-		if link, err := d.raw.LookupErr(strings.Split(p.by, ".")...); err == nil && link.Type != bson.TypeNull {
+		if link := field(d.raw, p.by); link.Type != bson.TypeNull {
 			links = append(links, link)
 		}
 	}
 	if len(links) == 0 {
-		return g, nil
+		return nil, nil
 	}
-	docs, err := p.find(ctx, bson.D{{Key: p.by, Value: bson.D{{Key: "$in", Value: links}}}}, 0, nil)
-	if err != nil {
-		return nil, err
-	}
-	g.found = len(docs)
-	for _, d := range docs {
-		if !d.home {
-			g.docs = append(g.docs, d)
-		}
-	}
-	return g, nil
-}
-
-func needed(groups []*group) bool {
-	for _, g := range groups {
-		if len(g.docs) > 0 {
-			return true
-		}
-	}
-	return false
+	return p.find(ctx, bson.M{p.by: bson.M{"$in": links}}, 0)
 }
 
 // errBusy means that others write to the documents of a batch so often that a smaller one has better chances.
@@ -143,11 +126,11 @@ func (r *run) transact(ctx context.Context, batch []doc) ([]*group, error) {
 
 // update changes one document with each statement: mongos 6.0 takes no more of those that move documents between shards.
 func (g *group) update(ctx context.Context) error {
-	set := bson.D{{Key: "$set", Value: bson.D{{Key: g.place.ns.ZoneBy, Value: g.place.to}}}}
+	set := bson.M{"$set": bson.M{g.ns.ZoneBy: g.to}}
 	for _, d := range g.docs {
-		result, err := g.place.coll.UpdateOne(ctx, d.key, set)
+		result, err := g.coll.UpdateOne(ctx, d.key, set)
 		if err != nil {
-			return fmt.Errorf("move _id %s of %s: %w", d.id.String(), g.place.name, err)
+			return fmt.Errorf("move _id %s of %s: %w", d.id.String(), g.Namespace, err)
 		}
 		if result.MatchedCount > 0 { // else somebody deleted it or moved it since it was read
 			g.moved = append(g.moved, d)
@@ -158,35 +141,28 @@ func (g *group) update(ctx context.Context) error {
 
 // settle counts what has arrived.
 func (g *group) settle(ctx context.Context, dryRun bool) error {
-	c := &g.place.counts
+	g.Skipped += int64(g.home)
 	if dryRun {
-		c.Before += int64(len(g.docs))
-		c.Skipped += int64(g.found - len(g.docs))
+		g.Before += int64(len(g.docs))
 		return nil
 	}
-	c.Before += int64(len(g.moved))
-	c.Skipped += int64(g.found - len(g.docs))
+	g.Before += int64(len(g.moved))
 	if len(g.moved) == 0 {
 		return nil
 	}
 	var keys bson.A
 	for _, d := range g.moved {
-		keys = append(keys, g.place.arrived(d))
+		keys = append(keys, g.arrived(d))
 	}
-	n, err := g.place.majority.CountDocuments(ctx, bson.D{{Key: "$or", Value: keys}})
-	c.After += n
+	n, err := g.majority.CountDocuments(ctx, bson.M{"$or": keys})
+	g.After += n
 	return err
 }
 
 // arrived filters a document at its new home.
-func (p *place) arrived(d doc) bson.D {
-	filter := make(bson.D, len(d.key))
-	copy(filter, d.key)
-	for i, f := range filter {
-		if f.Key == p.ns.ZoneBy {
-			filter[i].Value = bson.D{{Key: "$eq", Value: p.to}}
-		}
-	}
+func (p *place) arrived(d doc) bson.M {
+	filter := maps.Clone(d.key)
+	filter[p.ns.ZoneBy] = bson.M{"$eq": p.to}
 	return filter
 }
 

@@ -1,7 +1,6 @@
 package rehome
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -20,14 +19,15 @@ import (
 
 // A place is a collection and what its documents are to become.
 type place struct {
-	name string
-	ns   topology.Namespace
+	// Moved has its name, and what was counted so far.
+	Moved
+	ns topology.Namespace
 	// majority is coll, for reads of what cannot be rolled back any more.
 	coll, majority *mongo.Collection
 	to             bson.RawValue
-	// by is the field that links a related collection; empty for the main one.
-	by     string
-	counts Moved
+	// by is the field that links a related collection; the main one has links, the fields that are to be read for that.
+	by    string
+	links []string
 }
 
 func newPlace(client *mongo.Client, world *topology.Topology, name string, to topology.Value) (*place, error) {
@@ -45,7 +45,7 @@ func newPlace(client *mongo.Client, world *topology.Topology, name string, to to
 	}
 	db, coll, _ := strings.Cut(name, ".")
 	return &place{
-		name: name, ns: ns, to: shardkey.ValueOf(to), coll: client.Database(db).Collection(coll),
+		Moved: Moved{Namespace: name}, ns: ns, to: shardkey.ValueOf(to), coll: client.Database(db).Collection(coll),
 		majority: client.Database(db).Collection(coll, options.Collection().SetReadConcern(readconcern.Majority())),
 	}, nil
 }
@@ -53,36 +53,25 @@ func newPlace(client *mongo.Client, world *topology.Topology, name string, to to
 // A doc is a document as far as moving it takes.
 type doc struct {
 	id   bson.RawValue
-	key  bson.D // its _id and its shard key, as a filter
+	key  bson.M // its _id and its shard key, as a filter
 	home bool   // it is where it shall be
 	raw  bson.Raw
 }
 
-// away filters the documents that are not in the new home.
-func (p *place) away() bson.D {
-	return bson.D{{Key: p.ns.ZoneBy, Value: bson.D{{Key: "$ne", Value: p.to}}}}
-}
-
-// find reads documents in the order of their _id, with their key and some further fields; limit 0 means all.
-func (p *place) find(ctx context.Context, filter any, limit int, further []string) ([]doc, error) {
-	fields := bson.D{{Key: "_id", Value: 1}}
-	add := func(name string) {
-		// A projection may name a field or what is below it, not both.
-		for _, f := range fields {
-			if f.Key == name || strings.HasPrefix(name, f.Key+".") {
-				return
-			}
-		}
-		fields = slices.DeleteFunc(fields, func(f bson.E) bool { return strings.HasPrefix(f.Key, name+".") })
-		fields = append(fields, bson.E{Key: name, Value: 1})
-	}
+// find reads documents in the order of their _id, with their key and links; limit 0 means all.
+func (p *place) find(ctx context.Context, filter any, limit int) ([]doc, error) {
+	names := append([]string{"_id"}, p.links...)
 	for _, f := range p.ns.Key {
-		add(f.Name)
+		names = append(names, f.Name)
 	}
-	for _, name := range further {
-		add(name)
+	fields := bson.M{}
+	for _, name := range names {
+		// A projection may name a field or what is below it, not both.
+		if !slices.ContainsFunc(names, func(above string) bool { return strings.HasPrefix(name, above+".") }) {
+			fields[name] = 1
+		}
 	}
-	cursor, err := p.coll.Find(ctx, filter, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetProjection(fields))
+	cursor, err := p.coll.Find(ctx, filter, options.Find().SetSort(bson.M{"_id": 1}).SetLimit(int64(limit)).SetProjection(fields))
 	if err != nil {
 		return nil, err
 	}
@@ -99,15 +88,13 @@ func (p *place) find(ctx context.Context, filter any, limit int, further []strin
 
 func (p *place) read(raw bson.Raw) doc {
 	d := doc{id: raw.Lookup("_id"), raw: raw}
-	d.key = bson.D{{Key: "_id", Value: bson.D{{Key: "$eq", Value: d.id}}}}
+	d.key = bson.M{"_id": bson.M{"$eq": d.id}}
 	for _, f := range p.ns.Key {
 		value := field(raw, f.Name)
 		if f.Name == p.ns.ZoneBy {
 			d.home = shardkey.Compare(value, p.to) == 0 // 7 is at home where 7.0 is
 		}
-		if f.Name != "_id" {
-			d.key = append(d.key, bson.E{Key: f.Name, Value: bson.D{{Key: "$eq", Value: value}}})
-		}
+		d.key[f.Name] = bson.M{"$eq": value}
 	}
 	return d
 }
@@ -119,8 +106,4 @@ func field(raw bson.Raw, path string) bson.RawValue {
 		return bson.RawValue{Type: bson.TypeNull}
 	}
 	return value
-}
-
-func contains(docs []doc, d doc) bool {
-	return slices.ContainsFunc(docs, func(o doc) bool { return bytes.Equal(o.raw, d.raw) })
 }

@@ -1,8 +1,10 @@
 package rehome
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -88,7 +90,7 @@ type run struct {
 	options Options
 	filter  bson.Raw
 	main    *place
-	related []*place
+	places  []*place // main, and those that are related to it
 	total   int64
 }
 
@@ -107,7 +109,7 @@ func newRun(client *mongo.Client, world *topology.Topology, o Options) (*run, er
 	if err != nil {
 		return nil, err
 	}
-	r := &run{client: client, options: o, filter: filter, main: main}
+	r := &run{client: client, options: o, filter: filter, main: main, places: []*place{main}}
 	declared, _ := world.NamespaceOf(o.Namespace)
 	for _, rel := range declared.Related {
 		p, err := newPlace(client, world, rel.Namespace, o.To)
@@ -115,16 +117,16 @@ func newRun(client *mongo.Client, world *topology.Topology, o Options) (*run, er
 			return nil, fmt.Errorf("related to %s: %w", o.Namespace, err)
 		}
 		p.by = rel.By
-		r.related = append(r.related, p)
+		main.links = append(main.links, rel.By)
+		r.places = append(r.places, p)
 	}
 	return r, nil
 }
 
 func (r *run) result() *Result {
 	out := &Result{DryRun: r.options.DryRun}
-	for _, p := range append([]*place{r.main}, r.related...) {
-		p.counts.Namespace = p.name
-		out.Namespaces = append(out.Namespaces, p.counts)
+	for _, p := range r.places {
+		out.Namespaces = append(out.Namespaces, p.Moved)
 	}
 	return out
 }
@@ -135,17 +137,16 @@ func (r *run) all(ctx context.Context) error {
 	if r.total, err = r.main.coll.CountDocuments(ctx, r.filter); err != nil {
 		return fmt.Errorf("count what matches: %w", err)
 	}
-	left := bson.D{{Key: "$and", Value: bson.A{r.filter, r.main.away()}}}
-	filter := bson.D{{Key: "$and", Value: bson.A{r.filter}}}
+	left := bson.M{"$and": bson.A{r.filter, bson.M{r.main.ns.ZoneBy: bson.M{"$ne": r.main.to}}}}
+	filter := bson.M{"$and": bson.A{r.filter}}
 	for range passes {
 		if err := r.pass(ctx, filter); err != nil || r.options.DryRun {
 			return err
 		}
-		c := &r.main.counts
-		if c.LeftBehind, err = r.main.majority.CountDocuments(ctx, left); err != nil {
+		if r.main.LeftBehind, err = r.main.majority.CountDocuments(ctx, left); err != nil {
 			return fmt.Errorf("count what was left behind: %w", err)
 		}
-		if c.LeftBehind == 0 {
+		if r.main.LeftBehind == 0 {
 			return nil
 		}
 		filter = left
@@ -154,7 +155,7 @@ func (r *run) all(ctx context.Context) error {
 }
 
 // pass goes once through the documents of a filter, in the order of their _id.
-func (r *run) pass(ctx context.Context, filter bson.D) error {
+func (r *run) pass(ctx context.Context, filter bson.M) error {
 	var last *bson.RawValue
 	for {
 		batch, err := r.next(ctx, filter, last)
@@ -176,54 +177,46 @@ func (r *run) tell(last *bson.RawValue) {
 	if r.options.Progress == nil {
 		return
 	}
-	e := Event{Namespace: r.main.name, Moved: r.main.counts.After, Skipped: r.main.counts.Skipped, Total: r.total, LastID: last.String()}
+	e := Event{Namespace: r.main.Namespace, Moved: r.main.After, Skipped: r.main.Skipped, Total: r.total, LastID: last.String()}
 	if r.options.DryRun {
-		e.Moved = r.main.counts.Before
+		e.Moved = r.main.Before
 	}
-	for _, p := range r.related {
-		e.Related += p.counts.After
+	for _, p := range r.places[1:] {
+		e.Related += p.After
 	}
 	r.options.Progress(e)
 }
 
 // next are the documents that follow an _id. _ids are unique on each shard alone: all that share the last one of a batch belong to it.
-func (r *run) next(ctx context.Context, filter bson.D, last *bson.RawValue) ([]doc, error) {
+func (r *run) next(ctx context.Context, filter bson.M, last *bson.RawValue) ([]doc, error) {
 	following := filter
 	if last != nil {
 		// An expression compares across types; {_id: {$gt: 7}} would end with the numbers.
-		after := bson.D{{Key: "$gt", Value: bson.A{"$_id", bson.D{{Key: "$literal", Value: *last}}}}}
-		following = bson.D{{Key: "$and", Value: bson.A{filter, bson.D{{Key: "$expr", Value: after}}}}}
+		after := bson.M{"$gt": bson.A{"$_id", bson.M{"$literal": *last}}}
+		following = bson.M{"$and": bson.A{filter, bson.M{"$expr": after}}}
 	}
-	batch, err := r.main.find(ctx, following, r.options.Batch, r.linkFields())
+	batch, err := r.main.find(ctx, following, r.options.Batch)
 	if err != nil || len(batch) < r.options.Batch {
 		return batch, err
 	}
-	same, err := r.main.find(ctx, bson.D{{Key: "$and", Value: bson.A{filter, bson.D{{Key: "_id", Value: bson.D{{Key: "$eq", Value: batch[len(batch)-1].id}}}}}}}, 0, r.linkFields())
+	same, err := r.main.find(ctx, bson.M{"$and": bson.A{filter, bson.M{"_id": bson.M{"$eq": batch[len(batch)-1].id}}}}, 0)
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range same {
-		if !contains(batch, d) {
+		if !slices.ContainsFunc(batch, func(o doc) bool { return bytes.Equal(o.raw, d.raw) }) {
 			batch = append(batch, d)
 		}
 	}
 	return batch, nil
 }
 
-func (r *run) linkFields() []string {
-	var fields []string
-	for _, p := range r.related {
-		fields = append(fields, p.by)
-	}
-	return fields
-}
-
 // check compares the counts.
 func (r *run) check() error {
 	var wrong []string
-	for _, p := range append([]*place{r.main}, r.related...) {
-		if c := p.counts; c.Before != c.After || c.LeftBehind > 0 {
-			wrong = append(wrong, fmt.Sprintf("%s: %d were to move, %d of them are at the new home, %d were left behind", p.name, c.Before, c.After, c.LeftBehind))
+	for _, p := range r.places {
+		if p.Before != p.After || p.LeftBehind > 0 {
+			wrong = append(wrong, fmt.Sprintf("%s: %d were to move, %d of them are at the new home, %d were left behind", p.Namespace, p.Before, p.After, p.LeftBehind))
 		}
 	}
 	if len(wrong) == 0 {

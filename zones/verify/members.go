@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,39 +26,30 @@ const (
 	pollEvery     = 20 * time.Millisecond
 )
 
-// A shardHosts is a shard and the members by which the catalogue finds it.
-type shardHosts struct {
-	id    topology.ShardID
-	hosts []string
+// A shard is a shard and the members by which the catalogue finds it: set/host:port,host:port.
+type shard struct {
+	ID   topology.ShardID `bson:"_id"`
+	Host string
 }
 
 // listShards asks the router for the shards; a mongod has no such command.
-func (v *verifier) listShards(ctx context.Context) ([]shardHosts, error) {
-	var got struct {
-		Shards []struct {
-			ID   topology.ShardID `bson:"_id"`
-			Host string           `bson:"host"`
-		} `bson:"shards"`
-	}
+func (v *verifier) listShards(ctx context.Context) ([]shard, error) {
+	var got struct{ Shards []shard }
 	const codeCommandNotFound = 59
-	err := v.router.Database("admin").RunCommand(ctx, bson.D{{Key: "listShards", Value: 1}}).Decode(&got)
-	var answer mongo.ServerError
-	if errors.As(err, &answer) && answer.HasErrorCode(codeCommandNotFound) {
+	err := v.router.Database("admin").RunCommand(ctx, bson.M{"listShards": 1}).Decode(&got)
+	if hasCode(err, codeCommandNotFound) {
 		return nil, hint.New(fmt.Errorf("list the shards: %w", topology.ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list the shards: %w", err)
 	}
-	var shards []shardHosts
 	for _, s := range got.Shards {
 		if _, ok := v.world.Shard(s.ID); !ok {
 			return nil, hint.New(fmt.Errorf("shard %q of the cluster: %w", s.ID, topology.ErrUndeclared), "add the shard to the topology, or use this cluster's (geoshard import)")
 		}
-		_, hosts, _ := strings.Cut(s.Host, "/")
-		shards = append(shards, shardHosts{s.ID, strings.Split(hosts, ",")})
 	}
-	slices.SortFunc(shards, func(a, b shardHosts) int { return strings.Compare(string(a.id), string(b.id)) })
-	return shards, nil
+	slices.SortFunc(got.Shards, func(a, b shard) int { return cmp.Compare(a.ID, b.ID) })
+	return got.Shards, nil
 }
 
 // A member is a server that holds documents, and a connection to it alone.
@@ -71,7 +63,7 @@ type member struct {
 }
 
 // connect reaches every member that holds documents, secondaries of a shard first. The error is ErrUnreachable, for those that could not be.
-func (v *verifier) connect(ctx context.Context, shards []shardHosts) ([]*member, error) {
+func (v *verifier) connect(ctx context.Context, shards []shard) ([]*member, error) {
 	var all []*member
 	var lost []string
 	for _, s := range shards {
@@ -93,10 +85,10 @@ func (v *verifier) connect(ctx context.Context, shards []shardHosts) ([]*member,
 		"the proof needs every member: start it, say where it can be reached (--host-map), log in to the shards as a user with the roles clusterMonitor and readAnyDatabase (--shard-credentials), or check less (--via-router)")
 }
 
-func (v *verifier) connectShard(ctx context.Context, s shardHosts) (members []*member, lost []string) {
+func (v *verifier) connectShard(ctx context.Context, s shard) (members []*member, lost []string) {
 	config, err := v.readConfig(ctx, s)
 	if err != nil {
-		return nil, []string{fmt.Sprintf("shard %s: %v", s.id, err)}
+		return nil, []string{fmt.Sprintf("shard %s: %v", s.ID, err)}
 	}
 	for _, c := range config {
 		if c.Arbiter {
@@ -104,15 +96,15 @@ func (v *verifier) connectShard(ctx context.Context, s shardHosts) (members []*m
 		}
 		m, err := v.open(ctx, c.Host)
 		if err != nil {
-			lost = append(lost, fmt.Sprintf("member %s of shard %s: %v", c.Host, s.id, err))
+			lost = append(lost, fmt.Sprintf("member %s of shard %s: %v", c.Host, s.ID, err))
 			continue
 		}
-		m.shard, m.dc = s.id, c.Tags["dc"]
+		m.shard, m.dc = s.ID, c.Tags.DC
 		members = append(members, m)
 	}
 	slices.SortStableFunc(members, func(a, b *member) int { return int(b.role) - int(a.role) }) // secondaries are the greater role
 	if last := len(members) - 1; v.options.SparePrimaries && last > 0 && members[last].role == RolePrimary {
-		disconnect(members[last:])
+		disconnect(members[last])
 		members = members[:last]
 	}
 	return members, lost
@@ -120,27 +112,26 @@ func (v *verifier) connectShard(ctx context.Context, s shardHosts) (members []*m
 
 // A memberConfig is a member in the configuration of its replica set.
 type memberConfig struct {
-	Host    string                           `bson:"host"`
-	Arbiter bool                             `bson:"arbiterOnly"`
-	Tags    map[string]topology.DatacenterID `bson:"tags"`
+	Host    string
+	Arbiter bool `bson:"arbiterOnly"`
+	Tags    struct{ DC topology.DatacenterID }
 }
 
 // readConfig asks any member for the configuration of the set: hidden members are in no other list.
-func (v *verifier) readConfig(ctx context.Context, s shardHosts) ([]memberConfig, error) {
+func (v *verifier) readConfig(ctx context.Context, s shard) ([]memberConfig, error) {
 	var problems []string
-	for _, host := range s.hosts {
+	_, hosts, _ := strings.Cut(s.Host, "/")
+	for host := range strings.SplitSeq(hosts, ",") {
 		m, err := v.open(ctx, host)
 		if err != nil {
 			problems = append(problems, fmt.Sprintf("member %s: %v", host, err))
 			continue
 		}
 		var got struct {
-			Config struct {
-				Members []memberConfig `bson:"members"`
-			} `bson:"config"`
+			Config struct{ Members []memberConfig }
 		}
-		err = m.client.Database("admin").RunCommand(ctx, bson.D{{Key: "replSetGetConfig", Value: 1}}).Decode(&got)
-		disconnect([]*member{m})
+		err = m.client.Database("admin").RunCommand(ctx, bson.M{"replSetGetConfig": 1}).Decode(&got)
+		disconnect(m)
 		if err == nil {
 			return got.Config.Members, nil
 		}
@@ -183,7 +174,7 @@ func (v *verifier) open(ctx context.Context, host string) (*member, error) {
 		err = errors.New("it is neither primary nor secondary just now")
 	}
 	if err != nil {
-		disconnect([]*member{m})
+		disconnect(m)
 		return nil, err
 	}
 	m.applied = h.LastWrite.OpTime.TS
@@ -192,12 +183,10 @@ func (v *verifier) open(ctx context.Context, host string) (*member, error) {
 
 type hello struct {
 	Primary   bool `bson:"isWritablePrimary"`
-	Secondary bool `bson:"secondary"`
+	Secondary bool
 	Arbiter   bool `bson:"arbiterOnly"`
 	LastWrite struct {
-		OpTime struct {
-			TS bson.Timestamp `bson:"ts"`
-		} `bson:"opTime"`
+		OpTime struct{ TS bson.Timestamp } `bson:"opTime"`
 	} `bson:"lastWrite"`
 }
 
@@ -205,18 +194,13 @@ func (m *member) hello(ctx context.Context) (hello, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialWithin)
 	defer cancel()
 	var h hello
-	err := m.client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&h)
+	err := m.client.Database("admin").RunCommand(ctx, bson.M{"hello": 1}).Decode(&h)
 	return h, err
 }
 
 // catchUp waits until the secondaries have what the newest member of the shard had: else they would be found to hold less than they are about to.
 func (v *verifier) catchUp(ctx context.Context, members []*member) {
-	newest := members[0].applied
-	for _, m := range members {
-		if m.applied.After(newest) {
-			newest = m.applied
-		}
-	}
+	newest := slices.MaxFunc(members, func(a, b *member) int { return a.applied.Compare(b.applied) }).applied
 	ctx, cancel := context.WithTimeout(ctx, catchUpWithin)
 	defer cancel()
 	tick := time.NewTicker(pollEvery)
@@ -237,7 +221,7 @@ func (v *verifier) catchUp(ctx context.Context, members []*member) {
 	}
 }
 
-func disconnect(members []*member) {
+func disconnect(members ...*member) {
 	for _, m := range members {
 		_ = m.client.Disconnect(context.Background())
 	}

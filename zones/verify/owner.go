@@ -6,22 +6,12 @@ import (
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/topology"
 )
 
-// An ownership asks the cluster which shard owns documents of one collection, and remembers the answers of this run.
-type ownership struct {
-	router *mongo.Client
-	target target
-	counts map[string]map[topology.ShardID]int64
-	keys   map[string]topology.ShardID
-}
-
-func newOwnership(router *mongo.Client, t target) *ownership {
-	return &ownership{router, t, map[string]map[topology.ShardID]int64{}, map[string]topology.ShardID{}}
-}
+// byShard counts documents of each shard.
+type byShard map[topology.ShardID]int64
 
 // A shardStats is what one shard says of a query that it ran behind its ownership filter.
 type shardStats struct {
@@ -31,52 +21,46 @@ type shardStats struct {
 	Examined int64            `bson:"totalDocsExamined"`
 }
 
-// owned counts the documents of a class that each shard owns.
-func (o *ownership) owned(ctx context.Context, class string) (map[topology.ShardID]int64, error) {
-	if counts, ok := o.counts[class]; ok {
-		return counts, nil
-	}
-	stats, err := o.run(ctx, bson.D{{Key: "filter", Value: o.target.rule.is(class)}})
-	if err != nil {
-		return nil, err
-	}
-	counts := map[topology.ShardID]int64{}
-	for _, s := range stats {
-		counts[s.Shard] = s.Returned
-	}
-	o.counts[class] = counts
-	return counts, nil
+// An explained find is what the router says of one that is carried out on shards.
+type explained struct {
+	Planner struct {
+		Plan struct {
+			Shards []shardStats `bson:"shards"`
+		} `bson:"winningPlan"`
+	} `bson:"queryPlanner"`
+	Stats struct {
+		Stages struct {
+			Shards []shardStats `bson:"shards"`
+		} `bson:"executionStages"`
+	} `bson:"executionStats"`
 }
 
-// unowned counts the documents that each shard holds and does not own. It lacks the shards that own nothing of the collection: the router does not
+// countOwned counts the documents of a class that each shard owns.
+func (i *inspection) countOwned(ctx context.Context, class string) (counts byShard, err error) {
+	counts, known := i.owned[class]
+	if !known {
+		counts, err = i.count(ctx, bson.E{Key: "filter", Value: i.rule.is(class)}, func(s shardStats) int64 { return s.Returned })
+		if err == nil {
+			i.owned[class] = counts
+		}
+	}
+	return counts, err
+}
+
+// countUnowned counts the documents that each shard holds and does not own. It lacks the shards that own nothing of the collection: the router does not
 // ask them.
-func (o *ownership) unowned(ctx context.Context) (map[topology.ShardID]int64, error) {
+func (i *inspection) countUnowned(ctx context.Context) (byShard, error) {
 	// The natural order reads each document once, so what was examined and not returned was not owned.
-	stats, err := o.run(ctx, bson.D{{Key: "hint", Value: bson.D{{Key: "$natural", Value: 1}}}})
-	if err != nil {
-		return nil, err
-	}
-	counts := map[topology.ShardID]int64{}
-	for _, s := range stats {
-		counts[s.Shard] = s.Examined - s.Returned
-	}
-	return counts, nil
+	return i.count(ctx, bson.E{Key: "hint", Value: bson.M{"$natural": 1}}, func(s shardStats) int64 { return s.Examined - s.Returned })
 }
 
-// run explains a find that is carried out on every shard.
-func (o *ownership) run(ctx context.Context, find bson.D) ([]shardStats, error) {
-	var got struct {
-		Stats struct {
-			Stages struct {
-				Shards []shardStats `bson:"shards"`
-			} `bson:"executionStages"`
-		} `bson:"executionStats"`
-	}
+// count explains a find that is carried out on every shard, and takes a number from what each one says.
+func (i *inspection) count(ctx context.Context, find bson.E, of func(shardStats) int64) (byShard, error) {
 	const codeNamespaceNotFound = 26
-	err := o.explain(ctx, find, "executionStats", &got)
-	var answer mongo.ServerError
-	if errors.As(err, &answer) && answer.HasErrorCode(codeNamespaceNotFound) {
-		return nil, nil // there is no such database, and no shard owns anything of it
+	counts := byShard{}
+	got, err := i.explain(ctx, find, "executionStats")
+	if hasCode(err, codeNamespaceNotFound) {
+		return counts, nil // there is no such database, and no shard owns anything of it
 	}
 	if err != nil {
 		return nil, err
@@ -89,21 +73,15 @@ func (o *ownership) run(ctx context.Context, find bson.D) ([]shardStats, error) 
 		if s.Success != nil && !*s.Success {
 			return nil, fmt.Errorf("shard %s could not run the query that counts what it owns", s.Shard)
 		}
+		counts[s.Shard] = of(s)
 	}
-	return shards, nil
+	return counts, nil
 }
 
-// of is the shard that would be asked for a document with that key.
-func (o *ownership) of(ctx context.Context, key bson.Raw) (topology.ShardID, error) {
-	if shard, ok := o.keys[string(key)]; ok {
+// ownerOf is the shard that would be asked for a document with that key.
+func (i *inspection) ownerOf(ctx context.Context, key bson.Raw) (topology.ShardID, error) {
+	if shard, ok := i.owners[string(key)]; ok {
 		return shard, nil
-	}
-	var got struct {
-		Planner struct {
-			Plan struct {
-				Shards []shardStats `bson:"shards"`
-			} `bson:"winningPlan"`
-		} `bson:"queryPlanner"`
 	}
 	elements, err := key.Elements()
 	if err != nil {
@@ -111,25 +89,27 @@ func (o *ownership) of(ctx context.Context, key bson.Raw) (topology.ShardID, err
 	}
 	var filter bson.D
 	for _, e := range elements {
-		filter = append(filter, bson.E{Key: e.Key(), Value: bson.D{{Key: "$eq", Value: e.Value()}}})
+		filter = append(filter, bson.E{Key: e.Key(), Value: bson.M{"$eq": e.Value()}})
 	}
-	if err := o.explain(ctx, bson.D{{Key: "filter", Value: filter}}, "queryPlanner", &got); err != nil {
+	got, err := i.explain(ctx, bson.E{Key: "filter", Value: filter}, "queryPlanner")
+	if err != nil {
 		return "", err
 	}
 	shards := got.Planner.Plan.Shards
 	if len(shards) != 1 {
 		return "", fmt.Errorf("the router names %d shards for the key %s, want its owner alone", len(shards), key)
 	}
-	o.keys[string(key)] = shards[0].Shard
+	i.owners[string(key)] = shards[0].Shard
 	return shards[0].Shard, nil
 }
 
 // explain explains a find with the collation of shard keys: with another one the router could not follow the key.
-func (o *ownership) explain(ctx context.Context, find bson.D, verbosity string, to any) error {
-	find = append(bson.D{{Key: "find", Value: o.target.coll}, {Key: "collation", Value: bson.D{{Key: "locale", Value: "simple"}}}}, find...)
+func (i *inspection) explain(ctx context.Context, by bson.E, verbosity string) (got explained, err error) {
+	coll := i.collection(i.router)
+	find := bson.D{{Key: "find", Value: coll.Name()}, {Key: "collation", Value: bson.M{"locale": "simple"}}, by}
 	cmd := bson.D{{Key: "explain", Value: find}, {Key: "verbosity", Value: verbosity}, {Key: "comment", Value: "geoshard verify"}}
-	if err := o.router.Database(o.target.db).RunCommand(ctx, cmd).Decode(to); err != nil {
-		return fmt.Errorf("ask the router who owns documents (explain): %w", err)
+	if err := coll.Database().RunCommand(ctx, cmd).Decode(&got); err != nil {
+		return got, fmt.Errorf("ask the router who owns documents (explain): %w", err)
 	}
-	return nil
+	return got, nil
 }

@@ -84,11 +84,7 @@ type Member struct {
 	OutsideAtMost *float64 `json:"outsideAtMost,omitempty"`
 }
 
-func (m Member) compare(o Member) int {
-	return cmp.Or(cmp.Compare(m.Shard, o.Shard), cmp.Compare(o.Role, m.Role), cmp.Compare(m.Host, o.Host))
-}
-
-// add counts documents of a class that the shard owns.
+// add counts documents of a class.
 func (m *Member) add(r rule, class string, count int64) {
 	m.Documents += count
 	if class == unknownClass {
@@ -96,9 +92,6 @@ func (m *Member) add(r rule, class string, count int64) {
 	}
 	if zone, ok := r.zone(class); ok && count > 0 {
 		m.Zones[zone.ID] += count
-	}
-	if r.outside(class, m.Shard) {
-		m.Misplaced += count
 	}
 }
 
@@ -155,33 +148,27 @@ func (e Example) compare(o Example) int {
 	return cmp.Or(cmp.Compare(e.Shard, o.Shard), cmp.Compare(e.Kind, o.Kind), strings.Compare(e.ID, o.ID), strings.Compare(e.Key, o.Key))
 }
 
-func (e Example) sameDocument(o Example) bool {
-	return e.Shard == o.Shard && e.ID == o.ID && e.Key == o.Key
-}
-
 // addExample takes an example, or the members of one that is there already, up to a number for each shard and kind.
 func (n *Namespace) addExample(e Example, most int) {
-	if i := slices.IndexFunc(n.Examples, e.sameDocument); i >= 0 {
-		for _, host := range e.Members {
-			if !slices.Contains(n.Examples[i].Members, host) {
-				n.Examples[i].Members = append(n.Examples[i].Members, host)
+	alike := 0
+	for i := range n.Examples {
+		known := &n.Examples[i]
+		switch {
+		case known.Shard != e.Shard:
+		case known.ID == e.ID && known.Key == e.Key:
+			for _, host := range e.Members {
+				if !slices.Contains(known.Members, host) {
+					known.Members = append(known.Members, host)
+				}
 			}
+			return
+		case known.Kind == e.Kind:
+			alike++
 		}
-		return
 	}
-	if n.examples(e.Shard, e.Kind) < most {
+	if alike < most {
 		n.Examples = append(n.Examples, e)
 	}
-}
-
-func (n *Namespace) examples(shard topology.ShardID, kind Kind) int {
-	count := 0
-	for _, e := range n.Examples {
-		if e.Shard == shard && e.Kind == kind {
-			count++
-		}
-	}
-	return count
 }
 
 // addUnknown takes values; members of one shard have copies of the same documents, so the largest count stands.
@@ -196,14 +183,12 @@ func (n *Namespace) addUnknown(values []UnknownValue) {
 	}
 }
 
-func sortUnknown(values []UnknownValue) {
-	slices.SortFunc(values, func(a, b UnknownValue) int {
-		return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(b.Documents, a.Documents), strings.Compare(a.Value, b.Value))
-	})
+func (u UnknownValue) compare(o UnknownValue) int {
+	return cmp.Or(cmp.Compare(u.Shard, o.Shard), cmp.Compare(o.Documents, u.Documents), strings.Compare(u.Value, o.Value))
 }
 
 // leftovers are the documents of each shard that it does not own and that are not counted as orphans outside their zone.
-func leftovers(members []Member, unowned map[topology.ShardID]int64) []Leftover {
+func leftovers(members []Member, unowned byShard) []Leftover {
 	var all []Leftover
 	for i, m := range members {
 		if i+1 < len(members) && members[i+1].Shard == m.Shard {

@@ -14,7 +14,7 @@ type rule struct {
 	world *topology.Topology
 	ns    topology.Namespace
 	// class is an expression whose value is the zone that the file gives to a document, or unknownClass.
-	class bson.D
+	class bson.M
 }
 
 // unknownClass is the class of documents to whose value the file gives no zone. No zone has an empty name.
@@ -23,8 +23,8 @@ const unknownClass = ""
 func newRule(world *topology.Topology, ns topology.Namespace) (rule, error) {
 	field := "$" + ns.ZoneBy
 	var branches bson.A
-	add := func(when bson.D, zone topology.ZoneID) {
-		branches = append(branches, bson.D{{Key: "case", Value: when}, {Key: "then", Value: literal(string(zone))}})
+	add := func(when bson.M, zone topology.ZoneID) {
+		branches = append(branches, bson.M{"case": when, "then": literal(string(zone))})
 	}
 	for _, r := range ns.Ranges {
 		when, err := covered(field, r)
@@ -35,18 +35,18 @@ func newRule(world *topology.Topology, ns topology.Namespace) (rule, error) {
 	}
 	if !ns.OnlyRanges {
 		for _, zone := range world.Zones {
-			add(bson.D{{Key: "$eq", Value: bson.A{field, literal(string(zone.ID))}}}, zone.ID)
+			add(bson.M{"$eq": bson.A{field, literal(string(zone.ID))}}, zone.ID)
 		}
 	}
 	class := literal(unknownClass)
 	if len(branches) > 0 {
-		class = bson.D{{Key: "$switch", Value: bson.D{{Key: "branches", Value: branches}, {Key: "default", Value: class}}}}
+		class = bson.M{"$switch": bson.M{"branches": branches, "default": class}}
 	}
 	return rule{world, ns, class}, nil
 }
 
 // covered is true for the values of a range. Expressions compare across types, as ranges of shard keys do.
-func covered(field string, r topology.Range) (bson.D, error) {
+func covered(field string, r topology.Range) (bson.M, error) {
 	var values bson.A
 	for _, v := range r.Values {
 		value, err := bsonOf(v)
@@ -56,7 +56,7 @@ func covered(field string, r topology.Range) (bson.D, error) {
 		values = append(values, literal(value))
 	}
 	if len(values) > 0 {
-		return bson.D{{Key: "$in", Value: bson.A{field, values}}}, nil
+		return bson.M{"$in": bson.A{field, values}}, nil
 	}
 	var both bson.A
 	for _, side := range []struct {
@@ -70,13 +70,13 @@ func covered(field string, r topology.Range) (bson.D, error) {
 		if err != nil {
 			return nil, err
 		}
-		both = append(both, bson.D{{Key: side.operator, Value: bson.A{field, literal(value)}}})
+		both = append(both, bson.M{side.operator: bson.A{field, literal(value)}})
 	}
-	return bson.D{{Key: "$and", Value: both}}, nil
+	return bson.M{"$and": both}, nil
 }
 
 // literal keeps a value from being read as an expression: "$x" would be a field.
-func literal(v any) bson.D { return bson.D{{Key: "$literal", Value: v}} }
+func literal(v any) bson.M { return bson.M{"$literal": v} }
 
 func bsonOf(v topology.Value) (any, error) {
 	switch v.Kind() {
@@ -99,8 +99,8 @@ func bsonOf(v topology.Value) (any, error) {
 }
 
 // is filters the documents of one class.
-func (r rule) is(class string) bson.D {
-	return bson.D{{Key: "$expr", Value: bson.D{{Key: "$eq", Value: bson.A{r.class, literal(class)}}}}}
+func (r rule) is(class string) bson.M {
+	return bson.M{"$expr": bson.M{"$eq": bson.A{r.class, literal(class)}}}
 }
 
 // zone is where the documents of a class belong; ok is false for those that may be anywhere.

@@ -13,7 +13,6 @@ import (
 
 // A scan is what one member holds of a collection.
 type scan struct {
-	documents int64
 	// classes count the documents of each class of the rule.
 	classes map[string]int64
 	// complete is false for a sample; sample has its documents then.
@@ -30,146 +29,132 @@ type document struct {
 
 type sampled struct {
 	document
-	Class string
+	class string
 }
 
-// scan counts the documents of each class: all of them, or those of a sample if there are more.
-func (m *member) scan(ctx context.Context, t target, o Options) (scan, error) {
-	coll := t.collection(m.client)
+// scan counts the documents of each class on a member: all of them, or those of a sample if there are more.
+func (i *inspection) scan(ctx context.Context, m *member) (scan, error) {
+	coll, o := i.collection(m.client), i.options
 	if o.Sample > 0 {
 		total, err := coll.EstimatedDocumentCount(ctx)
 		if err != nil {
 			return scan{}, err
 		}
 		if total > int64(o.Sample) {
-			return m.sample(ctx, t, o.Sample)
+			return i.sample(ctx, coll)
 		}
 	}
-	s := scan{classes: map[string]int64{}, complete: true}
-	err := hinted(t, func(a *options.AggregateOptionsBuilder) error {
-		clear(s.classes)
-		s.documents = 0
-		if o.Throttle > 0 && o.Sample == 0 {
-			return s.slowly(ctx, coll, t, a, o.Throttle)
-		}
-		return s.group(ctx, coll, t, a)
-	})
-	return s, err
+	count := i.group
+	if o.Throttle > 0 && o.Sample == 0 {
+		count = i.slowly
+	}
+	hint := i.hint() // counts along the index of the shard key
+	classes, err := count(ctx, coll, aggregation().SetHint(hint))
+	const codeBadValue = 2
+	if hint != nil && hasCode(err, codeBadValue) { // the member's index has another form (a key may be a prefix of it)
+		classes, err = count(ctx, coll, aggregation())
+	}
+	return scan{classes: classes, complete: true}, err
 }
 
 // simple keeps a collection's own collation from making "lon" of "LON": zones follow the bytes.
 var simple = &options.Collation{Locale: "simple"}
 
-// hinted runs an aggregation along the index of the shard key, and without it if the member's index has another form (a key may be a prefix of it).
-func hinted(t target, run func(*options.AggregateOptionsBuilder) error) error {
-	const codeBadValue = 2
-	plain := options.Aggregate().SetCollation(simple).SetComment("geoshard verify")
-	hint := t.hint()
-	if hint == nil {
-		return run(plain)
+func aggregation() *options.AggregateOptionsBuilder {
+	return options.Aggregate().SetCollation(simple).SetComment("geoshard verify")
+}
+
+// aggregate reads all that an aggregation finds.
+func aggregate(ctx context.Context, coll *mongo.Collection, into any, o *options.AggregateOptionsBuilder, stages ...bson.M) error {
+	cursor, err := coll.Aggregate(ctx, stages, o)
+	if err != nil {
+		return err
 	}
-	err := run(options.Aggregate().SetCollation(simple).SetComment("geoshard verify").SetHint(hint))
+	return cursor.All(ctx, into)
+}
+
+// hasCode reports whether an error is a server's answer with that code.
+func hasCode(err error, code int) bool {
 	var answer mongo.ServerError
-	if errors.As(err, &answer) && answer.HasErrorCode(codeBadValue) {
-		return run(plain)
-	}
-	return err
+	return errors.As(err, &answer) && answer.HasErrorCode(code)
 }
 
 // group lets the server count.
-func (s *scan) group(ctx context.Context, coll *mongo.Collection, t target, a *options.AggregateOptionsBuilder) error {
-	cursor, err := coll.Aggregate(ctx, mongo.Pipeline{{{Key: "$group", Value: bson.D{
-		{Key: "_id", Value: t.rule.class}, {Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}}}}}}, a)
-	if err != nil {
-		return err
-	}
+func (i *inspection) group(ctx context.Context, coll *mongo.Collection, o *options.AggregateOptionsBuilder) (map[string]int64, error) {
 	var groups []struct {
 		Class string `bson:"_id"`
-		N     int64  `bson:"n"`
+		N     int64
 	}
-	if err := cursor.All(ctx, &groups); err != nil {
-		return err
-	}
+	err := aggregate(ctx, coll, &groups, o, bson.M{"$group": bson.M{"_id": i.rule.class, "n": bson.M{"$sum": 1}}})
+	classes := map[string]int64{}
 	for _, g := range groups {
-		s.classes[g.Class] = g.N
-		s.documents += g.N
+		classes[g.Class] = g.N
 	}
-	return nil
+	return classes, err
 }
 
 // slowly reads the class of each document, a tenth of a second's worth at a time, so that the member has time for others in between.
-func (s *scan) slowly(ctx context.Context, coll *mongo.Collection, t target, a *options.AggregateOptionsBuilder, perSecond int) error {
+func (i *inspection) slowly(ctx context.Context, coll *mongo.Collection, o *options.AggregateOptionsBuilder) (map[string]int64, error) {
+	perSecond := i.options.Throttle
 	batch := int32(min(max(perSecond/10, 1), 10_000))
-	cursor, err := coll.Aggregate(ctx, mongo.Pipeline{{{Key: "$project", Value: bson.D{{Key: "_id", Value: 0}, {Key: "class", Value: t.rule.class}}}}}, a.SetBatchSize(batch))
+	cursor, err := coll.Aggregate(ctx, []bson.M{{"$project": bson.M{"_id": 0, "class": i.rule.class}}}, o.SetBatchSize(batch))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer cursor.Close(context.WithoutCancel(ctx))
 	pace := time.NewTicker(time.Duration(batch) * time.Second / time.Duration(perSecond))
 	defer pace.Stop()
+	classes := map[string]int64{}
 	for cursor.Next(ctx) {
-		s.classes[cursor.Current.Lookup("class").StringValue()]++
-		s.documents++
+		classes[cursor.Current.Lookup("class").StringValue()]++
 		if cursor.RemainingBatchLength() > 0 {
 			continue
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		case <-pace.C:
 		}
 	}
-	return cursor.Err()
+	return classes, cursor.Err()
 }
 
-// sample takes n random documents.
-func (m *member) sample(ctx context.Context, t target, n int) (scan, error) {
-	fields := append(t.projection(), bson.E{Key: "geoshardClass", Value: t.rule.class})
-	cursor, err := t.collection(m.client).Aggregate(ctx, mongo.Pipeline{
-		{{Key: "$sample", Value: bson.D{{Key: "size", Value: n}}}}, {{Key: "$project", Value: fields}},
-	}, options.Aggregate().SetCollation(simple).SetComment("geoshard verify"))
-	if err != nil {
-		return scan{}, err
-	}
-	defer cursor.Close(context.WithoutCancel(ctx))
+// sample takes random documents.
+func (i *inspection) sample(ctx context.Context, coll *mongo.Collection) (scan, error) {
+	var raws []bson.Raw
+	fields := i.projection()
+	fields["geoshardClass"] = i.rule.class
+	err := aggregate(ctx, coll, &raws, aggregation(), bson.M{"$sample": bson.M{"size": i.options.Sample}}, bson.M{"$project": fields})
 	s := scan{classes: map[string]int64{}}
-	for cursor.Next(ctx) {
-		class := cursor.Current.Lookup("geoshardClass").StringValue()
+	for _, raw := range raws {
+		class := raw.Lookup("geoshardClass").StringValue()
 		s.classes[class]++
-		s.documents++
-		s.sample = append(s.sample, sampled{t.document(cursor.Current), class})
+		s.sample = append(s.sample, sampled{i.document(raw), class})
 	}
-	return s, cursor.Err()
+	return s, err
 }
 
 // documents finds some documents of a class on the member.
-func (m *member) documents(ctx context.Context, t target, class string, limit int) ([]document, error) {
-	return documents(ctx, t.collection(m.client), t, class, limit)
-}
-
-func documents(ctx context.Context, coll *mongo.Collection, t target, class string, limit int) ([]document, error) {
-	cursor, err := coll.Find(ctx, t.rule.is(class), options.Find().SetProjection(t.projection()).SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetCollation(simple).SetComment("geoshard verify"))
+func (i *inspection) documents(ctx context.Context, m *member, class string, limit int) ([]document, error) {
+	o := options.Find().SetProjection(i.projection()).SetSort(bson.M{"_id": 1}).SetLimit(int64(limit)).SetCollation(simple).SetComment("geoshard verify")
+	cursor, err := i.collection(m.client).Find(ctx, i.rule.is(class), o)
 	if err != nil {
 		return nil, err
 	}
 	var raws []bson.Raw
-	if err := cursor.All(ctx, &raws); err != nil {
-		return nil, err
-	}
+	err = cursor.All(ctx, &raws)
 	found := make([]document, len(raws))
-	for i, raw := range raws {
-		found[i] = t.document(raw)
+	for n, raw := range raws {
+		found[n] = i.document(raw)
 	}
-	return found, nil
+	return found, err
 }
 
 // projection has the _id and the fields of the shard key.
-func (t target) projection() bson.D {
-	fields := bson.D{{Key: "_id", Value: 1}}
+func (t target) projection() bson.M {
+	fields := bson.M{"_id": 1}
 	for _, name := range t.fields() {
-		if name != "_id" {
-			fields = append(fields, bson.E{Key: name, Value: 1})
-		}
+		fields[name] = 1
 	}
 	return fields
 }
@@ -193,26 +178,19 @@ func (t target) document(raw bson.Raw) document {
 const shownValues = 10
 
 // unknownValues counts the commonest values of documents that belong to no zone.
-func (m *member) unknownValues(ctx context.Context, t target) ([]UnknownValue, error) {
-	cursor, err := t.collection(m.client).Aggregate(ctx, mongo.Pipeline{
-		{{Key: "$match", Value: t.rule.is(unknownClass)}},
-		{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$" + t.rule.ns.ZoneBy}, {Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}}}}},
-		{{Key: "$sort", Value: bson.D{{Key: "n", Value: -1}, {Key: "_id", Value: 1}}}},
-		{{Key: "$limit", Value: shownValues}},
-	}, options.Aggregate().SetCollation(simple).SetComment("geoshard verify").SetAllowDiskUse(true))
-	if err != nil {
-		return nil, err
-	}
+func (i *inspection) unknownValues(ctx context.Context, m *member) ([]UnknownValue, error) {
 	var groups []struct {
 		Value bson.RawValue `bson:"_id"`
-		N     int64         `bson:"n"`
+		N     int64
 	}
-	if err := cursor.All(ctx, &groups); err != nil {
-		return nil, err
-	}
+	err := aggregate(ctx, i.collection(m.client), &groups, aggregation().SetAllowDiskUse(true),
+		bson.M{"$match": i.rule.is(unknownClass)},
+		bson.M{"$group": bson.M{"_id": "$" + i.rule.ns.ZoneBy, "n": bson.M{"$sum": 1}}},
+		bson.M{"$sort": bson.D{{Key: "n", Value: -1}, {Key: "_id", Value: 1}}},
+		bson.M{"$limit": shownValues})
 	var values []UnknownValue
 	for _, g := range groups {
 		values = append(values, UnknownValue{Shard: m.shard, Value: g.Value.String(), Documents: g.N})
 	}
-	return values, nil
+	return values, err
 }

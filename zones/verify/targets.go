@@ -15,22 +15,15 @@ import (
 
 // A target is one collection to look at.
 type target struct {
-	name, db, coll string
-	rule           rule
+	name string
+	rule rule
 	// key is the shard key in the catalogue; nil for a collection that is not sharded.
 	key bson.D
 }
 
 func (t target) collection(client *mongo.Client) *mongo.Collection {
-	return client.Database(t.db).Collection(t.coll)
-}
-
-// keyText is the key as messages show it.
-func (t target) keyText() string {
-	if t.key == nil {
-		return ""
-	}
-	return keyOf(t.key).String()
+	db, name, _ := strings.Cut(t.name, ".")
+	return client.Database(db).Collection(name)
 }
 
 // fields are those that documents are told apart by: of the shard key, or of the one that the topology wants.
@@ -47,7 +40,7 @@ func (t target) fields() []string {
 }
 
 // hint is the index that has the zone's field in it, or nil.
-func (t target) hint() bson.D {
+func (t target) hint() any {
 	if slices.ContainsFunc(t.key, func(e bson.E) bool { return e.Key == t.rule.ns.ZoneBy }) {
 		return t.key
 	}
@@ -79,8 +72,7 @@ func (v *verifier) targets(ctx context.Context) ([]target, error) {
 		}
 		add := func(name string, key bson.D) {
 			if v.wanted(ns, name) {
-				db, coll, _ := strings.Cut(name, ".")
-				all = append(all, target{name: name, db: db, coll: coll, rule: rule, key: key})
+				all = append(all, target{name, rule, key})
 			}
 		}
 		if !ns.IsPattern() {
@@ -125,15 +117,15 @@ func (v *verifier) checkNames() error {
 
 // shardedCollections reads the shard keys of the catalogue.
 func (v *verifier) shardedCollections(ctx context.Context) (map[string]bson.D, error) {
-	cursor, err := v.router.Database("config").Collection("collections").Find(ctx, bson.D{{Key: "dropped", Value: bson.D{{Key: "$ne", Value: true}}}})
-	if err != nil {
-		return nil, fmt.Errorf("read config.collections: %w", err)
-	}
+	cursor, err := v.router.Database("config").Collection("collections").Find(ctx, bson.M{"dropped": bson.M{"$ne": true}})
 	var entries []struct {
 		Name string `bson:"_id"`
 		Key  bson.D
 	}
-	if err := cursor.All(ctx, &entries); err != nil {
+	if err == nil {
+		err = cursor.All(ctx, &entries)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read config.collections: %w", err)
 	}
 	sharded := map[string]bson.D{}

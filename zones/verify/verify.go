@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -62,22 +63,28 @@ func Verify(ctx context.Context, router *mongo.Client, world *topology.Topology,
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
+	count, how := (*inspection).onMembers, ""
+	var unreachable error
 	if o.ViaRouter {
-		return v.viaRouter(ctx, targets)
-	}
-	members, unreachable := v.connect(ctx, shards)
-	defer disconnect(members)
-	if len(members) == 0 {
-		return nil, fmt.Errorf("verify: %w", unreachable)
+		count, how = (*inspection).throughRouter, " through the router"
+	} else {
+		v.members, unreachable = v.connect(ctx, shards)
+		defer disconnect(v.members...)
+		if len(v.members) == 0 {
+			return nil, fmt.Errorf("verify: %w", unreachable)
+		}
 	}
 	for _, t := range targets {
-		n, err := v.namespace(ctx, t, members)
-		if err != nil {
-			return nil, fmt.Errorf("verify %s: %w", t.name, err)
+		i := v.inspect(t)
+		if err := count(i, ctx); err != nil {
+			return nil, fmt.Errorf("verify %s%s: %w", t.name, how, err)
 		}
-		v.report.Namespaces = append(v.report.Namespaces, n)
+		slices.SortFunc(i.found.Examples, Example.compare)
+		v.report.Namespaces = append(v.report.Namespaces, i.found)
 	}
-	v.report.Residency = residency(world, v.report.Namespaces)
+	if !o.ViaRouter {
+		v.report.Residency = residency(world, v.report.Namespaces)
+	}
 	v.limits()
 	if unreachable != nil {
 		return v.report, fmt.Errorf("verify: %w", unreachable)
@@ -91,11 +98,21 @@ type verifier struct {
 	world   *topology.Topology
 	options Options
 	report  *Report
+	members []*member // sorted by shard, secondaries first; none through the router
 }
 
 // limits says what the options kept from being checked.
 func (v *verifier) limits() {
 	o := v.options
+	if o.ViaRouter {
+		v.notChecked("orphans: the router does not show them")
+		v.notChecked("secondaries: each shard was asked through the member that the router chose")
+		v.notChecked("residency: which members hold documents, and in which datacenters they are, is known to the members alone")
+		if o.Sample > 0 || o.Throttle > 0 {
+			v.notChecked("sample and throttle have no effect through the router: everything was counted at full speed")
+		}
+		return
+	}
 	if o.Sample > 0 {
 		v.notChecked("documents outside the samples; residency is proved for the members where samples found documents")
 	}
@@ -111,134 +128,145 @@ func (v *verifier) notChecked(format string, args ...any) {
 	v.report.NotChecked = append(v.report.NotChecked, fmt.Sprintf(format, args...))
 }
 
-// namespace counts one collection on every member.
-func (v *verifier) namespace(ctx context.Context, t target, members []*member) (Namespace, error) {
-	n := Namespace{Name: t.name, Key: t.keyText()}
-	own := newOwnership(v.router, t)
-	for _, m := range members {
-		found, err := m.scan(ctx, t, v.options)
+// An inspection looks at one collection.
+type inspection struct {
+	*verifier
+	target
+	found Namespace
+	// owned and owners are answers about the ownership of documents that the router has given: by class, and by key.
+	owned  map[string]byShard
+	owners map[string]topology.ShardID
+}
+
+func (v *verifier) inspect(t target) *inspection {
+	i := &inspection{verifier: v, target: t, found: Namespace{Name: t.name}, owned: map[string]byShard{}, owners: map[string]topology.ShardID{}}
+	if t.key != nil {
+		i.found.Key = keyOf(t.key).String()
+	}
+	return i
+}
+
+// onMembers counts the collection on every member.
+func (i *inspection) onMembers(ctx context.Context) error {
+	for _, m := range i.members {
+		found, err := i.scan(ctx, m)
 		if err != nil {
-			return n, fmt.Errorf("count on %s (%s): %w", m.host, m.shard, err)
+			return fmt.Errorf("count on %s (%s): %w", m.host, m.shard, err)
 		}
-		row, err := v.judge(ctx, t, own, m, found, &n)
+		row, err := i.judge(ctx, m, found)
 		if err != nil {
-			return n, fmt.Errorf("look at %s (%s): %w", m.host, m.shard, err)
+			return fmt.Errorf("look at %s (%s): %w", m.host, m.shard, err)
 		}
-		n.Members = append(n.Members, row)
-		if v.options.Progress != nil {
-			v.options.Progress(Event{t.name, row})
+		i.found.Members = append(i.found.Members, row)
+		if i.options.Progress != nil {
+			i.options.Progress(Event{i.name, row})
 		}
 	}
-	if v.options.Sample == 0 && v.options.Throttle == 0 {
-		unowned, err := own.unowned(ctx)
+	if i.options.Sample == 0 && i.options.Throttle == 0 {
+		unowned, err := i.countUnowned(ctx)
 		if err != nil {
-			return n, err
+			return err
 		}
-		n.Leftovers = leftovers(n.Members, unowned)
+		i.found.Leftovers = leftovers(i.found.Members, unowned)
 	}
-	slices.SortFunc(n.Examples, Example.compare)
-	sortUnknown(n.Unknown)
-	return n, nil
+	slices.SortFunc(i.found.Unknown, UnknownValue.compare)
+	return nil
 }
 
 // judge makes a row of what was counted on a member, and adds examples.
-func (v *verifier) judge(ctx context.Context, t target, own *ownership, m *member, found scan, n *Namespace) (Member, error) {
-	row := Member{Shard: m.shard, Host: m.host, Datacenter: m.dc, Role: m.role, Documents: found.documents, Complete: found.complete, Zones: map[topology.ZoneID]int64{}}
+func (i *inspection) judge(ctx context.Context, m *member, found scan) (Member, error) {
+	row := Member{Shard: m.shard, Host: m.host, Datacenter: m.dc, Role: m.role, Complete: found.complete, Zones: map[topology.ZoneID]int64{}}
 	for class, count := range found.classes {
-		if zone, ok := t.rule.zone(class); ok {
-			row.Zones[zone.ID] += count
-		}
+		row.add(i.rule, class, count)
 	}
-	row.Unknown = found.classes[unknownClass]
 	if row.Unknown > 0 {
-		values, err := m.unknownValues(ctx, t)
+		values, err := i.unknownValues(ctx, m)
 		if err != nil {
 			return row, err
 		}
-		n.addUnknown(values)
+		i.found.addUnknown(values)
 	}
 	if !found.complete {
-		return row, v.judgeSample(ctx, t, own, found, &row, n)
+		return row, i.judgeSample(ctx, m, found.sample, &row)
 	}
-	return row, v.judgeAll(ctx, t, own, m, found, &row, n)
+	return row, i.judgeAll(ctx, m, found.classes, &row)
 }
 
 // judgeAll tells misplaced documents from orphans by their counts, and names some of them.
-func (v *verifier) judgeAll(ctx context.Context, t target, own *ownership, m *member, found scan, row *Member, n *Namespace) error {
-	for class, count := range found.classes {
-		if count == 0 || !t.rule.outside(class, m.shard) {
+func (i *inspection) judgeAll(ctx context.Context, m *member, classes map[string]int64, row *Member) error {
+	for class, count := range classes {
+		if !i.rule.outside(class, m.shard) {
 			continue
 		}
-		owned, err := own.owned(ctx, class)
+		owned, err := i.countOwned(ctx, class)
 		if err != nil {
 			return err
 		}
 		misplaced := min(owned[m.shard], count)
 		row.Misplaced += misplaced
 		row.Orphans += count - misplaced
-		if err := v.examples(ctx, t, own, m, class, n); err != nil {
+		if err := i.examples(ctx, m, class); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// poolOf is how many documents of one zone are asked for their owner, to find examples of both kinds.
-func poolOf(examples int) int { return 20 * examples }
-
-func (v *verifier) examples(ctx context.Context, t target, own *ownership, m *member, class string, n *Namespace) error {
-	pool, err := m.documents(ctx, t, class, poolOf(v.options.Examples))
+// examples asks for the owners of some documents of a class, many more than are shown, to find examples of both kinds.
+func (i *inspection) examples(ctx context.Context, m *member, class string) error {
+	pool, err := i.documents(ctx, m, class, 20*i.options.Examples)
 	if err != nil {
 		return err
 	}
 	for _, doc := range pool {
-		e, err := v.example(ctx, t, own, row(m), class, doc)
-		if err != nil {
+		if _, err := i.example(ctx, m, class, doc); err != nil {
 			return err
 		}
-		n.addExample(e, v.options.Examples)
 	}
 	return nil
 }
 
 // judgeSample asks for the owner of each document of a sample that is outside its zone.
-func (v *verifier) judgeSample(ctx context.Context, t target, own *ownership, found scan, row *Member, n *Namespace) error {
-	for _, s := range found.sample {
-		if !t.rule.outside(s.Class, row.Shard) {
+func (i *inspection) judgeSample(ctx context.Context, m *member, sample []sampled, row *Member) error {
+	for _, s := range sample {
+		if !i.rule.outside(s.class, m.shard) {
 			continue
 		}
-		e, err := v.example(ctx, t, own, *row, s.Class, s.document)
+		kind, err := i.example(ctx, m, s.class, s.document)
 		if err != nil {
 			return err
 		}
-		if e.Kind == Misplaced {
+		if kind == Misplaced {
 			row.Misplaced++
 		} else {
 			row.Orphans++
 		}
-		n.addExample(e, v.options.Examples)
 	}
-	bound := upperBound(row.Misplaced+row.Orphans, found.documents)
+	bound := upperBound(row.Misplaced+row.Orphans, row.Documents)
 	row.OutsideAtMost = &bound
 	return nil
 }
 
-func row(m *member) Member { return Member{Shard: m.shard, Host: m.host} }
-
-func (v *verifier) example(ctx context.Context, t target, own *ownership, m Member, class string, doc document) (Example, error) {
-	owner, err := own.of(ctx, doc.Key)
+// example adds a document that is outside its zone to the examples. The router, which is no member of a shard, shows each on the shard that owns it, be it in
+// its zone or not.
+func (i *inspection) example(ctx context.Context, m *member, class string, doc document) (Kind, error) {
+	owner, err := i.ownerOf(ctx, doc.Key)
 	if err != nil {
-		return Example{}, err
+		return KindUnknown, err
 	}
-	e := Example{Kind: Orphan, Shard: m.Shard, Owner: owner, ID: doc.ID.String(), Key: doc.Key.String()}
-	if m.Host != "" {
-		e.Members = []string{m.Host}
+	e := Example{Kind: Orphan, Shard: cmp.Or(m.shard, owner), Owner: owner, ID: doc.ID.String(), Key: doc.Key.String()}
+	if !i.rule.outside(class, e.Shard) {
+		return KindUnknown, nil
 	}
-	if owner == m.Shard {
+	if m.host != "" {
+		e.Members = []string{m.host}
+	}
+	if owner == e.Shard {
 		e.Kind = Misplaced
 	}
-	if zone, ok := t.rule.zone(class); ok {
+	if zone, ok := i.rule.zone(class); ok {
 		e.Zone = zone.ID
 	}
-	return e, nil
+	i.found.addExample(e, i.options.Examples)
+	return e.Kind, nil
 }
