@@ -70,10 +70,8 @@ func (s *shape) stated(from reflect.Value) iter.Seq2[*field, reflect.Value] {
 		for _, f := range s.fields {
 			v := from.Field(f.index)
 			silent := v.Kind() == reflect.Slice && v.Len() == 0 || v.Kind() == reflect.Struct && unstated(v)
-			if !f.always && (silent || v.Comparable() && v.Equal(s.blank.Field(f.index))) {
-				continue
-			}
-			if !yield(f, v) {
+			silent = silent || v.Comparable() && v.Equal(s.blank.Field(f.index))
+			if (f.always || !silent) && !yield(f, v) {
 				return
 			}
 		}
@@ -130,11 +128,11 @@ func flowList(list reflect.Value) string {
 			items[i] = word(list.Index(i).Field(key.index).String()) + ": " + items[i]
 		}
 	}
-	if text := strings.Join(items, ", "); key == nil {
+	text := strings.Join(items, ", ")
+	if key == nil {
 		return "[" + text + "]"
-	} else {
-		return "{" + text + "}"
 	}
+	return "{" + text + "}"
 }
 
 var (
