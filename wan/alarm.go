@@ -15,7 +15,7 @@ type sleeper interface {
 	close()
 }
 
-// An alarm wakes many waiters, each at its time, with one sleeper. Create it with newAlarm and run it in a goroutine.
+// An alarm wakes many waiters, each at its time, with one sleeper. Run it in a goroutine.
 type alarm struct {
 	sleeper sleeper
 
@@ -27,8 +27,6 @@ type appointment struct {
 	at   time.Time
 	wake chan<- struct{}
 }
-
-func newAlarm(s sleeper) *alarm { return &alarm{sleeper: s} }
 
 // at sends to wake at the given time, or drops the signal when wake's buffer is full: a waiter that has a signal
 // waiting is awake already. Waiters must bear a wake-up they no longer want.

@@ -1,7 +1,6 @@
 package wan
 
 import (
-	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -90,11 +89,8 @@ func (c *circuit) connect() bool {
 	if !c.forward.cross(c.start, c.forward.ended) {
 		return false
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	defer context.AfterFunc(c.network.ctx, cancel)()
 	var d net.Dialer
-	far, err := d.DialContext(ctx, "tcp", *c.front.target.Load())
+	far, err := d.DialContext(c.network.ctx, "tcp", *c.front.target.Load())
 	if err == nil {
 		c.mu.Lock()
 		c.far = far

@@ -1,6 +1,7 @@
 package wan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -57,11 +58,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if d.err != nil {
 		return nil, fmt.Errorf("dial %s: %w", address, d.err)
 	}
-	timeout := d.Timeout
-	if timeout == 0 {
-		timeout = DefaultDialTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.Timeout, DefaultDialTimeout))
 	defer cancel()
 	var direct net.Dialer
 	entry, ok := d.entries()[address]

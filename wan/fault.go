@@ -216,17 +216,17 @@ func parseFault(words []string) (Fault, error) {
 		return Cut{From: a, To: b}, nil
 	case "bandwidth":
 		rate, err := topology.ParseByteRate(last)
-		return Bandwidth{A: a, B: b, Rate: rate}, err
+		return Bandwidth{a, b, rate}, err
 	case "slow":
 		factor, err := strconv.ParseFloat(last, 64)
-		return Slow{A: a, B: b, Factor: factor}, err
+		return Slow{a, b, factor}, err
 	}
 	d, err := time.ParseDuration(last)
 	switch kind {
 	case "delay":
-		return Delay{A: a, B: b, RTT: d}, err
+		return Delay{a, b, d}, err
 	case "jitter":
-		return Jitter{A: a, B: b, Max: d}, err
+		return Jitter{a, b, d}, err
 	default: // "lag", the only kind left in the table above
 		return Lag{Member: args[0], By: d}, err
 	}

@@ -1,6 +1,7 @@
 package wan
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -161,7 +162,7 @@ func (l *line) fill(src io.Reader, watch func([]byte)) {
 		n, err := src.Read(buf)
 		if n > 0 {
 			watch(buf[:n])
-			if !l.put(packet{data: append([]byte(nil), buf[:n]...)}) {
+			if !l.put(packet{data: bytes.Clone(buf[:n])}) {
 				return
 			}
 		}

@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,7 +36,7 @@ func (e *UnknownError) Hint() string {
 	if len(e.Known) == 0 {
 		return "there is none yet"
 	}
-	return "known: " + strings.Join(e.Known, ", ")
+	return "known: " + spelling.List(e.Known)
 }
 
 // Options say what a network emulates.
@@ -98,7 +96,7 @@ func start(o Options, clock func() sleeper) (*Network, error) {
 		return nil, fmt.Errorf("start network: %w", err)
 	}
 	n.pipes = make([]pipe, len(o.Datacenters)*len(o.Datacenters))
-	n.alarm = newAlarm(clock())
+	n.alarm = &alarm{sleeper: clock()}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.sources = newSources(n.ctx)
 	n.state.Store(&world{changed: make(chan struct{})})
@@ -272,19 +270,17 @@ func (n *Network) Links() []LinkState {
 
 // Close closes every connection and listener and waits for all of the network's goroutines. It is idempotent.
 func (n *Network) Close() error {
-	for _, c := range n.shut() {
-		c.finish(true)
-	}
+	n.shut()
 	n.wg.Wait()
 	return nil
 }
 
-// shut lets nothing new begin, and returns the circuits that still run.
-func (n *Network) shut() []*circuit {
+// shut lets nothing new begin, and ends the circuits that still run.
+func (n *Network) shut() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
-		return nil
+		return
 	}
 	n.closed = true
 	n.cancel()
@@ -292,5 +288,7 @@ func (n *Network) shut() []*circuit {
 	for _, f := range n.fronts {
 		f.close()
 	}
-	return slices.Collect(maps.Keys(n.circuits))
+	for c := range n.circuits {
+		c.finish(true)
+	}
 }

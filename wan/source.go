@@ -128,7 +128,8 @@ func (n *Network) classify(c *circuit) {
 	var r route
 	if tell := n.options.Source; tell != nil {
 		dc, member, known := tell(c.near.RemoteAddr())
-		r = route{from: n.index(dc), member: member, known: known && n.index(dc) >= 0}
+		at, err := n.place(dc)
+		r = route{at, member, known && err == nil}
 	} else {
 		r = n.sources.owner(socketPair{client: portOf(c.near.RemoteAddr()), front: portOf(c.near.LocalAddr())})
 	}
