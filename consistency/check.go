@@ -27,16 +27,15 @@ type Problem struct {
 
 // String writes the problem on one line.
 func (p Problem) String() string {
-	var b strings.Builder
-	b.WriteString(p.Profile)
+	text := p.Profile
 	if p.Shard != "" {
-		fmt.Fprintf(&b, ": shard %s", p.Shard)
+		text += ": shard " + string(p.Shard)
 	}
-	fmt.Fprintf(&b, ": %s: %s", p.Severity, p.Msg)
+	text += fmt.Sprintf(": %s: %s", p.Severity, p.Msg)
 	if p.Hint != "" {
-		fmt.Fprintf(&b, " (%s)", p.Hint)
+		text += " (" + p.Hint + ")"
 	}
-	return strings.TrimPrefix(b.String(), ": ")
+	return strings.TrimPrefix(text, ": ")
 }
 
 const (
