@@ -65,7 +65,7 @@ func (c *checker) countries(path string, dc Datacenter, served map[string]Datace
 		case err != nil || !region.IsCountry():
 			c.errorf(path, "use ISO 3166-1 codes of two letters, such as GB", "%q is not a country", excerpt(code))
 		case official != code:
-			c.errorf(path, fmt.Sprintf("write %s", official), "%q is not the ISO 3166-1 code of two letters", code)
+			c.errorf(path, "write "+official, "%q is not the ISO 3166-1 code of two letters", code)
 		case taken && other == dc.ID:
 			c.errorf(path, "keep one of them", "country %s comes twice", code)
 		case taken:
