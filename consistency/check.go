@@ -1,6 +1,7 @@
 package consistency
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,16 +27,15 @@ type Problem struct {
 
 // String writes the problem on one line.
 func (p Problem) String() string {
-	var b strings.Builder
-	b.WriteString(p.Profile)
+	text := p.Profile
 	if p.Shard != "" {
-		fmt.Fprintf(&b, ": shard %s", p.Shard)
+		text += ": shard " + string(p.Shard)
 	}
-	fmt.Fprintf(&b, ": %s: %s", p.Severity, p.Msg)
+	text += fmt.Sprintf(": %s: %s", p.Severity, p.Msg)
 	if p.Hint != "" {
-		fmt.Fprintf(&b, " (%s)", p.Hint)
+		text += " (" + p.Hint + ")"
 	}
-	return strings.TrimPrefix(b.String(), ": ")
+	return strings.TrimPrefix(text, ": ")
 }
 
 const (
@@ -47,36 +47,38 @@ const (
 
 // Check reports everything that contradicts itself in a profile, or that the topology cannot keep. A nil topology leaves out what needs one.
 func Check(p Profile, world *topology.Topology) []Problem {
+	if world == nil {
+		world = &topology.Topology{}
+	}
 	c := &checker{profile: p}
 	c.write()
 	c.read()
 	c.sessions()
-	if world != nil {
-		c.goals(world)
-		for _, shard := range world.Shards {
-			c.shard(world, shard)
-		}
-	} else {
-		c.goals(&topology.Topology{})
+	c.goals(world)
+	for _, shard := range world.Shards {
+		c.set = setOf(world, shard)
+		c.writes()
+		c.tags()
 	}
 	return c.problems
 }
 
 type checker struct {
 	profile  Profile
+	set      replicaSet // the one that the profile is held against; empty while it is looked at alone
 	problems []Problem
 }
 
-func (c *checker) add(s topology.Severity, rule string, shard topology.ShardID, suggestion, format string, args ...any) {
-	c.problems = append(c.problems, Problem{Severity: s, Rule: rule, Profile: c.profile.Name, Shard: shard, Msg: fmt.Sprintf(format, args...), Hint: suggestion})
+func (c *checker) add(s topology.Severity, rule, suggestion, msg string) {
+	c.problems = append(c.problems, Problem{Severity: s, Rule: rule, Profile: c.profile.Name, Shard: c.set.ID, Msg: msg, Hint: suggestion})
 }
 
 func (c *checker) errorf(rule, suggestion, format string, args ...any) {
-	c.add(topology.SeverityError, rule, "", suggestion, format, args...)
+	c.add(topology.SeverityError, rule, suggestion, fmt.Sprintf(format, args...))
 }
 
 func (c *checker) warnf(rule, suggestion, format string, args ...any) {
-	c.add(topology.SeverityWarning, rule, "", suggestion, format, args...)
+	c.add(topology.SeverityWarning, rule, suggestion, fmt.Sprintf(format, args...))
 }
 
 func (c *checker) write() {
@@ -148,10 +150,7 @@ func (c *checker) staleness(mode readpref.Mode) {
 	if r.MaxStaleness < leastStaleness {
 		c.errorf("staleness-floor", "use 90s, and Bound for less", "maxStaleness %s is below the servers' least, %s", r.MaxStaleness, leastStaleness)
 	}
-	heartbeat := c.profile.Heartbeat
-	if heartbeat == 0 {
-		heartbeat = driverHeartbeat
-	}
+	heartbeat := cmp.Or(c.profile.Heartbeat, driverHeartbeat)
 	if least := heartbeat + idleWrites; r.MaxStaleness < least {
 		c.errorf("staleness-heartbeat", "ask more often, or allow "+least.String(), "maxStaleness %s is below the heartbeat of %s and the %s within which an idle primary writes: the driver refuses it",
 			r.MaxStaleness, heartbeat, idleWrites)
@@ -191,15 +190,13 @@ func nearestCost(world *topology.Topology) string {
 	var worst time.Duration
 	var from topology.DatacenterID
 	for _, shard := range world.Shards {
-		home := world.HomeOf(shard.ID)
-		var nearest time.Duration
-		for _, m := range dataMembers(world, shard) {
-			if rtt := world.RTT(home, m.DC); m.DC != home && (nearest == 0 || rtt < nearest) {
-				nearest = rtt
-			}
+		set := setOf(world, shard)
+		away := slices.DeleteFunc(set.data, func(m topology.Member) bool { return m.DC == set.home })
+		if len(away) == 0 {
+			continue
 		}
-		if nearest > worst {
-			worst, from = nearest, home
+		if rtt := world.RTT(set.home, set.nearest(set.home, away)); rtt > worst {
+			worst, from = rtt, set.home
 		}
 	}
 	if worst == 0 {

@@ -9,8 +9,7 @@ import (
 
 // BackToBackForTest are the latencies of writes one after the other at the shard's home, as Forecast has them before it sums them up in a Span.
 func BackToBackForTest(p Profile, world *topology.Topology, shard topology.Shard, model Model) []time.Duration {
-	l, _ := writeLatencies(world, shard, world.HomeOf(shard.ID), p.Write, model, nil)
-	return l.closed
+	return client{setOf(world, shard), world.HomeOf(shard.ID), model, nil}.writes(p.Write)[1:]
 }
 
 // SignForTest signs any bytes, as Seal does with a token.

@@ -38,42 +38,39 @@ func Forecast(p Profile, world *topology.Topology, model Model, sources Sources)
 			continue // clients never live there
 		}
 		for _, shard := range world.Shards {
-			home := world.HomeOf(shard.ID)
+			c := client{setOf(world, shard), dc.ID, model, sources[shard.ID]}
 			all = append(all, Estimate{
-				Datacenter: dc.ID, Shard: shard.ID, Home: home, Local: home == dc.ID,
-				Write: spanOf(writeLatencies(world, shard, dc.ID, p.Write, model, sources[shard.ID])),
-				Read:  readSpan(p, world, shard, dc.ID, model, sources[shard.ID]),
+				Datacenter: dc.ID, Shard: shard.ID, Home: c.home, Local: c.home == dc.ID, Write: spanOf(c.writes(p.Write)), Read: c.reads(p),
 			})
 		}
 	}
 	return all
 }
 
-// spanOf is nil for operations that never succeed.
-func spanOf(l latencies, ok bool) *Span {
-	if !ok {
+// spanOf is nil for operations that never succeed. The first latency is the one at rest.
+func spanOf(all []time.Duration) *Span {
+	if all == nil {
 		return nil
 	}
-	all := append([]time.Duration{l.rest}, l.closed...)
 	var sum time.Duration
-	for _, one := range l.closed {
+	for _, one := range all[1:] {
 		sum += one
 	}
-	return &Span{Least: slices.Min(all), Median: l.rest, Mean: sum / time.Duration(len(l.closed)), Most: slices.Max(all)}
+	return &Span{Least: slices.Min(all), Median: all[0], Mean: sum / time.Duration(len(all)-1), Most: slices.Max(all)}
 }
 
-func readSpan(p Profile, world *topology.Topology, shard topology.Shard, from topology.DatacenterID, model Model, sources []int) *Span {
+func (c client) reads(p Profile) *Span {
 	if p.Read.Concern == "linearizable" {
 		// The primary writes a no-op and waits for a majority of it before it answers.
-		return spanOf(noopLatencies(world, shard, from, model, sources))
+		return spanOf(c.noops())
 	}
-	at, ok := readDatacenter(p, world, shard, from)
+	at, ok := c.readDatacenter(p)
 	if !ok {
 		return nil
 	}
-	rtt := world.RTT(from, at) + model.Operation
+	rtt := c.world.RTT(c.from, at) + c.model.Operation
 	if p.Read.Concern == "snapshot" {
-		return snapshotSpan(rtt, at, world, shard, model, sources)
+		return c.snapshotSpan(rtt, at)
 	}
 	return &Span{rtt, rtt, rtt, rtt}
 }
@@ -81,66 +78,53 @@ func readSpan(p Profile, world *topology.Topology, shard topology.Shard, from to
 // snapshotSpan is for a read that has something new to wait for: whichever member answers, it waits until a majority has everything up to the newest time
 // that the router knows. It lets the primary write a no-op; a majority has that; the primary's journal is written the next time, which was measured to be
 // what ends the wait; and the word of it comes to the member the way that writes come. Where nothing was written anywhere since the last read it need not wait.
-func snapshotSpan(rtt time.Duration, at topology.DatacenterID, world *topology.Topology, shard topology.Shard, model Model, sources []int) *Span {
-	home := world.HomeOf(shard.ID)
-	majority := spanOf(writeLatencies(world, shard, home, Write{Majority: true}, model, sources))
+func (c client) snapshotSpan(rtt time.Duration, at topology.DatacenterID) *Span {
+	atHome := c
+	atHome.from = c.home
+	majority := spanOf(atHome.writes(Write{Majority: true}))
 	if majority == nil {
 		return nil
 	}
-	ways := rtt + world.RTT(at, home)/2 + copyTime(at, world, shard, sources)
+	ways := rtt + c.world.RTT(at, c.home)/2 + c.copyTime(at)
 	return &Span{
 		Least: rtt, Median: ways + majority.Median + journalInterval/2, Mean: ways + majority.Mean + journalInterval/2, Most: ways + majority.Most + journalInterval,
 	}
 }
 
 // copyTime is how long a write is on its way to the member of a datacenter.
-func copyTime(at topology.DatacenterID, world *topology.Topology, shard topology.Shard, sources []int) (total time.Duration) {
-	s := &simulation{home: world.HomeOf(shard.ID)}
-	s.connect(world, shard, sources)
-	i := slices.IndexFunc(s.copiers, func(c *copier) bool { return c.dc == at })
+func (c client) copyTime(at topology.DatacenterID) (total time.Duration) {
+	s := &simulation{client: c}
+	s.connect()
+	i := slices.IndexFunc(s.holders, func(h *holder) bool { return h.DC == at })
 	if i < 0 || at == s.home {
 		return 0
 	}
-	for c, left := s.copiers[i], len(s.copiers); c != nil && left > 0; c, left = c.source, left-1 { // members that copy from one another in a circle get nothing
-		total += c.rtt / 2
+	for h, left := s.holders[i], len(s.holders)-1; h != nil && left > 0; h, left = h.source, left-1 { // members that copy from one another in a circle get nothing
+		total += h.rtt / 2
 	}
 	return total
 }
 
 // readDatacenter is where the member is that the read preference chooses.
-func readDatacenter(p Profile, world *topology.Topology, shard topology.Shard, from topology.DatacenterID) (topology.DatacenterID, bool) {
-	home := world.HomeOf(shard.ID)
-	nearest, found := nearestCarrier(p, world, secondaries(world, shard), from)
-	switch p.mode() {
-	case readpref.NearestMode:
-		return nearestCarrier(p, world, dataMembers(world, shard), from)
-	case readpref.SecondaryMode:
+func (c client) readDatacenter(p Profile) (topology.DatacenterID, bool) {
+	nearest, found := c.nearestCarrier(p)
+	switch mode := p.mode(); {
+	case mode == readpref.NearestMode || mode == readpref.SecondaryMode || mode == readpref.SecondaryPreferredMode && found:
 		return nearest, found
-	case readpref.SecondaryPreferredMode:
-		if found {
-			return nearest, true
-		}
-		return home, true
 	default:
-		return home, true // primary, and primaryPreferred while there is one
+		return c.home, true // primary, and primaryPreferred while there is one
 	}
 }
 
-// nearestCarrier is where the nearest of the members is that carry the first tag set that anybody carries.
-func nearestCarrier(p Profile, world *topology.Topology, members []topology.Member, from topology.DatacenterID) (topology.DatacenterID, bool) {
-	sets := p.tagSets(from)
+// nearestCarrier is where the nearest member is that carries the first tag set that anybody carries.
+func (c client) nearestCarrier(p Profile) (topology.DatacenterID, bool) {
+	sets := p.tagSets(c.from)
 	if len(sets) == 0 {
 		sets = append(sets, nil) // without tags everybody will do
 	}
 	for _, set := range sets {
-		best, found := topology.DatacenterID(""), false
-		for _, m := range members {
-			if carries(m, set) && (!found || world.RTT(from, m.DC) < world.RTT(from, best)) {
-				best, found = m.DC, true
-			}
-		}
-		if found {
-			return best, true
+		if members := carriers(c.readers(p.mode()), set); len(members) > 0 {
+			return c.nearest(c.from, members), true
 		}
 	}
 	return "", false

@@ -3,7 +3,6 @@ package consistency
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -34,7 +33,6 @@ const (
 	maxHome          = 32
 	maxIssued        = 1<<48 - 1
 	timesSize        = 8 + 8
-	signatureSize    = 20 + 8
 	issuedSize       = 6
 	leastPayloadSize = 2 + 1 + 1 + 1 + timesSize + issuedSize
 )
@@ -43,71 +41,57 @@ const (
 var tokenText = base64.RawURLEncoding.Strict()
 
 func (t Token) encode(keyID string) []byte {
-	b := make([]byte, 0, MaxTokenSize)
-	flags := byte(0)
+	b := append(make([]byte, 0, MaxTokenSize), layoutVersion, 0, byte(len(keyID)))
+	b = append(append(b, keyID...), byte(len(t.Home)))
+	b = append(b, t.Home...)
+	b, _ = binary.Append(b, binary.BigEndian, []bson.Timestamp{t.OperationTime, t.ClusterTime}) // of a fixed size: no error
 	if t.Signature != (Signature{}) {
-		flags = flagSigned
-	}
-	b = append(b, layoutVersion, flags)
-	b = append(append(b, byte(len(keyID))), keyID...)
-	b = append(append(b, byte(len(t.Home))), t.Home...)
-	for _, ts := range []bson.Timestamp{t.OperationTime, t.ClusterTime} {
-		b = binary.BigEndian.AppendUint32(b, ts.T)
-		b = binary.BigEndian.AppendUint32(b, ts.I)
-	}
-	if flags&flagSigned != 0 {
-		b = append(b, t.Signature.Hash[:]...)
-		b = binary.BigEndian.AppendUint64(b, uint64(t.Signature.KeyID))
+		b[1] = flagSigned
+		b, _ = binary.Append(b, binary.BigEndian, t.Signature)
 	}
 	issued := binary.BigEndian.AppendUint64(nil, uint64(t.Issued.UnixMilli()))
 	return append(b, issued[8-issuedSize:]...)
 }
 
-// decodeText returns the bytes of a text that is exactly what encoding them gives. The decoder alone would pass over line breaks.
-func decodeText(text string) ([]byte, error) {
+// unpack returns the parts of a text that is exactly what encoding them gives. The decoder alone would pass over line breaks. The key's identifier is the only
+// part of the payload that is read before the signature has been checked.
+func unpack(text string) (keyID string, payload, sum []byte, err error) {
 	if len(text) > MaxTokenSize {
-		return nil, fmt.Errorf("%w: %d characters, more than %d", ErrTokenMalformed, len(text), MaxTokenSize)
+		return "", nil, nil, malformed("%d characters, more than %d", len(text), MaxTokenSize)
 	}
 	data, err := tokenText.DecodeString(text)
-	if err != nil || tokenText.EncodeToString(data) != text {
-		return nil, fmt.Errorf("%w: not base64url", ErrTokenMalformed)
+	end := len(data) - signing.Size
+	switch {
+	case err != nil || tokenText.EncodeToString(data) != text:
+		err = malformed("not base64url")
+	case end < leastPayloadSize:
+		err = malformed("%d bytes", len(data))
+	case data[0] != layoutVersion:
+		err = malformed("layout %d, and this version reads %d", data[0], layoutVersion)
+	case data[2] < 1 || data[2] > signing.MaxID || 3+int(data[2]) > end:
+		err = malformed("a key identifier of %d bytes", data[2])
+	default:
+		return string(data[3 : 3+data[2]]), data[:end], data[end:], nil
 	}
-	if len(data) < leastPayloadSize+signing.Size {
-		return nil, fmt.Errorf("%w: %d bytes", ErrTokenMalformed, len(data))
-	}
-	if data[0] != layoutVersion {
-		return nil, fmt.Errorf("%w: layout %d, and this version reads %d", ErrTokenMalformed, data[0], layoutVersion)
-	}
-	return data, nil
-}
-
-// keyIDOf is the only part that is read before the signature has been checked.
-func keyIDOf(data []byte) (string, error) {
-	n := int(data[2])
-	if n < 1 || n > signing.MaxID || 3+n > len(data)-signing.Size {
-		return "", fmt.Errorf("%w: a key identifier of %d bytes", ErrTokenMalformed, n)
-	}
-	return string(data[3 : 3+n]), nil
+	return "", nil, nil, err
 }
 
 // decode reads a payload whose signature is right, and yet checks it whole: an older or newer build may have signed it.
 func decode(payload []byte) (Token, error) {
 	r := reader{rest: payload[1:]}
 	flags := r.next(1)[0]
+	signed := flags&flagSigned != 0
 	r.next(int(r.next(1)[0])) // the key's identifier
-	home := r.next(int(r.next(1)[0]))
-	t := Token{Home: topology.DatacenterID(home)}
-	for _, ts := range []*bson.Timestamp{&t.OperationTime, &t.ClusterTime} {
-		ts.T, ts.I = binary.BigEndian.Uint32(r.next(4)), binary.BigEndian.Uint32(r.next(4))
-	}
-	if flags&flagSigned != 0 {
-		copy(t.Signature.Hash[:], r.next(20))
-		t.Signature.KeyID = int64(binary.BigEndian.Uint64(r.next(8)))
+	t := Token{Home: topology.DatacenterID(r.next(int(r.next(1)[0])))}
+	r.numbers(&t.OperationTime)
+	r.numbers(&t.ClusterTime)
+	if signed {
+		r.numbers(&t.Signature)
 	}
 	issued := append([]byte{0, 0}, r.next(issuedSize)...)
 	t.Issued = time.UnixMilli(int64(binary.BigEndian.Uint64(issued)))
-	if r.short || len(r.rest) > 0 || flags&^flagSigned != 0 || flags&flagSigned != 0 && t.Signature == (Signature{}) {
-		return Token{}, fmt.Errorf("%w: signed, but not of layout %d", ErrTokenMalformed, layoutVersion)
+	if r.short || len(r.rest) > 0 || flags&^flagSigned != 0 || signed && t.Signature == (Signature{}) {
+		return Token{}, malformed("signed, but not of layout %d", layoutVersion)
 	}
 	return t, nil
 }
@@ -116,6 +100,11 @@ func decode(payload []byte) (Token, error) {
 type reader struct {
 	rest  []byte
 	short bool
+}
+
+// numbers reads into a value of a fixed size.
+func (r *reader) numbers(to any) {
+	_, _ = binary.Decode(r.next(binary.Size(to)), binary.BigEndian, to)
 }
 
 func (r *reader) next(n int) []byte {

@@ -158,7 +158,7 @@ func Names() []string {
 
 // Lookup returns the named profile, or an ErrUnknownProfile whose hint is the nearest name.
 func Lookup(name string) (Profile, error) {
-	if i := slices.IndexFunc(named, func(p Profile) bool { return p.Name == name }); i >= 0 {
+	if i := slices.Index(Names(), name); i >= 0 {
 		return named[i], nil
 	}
 	help := spelling.Hint(name, Names(), "the profiles are "+strings.Join(Names(), ", "))

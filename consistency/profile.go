@@ -1,6 +1,7 @@
 package consistency
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -96,13 +97,7 @@ type Promise struct {
 
 // ClientOptions are the options of a client that uses the profile for everything, from the datacenter dc. Use them with ApplyURI.
 func (p Profile) ClientOptions(dc topology.DatacenterID) *options.ClientOptions {
-	o := options.Client().SetRetryWrites(!p.NoRetryWrites).SetReadPreference(p.readPreference(dc))
-	if w := p.writeConcern(); w != nil {
-		o.SetWriteConcern(w)
-	}
-	if r := p.readConcern(); r != nil {
-		o.SetReadConcern(r)
-	}
+	o := options.Client().SetRetryWrites(!p.NoRetryWrites).SetReadPreference(p.readPreference(dc)).SetWriteConcern(p.writeConcern()).SetReadConcern(p.readConcern())
 	if p.Timeout > 0 {
 		o.SetTimeout(p.Timeout)
 	}
@@ -115,14 +110,7 @@ func (p Profile) ClientOptions(dc topology.DatacenterID) *options.ClientOptions 
 // CollectionOptions are the options of a collection whose operations come from the datacenter dc. The driver has the timeout, retries and the
 // heartbeat on clients alone: give operations a context with a deadline, or the client [Profile.ClientOptions].
 func (p Profile) CollectionOptions(dc topology.DatacenterID) *options.CollectionOptionsBuilder {
-	o := options.Collection().SetReadPreference(p.readPreference(dc))
-	if w := p.writeConcern(); w != nil {
-		o.SetWriteConcern(w)
-	}
-	if r := p.readConcern(); r != nil {
-		o.SetReadConcern(r)
-	}
-	return o
+	return options.Collection().SetReadPreference(p.readPreference(dc)).SetWriteConcern(p.writeConcern()).SetReadConcern(p.readConcern())
 }
 
 // SessionOptions are the options of a session, with those of its transactions.
@@ -136,21 +124,16 @@ func (p Profile) SessionOptions() *options.SessionOptionsBuilder {
 
 // TransactionOptions are the options of a transaction. A transaction reads on primaries and knows no linearizable reads and no available ones.
 func (p Profile) TransactionOptions() *options.TransactionOptionsBuilder {
-	o := options.Transaction().SetReadPreference(readpref.Primary())
-	if w := p.writeConcern(); w != nil {
-		o.SetWriteConcern(w)
-	}
+	concern := p.readConcern()
 	switch {
 	case p.Snapshot:
-		o.SetReadConcern(readconcern.Snapshot())
+		concern = readconcern.Snapshot()
 	case p.Read.Concern == "linearizable":
-		o.SetReadConcern(readconcern.Majority())
+		concern = readconcern.Majority()
 	case p.Read.Concern == "available":
-		o.SetReadConcern(readconcern.Local())
-	case p.Read.Concern != "":
-		o.SetReadConcern(p.readConcern())
+		concern = readconcern.Local()
 	}
-	return o
+	return options.Transaction().SetReadPreference(readpref.Primary()).SetWriteConcern(p.writeConcern()).SetReadConcern(concern)
 }
 
 // writeConcern is nil for the cluster's default.
@@ -186,31 +169,20 @@ func (p Profile) readPreference(dc topology.DatacenterID) *readpref.ReadPref {
 	if mode == readpref.PrimaryMode {
 		return readpref.Primary()
 	}
-	var with []readpref.Option
+	with := []readpref.Option{readpref.WithTagSets(p.tagSets(dc)...)}
 	if mode == readpref.NearestMode {
 		// Routers before 8.1 hedge these reads unless they are told not to: a read that is slow is sent to a second member as well, over a link.
 		//lint:ignore SA1019 it is deprecated together with hedging itself
 		with = append(with, readpref.WithHedgeEnabled(false))
 	}
-	if sets := p.tagSets(dc); len(sets) > 0 {
-		with = append(with, readpref.WithTagSets(sets...))
-	}
 	if p.Read.MaxStaleness > 0 {
 		with = append(with, readpref.WithMaxStaleness(p.Read.MaxStaleness))
 	}
-	preference, err := readpref.New(mode, with...)
-	if err != nil {
-		return readpref.Primary() // a mode that does not exist; Check reports it
-	}
+	preference, _ := readpref.New(mode, with...) // it refuses options of the mode primary alone
 	return preference
 }
 
-func (p Profile) mode() readpref.Mode {
-	if p.Read.Mode == 0 {
-		return readpref.PrimaryMode
-	}
-	return p.Read.Mode
-}
+func (p Profile) mode() readpref.Mode { return cmp.Or(p.Read.Mode, readpref.PrimaryMode) }
 
 // tagSets are the sets for clients of a datacenter; the empty one, which any member carries, comes last.
 func (p Profile) tagSets(dc topology.DatacenterID) []tag.Set {

@@ -1,6 +1,7 @@
 package consistency
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,17 +40,17 @@ func (t *Token) readClusterTime(raw bson.Raw) error {
 	if inner, ok := raw.Lookup("$clusterTime").DocumentOK(); ok {
 		raw = inner
 	}
-	seconds, increment, ok := raw.Lookup("clusterTime").TimestampOK()
+	newest, ok := timestamp(raw, "clusterTime")
 	if !ok {
-		return hint.New(fmt.Errorf("%w: the session's cluster time %s is of an unknown form", ErrTokenMalformed, raw), "is the server MongoDB 3.6 or later?")
+		return hint.New(malformed("the session's cluster time %s is of an unknown form", raw), "is the server MongoDB 3.6 or later?")
 	}
-	t.ClusterTime = bson.Timestamp{T: seconds, I: increment}
+	t.ClusterTime = newest
 	_, hash, ok := raw.Lookup("signature", "hash").BinaryOK()
 	if !ok {
 		return nil // not signed
 	}
 	if len(hash) != len(t.Signature.Hash) {
-		return hint.New(fmt.Errorf("%w: the server's signature has %d bytes", ErrTokenMalformed, len(hash)), "a newer server may sign in another way: report it")
+		return hint.New(malformed("the server's signature has %d bytes", len(hash)), "a newer server may sign in another way: report it")
 	}
 	copy(t.Signature.Hash[:], hash)
 	t.Signature.KeyID, _ = raw.Lookup("signature", "keyId").AsInt64OK()
@@ -59,24 +60,31 @@ func (t *Token) readClusterTime(raw bson.Raw) error {
 // Advance puts the token into a causal session: from now on the session reads nothing older, on whatever member. A session that is ahead of
 // the token already stays where it is. Open the token first: Advance trusts it.
 func (t Token) Advance(s *mongo.Session) error {
-	raw, err := bson.Marshal(t.gossip())
-	if err != nil {
-		return fmt.Errorf("write cluster time: %w", err)
-	}
-	if err := s.AdvanceClusterTime(raw); err != nil {
+	if err := advance(s, t.clusterTime(), t.OperationTime); err != nil {
 		return fmt.Errorf("advance the session's cluster time: %w", err)
-	}
-	operation := t.OperationTime
-	if err := s.AdvanceOperationTime(&operation); err != nil {
-		return fmt.Errorf("advance the session's operation time: %w", err)
 	}
 	return nil
 }
 
-// gossip is the cluster time as drivers and servers hand it on. Servers that do not sign send a signature of zeroes, and take one.
-func (t Token) gossip() bson.D {
+// clusterTime is the cluster time as drivers and servers hand it on. Servers that do not sign send a signature of zeroes, and take one.
+func (t Token) clusterTime() bson.D {
 	signature := bson.D{{Key: "hash", Value: bson.Binary{Data: t.Signature.Hash[:]}}, {Key: "keyId", Value: t.Signature.KeyID}}
-	return bson.D{{Key: "$clusterTime", Value: bson.D{{Key: "clusterTime", Value: t.ClusterTime}, {Key: "signature", Value: signature}}}}
+	return bson.D{{Key: "clusterTime", Value: t.ClusterTime}, {Key: "signature", Value: signature}}
+}
+
+// advance lets the session read nothing older than an operation. It fails for a session that has ended.
+func advance(s *mongo.Session, clusterTime any, operation bson.Timestamp) error {
+	gossip, err := bson.Marshal(bson.D{{Key: "$clusterTime", Value: clusterTime}})
+	if err != nil {
+		return err
+	}
+	return cmp.Or(s.AdvanceClusterTime(gossip), s.AdvanceOperationTime(&operation))
+}
+
+// timestamp is a time in a document.
+func timestamp(doc bson.Raw, path ...string) (t bson.Timestamp, ok bool) {
+	t.T, t.I, ok = doc.Lookup(path...).TimestampOK()
+	return t, ok
 }
 
 // Within runs a read in the context's session for at most the bound. Where time runs out because no member with the session's times has

@@ -1,7 +1,7 @@
 package consistency
 
 import (
-	"container/heap"
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -46,12 +46,6 @@ const journalInterval = 100 * time.Millisecond
 // simulatedWrites are enough for the turns of two secondaries to meet in every way.
 const simulatedWrites = 200
 
-// latencies are those of a write that finds all members at rest, and of writes one after the other without a pause, which meet the reports of the one before.
-type latencies struct {
-	rest   time.Duration
-	closed []time.Duration
-}
-
 // Sources say from whom members copy: Sources[shard][i] is the number of the member, in the topology's order, that member i copies from, or FromPrimary.
 // A shard that is not there has all its members copy from the primary. Servers choose a member that is near and has more (replication chaining, the
 // default of settings.chainingAllowed), so who copies from whom is a matter of the moment: replSetGetStatus says it (syncSourceHost).
@@ -60,14 +54,31 @@ type Sources map[topology.ShardID][]int
 // FromPrimary stands in Sources for the primary.
 const FromPrimary = -1
 
-// A copier is a secondary and its reporting.
-type copier struct {
-	dc topology.DatacenterID
-	// source is the copier that it copies from and reports to; nil = the primary. rtt is the round trip to there.
-	source *copier
+// A client is one whose operations on the records of a shard are forecast.
+type client struct {
+	replicaSet
+	from    topology.DatacenterID
+	model   Model
+	sources []int // Sources of the shard
+}
+
+// writes are the latencies when the client writes, waits and writes again: the first write finds all members at rest, and the others, without a pause, meet
+// the reports of the one before. It is nil where no write is ever acknowledged.
+func (c client) writes(w Write) []time.Duration { return (&simulation{client: c, write: w}).run() }
+
+// noops are the latencies of reads that make the primary write a no-op and wait for a majority of it.
+func (c client) noops() []time.Duration {
+	return (&simulation{client: c, write: Write{Majority: true}, idle: true}).run()
+}
+
+// A holder is a member with data and its reporting.
+type holder struct {
+	topology.Member
+	// source is the holder that it copies from and reports to; nil = it is the primary. rtt is the round trip to there.
+	source *holder
 	rtt    time.Duration
 	number int
-	// What it knows of itself and of those that report to it, and what its last report said, by the copiers' numbers.
+	// What it knows of itself and of those that report to it, and what its last report said, by the holders' numbers.
 	known, sent []progress
 	reporting   bool
 }
@@ -84,122 +95,120 @@ func merge(known, reported []progress) {
 
 // An event of the simulation: do runs at the time.
 type simEvent struct {
-	at    time.Duration
-	order int // first come, first served at equal times
-	do    func()
+	at time.Duration
+	do func()
 }
 
 type simulation struct {
-	model   Model
+	client
 	write   Write
-	needed  int // members, or datacenters for a mode
-	home    topology.DatacenterID
-	copiers []*copier
-	heard   []progress    // what the primary has heard of them
-	client  time.Duration // round trip from the client to the primary
-	idle    bool          // nobody asks for the primary's journal
+	needed  int       // members, or datacenters for a mode
+	holders []*holder // the first is the primary
+	idle    bool      // nobody asks for the primary's journal
 
 	now       time.Duration
-	events    eventHeap
-	order     int
-	own       progress // of the primary
-	current   int      // the write that the client waits for
-	answered  int      // the last one that was acknowledged
+	events    []simEvent // the next one first; at equal times those that were planned first
+	current   int        // the write that the client waits for
+	answered  int        // the last one that was acknowledged
 	issued    time.Duration
 	latencies []time.Duration
 }
 
-// writeLatencies simulates one client that writes, waits and writes again. It is false where no write is ever acknowledged.
-func writeLatencies(world *topology.Topology, shard topology.Shard, from topology.DatacenterID, w Write, model Model, sources []int) (latencies, bool) {
-	return (&simulation{model: model, write: w}).run(world, shard, from, sources)
-}
-
-// noopLatencies simulates one client whose reads make the primary write a no-op and wait for a majority of it.
-func noopLatencies(world *topology.Topology, shard topology.Shard, from topology.DatacenterID, model Model, sources []int) (latencies, bool) {
-	return (&simulation{model: model, write: Write{Majority: true}, idle: true}).run(world, shard, from, sources)
-}
-
-func (s *simulation) run(world *topology.Topology, shard topology.Shard, from topology.DatacenterID, sources []int) (latencies, bool) {
-	w, home := s.write, world.HomeOf(shard.ID)
-	s.home, s.client = home, world.RTT(from, home)
-	members := dataMembers(world, shard)
-	s.connect(world, shard, sources)
-	switch {
+func (s *simulation) run() []time.Duration {
+	switch w := &s.write; {
 	case w.Mode.Name != "":
 		s.needed = w.Mode.Datacenters
-		if s.needed > len(datacentersOf(members)) {
-			return latencies{}, false
-		}
 	case w.Members > 0:
 		s.needed = w.Members
 	default: // majority, and the default that is one
-		s.needed = min(votingMajority(shard), len(members))
-		s.write.Journal = true
+		s.needed, w.Journal = s.writeMajority(), true
 	}
-	if s.needed > len(members) {
-		return latencies{}, false
+	if s.needed > s.votes(s.data) {
+		return nil
 	}
+	s.connect()
 	s.issue()
 	for len(s.events) > 0 && len(s.latencies) < 1+simulatedWrites {
-		next := heap.Pop(&s.events).(simEvent)
-		s.now = next.at
+		next := s.events[0]
+		s.events, s.now = s.events[1:], next.at
 		next.do()
 	}
 	if len(s.latencies) < 1+simulatedWrites {
-		return latencies{}, false // members that copy from one another in a circle
+		return nil // members that copy from one another in a circle
 	}
-	return latencies{s.latencies[0], s.latencies[1:]}, true
+	return s.latencies
+}
+
+// votes is what members count for that have a write.
+func (s *simulation) votes(members []topology.Member) int {
+	if s.write.Mode.Name != "" {
+		return len(datacentersOf(members))
+	}
+	return len(members)
 }
 
 // connect makes the copiers. A source that is the primary, a voter or the member itself counts as the primary.
-func (s *simulation) connect(world *topology.Topology, shard topology.Shard, sources []int) {
-	byMember, holders := make([]*copier, len(shard.Members)), dataMembers(world, shard)
-	homeLeft := false
-	for i, m := range shard.Members {
+func (s *simulation) connect() {
+	primary := &holder{Member: topology.Member{DC: s.home}}
+	s.holders = []*holder{primary}
+	byMember := make([]*holder, len(s.Members))
+	for i, m := range s.Members {
 		switch {
-		case !slices.Contains(holders, m):
-		case m.DC == s.home && !homeLeft:
-			homeLeft = true // the primary itself
+		case s.world.Arbiter(m):
+		case m.DC == s.home && !slices.Contains(byMember, primary):
+			byMember[i] = primary
 		default:
-			byMember[i] = &copier{dc: m.DC, rtt: world.RTT(s.home, m.DC), number: len(s.copiers)}
-			s.copiers = append(s.copiers, byMember[i])
+			byMember[i] = &holder{Member: m, source: primary, number: len(s.holders)}
+			s.holders = append(s.holders, byMember[i])
 		}
 	}
-	for i, c := range byMember {
-		if c == nil || i >= len(sources) || sources[i] < 0 || sources[i] >= len(byMember) {
+	for i, h := range byMember {
+		if h == nil || h == primary {
 			continue
 		}
-		if from := byMember[sources[i]]; from != nil && from != c {
-			c.source, c.rtt = from, world.RTT(from.dc, c.dc)
+		if i < len(s.sources) && s.sources[i] >= 0 && s.sources[i] < len(byMember) {
+			if from := byMember[s.sources[i]]; from != nil && from != h {
+				h.source = from
+			}
 		}
+		h.rtt = s.world.RTT(h.source.DC, h.DC)
 	}
-	s.heard = make([]progress, len(s.copiers))
-	for _, c := range s.copiers {
-		c.known, c.sent = make([]progress, len(s.copiers)), make([]progress, len(s.copiers))
+	for _, h := range s.holders {
+		h.known, h.sent = make([]progress, len(s.holders)), make([]progress, len(s.holders))
 	}
 }
 
 func (s *simulation) after(d time.Duration, do func()) {
-	s.order++
-	heap.Push(&s.events, simEvent{s.now + d, s.order, do})
+	s.events = append(s.events, simEvent{s.now + d, do})
+	slices.SortStableFunc(s.events, func(a, b simEvent) int { return cmp.Compare(a.at, b.at) })
 }
+
+// way is how long a message is on its way between the client and the primary.
+func (s *simulation) way() time.Duration { return s.world.RTT(s.from, s.home) / 2 }
 
 // issue sends the next write. It is on its way to the secondaries when the primary has it.
 func (s *simulation) issue() {
 	s.current++
 	n := s.current
 	s.issued = s.now
-	s.after(s.client/2+s.model.Operation, func() {
-		s.own.applied = n
-		s.spread(nil, n)
-		s.after(s.untilJournal(), func() { s.own.journaled = n; s.acknowledge() })
-		s.acknowledge()
-	})
+	s.after(s.way()+s.model.Operation, func() { s.has(s.holders[0], n) })
 }
 
-// untilJournal is how long it takes until what the primary has now is in its journal.
-func (s *simulation) untilJournal() time.Duration {
-	if !s.idle {
+// has is what happens when a holder has a write: those who copy from it get it next.
+func (s *simulation) has(h *holder, n int) {
+	h.known[h.number].applied = n
+	for _, next := range s.holders {
+		if next.source == h {
+			s.after(next.rtt/2+s.model.Apply, func() { s.has(next, n) })
+		}
+	}
+	s.report(h)
+	s.after(s.untilJournal(h), func() { h.known[h.number].journaled = n; s.report(h) })
+}
+
+// untilJournal is how long it takes until what a holder has now is in its journal.
+func (s *simulation) untilJournal(h *holder) time.Duration {
+	if !s.idle || h.source != nil {
 		return s.model.Journal
 	}
 	if s.current == 1 {
@@ -208,39 +217,22 @@ func (s *simulation) untilJournal() time.Duration {
 	return journalInterval - s.now%journalInterval + s.model.Journal
 }
 
-// spread sends a write to those who copy from a member; nil = the primary.
-func (s *simulation) spread(from *copier, n int) {
-	for _, c := range s.copiers {
-		if c.source == from {
-			s.after(c.rtt/2+s.model.Apply, func() { s.copied(c, n) })
-		}
-	}
-}
-
-func (s *simulation) copied(c *copier, n int) {
-	c.known[c.number].applied = n
-	s.spread(c, n)
-	s.report(c)
-	s.after(s.model.Journal, func() { c.known[c.number].journaled = n; s.report(c) })
-}
-
-// report sends what the copier knows, unless a report is under way; then the answer to that one triggers the next.
-func (s *simulation) report(c *copier) {
-	if c.reporting || slices.Equal(c.sent, c.known) {
+// report sends what the holder knows, unless a report is under way; then the answer to that one triggers the next. The primary reports to the client.
+func (s *simulation) report(h *holder) {
+	if h.source == nil {
+		s.acknowledge()
 		return
 	}
-	c.reporting, c.sent = true, slices.Clone(c.known)
-	sent := c.sent
-	s.after(c.rtt/2, func() {
-		if c.source == nil {
-			merge(s.heard, sent)
-			s.acknowledge()
-			return
-		}
-		merge(c.source.known, sent)
-		s.report(c.source)
+	if h.reporting || slices.Equal(h.sent, h.known) {
+		return
+	}
+	h.reporting, h.sent = true, slices.Clone(h.known)
+	sent := h.sent
+	s.after(h.rtt/2, func() {
+		merge(h.source.known, sent)
+		s.report(h.source)
 	})
-	s.after(c.rtt, func() { c.reporting = false; s.report(c) })
+	s.after(h.rtt, func() { h.reporting = false; s.report(h) })
 }
 
 // acknowledge answers the client when enough members have reported the write.
@@ -249,52 +241,25 @@ func (s *simulation) acknowledge() {
 		return
 	}
 	s.answered = s.current
-	s.after(s.client/2, func() {
+	s.after(s.way(), func() {
 		s.latencies = append(s.latencies, s.now-s.issued)
 		s.issue()
 	})
 }
 
 func (s *simulation) enough() bool {
-	reached := func(p progress) bool {
+	var have []topology.Member
+	for i, p := range s.holders[0].known {
+		done := p.applied
 		if s.write.Journal {
-			return p.journaled >= s.current
+			done = p.journaled
 		}
-		return p.applied >= s.current
-	}
-	members, dcs := 0, map[topology.DatacenterID]bool{}
-	if reached(s.own) {
-		members, dcs[s.home] = 1, true
-	} else if !s.idle {
-		return false // the primary waits for its own journal first
-	}
-	for i, c := range s.copiers {
-		if reached(s.heard[i]) {
-			members++
-			dcs[c.dc] = true
+		switch {
+		case done >= s.current:
+			have = append(have, s.holders[i].Member)
+		case i == 0 && !s.idle:
+			return false // the primary waits for its own journal first
 		}
 	}
-	if s.write.Mode.Name != "" {
-		return len(dcs) >= s.needed
-	}
-	return members >= s.needed
-}
-
-// An eventHeap has the earliest event on top.
-type eventHeap []simEvent
-
-func (h eventHeap) Len() int { return len(h) }
-func (h eventHeap) Less(i, j int) bool {
-	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].order < h[j].order
-}
-func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-
-// Push implements heap.Interface.
-func (h *eventHeap) Push(x any) { *h = append(*h, x.(simEvent)) }
-
-// Pop implements heap.Interface.
-func (h *eventHeap) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
+	return s.votes(have) >= s.needed
 }

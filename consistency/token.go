@@ -89,11 +89,7 @@ func (t Token) Seal(keys *signing.Keyring) (string, error) {
 // OpenToken reads what Seal wrote, and refuses everything else: ErrTokenMalformed, ErrUnknownKey, ErrTokenForged, ErrTokenExpired, ErrTokenFuture.
 // Nothing of a token is looked at before its signature has been checked, but the name of the key.
 func OpenToken(keys *signing.Keyring, text string, now time.Time, l Limits) (Token, error) {
-	data, err := decodeText(text)
-	if err != nil {
-		return Token{}, refuse(err)
-	}
-	id, err := keyIDOf(data)
+	id, payload, sum, err := unpack(text)
 	if err != nil {
 		return Token{}, refuse(err)
 	}
@@ -101,7 +97,6 @@ func OpenToken(keys *signing.Keyring, text string, now time.Time, l Limits) (Tok
 	if !known {
 		return Token{}, refuse(fmt.Errorf("%w %q", ErrUnknownKey, id))
 	}
-	payload, sum := data[:len(data)-signing.Size], data[len(data)-signing.Size:]
 	if !key.Signed(tokenPurpose, string(payload), sum) {
 		return Token{}, refuse(ErrTokenForged)
 	}
@@ -130,20 +125,22 @@ func refuse(err error) error {
 	return hint.New(err, help)
 }
 
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrTokenMalformed, fmt.Sprintf(format, args...))
+}
+
 // check keeps the invariants of a token's fields.
 func (t Token) check() error {
-	malformed := func(format string, args ...any) error {
-		return hint.New(fmt.Errorf("%w: "+format, append([]any{ErrTokenMalformed}, args...)...), "make tokens with TokenOf, after an operation of the session")
-	}
+	const help = "make tokens with TokenOf, after an operation of the session"
 	switch {
 	case t.OperationTime.IsZero():
-		return malformed("it has no operation time")
+		return hint.New(malformed("it has no operation time"), help)
 	case t.OperationTime.After(t.ClusterTime):
-		return malformed("its operation time %d.%d is after its cluster time %d.%d", t.OperationTime.T, t.OperationTime.I, t.ClusterTime.T, t.ClusterTime.I)
+		return hint.New(malformed("its operation time %d.%d is after its cluster time %d.%d", t.OperationTime.T, t.OperationTime.I, t.ClusterTime.T, t.ClusterTime.I), help)
 	case len(t.Home) > maxHome:
-		return hint.New(fmt.Errorf("%w: the datacenter's name %q has more than %d bytes", ErrTokenMalformed, t.Home, maxHome), "give datacenters shorter names")
+		return hint.New(malformed("the datacenter's name %q has more than %d bytes", t.Home, maxHome), "give datacenters shorter names")
 	case t.Issued.UnixMilli() < 0 || t.Issued.UnixMilli() > maxIssued:
-		return malformed("it was issued at %s", t.Issued)
+		return hint.New(malformed("it was issued at %s", t.Issued), help)
 	}
 	return nil
 }

@@ -42,31 +42,24 @@ func (w *Watch) All() []Sighting {
 
 // Last returns the command that was answered last.
 func (w *Watch) Last() (Sighting, bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.sightings) == 0 {
+	all := w.All()
+	if len(all) == 0 {
 		return Sighting{}, false
 	}
-	return w.sightings[len(w.sightings)-1], true
+	return all[len(all)-1], true
 }
 
 // PrimaryTime asks the primary of a replica set for its newest operation. An answer whose OperationTime is not before that lacked nothing at that
 // moment; it takes the round trip that local reads save, so it is for tests and measurements. The client has to be connected to the set
 // itself: a query router has no such time, and the error is [ErrNoOperation].
 func PrimaryTime(ctx context.Context, client *mongo.Client) (bson.Timestamp, error) {
-	var hello struct {
-		LastWrite struct {
-			OpTime struct {
-				TS bson.Timestamp `bson:"ts"`
-			} `bson:"opTime"`
-		} `bson:"lastWrite"`
-	}
-	err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}, options.RunCmd().SetReadPreference(readpref.Primary())).Decode(&hello)
+	reply, err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}, options.RunCmd().SetReadPreference(readpref.Primary())).Raw()
 	if err != nil {
 		return bson.Timestamp{}, err
 	}
-	if hello.LastWrite.OpTime.TS.IsZero() {
-		return bson.Timestamp{}, hint.New(ErrNoOperation, "connect to the replica set itself, not to a query router")
+	newest, _ := timestamp(reply, "lastWrite", "opTime", "ts")
+	if newest.IsZero() {
+		return newest, hint.New(ErrNoOperation, "connect to the replica set itself, not to a query router")
 	}
-	return hello.LastWrite.OpTime.TS, nil
+	return newest, nil
 }

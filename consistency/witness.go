@@ -1,8 +1,8 @@
 package consistency
 
 import (
+	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -105,14 +105,12 @@ func (w *Witness) Attach(o *options.ClientOptions) *options.ClientOptions {
 }
 
 func (w *Witness) serverMonitor(before *event.ServerMonitor) *event.ServerMonitor {
-	both := event.ServerMonitor{}
-	if before != nil {
-		both = *before
-	}
+	both := *cmp.Or(before, &event.ServerMonitor{})
+	next := both.ServerDescriptionChanged
 	both.ServerDescriptionChanged = func(e *event.ServerDescriptionChangedEvent) {
 		w.described(e.Address.String(), e.NewDescription)
-		if before != nil && before.ServerDescriptionChanged != nil {
-			before.ServerDescriptionChanged(e)
+		if next != nil {
+			next(e)
 		}
 	}
 	return &both
@@ -135,43 +133,35 @@ func (w *Witness) described(address string, d event.ServerDescription) {
 }
 
 func (w *Witness) commandMonitor(before *event.CommandMonitor) *event.CommandMonitor {
-	if before == nil {
-		before = &event.CommandMonitor{}
-	}
+	before = cmp.Or(before, &event.CommandMonitor{})
 	return &event.CommandMonitor{
-		Started: func(ctx context.Context, e *event.CommandStartedEvent) {
-			w.started(e)
-			if before.Started != nil {
-				before.Started(ctx, e)
-			}
-		},
-		Succeeded: func(ctx context.Context, e *event.CommandSucceededEvent) {
-			w.succeeded(ctx, e)
-			if before.Succeeded != nil {
-				before.Succeeded(ctx, e)
-			}
-		},
-		Failed: func(ctx context.Context, e *event.CommandFailedEvent) {
-			w.mu.Lock()
-			delete(w.sent, e.RequestID)
-			w.mu.Unlock()
-			if before.Failed != nil {
-				before.Failed(ctx, e)
-			}
-		},
+		Started: both(w.started, before.Started), Succeeded: both(w.succeeded, before.Succeeded), Failed: both(w.failed, before.Failed),
 	}
 }
 
-func (w *Witness) started(e *event.CommandStartedEvent) {
-	address := addressOf(e.ConnectionID)
-	p := pending{datacenter: demandedDatacenter(e.Command)}
-	if seconds, increment, ok := e.Command.Lookup("readConcern", "afterClusterTime").TimestampOK(); ok {
-		p.floor = bson.Timestamp{T: seconds, I: increment}
+// both sees an event itself before another monitor does, if there is one.
+func both[E any](see, next func(context.Context, E)) func(context.Context, E) {
+	return func(ctx context.Context, e E) {
+		see(ctx, e)
+		if next != nil {
+			next(ctx, e)
+		}
 	}
+}
+
+func (w *Witness) started(_ context.Context, e *event.CommandStartedEvent) {
+	p := pending{datacenter: demandedDatacenter(e.Command)}
+	p.floor, _ = timestamp(e.Command, "readConcern", "afterClusterTime")
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p.floor = later(p.floor, w.seen[address]) // empty for routers
+	p.floor = later(p.floor, w.seen[addressOf(e.ConnectionID)]) // empty for routers
 	w.sent[e.RequestID] = p
+}
+
+func (w *Witness) failed(_ context.Context, e *event.CommandFailedEvent) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.sent, e.RequestID)
 }
 
 func (w *Witness) succeeded(ctx context.Context, e *event.CommandSucceededEvent) {
@@ -184,7 +174,7 @@ func (w *Witness) succeeded(ctx context.Context, e *event.CommandSucceededEvent)
 		Command: e.CommandName, Server: address, Member: known && !m.router, Primary: m.primary, Datacenter: m.datacenter,
 		Floor: p.floor, Duration: e.Duration,
 	}
-	s.OperationTime.T, s.OperationTime.I, _ = e.Reply.Lookup("operationTime").TimestampOK()
+	s.OperationTime, _ = timestamp(e.Reply, "operationTime")
 	if s.Member {
 		w.seen[address] = later(w.seen[address], s.OperationTime)
 	} else {
@@ -237,8 +227,8 @@ func (w *Witness) Places() map[string]topology.DatacenterID {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	places := map[string]topology.DatacenterID{}
-	for address := range maps.Keys(w.members) {
-		places[address] = w.members[address].datacenter
+	for address, m := range w.members {
+		places[address] = m.datacenter
 	}
 	return places
 }
@@ -259,14 +249,7 @@ func (w *Witness) Freshen(s *mongo.Session, bound time.Duration, now time.Time) 
 	if wanted.After(heard) {
 		wanted = heard
 	}
-	gossip, err := bson.Marshal(bson.D{{Key: "$clusterTime", Value: newest}})
-	if err != nil {
-		return 0, false, err
-	}
-	if err := s.AdvanceClusterTime(gossip); err != nil {
-		return 0, false, err
-	}
-	if err := s.AdvanceOperationTime(&wanted); err != nil {
+	if err := advance(s, newest, wanted); err != nil {
 		return 0, false, err
 	}
 	return now.Sub(time.Unix(int64(wanted.T), 0)), true, nil

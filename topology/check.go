@@ -1,8 +1,11 @@
 package topology
 
 import (
+	"encoding"
 	"fmt"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -103,26 +106,45 @@ func each[T, U any](items []T, to func(T) U) []U {
 	return list
 }
 
-// knownDatacenter reports a datacenter that is not declared.
 func (c *checker) knownDatacenter(path string, id DatacenterID) bool {
-	_, ok := c.Datacenter(id)
-	if !ok {
-		unknown(c, path, "datacenter", id, c.DatacenterIDs())
-	}
-	return ok
+	return known(c, path, "datacenter", id, c.DatacenterIDs())
 }
 
-// knownZone reports a zone that is not declared.
-func (c *checker) knownZone(path string, id ZoneID) {
-	if _, ok := c.Zone(id); !ok {
-		unknown(c, path, "zone", id, c.ZoneIDs())
-	}
+func (c *checker) knownZone(path string, id ZoneID) bool {
+	return known(c, path, "zone", id, c.ZoneIDs())
 }
 
-// unknown reports a name that is not among the known ones. Where these could not be read in full, it tells likely slips alone: the
+// known reports a name that is not among those that are declared. Where these could not be read in full, it tells likely slips alone: the
 // name may stand in the part that was not understood.
-func unknown[S ~string](c *checker, path, what string, name S, known []S) {
-	if c.sound(what+"s") || spelling.Nearest(string(name), known) != "" {
-		c.errorf(path, didYouMean(string(name), known), "unknown %s %q", what, excerpt(string(name)))
+func known[S ~string](c *checker, path, what string, name S, declared []S) bool {
+	if slices.Contains(declared, name) {
+		return true
+	}
+	if c.sound(what+"s") || spelling.Nearest(string(name), declared) != "" {
+		c.errorf(path, didYouMean(string(name), declared), "unknown %s %q", what, excerpt(string(name)))
+	}
+	return false
+}
+
+// named reports a value of an enumeration that has no name.
+func (c *checker) named(path, what string, value encoding.TextMarshaler) bool {
+	_, err := value.MarshalText()
+	if err != nil {
+		c.errorf(path, "", "%s %d is not known", what, value)
+	}
+	return err == nil
+}
+
+// baseURL checks the address of a gateway or an application: what is put before a request's path.
+func (c *checker) baseURL(path, what, text, example string) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || !printable(text):
+		c.errorf(path, "", "%q is not a base URL such as %s", excerpt(text), example)
+	case u.User != nil:
+		// The URL itself stays out of the message: it holds a secret.
+		c.errorf(path, "take user and password out", "the %s holds credentials", what)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		c.errorf(path, "", "%q has a query or a fragment, which a base URL cannot have", excerpt(text))
 	}
 }

@@ -3,13 +3,10 @@ package topology
 import (
 	"fmt"
 	"math"
-	"net/url"
 	"strings"
 	"time"
 
 	"golang.org/x/text/language"
-
-	"github.com/geoshard/geoshard/internal/enum"
 )
 
 // maxVotes is MongoDB's limit of voting members in a replica set. It also bounds the members of a shard, because every member
@@ -23,7 +20,7 @@ func (c *checker) datacenters() {
 	endpoints := map[string]DatacenterID{}
 	active := 0
 	for _, dc := range c.Datacenters {
-		path := "datacenters" + step(string(dc.ID))
+		path := "datacenters" + step(dc.ID)
 		if dc.Role == RoleActive {
 			active++
 		}
@@ -45,9 +42,7 @@ func (c *checker) datacenters() {
 }
 
 func (c *checker) datacenter(path string, dc Datacenter) {
-	if enum.Name(roleNames, dc.Role) == "unknown" {
-		c.errorf(path+".role", "", "role %d is not known", dc.Role)
-	}
+	c.named(path+".role", "role", dc.Role)
 	if !printable(dc.Name) {
 		c.errorf(path+".name", "", "name %q cannot be printed", excerpt(dc.Name))
 	}
@@ -63,14 +58,14 @@ func (c *checker) countries(path string, dc Datacenter, served map[string]Datace
 		c.errorf(path, "leave out countries", "a voter datacenter serves no users")
 	}
 	for i, code := range dc.Countries {
-		path := fmt.Sprintf("%s[%d]", path, i)
+		path := at(path, i)
 		region, err := language.ParseRegion(code)
 		official := region.Canonicalize().String()
 		switch other, taken := served[code]; {
 		case err != nil || !region.IsCountry():
 			c.errorf(path, "use ISO 3166-1 codes of two letters, such as GB", "%q is not a country", excerpt(code))
 		case official != code:
-			c.errorf(path, fmt.Sprintf("write %s", official), "%q is not the ISO 3166-1 code of two letters", code)
+			c.errorf(path, "write "+official, "%q is not the ISO 3166-1 code of two letters", code)
 		case taken && other == dc.ID:
 			c.errorf(path, "keep one of them", "country %s comes twice", code)
 		case taken:
@@ -88,16 +83,7 @@ func (c *checker) endpoint(path string, dc Datacenter, taken map[string]Datacent
 		c.errorf(path, "leave out endpoint", "a voter datacenter has no gateway")
 		return
 	}
-	u, err := url.Parse(dc.Endpoint)
-	switch {
-	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || !printable(dc.Endpoint):
-		c.errorf(path, "", "%q is not a base URL such as http://127.0.0.1:8081", excerpt(dc.Endpoint))
-	case u.User != nil:
-		// The URL itself stays out of the message: it holds a secret.
-		c.errorf(path, "take user and password out", "the endpoint holds credentials")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		c.errorf(path, "", "%q has a query or a fragment, which a base URL cannot have", excerpt(dc.Endpoint))
-	}
+	c.baseURL(path, "endpoint", dc.Endpoint, "http://127.0.0.1:8081")
 	key := strings.TrimRight(dc.Endpoint, "/")
 	if other, ok := taken[key]; ok {
 		c.errorf(path, "give each datacenter its own", "%s is the endpoint of %s already", dc.Endpoint, other)
@@ -108,7 +94,7 @@ func (c *checker) endpoint(path string, dc Datacenter, taken map[string]Datacent
 func (c *checker) links() {
 	seen := map[[2]DatacenterID]bool{}
 	for i, link := range c.Links {
-		path := fmt.Sprintf("links[%d]", i)
+		path := at("links", i)
 		a, b := link.Between[0], link.Between[1]
 		if !c.sound(path) {
 			continue
@@ -125,7 +111,7 @@ func (c *checker) links() {
 		c.link(path, link)
 	}
 	if c.sound("links") && c.sound("datacenters") {
-		c.missingLinks(seen)
+		c.missingLinks()
 	}
 }
 
@@ -143,10 +129,10 @@ func (c *checker) link(path string, link Link) {
 	}
 }
 
-func (c *checker) missingLinks(seen map[[2]DatacenterID]bool) {
+func (c *checker) missingLinks() {
 	for i, a := range c.Datacenters {
 		for _, b := range c.Datacenters[i+1:] {
-			if !seen[[2]DatacenterID{a.ID, b.ID}] {
+			if _, linked := c.Link(a.ID, b.ID); !linked {
 				c.errorf("links", fmt.Sprintf("add {between: [%s, %s], rtt: …}", a.ID, b.ID), "no link between %s and %s", a.ID, b.ID)
 			}
 		}

@@ -34,8 +34,8 @@ func (c *checker) elections() {
 		if chance < splitWorthATalk {
 			continue
 		}
-		names := shard.memberNames(standing)
-		c.warnf(fmt.Sprintf("shards%s.members[%d].priority", step(string(shard.ID)), standing[len(standing)-1]),
+		names := each(standing, shard.MemberName)
+		c.warnf(at("shards"+step(shard.ID)+".members", standing[len(standing)-1])+".priority",
 			fewerCandidates(len(shard.Members), names, needed),
 			"when the primary is lost, %s stand for election, %s apart: up to %.0f of 100 votes are split with an election timeout of %s, %.0f with %s, and each split costs that time once more",
 			together(names[1:]), rtt, 100*chance, electionTimeout, 100*splitVote(len(rivals), rtt, quickElectionTimeout), quickElectionTimeout)
@@ -87,13 +87,6 @@ func together(names []string) string {
 		return "both " + names[0] + " and " + names[1]
 	}
 	return strings.Join(names[:last], ", ") + " and " + names[last]
-}
-
-func (s Shard) memberNames(members []int) (names []string) {
-	for _, i := range members {
-		names = append(names, s.MemberName(i))
-	}
-	return names
 }
 
 // splitVote is the chance that the first two of some candidates stand so shortly one after the other that none is elected: the second one asks whether it would win (MongoDB's

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/geoshard/geoshard/internal/enum"
 )
 
 // Limits of MongoDB: bytes of a database's name and of a sharded collection's full name, fields of an index.
@@ -75,13 +73,9 @@ func (c *checker) key(path string, key Key) {
 	if len(key) > maxKeyFields {
 		c.errorf(path, "", "%d fields: MongoDB allows %d", len(key), maxKeyFields)
 	}
-	hashed := 0
 	for i, f := range key {
 		path := path + step(f.Name)
-		if f.Hashed {
-			hashed++
-		}
-		if hashed > 1 && f.Hashed {
+		if f.Hashed && slices.ContainsFunc(key[:i], func(other KeyField) bool { return other.Hashed }) {
 			c.errorf(path, "", "a second hashed field: MongoDB allows one")
 		}
 		if slices.ContainsFunc(key[:i], func(other KeyField) bool { return other.Name == f.Name }) {
@@ -102,24 +96,23 @@ func (c *checker) fieldName(path, name string) {
 }
 
 func (c *checker) related(path string, ns Namespace) {
-	names := each(c.Namespaces, func(n Namespace) string { return n.Name })
 	for i, r := range ns.Related {
-		path := fmt.Sprintf("%s[%d]", path, i)
+		path := at(path, i)
 		if !c.sound(path) {
 			continue
 		}
 		c.fieldName(path+".by", r.By)
-		at := path + ".namespace"
+		place := path + ".namespace"
 		_, declared := c.NamespaceOf(r.Namespace)
 		switch {
 		case r.Namespace == ns.Name:
-			c.errorf(at, "name another one", "the namespace is related to itself")
+			c.errorf(place, "name another one", "the namespace is related to itself")
 		case strings.HasSuffix(r.Namespace, "*"):
-			c.errorf(at, "name one collection", "the pattern %q stands for many collections", excerpt(r.Namespace))
+			c.errorf(place, "name one collection", "the pattern %q stands for many collections", excerpt(r.Namespace))
 		case !declared:
-			unknown(c, at, "namespace", r.Namespace, names)
+			known(c, place, "namespace", r.Namespace, c.namespaceNames())
 		case slices.ContainsFunc(ns.Related[:i], func(other Related) bool { return other.Namespace == r.Namespace }):
-			c.errorf(at, "keep one of them", "the namespace %q comes twice", excerpt(r.Namespace))
+			c.errorf(place, "keep one of them", "the namespace %q comes twice", excerpt(r.Namespace))
 		}
 	}
 }
@@ -140,8 +133,7 @@ func (c *checker) zoneBy(path string, ns Namespace) {
 
 func (c *checker) unknown(path string, ns Namespace) {
 	switch {
-	case enum.Name(unknownNames, ns.Unknown) == "unknown":
-		c.errorf(path+".unknown", "", "policy for unknown values %d is not known", ns.Unknown)
+	case !c.named(path+".unknown", "policy for unknown values", ns.Unknown):
 	case ns.Unknown == UnknownToZone && ns.UnknownZone == "":
 		c.errorf(path+".unknown", "add unknownZone", "unknown: zone needs the zone that takes the documents")
 	case ns.Unknown == UnknownToZone:

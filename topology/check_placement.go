@@ -12,14 +12,14 @@ func (c *checker) placement() {
 	for _, shard := range c.Shards {
 		home := shard.home()
 		homes[home] = true
-		if dc, _ := c.Datacenter(home); dc.Role != RoleActive {
-			c.errorf("shards"+step(string(shard.ID)), "give a member in an active datacenter the highest priority",
-				"the shard is at home in %s, whose role is %s", home, dc.Role)
+		if role := c.role(home); role != RoleActive {
+			c.errorf("shards"+step(shard.ID), "give a member in an active datacenter the highest priority",
+				"the shard is at home in %s, whose role is %s", home, role)
 		}
 	}
 	active := 0
 	for _, dc := range c.Datacenters {
-		path := "datacenters" + step(string(dc.ID))
+		path := "datacenters" + step(dc.ID)
 		switch {
 		case dc.Role == RoleActive:
 			active++
@@ -45,7 +45,7 @@ func (c *checker) copies(dc DatacenterID) {
 			if len(shard.Members) == 2 {
 				priority = 0 // see elections
 			}
-			c.errorf("shards"+step(string(shard.ID))+".members",
+			c.errorf("shards"+step(shard.ID)+".members",
 				fmt.Sprintf("add {dc: %s, priority: %d}, or declare role: passive, or keep the zone out by allowedDatacenters", dc, priority),
 				"no member in the active datacenter %s, so it cannot read this shard locally", dc)
 		}

@@ -2,7 +2,6 @@ package topology
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"math/big"
 	"slices"
@@ -12,16 +11,15 @@ import (
 
 // Compare orders values as MongoDB does: numbers (integers and floats by their value), strings, UUIDs and ObjectIDs by their bytes, dates.
 func (v Value) Compare(w Value) int {
-	if a, b := v.class(), w.class(); a != b {
-		return a - b
-	}
 	switch {
-	case v.kind == KindString || v.kind == KindUUID || v.kind == KindObjectID:
-		return strings.Compare(v.text, w.text)
-	case v.kind == w.kind && v.kind != KindFloat:
-		return cmp.Compare(v.number, w.number)
-	default:
+	case v.class() != w.class():
+		return v.class() - w.class()
+	case v.kind == KindFloat || w.kind == KindFloat:
 		return v.exact().Cmp(w.exact())
+	case v.text != w.text:
+		return strings.Compare(v.text, w.text)
+	default:
+		return cmp.Compare(v.number, w.number)
 	}
 }
 
@@ -43,32 +41,31 @@ func (v Value) exact() *big.Float {
 
 func (v Value) valid() bool {
 	switch v.kind {
-	case KindInteger, KindDate:
-		return true
+	case KindUnknown:
+		return false
 	case KindFloat:
 		return !math.IsNaN(v.float) && !math.IsInf(v.float, 0)
 	case KindString:
 		return utf8.ValidString(v.text)
-	case KindUUID:
-		return len(v.text) == 16
-	case KindObjectID:
-		return len(v.text) == 12
 	default:
-		return false
+		return true
 	}
 }
 
 // An interval is the stretch of values that a range, or one of its single values, covers.
 type interval struct {
 	path     string
-	from, to *Value // nil: no bound
-	closed   bool   // to is part of it
+	from, to Value
+	closed   bool // to is part of it
 }
+
+// lowest and highest stand for bounds that are not there: no value is below the one or above the other.
+var lowest, highest = Value{}, Value{kind: KindDate + 1}
 
 func (c *checker) ranges(path string, ranges []Range) {
 	var covered []interval
 	for i, r := range ranges {
-		path := fmt.Sprintf("%s[%d]", path, i)
+		path := at(path, i)
 		c.knownZone(path+".zone", r.Zone)
 		covered = append(covered, c.rangeOf(path, r)...)
 	}
@@ -79,34 +76,37 @@ func (c *checker) ranges(path string, ranges []Range) {
 
 // rangeOf checks one range and returns what it covers.
 func (c *checker) rangeOf(path string, r Range) []interval {
-	bounded := r.From != nil || r.To != nil
+	bounded := len(bounds(r)) > 0
 	switch {
 	case bounded == (len(r.Values) > 0):
 		c.errorf(path, "", "want either values, or from (inclusive) and to (exclusive), one of which may be left out")
 		return nil
 	case bounded:
 		c.bounds(path, r)
-		return []interval{{path: path, from: r.From, to: r.To}}
+		all := interval{path: path, from: lowest, to: highest}
+		if r.From != nil {
+			all.from = *r.From
+		}
+		if r.To != nil {
+			all.to = *r.To
+		}
+		return []interval{all}
 	}
 	points := make([]interval, len(r.Values))
-	for i := range r.Values {
-		path := fmt.Sprintf("%s.values[%d]", path, i)
-		if !r.Values[i].valid() {
+	for i, v := range r.Values {
+		path := at(path+".values", i)
+		if !v.valid() {
 			c.errorf(path, "", "not a value")
 		}
-		points[i] = interval{path: path, from: &r.Values[i], to: &r.Values[i], closed: true}
+		points[i] = interval{path: path, from: v, to: v, closed: true}
 	}
 	return points
 }
 
 func (c *checker) bounds(path string, r Range) {
-	for _, v := range []*Value{r.From, r.To} {
-		if v != nil && !v.valid() {
-			c.errorf(path, "", "a bound is not a value")
-			return
-		}
-	}
 	switch {
+	case slices.ContainsFunc(bounds(r), func(v Value) bool { return !v.valid() }):
+		c.errorf(path, "", "a bound is not a value")
 	case r.From == nil || r.To == nil:
 	case r.From.class() != r.To.class():
 		c.errorf(path, "", "from and to are of two types: %s and %s", r.From.Kind(), r.To.Kind())
@@ -115,43 +115,29 @@ func (c *checker) bounds(path string, r Range) {
 	}
 }
 
+// bounds are the bounds that a range has.
+func bounds(r Range) []Value {
+	var list []Value
+	for _, b := range []*Value{r.From, r.To} {
+		if b != nil {
+			list = append(list, *b)
+		}
+	}
+	return list
+}
+
 // overlaps sorts the intervals by their beginning, so that each has to be compared only with the one that reaches furthest.
 func (c *checker) overlaps(all []interval) {
-	slices.SortStableFunc(all, func(a, b interval) int {
-		switch {
-		case a.from == nil && b.from == nil:
-			return 0
-		case a.from == nil:
-			return -1
-		case b.from == nil:
-			return 1
-		}
-		return a.from.Compare(*b.from)
-	})
+	slices.SortStableFunc(all, func(a, b interval) int { return a.from.Compare(b.from) })
 	for i := 1; i < len(all); i++ {
 		furthest, next := all[i-1], all[i]
-		if furthest.reaches(next.from) {
-			c.errorf(next.path, "", "overlaps with %s", furthest.path)
-			if !next.beyond(furthest) {
-				all[i] = furthest
-			}
+		gap := next.from.Compare(furthest.to)
+		if gap > 0 || gap == 0 && !furthest.closed {
+			continue
+		}
+		c.errorf(next.path, "", "overlaps with %s", furthest.path)
+		if next.to != highest && next.to.Compare(furthest.to) <= 0 {
+			all[i] = furthest
 		}
 	}
-}
-
-// reaches says whether an interval still covers the place where a later one begins.
-func (a interval) reaches(from *Value) bool {
-	if a.to == nil || from == nil {
-		return true
-	}
-	order := from.Compare(*a.to)
-	return order < 0 || order == 0 && a.closed
-}
-
-// beyond says whether a ends after b.
-func (a interval) beyond(b interval) bool {
-	if a.to == nil || b.to == nil {
-		return a.to == nil
-	}
-	return a.to.Compare(*b.to) > 0
 }

@@ -3,12 +3,12 @@ package topology
 import (
 	"fmt"
 	"net/netip"
-	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/geoshard/geoshard/internal/enum"
+	"github.com/geoshard/geoshard/internal/spelling"
 )
 
 // RoutedNamespace is the namespace whose records the router routes: the one that the router section names, else the only one. Several that give every
@@ -47,18 +47,17 @@ func (c *checker) router() {
 		c.routedNamespace()
 	}
 	for i, p := range r.Handle {
-		path := fmt.Sprintf("router.handle[%d]", i)
+		path := at("router.handle", i)
 		switch {
 		case !c.sound(path):
-		case enum.Name(handleNames, p) == "unknown":
-			c.errorf(path, "", "place of a handle %d is not known", p)
+		case !c.named(path, "place of a handle", p):
 		case slices.Contains(r.Handle[:i], p):
 			c.errorf(path, "keep one of them", "%s comes twice", p)
 		}
 	}
 	if r.Default != "" && c.knownDatacenter("router.default", r.Default) {
-		if dc, _ := c.Datacenter(r.Default); dc.Role != RoleActive {
-			c.errorf("router.default", "name an active datacenter", "%s gets no new records: its role is %s", r.Default, dc.Role)
+		if role := c.role(r.Default); role != RoleActive {
+			c.errorf("router.default", "name an active datacenter", "%s gets no new records: its role is %s", r.Default, role)
 		}
 	}
 	c.upstreams()
@@ -77,11 +76,11 @@ func (c *checker) router() {
 func (c *checker) routedNamespace() {
 	const path = "router.namespace"
 	ns, err := c.RoutedNamespace()
-	names := each(c.Namespaces, func(n Namespace) string { return n.Name })
+	names := c.namespaceNames()
 	switch {
 	case err == nil:
 	case c.Router.Namespace != "":
-		unknown(c, path, "namespace", c.Router.Namespace, names)
+		known(c, path, "namespace", c.Router.Namespace, names)
 		return
 	case len(names) == 0:
 		c.errorf(path, "declare the namespace of the records", "%s", err)
@@ -91,7 +90,7 @@ func (c *checker) routedNamespace() {
 		return
 	}
 	for _, r := range ns.Ranges {
-		for _, v := range append(slices.Clone(r.Values), bounds(r)...) {
+		for _, v := range slices.Concat(r.Values, bounds(r)) {
 			if v.Kind() != KindString {
 				c.errorf(path, "route a namespace whose values are strings", "the homes of %s are not strings: %s is %s %s", excerpt(ns.Name), ns.ZoneBy, article(v.Kind()), v.Kind())
 				return
@@ -110,25 +109,13 @@ func article(k Kind) string {
 	return "a"
 }
 
-// bounds are the bounds that a range has.
-func bounds(r Range) []Value {
-	var list []Value
-	for _, b := range []*Value{r.From, r.To} {
-		if b != nil {
-			list = append(list, *b)
-		}
-	}
-	return list
-}
-
 // owners checks that a home names one datacenter, and warns of active datacenters that no home names.
 func (c *checker) owners() {
 	owned := map[DatacenterID]bool{}
 	for _, z := range c.Zones {
 		if _, one := c.OwnerOf(z); !one {
-			homes := each(z.Shards, func(s ShardID) string { return string(c.HomeOf(s)) })
 			c.errorf("router", "give each of the shards a zone of its own, or the same home", "the owner of zone %s's records is ambiguous: its shards are at home in %s",
-				excerpt(string(z.ID)), strings.Join(homes, ", "))
+				excerpt(string(z.ID)), spelling.List(each(z.Shards, c.HomeOf)))
 		}
 		for _, shard := range z.Shards {
 			owned[c.HomeOf(shard)] = true
@@ -146,7 +133,7 @@ func (c *checker) upstreams() {
 	seen := map[DatacenterID]bool{}
 	taken := map[string]DatacenterID{}
 	for _, u := range c.Router.Upstreams {
-		path := "router.upstreams" + step(string(u.DC))
+		path := "router.upstreams" + step(u.DC)
 		if seen[u.DC] {
 			c.errorf(path, "keep one of them", "the datacenter %s comes twice", u.DC)
 		}
@@ -154,15 +141,15 @@ func (c *checker) upstreams() {
 		if !c.sound(path) || !c.knownDatacenter(path, u.DC) {
 			continue
 		}
-		if dc, _ := c.Datacenter(u.DC); dc.Role == RoleVoter {
+		if c.role(u.DC) == RoleVoter {
 			c.errorf(path, "leave it out", "the voter datacenter %s runs no application", u.DC)
 		}
 		if len(u.URLs) == 0 {
 			c.errorf(path, "", "the datacenter %s has no base URL", u.DC)
 		}
 		for i, text := range u.URLs {
-			path := fmt.Sprintf("%s[%d]", path, i)
-			c.baseURL(path, text)
+			path := at(path, i)
+			c.baseURL(path, "base URL", text, "http://127.0.0.1:9081")
 			key := strings.TrimRight(text, "/")
 			if other, twice := taken[key]; twice {
 				c.errorf(path, "give each datacenter its own", "%s is an upstream of %s already", excerpt(text), other)
@@ -180,28 +167,14 @@ func (c *checker) upstreams() {
 	}
 }
 
-// baseURL checks the address of an application: what is put before a request's path.
-func (c *checker) baseURL(path, text string) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || !printable(text):
-		c.errorf(path, "", "%q is not a base URL such as http://127.0.0.1:9081", excerpt(text))
-	case u.User != nil:
-		// The URL itself stays out of the message: it holds a secret.
-		c.errorf(path, "take user and password out", "the base URL holds credentials")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		c.errorf(path, "", "%q has a query or a fragment, which a base URL cannot have", excerpt(text))
-	}
-}
-
-// reservedHeaders mean something else already.
-var reservedHeaders = []string{"Host", "Connection", "Transfer-Encoding", "Content-Length", "Upgrade", "Cookie", "Authorization"}
+// reservedHeader is one that means something else already.
+var reservedHeader = regexp.MustCompile(`(?i)^(Host|Connection|Transfer-Encoding|Content-Length|Upgrade|Cookie|Authorization)$`)
 
 // trust checks that exactly one header is believed, of peers that are named.
 func (c *checker) trust(t Trust) {
 	const path = "router.trust"
 	for i, text := range t.Proxies {
-		path := fmt.Sprintf("%s.proxies[%d]", path, i)
+		path := at(path+".proxies", i)
 		network, err := netip.ParsePrefix(text)
 		switch {
 		case !c.sound(path):
@@ -216,23 +189,24 @@ func (c *checker) trust(t Trust) {
 		}
 	}
 	for key, header := range map[string]string{"country": t.Country, "location": t.Location} {
-		if header != "" && (!httpToken(header) || slices.ContainsFunc(reservedHeaders, func(h string) bool { return strings.EqualFold(h, header) })) {
+		if header != "" && (!httpToken.MatchString(header) || reservedHeader.MatchString(header)) {
 			c.errorf(path+"."+key, "", "%q cannot be a header for it", excerpt(header))
 		}
 	}
+	named := t.Country != "" || t.Location != ""
 	switch {
 	case !c.sound(path):
 	case t.Country != "" && t.Location != "":
 		c.errorf(path+".location", "keep the one that the proxies set themselves", "country and location are both given: whose word counts is ambiguous")
-	case len(t.Proxies) == 0 && (t.Country != "" || t.Location != ""):
+	case named && len(t.Proxies) == 0:
 		c.errorf(path, "add proxies: with the networks of those who set the header", "the header of nobody is trusted: there are no proxies")
-	case len(t.Proxies) > 0 && t.Country == "" && t.Location == "":
+	case !named && len(t.Proxies) > 0:
 		c.errorf(path, "add country: or location: with the header that they set", "the proxies' header is not named")
 	}
 }
 
 func (c *checker) cookie(k AffinityCookie) {
-	if k.Name != "" && !httpToken(k.Name) {
+	if k.Name != "" && !httpToken.MatchString(k.Name) {
 		c.errorf("router.cookie.name", "use letters, digits, and - _", "%q cannot be a cookie's name", excerpt(k.Name))
 	}
 	if k.MaxAge < 0 && c.sound("router.cookie.maxAge") {
@@ -243,9 +217,5 @@ func (c *checker) cookie(k AffinityCookie) {
 	}
 }
 
-// httpToken reports whether a text is a token of HTTP: the name of a header, a cookie or a method.
-func httpToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
-	})
-}
+// httpToken is a token of HTTP: the name of a header, a cookie or a method.
+var httpToken = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")

@@ -4,15 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/geoshard/geoshard/internal/enum"
 )
 
 // routes checks the routes, that each can match, and that those that redirect have somewhere to redirect to.
 func (c *checker) routes() {
 	parsed := make([][]Segment, len(c.Router.Routes))
 	for i, r := range c.Router.Routes {
-		path := fmt.Sprintf("router.routes[%d]", i)
+		path := at("router.routes", i)
 		if !c.sound(path) {
 			continue
 		}
@@ -21,20 +19,16 @@ func (c *checker) routes() {
 			c.errorf(path+".path", "write it like /v1/carts/{handle}", "%s", err)
 		}
 		c.methods(path+".methods", r.Methods)
-		if enum.Name(classNames, r.Class) == "unknown" {
-			c.errorf(path+".class", "", "class %d is not known", r.Class)
-		}
-		if r.Mode != RouteUnstated && enum.Name(routeModeNames, r.Mode) == "unknown" {
-			c.errorf(path+".mode", "", "mode %d is not known", r.Mode)
+		c.named(path+".class", "class", r.Class)
+		if r.Mode != RouteUnstated {
+			c.named(path+".mode", "mode", r.Mode)
 		}
 		if r.Mode == RouteRedirect {
 			c.redirects(path + ".mode")
 		}
-		if err != nil {
-			continue
+		if parsed[i] = segments; err == nil {
+			c.reachable(path, i, parsed)
 		}
-		parsed[i] = segments
-		c.reachable(path, i, parsed)
 	}
 }
 
@@ -43,14 +37,14 @@ func (c *checker) methods(path string, methods []string) {
 		c.errorf(path, "leave out methods for all", "no method matches")
 	}
 	for i, m := range methods {
-		at := fmt.Sprintf("%s[%d]", path, i)
+		path := at(path, i)
 		switch {
-		case !httpToken(m):
-			c.errorf(at, "", "%q is not a method", excerpt(m))
+		case !httpToken.MatchString(m):
+			c.errorf(path, "", "%q is not a method", excerpt(m))
 		case m != strings.ToUpper(m):
-			c.errorf(at, "write "+strings.ToUpper(m), "methods are in capitals: %q never comes", excerpt(m))
+			c.errorf(path, "write "+strings.ToUpper(m), "methods are in capitals: %q never comes", excerpt(m))
 		case slices.Contains(methods[:i], m):
-			c.errorf(at, "keep one of them", "%s comes twice", m)
+			c.errorf(path, "keep one of them", "%s comes twice", m)
 		}
 	}
 }
@@ -62,13 +56,12 @@ func (c *checker) reachable(path string, i int, parsed [][]Segment) {
 		if parsed[j] == nil {
 			continue
 		}
-		same := coversPath(parsed[j], parsed[i]) && coversPath(parsed[i], parsed[j])
-		shared := sharedMethod(earlier, r)
+		covers, shared := coversPath(parsed[j], parsed[i]), sharedMethod(earlier, r)
 		switch {
-		case same && shared != "":
+		case covers && coversPath(parsed[i], parsed[j]) && shared != "":
 			c.errorf(path, "keep one of them", "the routes %d and %d are both for %s %s: which of them counts is ambiguous", j+1, i+1, shared, excerpt(r.Path))
 			return
-		case coversPath(parsed[j], parsed[i]) && coversMethods(earlier, r):
+		case covers && coversMethods(earlier, r):
 			c.errorf(path, fmt.Sprintf("put it before route %d", j+1), "route %d (%s) takes every request of route %d (%s)", j+1, excerpt(earlier.Path), i+1, excerpt(r.Path))
 			return
 		}
@@ -80,13 +73,8 @@ func sharedMethod(a, b Route) string {
 	if a.Methods == nil && b.Methods == nil {
 		return "all methods"
 	}
-	for _, m := range b.Methods {
-		if a.Allows(m) {
-			return m
-		}
-	}
-	for _, m := range a.Methods {
-		if b.Allows(m) {
+	for _, m := range slices.Concat(b.Methods, a.Methods) {
+		if a.Allows(m) && b.Allows(m) {
 			return m
 		}
 	}

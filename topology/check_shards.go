@@ -1,8 +1,6 @@
 package topology
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -17,7 +15,7 @@ func (c *checker) shards() {
 	}
 	seen := map[string]string{}
 	for _, shard := range c.Shards {
-		path := "shards" + step(string(shard.ID))
+		path := "shards" + step(shard.ID)
 		if slices.Contains(reservedShards, strings.ToLower(string(shard.ID))) {
 			c.errorf(path, "", "the name %q is reserved", shard.ID)
 		}
@@ -31,7 +29,7 @@ func (c *checker) shards() {
 func (c *checker) members(path string, shard Shard) {
 	arbiters := 0
 	for i, m := range shard.Members {
-		path := fmt.Sprintf("%s[%d]", path, i)
+		path := at(path, i)
 		c.knownDatacenter(path+".dc", m.DC)
 		if !(m.Priority >= 0 && m.Priority <= 1000) { // the negated form refuses NaN
 			c.errorf(path+".priority", "", "priority %v: want 0 to 1000", m.Priority)
@@ -59,11 +57,11 @@ func (c *checker) members(path string, shard Shard) {
 
 // home checks that one datacenter has the highest priority: the records of the shard need a home.
 func (c *checker) home(path string, shard Shard) {
-	highest := slices.MaxFunc(shard.Members, func(a, b Member) int { return cmp.Compare(a.Priority, b.Priority) }).Priority
+	highest := shard.highest().Priority
 	var tied []string
-	for i, m := range shard.Members {
+	for _, m := range shard.Members {
 		if m.Priority == highest && !slices.Contains(tied, string(m.DC)) {
-			tied = append(tied, string(shard.Members[i].DC))
+			tied = append(tied, string(m.DC))
 		}
 	}
 	switch {

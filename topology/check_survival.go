@@ -4,16 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/geoshard/geoshard/internal/enum"
 )
 
 // A voter is a member of a replica set as survival sees it.
 type voter struct {
-	name      string
-	dc        DatacenterID
-	data      bool // holds data: no arbiter
-	electable bool // may become primary
+	unit      string // what is lost together with it: itself or its datacenter, by the goal
+	data      bool   // holds data: no arbiter
+	electable bool   // may become primary
 }
 
 // A replicaSet is a shard's or the config servers'.
@@ -24,16 +21,13 @@ type replicaSet struct {
 
 // survival checks the declared goal against every replica set and every loss that the goal names.
 func (c *checker) survival() {
-	if c.Survive == SurviveUnstated || !c.sound("survive") {
+	if c.Survive == SurviveUnstated || !c.sound("survive") || !c.named("survive", "survival goal", c.Survive) {
 		return
 	}
-	if enum.Name(survivalNames, c.Survive) == "unknown" {
-		c.errorf("survive", "", "survival goal %d is not known", c.Survive)
-		return
+	for _, shard := range c.Shards {
+		c.survives(c.shardSet(shard))
 	}
-	for _, set := range append(c.shardSets(), c.configSet()) {
-		c.survives(set)
-	}
+	c.survives(c.configSet())
 }
 
 // survives reports, for each way of failing, which losses lead to it.
@@ -42,22 +36,18 @@ func (c *checker) survives(set replicaSet) {
 	losses := map[string][]string{}
 	lost := map[string]bool{}
 	for _, v := range set.voters {
-		what, gone := v.name, func(other voter) bool { return other.name == v.name }
-		if c.Survive == SurviveDatacenter {
-			what, gone = string(v.dc), func(other voter) bool { return other.dc == v.dc }
-		}
-		if lost[what] {
+		if lost[v.unit] {
 			continue
 		}
-		lost[what] = true
-		reason := set.without(gone)
+		lost[v.unit] = true
+		reason := set.without(v.unit)
 		if reason == "" {
 			continue
 		}
 		if losses[reason] == nil {
 			reasons = append(reasons, reason)
 		}
-		losses[reason] = append(losses[reason], what)
+		losses[reason] = append(losses[reason], v.unit)
 	}
 	for _, reason := range reasons {
 		c.errorf(set.path, set.remedy, "%s would not survive the loss of a %s: without %s, %s",
@@ -65,13 +55,21 @@ func (c *checker) survives(set replicaSet) {
 	}
 }
 
-// without says what the set can no longer do once some voters are gone, or "" when it goes on as before.
+// unit is what the goal says is lost at once.
+func (c *checker) unit(member string, dc DatacenterID) string {
+	if c.Survive == SurviveDatacenter {
+		return string(dc)
+	}
+	return member
+}
+
+// without says what the set can no longer do once a unit is gone, or "" when it goes on as before.
 //
 // A primary needs the votes of a majority of all voters, and a member that may become primary. A write with w: "majority" is
 // acknowledged by min(majority of the voters, voters with data) members, so arbiters count for the first and not for the second.
-func (s replicaSet) without(gone func(voter) bool) string {
-	left := slices.DeleteFunc(slices.Clone(s.voters), gone)
-	data, dataLeft := count(s.voters, voter.holdsData), count(left, voter.holdsData)
+func (s replicaSet) without(unit string) string {
+	left := slices.DeleteFunc(slices.Clone(s.voters), func(v voter) bool { return v.unit == unit })
+	data, dataLeft := holders(s.voters), holders(left)
 	majority := len(s.voters)/2 + 1
 	writeMajority := min(majority, data)
 	switch {
@@ -86,33 +84,26 @@ func (s replicaSet) without(gone func(voter) bool) string {
 	}
 }
 
-func (v voter) holdsData() bool { return v.data }
-
-func count(voters []voter, is func(voter) bool) int {
-	n := 0
+// holders counts the voters that hold data.
+func holders(voters []voter) (n int) {
 	for _, v := range voters {
-		if is(v) {
+		if v.data {
 			n++
 		}
 	}
 	return n
 }
 
-func (c *checker) shardSets() []replicaSet {
-	sets := make([]replicaSet, len(c.Shards))
-	for i, shard := range c.Shards {
-		set := replicaSet{path: "shards" + step(string(shard.ID)) + ".members", name: "shard " + string(shard.ID)}
-		set.remedy = "add a member with data in another datacenter"
-		if c.Survive == SurviveNode {
-			set.remedy = "add a member with data"
-		}
-		for j, m := range shard.Members {
-			data := !c.Arbiter(m)
-			set.voters = append(set.voters, voter{name: shard.MemberName(j), dc: m.DC, data: data, electable: data && m.Priority > 0})
-		}
-		sets[i] = set
+func (c *checker) shardSet(shard Shard) replicaSet {
+	set := replicaSet{path: "shards" + step(shard.ID) + ".members", name: "shard " + string(shard.ID), remedy: "add a member with data in another datacenter"}
+	if c.Survive == SurviveNode {
+		set.remedy = "add a member with data"
 	}
-	return sets
+	for i, m := range shard.Members {
+		data := !c.Arbiter(m)
+		set.voters = append(set.voters, voter{unit: c.unit(shard.MemberName(i), m.DC), data: data, electable: data && m.Priority > 0})
+	}
+	return set
 }
 
 // configSet has one member with data in each datacenter, a voter datacenter included: config servers cannot be arbiters. There it
@@ -120,7 +111,7 @@ func (c *checker) shardSets() []replicaSet {
 func (c *checker) configSet() replicaSet {
 	set := replicaSet{path: "survive", name: "the config servers (one in each datacenter)", remedy: "add a datacenter; role: voter is enough"}
 	for _, dc := range c.Datacenters {
-		set.voters = append(set.voters, voter{name: "config/" + string(dc.ID), dc: dc.ID, data: true, electable: dc.Role != RoleVoter})
+		set.voters = append(set.voters, voter{unit: c.unit("config/"+string(dc.ID), dc.ID), data: true, electable: dc.Role != RoleVoter})
 	}
 	return set
 }

@@ -1,7 +1,6 @@
 package topology
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -10,7 +9,7 @@ func (c *checker) zones() {
 	zoned := map[ShardID]bool{}
 	seen := map[ZoneID]bool{}
 	for _, zone := range c.Zones {
-		path := "zones" + step(string(zone.ID))
+		path := "zones" + step(zone.ID)
 		for _, s := range zone.Shards {
 			zoned[s] = true
 		}
@@ -28,7 +27,7 @@ func (c *checker) zones() {
 	}
 	for _, shard := range c.Shards {
 		if len(c.Zones) > 0 && c.sound("zones") && !zoned[shard.ID] {
-			c.warnf("shards"+step(string(shard.ID)), "name it in a zone", "the shard is in no zone: it gets only documents that belong to none")
+			c.warnf("shards"+step(shard.ID), "name it in a zone", "the shard is in no zone: it gets only documents that belong to none")
 		}
 	}
 }
@@ -38,15 +37,13 @@ func (c *checker) zone(path string, zone Zone) {
 		c.errorf(path+".shards", "", "the zone has no shards")
 	}
 	for i, id := range zone.Shards {
-		path := fmt.Sprintf("%s.shards[%d]", path, i)
-		if _, ok := c.Shard(id); !ok {
-			unknown(c, path, "shard", id, c.ShardIDs())
-		} else if slices.Contains(zone.Shards[:i], id) {
+		path := at(path+".shards", i)
+		if known(c, path, "shard", id, c.ShardIDs()) && slices.Contains(zone.Shards[:i], id) {
 			c.errorf(path, "keep one of them", "shard %s comes twice", id)
 		}
 	}
 	for i, id := range zone.AllowedDatacenters {
-		path := fmt.Sprintf("%s.allowedDatacenters[%d]", path, i)
+		path := at(path+".allowedDatacenters", i)
 		if c.knownDatacenter(path, id) && slices.Contains(zone.AllowedDatacenters[:i], id) {
 			c.errorf(path, "keep one of them", "datacenter %s comes twice", id)
 		}
@@ -56,7 +53,7 @@ func (c *checker) zone(path string, zone Zone) {
 // residency checks zones against the members of their shards: documents are wherever a member with data is.
 func (c *checker) residency() {
 	for _, zone := range c.Zones {
-		path := "zones" + step(string(zone.ID))
+		path := "zones" + step(zone.ID)
 		if !c.sound(path) {
 			continue
 		}
@@ -64,8 +61,8 @@ func (c *checker) residency() {
 			c.errorf(path+".allowedDatacenters", "allow these datacenters, or take the members away",
 				"documents of the zone would also be held outside the allowed datacenters, by %s", strings.Join(outside, ", "))
 		}
-		_, isDatacenter := c.Datacenter(DatacenterID(zone.ID))
-		if isDatacenter && !slices.ContainsFunc(zone.Shards, func(s ShardID) bool { return c.HomeOf(s) == DatacenterID(zone.ID) }) {
+		dc, isDatacenter := c.Datacenter(DatacenterID(zone.ID))
+		if isDatacenter && !slices.Contains(each(zone.Shards, c.HomeOf), dc.ID) {
 			c.warnf(path+".shards", "", "no shard of zone %s is at home in datacenter %s: its writes go elsewhere", zone.ID, zone.ID)
 		}
 	}

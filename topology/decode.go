@@ -1,9 +1,11 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -34,10 +36,10 @@ func Load(path string) (*Topology, error) {
 // Check decodes and validates a document, and returns all its problems: errors and warnings, in the order of the file. Where one of
 // them is an error, the topology is what could be understood, and not valid.
 func Check(name string, src []byte) (*Topology, []Problem) {
-	d := &decoder{places: map[string]place{}, flaws: flaws{}}
+	d := &decoder{places: map[string]place{"": {1, 1}}, flaws: flaws{}}
 	t := &Topology{}
 	if len(src) > maxSource {
-		d.report(place{1, 1}, "", fmt.Sprintf("the document has %d bytes, more than %d", len(src), maxSource), "")
+		d.errorf(place{1, 1}, "", "", "the document has %d bytes, more than %d", len(src), maxSource)
 	} else if root, ok := d.parseDocument(src); ok {
 		root.object(reflect.ValueOf(t).Elem())
 		defaultPriorities(t)
@@ -48,31 +50,30 @@ func Check(name string, src []byte) (*Topology, []Problem) {
 	for i := range d.problems {
 		d.problems[i].File = name
 	}
-	sortByPlace(d.problems)
+	// Those of one place stay in the order in which they were found.
+	slices.SortStableFunc(d.problems, func(a, b Problem) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
 	return t, d.problems
 }
 
 // located gives problems of rules the place of their path, or of the nearest path above it that the document has.
 func (d *decoder) located(problems []Problem) []Problem {
 	for i, p := range problems {
-		at := place{1, 1}
-		for path := p.Path; path != ""; path = parent(path) {
-			if found, ok := d.places[path]; ok {
-				at = found
-				break
-			}
+		path := p.Path
+		for d.places[path] == (place{}) {
+			path = parent(path)
 		}
-		problems[i].Line, problems[i].Column = at.line, at.column
+		problems[i].Line, problems[i].Column = d.places[path].line, d.places[path].column
 	}
 	return problems
 }
 
 // parent cuts the last step off a path.
 func parent(path string) string {
-	if !strings.HasSuffix(path, "]") {
-		return path[:max(0, strings.LastIndex(path, "."))]
+	last := "."
+	if strings.HasSuffix(path, "]") {
+		last = "["
 	}
-	return path[:max(0, strings.LastIndex(path, "["))]
+	return path[:max(0, strings.LastIndex(path, last))]
 }
 
 // unstatedPriority marks a member whose priority waits for its default; checks never see it.

@@ -17,6 +17,10 @@ func (t *Topology) ShardIDs() []ShardID { return each(t.Shards, func(s Shard) Sh
 // ZoneIDs lists the zones, in the order of the file.
 func (t *Topology) ZoneIDs() []ZoneID { return each(t.Zones, func(z Zone) ZoneID { return z.ID }) }
 
+func (t *Topology) namespaceNames() []string {
+	return each(t.Namespaces, func(n Namespace) string { return n.Name })
+}
+
 // Datacenter returns the datacenter with that ID.
 func (t *Topology) Datacenter(id DatacenterID) (Datacenter, bool) {
 	return find(t.Datacenters, func(d Datacenter) bool { return d.ID == id })
@@ -73,17 +77,16 @@ func (t *Topology) HomeOf(id ShardID) DatacenterID {
 }
 
 // home is empty for a shard without members.
-func (s Shard) home() DatacenterID {
-	if len(s.Members) == 0 {
-		return ""
-	}
-	best := s.Members[0]
-	for _, m := range s.Members[1:] {
-		if m.Priority > best.Priority {
+func (s Shard) home() DatacenterID { return s.highest().DC }
+
+// highest is the member with the highest priority, the first of equals.
+func (s Shard) highest() (best Member) {
+	for i, m := range s.Members {
+		if i == 0 || m.Priority > best.Priority {
 			best = m
 		}
 	}
-	return best.DC
+	return best
 }
 
 // MemberName is the name of the i-th member all over geoshard: SHARD/DC ("nyc/LON"), with ".2", ".3" … for further members in the
@@ -105,8 +108,13 @@ func (s Shard) MemberName(i int) string {
 
 // Arbiter says whether a member only votes: whether its datacenter is a voter.
 func (t *Topology) Arbiter(m Member) bool {
-	dc, _ := t.Datacenter(m.DC)
-	return dc.Role == RoleVoter
+	return t.role(m.DC) == RoleVoter
+}
+
+// role is RoleUnknown for an unknown datacenter.
+func (t *Topology) role(id DatacenterID) Role {
+	dc, _ := t.Datacenter(id)
+	return dc.Role
 }
 
 // find returns the first item that match accepts.
@@ -120,13 +128,9 @@ func find[T any](items []T, match func(T) bool) (T, bool) {
 
 // OwnerOf is the datacenter where a zone's documents are at home: where all its shards are. It is false for a zone whose shards are at home in several.
 func (t *Topology) OwnerOf(z Zone) (DatacenterID, bool) {
-	var owner DatacenterID
-	for i, id := range z.Shards {
-		home := t.HomeOf(id)
-		if i > 0 && home != owner {
-			return "", false
-		}
-		owner = home
+	homes := slices.Compact(each(z.Shards, t.HomeOf))
+	if len(homes) != 1 {
+		return "", false
 	}
-	return owner, owner != ""
+	return homes[0], homes[0] != ""
 }

@@ -19,49 +19,47 @@ func (t *Topology) Marshal() ([]byte, error) {
 	if err := t.Validate(); err != nil {
 		return nil, fmt.Errorf("marshal topology: %w", err)
 	}
-	var b strings.Builder
-	writeLines(&b, reflect.ValueOf(t).Elem(), "")
-	return []byte(b.String()), nil
+	return []byte(lines(reflect.ValueOf(t).Elem(), "")), nil
 }
 
-// writeLines writes the keys of a struct below each other.
-func writeLines(b *strings.Builder, from reflect.Value, indent string) {
+// lines writes the keys of a struct below each other.
+func lines(from reflect.Value, indent string) string {
+	text := ""
 	for f, v := range shapes[from.Type()].stated(from) {
-		b.WriteString(indent + f.name + ":")
+		text += indent + f.name + ":"
 		switch {
 		case !f.lines:
-			b.WriteString(" " + flow(v, f) + "\n")
+			text += " " + flow(v, f) + "\n"
 		case v.Kind() == reflect.Pointer:
-			writeBelow(b, v.Elem(), indent)
+			text += below(v.Elem(), indent)
 		default:
-			b.WriteString("\n")
-			writeItems(b, v, indent+"  ")
+			text += "\n" + items(v, indent+"  ")
 		}
 	}
+	return text
 }
 
-// writeItems writes each item of a list, or entry of the mapping that stands for it, on a line of its own; those that have lines of their own begin them below it.
-func writeItems(b *strings.Builder, list reflect.Value, indent string) {
+// items writes each item of a list, or entry of the mapping that stands for it, on a line of its own; those that have lines of their own begin them below it.
+func items(list reflect.Value, indent string) string {
 	key := keyed(list.Type())
-	for i := range list.Len() {
+	texts := make([]string, list.Len())
+	for i := range texts {
 		item := list.Index(i)
 		if key == nil {
-			b.WriteString(indent + "- " + flow(item, nil) + "\n")
-			continue
+			texts[i] = indent + "- " + flow(item, nil) + "\n"
+		} else {
+			texts[i] = indent + word(item.Field(key.index).String()) + ":" + below(item, indent)
 		}
-		b.WriteString(indent + word(item.Field(key.index).String()) + ":")
-		writeBelow(b, item, indent)
 	}
+	return strings.Join(texts, "")
 }
 
-// writeBelow writes a value behind its key: below it, if parts of it have lines of their own.
-func writeBelow(b *strings.Builder, v reflect.Value, indent string) {
+// below writes a value behind its key: below it, if parts of it have lines of their own.
+func below(v reflect.Value, indent string) string {
 	if !shapes[v.Type()].lines || unstated(v) {
-		b.WriteString(" " + flow(v, nil) + "\n")
-		return
+		return " " + flow(v, nil) + "\n"
 	}
-	b.WriteString("\n")
-	writeLines(b, v, indent+"  ")
+	return "\n" + lines(v, indent+"  ")
 }
 
 // stated are the fields that a file has to state.
@@ -70,10 +68,8 @@ func (s *shape) stated(from reflect.Value) iter.Seq2[*field, reflect.Value] {
 		for _, f := range s.fields {
 			v := from.Field(f.index)
 			silent := v.Kind() == reflect.Slice && v.Len() == 0 || v.Kind() == reflect.Struct && unstated(v)
-			if !f.always && (silent || v.Comparable() && v.Equal(s.blank.Field(f.index))) {
-				continue
-			}
-			if !yield(f, v) {
+			silent = silent || v.Comparable() && v.Equal(s.blank.Field(f.index))
+			if (f.always || !silent) && !yield(f, v) {
 				return
 			}
 		}
@@ -130,11 +126,11 @@ func flowList(list reflect.Value) string {
 			items[i] = word(list.Index(i).Field(key.index).String()) + ": " + items[i]
 		}
 	}
-	if text := strings.Join(items, ", "); key == nil {
+	text := strings.Join(items, ", ")
+	if key == nil {
 		return "[" + text + "]"
-	} else {
-		return "{" + text + "}"
 	}
+	return "{" + text + "}"
 }
 
 var (

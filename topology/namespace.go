@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/geoshard/geoshard/internal/enum"
 )
 
 // A Namespace is a sharded collection, or all of a database, and the rule that gives each of its documents a zone.
@@ -65,11 +67,8 @@ type KeyField struct {
 
 // String writes the key as YAML's flow style: {dataCenter: 1, cartId: hashed}.
 func (k Key) String() string {
-	parts := make([]string, len(k))
-	for i, f := range k {
-		parts[i] = f.Name + ": " + f.order()
-	}
-	return "{" + strings.Join(parts, ", ") + "}"
+	fields := each(k, func(f KeyField) string { return f.Name + ": " + f.order() })
+	return "{" + strings.Join(fields, ", ") + "}"
 }
 
 func (f KeyField) order() string {
@@ -111,25 +110,10 @@ const (
 	KindDate
 )
 
+var kindNames = []string{KindInteger: "integer", KindFloat: "float", KindString: "string", KindUUID: "uuid", KindObjectID: "oid", KindDate: "date"}
+
 // String names the kind as messages do.
-func (k Kind) String() string {
-	switch k {
-	case KindInteger:
-		return "integer"
-	case KindFloat:
-		return "float"
-	case KindString:
-		return "string"
-	case KindUUID:
-		return "uuid"
-	case KindObjectID:
-		return "oid"
-	case KindDate:
-		return "date"
-	default:
-		return "unknown"
-	}
-}
+func (k Kind) String() string { return enum.Name(kindNames, k) }
 
 // A Value is a value of a ZoneBy field. The zero Value is not valid. Values compare with == and Compare.
 type Value struct {
@@ -206,7 +190,7 @@ func (v Value) String() string {
 
 // formatFloat keeps a mark of a float, so that it is not read back as an integer, and a point, without which the YAML library takes 1e-07 for a string.
 func formatFloat(f float64) string {
-	s := strconv.FormatFloat(f, 'g', -1, 64)
+	s := number(f)
 	if strings.Contains(s, ".") {
 		return s
 	}

@@ -30,10 +30,10 @@ type decoder struct {
 	flaws    flaws
 }
 
-func (d *decoder) report(at place, path, msg, suggestion string) {
+func (d *decoder) errorf(at place, path, suggestion, format string, args ...any) {
 	d.flaws.mark(path)
 	d.problems = append(d.problems, Problem{
-		Severity: SeverityError, Line: at.line, Column: at.column, Path: path, Msg: msg, Hint: suggestion,
+		Severity: SeverityError, Line: at.line, Column: at.column, Path: path, Msg: fmt.Sprintf(format, args...), Hint: suggestion,
 	})
 }
 
@@ -49,26 +49,21 @@ type value struct {
 func (d *decoder) parseDocument(src []byte) (value, bool) {
 	start := place{1, 1}
 	file, err := parser.ParseBytes(src, 0, parser.AllowDuplicateMapKey()) // duplicates are reported with the rest
-	if err != nil {
+	switch {
+	case err != nil:
 		msg := err.Error()
 		if syntax := yaml.Error(nil); errors.As(err, &syntax) {
-			msg = syntax.GetMessage()
-			if tk := syntax.GetToken(); tk != nil {
-				start = placeOf(tk)
-			}
+			msg, start = syntax.GetMessage(), placeOf(syntax.GetToken())
 		}
-		d.report(start, "", "read YAML: "+msg, "")
-		return value{}, false
+		d.errorf(start, "", "", "read YAML: %s", msg)
+	case len(file.Docs) > 1 && file.Docs[1].Body != nil:
+		d.errorf(placeOf(file.Docs[1].Body.GetToken()), "", "keep one document in a file", "a second document begins")
+	case len(file.Docs) == 0 || file.Docs[0].Body == nil:
+		d.errorf(start, "", "begin with a preset: geoshard init --preset nyc-lon-syd", "the document is empty")
+	default:
+		return value{d: d, node: file.Docs[0].Body, at: start}, true
 	}
-	if len(file.Docs) > 1 && file.Docs[1].Body != nil {
-		d.report(placeOf(file.Docs[1].Body.GetToken()), "", "a second document begins", "keep one document in a file")
-		return value{}, false
-	}
-	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
-		d.report(start, "", "the document is empty", "begin with a preset: geoshard init --preset nyc-lon-syd")
-		return value{}, false
-	}
-	return value{d: d, node: file.Docs[0].Body, at: start}, true
+	return value{}, false
 }
 
 func placeOf(tk *token.Token) place {
@@ -78,18 +73,20 @@ func placeOf(tk *token.Token) place {
 	return place{tk.Position.Line, tk.Position.Column}
 }
 
-// report adds a problem at the value.
-func (v value) report(msg, suggestion string) { v.d.report(v.at, v.path, msg, suggestion) }
+// errorf adds a problem at the value.
+func (v value) errorf(suggestion, format string, args ...any) {
+	v.d.errorf(v.at, v.path, suggestion, format, args...)
+}
 
 // want reports that the value has another type.
 func (v value) want(what string) {
 	got := "nothing"
 	switch n := v.node.(type) {
 	case *ast.AnchorNode, *ast.AliasNode:
-		v.report("anchors and aliases are not supported", "write the value out")
+		v.errorf("write the value out", "anchors and aliases are not supported")
 		return
 	case *ast.TagNode:
-		v.report("YAML tags are not supported", "leave out "+excerpt(n.GetToken().Value))
+		v.errorf("leave out "+excerpt(n.GetToken().Value), "YAML tags are not supported")
 		return
 	case nil, *ast.NullNode:
 	case *ast.MappingNode:
@@ -99,7 +96,7 @@ func (v value) want(what string) {
 	default:
 		got = scalar(n)
 	}
-	v.report("want "+what+", got "+got, "")
+	v.errorf("", "want %s, got %s", what, got)
 }
 
 // longestExcerpt is how many characters of the document a message shows: a name in full, but not a whole file that was taken for one.
@@ -146,12 +143,15 @@ func (v value) below(step string) string {
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // step is the piece that a key adds to a path.
-func step(key string) string {
-	if plainKey.MatchString(key) {
-		return "." + key
+func step[S ~string](key S) string {
+	if plainKey.MatchString(string(key)) {
+		return "." + string(key)
 	}
-	return "[" + strconv.Quote(key) + "]"
+	return "[" + strconv.Quote(string(key)) + "]"
 }
+
+// at is the path of an item of a list.
+func at(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
 
 // entries calls each for every key of a mapping, in order, and reports keys that are no strings or come twice.
 func (v value) entries(what string, each func(key string, val value)) {
@@ -165,12 +165,12 @@ func (v value) entries(what string, each func(key string, val value)) {
 		at := placeOf(entry.Key.GetToken())
 		name, ok := entry.Key.(*ast.StringNode)
 		if !ok {
-			v.d.report(at, v.path, fmt.Sprintf("key %s is not a string", excerpt(entry.Key.GetToken().Value)), "put it in quotes")
+			v.d.errorf(at, v.path, "put it in quotes", "key %s is not a string", excerpt(entry.Key.GetToken().Value))
 			continue
 		}
 		child := v.child(step(name.Value), entry.Value, at)
 		if seen[name.Value] {
-			child.report("the key comes twice", "keep one of them")
+			child.errorf("keep one of them", "the key comes twice")
 			continue
 		}
 		seen[name.Value] = true
@@ -187,10 +187,10 @@ func (v value) read(to reflect.Value, f *field) bool {
 		v.readKind(to, f)
 	}
 	if f.positive != "" && to.Int() <= 0 && !v.d.flaws[v.path] {
-		v.report("want more than 0: "+f.positive, "")
+		v.errorf("", "want more than 0: %s", f.positive)
 	}
 	if f.empty != "" && to.Len() == 0 && !v.d.flaws[v.path] {
-		v.report(f.empty, f.hint)
+		v.errorf(f.hint, "%s", f.empty)
 	}
 	return ok
 }
@@ -218,7 +218,7 @@ func (v value) readKind(to reflect.Value, f *field) {
 	case reflect.Float64:
 		n := v.number(f.want)
 		if f.natural && n < 0 {
-			v.report(fmt.Sprintf("%s %v is below 0", f.name, n), f.hint)
+			v.errorf(f.hint, "%s %v is below 0", f.name, n)
 			n = 0
 		}
 		to.SetFloat(n)
@@ -229,20 +229,19 @@ func (v value) readKind(to reflect.Value, f *field) {
 
 // list reads a list, or the mapping that stands for one.
 func (v value) list(to reflect.Value, f *field) {
-	item := func(v value, key string) {
+	keys, each := keyed(to.Type()), v.items
+	if keys != nil {
+		each = v.entries
+	}
+	each(f.want, func(key string, v value) {
 		read := fresh(to.Type().Elem())
-		if keyed := keyed(to.Type()); keyed != nil {
-			read.Field(keyed.index).SetString(key)
+		if keys != nil {
+			read.Field(keys.index).SetString(key)
 		}
 		if v.read(read, f.item) {
 			to.Set(reflect.Append(to, read))
 		}
-	}
-	if keyed(to.Type()) != nil {
-		v.entries(f.want, func(key string, v value) { item(v, key) })
-	} else {
-		v.items(f.want, func(v value) { item(v, "") })
-	}
+	})
 }
 
 // object reads a mapping with known keys into a struct.
@@ -259,31 +258,31 @@ func (v value) object(to reflect.Value) {
 			excused[meant] = true
 			v.d.flaws.mark(v.below("." + meant))
 		}
-		val.report(fmt.Sprintf("unknown key %q", excerpt(key)), didYouMean(key, s.names))
+		val.errorf(didYouMean(key, s.names), "unknown key %q", excerpt(key))
 	})
 	if _, ok := v.node.(*ast.MappingNode); !ok {
 		return
 	}
 	for _, f := range s.fields {
 		if f.required && !excused[f.name] {
-			v.d.report(v.at, v.below("."+f.name), "the key is missing", "")
+			v.d.errorf(v.at, v.below("."+f.name), "", "the key is missing")
 		}
 	}
 }
 
-// items calls each for every item of a list.
-func (v value) items(what string, each func(val value)) {
+// items calls each for every item of a list, which has no key.
+func (v value) items(what string, each func(key string, val value)) {
 	list, ok := v.node.(*ast.SequenceNode)
 	if !ok {
 		v.want("a list of " + what)
 		return
 	}
 	for i, item := range list.Values {
-		at := v.at
+		begin := v.at
 		if item != nil {
-			at = startOf(item)
+			begin = startOf(item)
 		}
-		each(v.child(fmt.Sprintf("[%d]", i), item, at))
+		each("", v.child(at("", i), item, begin))
 	}
 }
 
@@ -303,7 +302,7 @@ func (v value) text(what string) string {
 	case *ast.LiteralNode:
 		return n.Value.Value
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		v.report(fmt.Sprintf("want %s, got %s", what, scalar(n)), "put it in quotes")
+		v.errorf("put it in quotes", "want %s, got %s", what, scalar(n))
 	default:
 		v.want(what)
 	}

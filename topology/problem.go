@@ -60,27 +60,27 @@ var longKey = regexp.MustCompile(fmt.Sprintf(`([^.\[\]"]{%d})[^.\[\]"]+`, longes
 
 // String writes the problem on one line: "geo.yaml:12:5: shards.nyc.members[1].dc: unknown datacenter "LNO" (did you mean "LON"?)".
 func (p Problem) String() string {
-	var b strings.Builder
+	text := ""
 	if p.File != "" {
-		b.WriteString(p.File + ":")
+		text = p.File + ":"
 	}
 	if p.Line > 0 {
-		fmt.Fprintf(&b, "%d:%d:", p.Line, p.Column)
+		text += fmt.Sprintf("%d:%d:", p.Line, p.Column)
 	}
-	if b.Len() > 0 {
-		b.WriteString(" ")
+	if text != "" {
+		text += " "
 	}
 	if p.Severity == SeverityWarning {
-		b.WriteString("warning: ")
+		text += "warning: "
 	}
 	if p.Path != "" {
-		b.WriteString(longKey.ReplaceAllString(p.Path, "$1…") + ": ")
+		text += longKey.ReplaceAllString(p.Path, "$1…") + ": "
 	}
-	b.WriteString(p.Msg)
+	text += p.Msg
 	if p.Hint != "" {
-		b.WriteString(" (" + p.Hint + ")")
+		text += " (" + p.Hint + ")"
 	}
-	return b.String()
+	return text
 }
 
 // Errors are all the problems that refused a topology, in the order of the file.
@@ -88,11 +88,7 @@ type Errors struct{ Problems []Problem }
 
 // Error has one line for each problem.
 func (e *Errors) Error() string {
-	lines := make([]string, len(e.Problems))
-	for i, p := range e.Problems {
-		lines[i] = p.String()
-	}
-	return strings.Join(lines, "\n")
+	return strings.Join(each(e.Problems, Problem.String), "\n")
 }
 
 // Unwrap makes errors.Is(err, ErrInvalid) hold.
@@ -100,24 +96,9 @@ func (e *Errors) Unwrap() error { return ErrInvalid }
 
 // asError returns the errors among problems as *Errors, or nil.
 func asError(problems []Problem) error {
-	var found []Problem
-	for _, p := range problems {
-		if p.Severity == SeverityError {
-			found = append(found, p)
-		}
-	}
+	found := slices.DeleteFunc(slices.Clone(problems), func(p Problem) bool { return p.Severity != SeverityError })
 	if len(found) == 0 {
 		return nil
 	}
 	return &Errors{Problems: found}
-}
-
-// sortByPlace puts problems into the order of the file; those of one place stay in the order in which they were found.
-func sortByPlace(problems []Problem) {
-	slices.SortStableFunc(problems, func(a, b Problem) int {
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return a.Column - b.Column
-	})
 }

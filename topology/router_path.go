@@ -24,7 +24,7 @@ const (
 	WildHome = "home"
 )
 
-var wildcardName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var wildcard = regexp.MustCompile(`^\{([A-Za-z_][A-Za-z0-9_]*)(\.\.\.)?\}$`)
 
 // ParsePath splits the pattern of a route in net/http's syntax, without its methods, hosts and {$}: segments are literal, {name}, or {name...} at the end.
 // A pattern matches whole paths: /v1/carts does not match /v1/carts/.
@@ -45,7 +45,7 @@ func ParsePath(pattern string) ([]Segment, error) {
 			return nil, fmt.Errorf("path %q: %w", excerpt(pattern), err)
 		case s.Rest && i < len(parts)-1:
 			return nil, fmt.Errorf("path %q: {%s...} matches all that follows and has to come last", excerpt(pattern), s.Text)
-		case !s.Wild && !s.Rest && s.Text == "" && i < len(parts)-1, s.Text == "." || s.Text == "..":
+		case s.Text == "" && i < len(parts)-1, s.Text == "." || s.Text == "..":
 			return nil, fmt.Errorf("path %q is not clean: it has a part %q", excerpt(pattern), part)
 		case (s.Wild || s.Rest) && seen[s.Text]:
 			return nil, fmt.Errorf("path %q has {%s} twice", excerpt(pattern), s.Text)
@@ -60,13 +60,11 @@ func parseSegment(part string) (Segment, error) {
 	if !strings.ContainsAny(part, "{}") {
 		return Segment{Text: part}, nil
 	}
-	name, opened := strings.CutPrefix(part, "{")
-	name, closed := strings.CutSuffix(name, "}")
-	name, rest := strings.CutSuffix(name, "...")
-	if !opened || !closed || !wildcardName.MatchString(name) {
+	name := wildcard.FindStringSubmatch(part)
+	if name == nil {
 		return Segment{}, fmt.Errorf("%q is not a wildcard such as {handle} or {rest...}", excerpt(part))
 	}
-	return Segment{Text: name, Wild: !rest, Rest: rest}, nil
+	return Segment{Text: name[1], Wild: name[2] == "", Rest: name[2] != ""}, nil
 }
 
 // coversPath reports whether every path that b matches is matched by a too.

@@ -31,7 +31,7 @@ var forms = map[reflect.Type]form{
 	reflect.TypeFor[RouteClass]():      enumForm(classNames),
 	reflect.TypeFor[RouteMode]():       enumForm(routeModeNames),
 	reflect.TypeFor[time.Duration]():   formOf(readDuration, time.Duration.String),
-	reflect.TypeFor[ByteRate]():        formOf(readRate, ByteRate.String),
+	reflect.TypeFor[ByteRate]():        textForm("a rate such as 10MB/s", nil),
 	reflect.TypeFor[Coordinates]():     formOf(readCoordinates, Coordinates.flow),
 	reflect.TypeFor[[2]DatacenterID](): formOf(readEnds, func(e [2]DatacenterID) string { return "[" + word(string(e[0])) + ", " + word(string(e[1])) + "]" }),
 	reflect.TypeFor[KeyField]():        formOf(readOrder, KeyField.order),
@@ -47,42 +47,35 @@ func formOf[T any](read func(value, *T) bool, write func(T) string) form {
 
 // enumForm is a word of a table.
 func enumForm(names []string) form {
+	return textForm("one of "+strings.Join(names[1:], ", "), names[1:])
+}
+
+// textForm is a text that the type itself reads and writes; of the empty one it makes nothing.
+func textForm(want string, known []string) form {
 	return form{
 		func(v value, to reflect.Value) bool {
-			v.named("one of "+strings.Join(names[1:], ", "), names[1:], to.Addr().Interface().(encoding.TextUnmarshaler))
+			if text := v.text(want); text != "" {
+				if err := to.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
+					v.errorf(spelling.Hint(text, known, ""), "%s", err)
+				}
+			}
 			return true
 		},
 		func(from reflect.Value) string { return from.Interface().(fmt.Stringer).String() },
 	}
 }
 
-// named reads a text that its type understands; of the empty one it makes nothing.
-func (v value) named(want string, known []string, to encoding.TextUnmarshaler) {
-	text := v.text(want)
-	if text == "" {
-		return
-	}
-	if err := to.UnmarshalText([]byte(text)); err != nil {
-		v.report(err.Error(), spelling.Hint(text, known, ""))
-	}
-}
-
-func readRate(v value, rate *ByteRate) bool {
-	v.named("a rate such as 10MB/s", nil, rate)
-	return true
-}
-
 // readDuration reads a time such as 76ms.
 func readDuration(v value, to *time.Duration) bool {
 	const what = "a duration such as 76ms"
-	if _, ok := v.node.(*ast.StringNode); !ok {
+	text, ok := v.node.(*ast.StringNode)
+	if !ok {
 		v.want(what)
 		return true
 	}
-	text := v.text(what)
-	d, err := time.ParseDuration(text)
+	d, err := time.ParseDuration(text.Value)
 	if err != nil {
-		v.report(fmt.Sprintf("want %s, got %q", what, excerpt(text)), "")
+		v.errorf("", "want %s, got %q", what, excerpt(text.Value))
 	}
 	*to = d
 	return true
@@ -90,12 +83,12 @@ func readDuration(v value, to *time.Duration) bool {
 
 func readCoordinates(v value, to *Coordinates) bool {
 	var degrees []float64
-	v.items("latitude and longitude", func(v value) { degrees = append(degrees, v.number("degrees")) })
+	v.items("latitude and longitude", func(_ string, v value) { degrees = append(degrees, v.number("degrees")) })
 	if v.d.flaws[v.path] {
 		return false
 	}
 	if len(degrees) != 2 {
-		v.report(fmt.Sprintf("want latitude and longitude, got %d numbers", len(degrees)), "for London: [51.51, -0.13]")
+		v.errorf("for London: [51.51, -0.13]", "want latitude and longitude, got %d numbers", len(degrees))
 		return false
 	}
 	*to = Coordinates{Lat: degrees[0], Long: degrees[1]}
@@ -106,12 +99,12 @@ func (c Coordinates) flow() string { return "[" + number(c.Lat) + ", " + number(
 
 func readEnds(v value, to *[2]DatacenterID) bool {
 	var ends []DatacenterID
-	v.items("two datacenters", func(v value) { ends = append(ends, DatacenterID(v.text("a datacenter"))) })
+	v.items("two datacenters", func(_ string, v value) { ends = append(ends, DatacenterID(v.text("a datacenter"))) })
 	switch {
 	case len(ends) == 2:
 		*to = [2]DatacenterID(ends)
 	case !v.d.flaws[v.path]:
-		v.report(fmt.Sprintf("a link is between two datacenters, not %d", len(ends)), "")
+		v.errorf("", "a link is between two datacenters, not %d", len(ends))
 	}
 	return true
 }
@@ -121,11 +114,11 @@ func readOrder(v value, f *KeyField) bool {
 	switch n := v.node.(type) {
 	case *ast.IntegerNode:
 		if v.integer("1 or hashed") != 1 {
-			v.report(fmt.Sprintf("want 1 or hashed, got %s", excerpt(n.GetToken().Value)), "shard keys ascend: write 1")
+			v.errorf("shard keys ascend: write 1", "want 1 or hashed, got %s", excerpt(n.GetToken().Value))
 		}
 	case *ast.StringNode:
 		if f.Hashed = n.Value == "hashed"; !f.Hashed {
-			v.report(fmt.Sprintf("want 1 or hashed, got %q", excerpt(n.Value)), spelling.Hint(n.Value, []string{"hashed"}, ""))
+			v.errorf(spelling.Hint(n.Value, []string{"hashed"}, ""), "want 1 or hashed, got %q", excerpt(n.Value))
 		}
 	default:
 		v.want("1 or hashed")
@@ -136,10 +129,8 @@ func readOrder(v value, f *KeyField) bool {
 var (
 	// Dates are YAML's own: unquoted, and shaped like one. In quotes they are strings.
 	dateShape = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}([Tt ].*)?$`)
-	// timestampTag makes a date of a string in quotes. The other two are our own: an identifier looks like a string or a number.
-	timestampTag  = "!!timestamp"
-	uuidTag       = "!uuid"
-	objectIDTag   = "!oid"
+	// The first of the tags makes a date of a string in quotes. The other two are our own: an identifier looks like a string or a number.
+	tags          = map[Kind]string{KindDate: "!!timestamp", KindUUID: "!uuid", KindObjectID: "!oid"}
 	uuidShape     = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	objectIDShape = regexp.MustCompile(`^(?i)[0-9a-f]{24}$`)
 	// The library takes numbers that it cannot hold for strings.
@@ -160,7 +151,7 @@ func readValue(v value, read *Value) bool {
 		case bare && dateShape.MatchString(n.Value):
 			*read = readDate(v, n.Value)
 		case bare && numberShape.MatchString(n.Value):
-			v.report(fmt.Sprintf("%s does not fit into 64 bits", excerpt(n.Value)), "put a string in quotes")
+			v.errorf("put a string in quotes", "%s does not fit into 64 bits", excerpt(n.Value))
 		default:
 			*read = StringOf(n.Value)
 		}
@@ -178,32 +169,24 @@ func readTagged(v value, n *ast.TagNode) Value {
 	if quoted, ok := n.Value.(*ast.StringNode); ok {
 		text = quoted.Value
 	}
+	id, _ := hex.DecodeString(strings.ReplaceAll(text, "-", "")) // no error for what has one of the shapes
 	switch n.Start.Value {
-	case timestampTag:
+	case tags[KindDate]:
 		return readDate(v, text)
-	case uuidTag:
+	case tags[KindUUID]:
 		if uuidShape.MatchString(text) {
-			return UUIDOf([16]byte(fromHex(text)))
+			return UUIDOf([16]byte(id))
 		}
-		v.report(fmt.Sprintf("%q is not a UUID", excerpt(text)), `write !uuid "01234567-89ab-cdef-0123-456789abcdef", with the quotes`)
-	case objectIDTag:
+		v.errorf(`write !uuid "01234567-89ab-cdef-0123-456789abcdef", with the quotes`, "%q is not a UUID", excerpt(text))
+	case tags[KindObjectID]:
 		if objectIDShape.MatchString(text) {
-			return ObjectIDOf([12]byte(fromHex(text)))
+			return ObjectIDOf([12]byte(id))
 		}
-		v.report(fmt.Sprintf("%q is not an ObjectID", excerpt(text)), `write !oid "0123456789abcdef01234567", with the quotes`)
+		v.errorf(`write !oid "0123456789abcdef01234567", with the quotes`, "%q is not an ObjectID", excerpt(text))
 	default:
 		v.want("a string, a number or a date")
 	}
 	return Value{}
-}
-
-// fromHex reads digits that a shape has accepted.
-func fromHex(text string) []byte {
-	id, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
-	if err != nil {
-		panic(err)
-	}
-	return id
 }
 
 func readDate(v value, text string) Value {
@@ -212,21 +195,15 @@ func readDate(v value, text string) Value {
 			return DateOf(date)
 		}
 	}
-	v.report(fmt.Sprintf("%s is not a date", excerpt(text)), "write 2026-01-31 or 2026-01-31T12:00:00Z, or put a string in quotes")
+	v.errorf("write 2026-01-31 or 2026-01-31T12:00:00Z, or put a string in quotes", "%s is not a date", excerpt(text))
 	return Value{}
 }
 
 // tagged writes dates with YAML's own tag and in quotes, because the library takes the colons of a bare time in a list for a mapping, and
 // identifiers with a tag of ours.
 func (v Value) tagged() string {
-	switch v.kind {
-	case KindDate:
-		return timestampTag + " " + strconv.Quote(v.String())
-	case KindUUID:
-		return uuidTag + " " + strconv.Quote(v.String())
-	case KindObjectID:
-		return objectIDTag + " " + strconv.Quote(v.String())
-	default:
-		return v.String()
+	if tag, ok := tags[v.kind]; ok {
+		return tag + " " + strconv.Quote(v.String())
 	}
+	return v.String()
 }

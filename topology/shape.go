@@ -57,21 +57,20 @@ var shapes = func() map[reflect.Type]*shape {
 }()
 
 func collectShapes(t reflect.Type, all map[reflect.Type]*shape) {
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice:
-		collectShapes(t.Elem(), all)
-		return
-	case reflect.Struct:
-	default:
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
 		return
 	}
 	s := &shape{blank: reflect.Zero(t)}
 	for i := range t.NumField() {
-		tag, told := t.Field(i).Tag.Lookup("file")
+		part := t.Field(i)
+		tag, told := part.Tag.Lookup("file")
 		if !told {
 			continue
 		}
-		f := newField(tag, t.Field(i).Tag, i)
+		f := newField(tag, part.Tag, i)
 		switch {
 		case f.key:
 			s.key = f
@@ -82,7 +81,7 @@ func collectShapes(t reflect.Type, all map[reflect.Type]*shape) {
 			s.names = append(s.names, f.name)
 			s.lines = s.lines || f.lines
 		}
-		collectShapes(t.Field(i).Type, all)
+		collectShapes(part.Type, all)
 	}
 	all[t] = s
 }

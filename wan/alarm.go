@@ -1,7 +1,7 @@
 package wan
 
 import (
-	"container/heap"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,12 +15,12 @@ type sleeper interface {
 	close()
 }
 
-// An alarm wakes many waiters, each at its time, with one sleeper. Create it with newAlarm and run it in a goroutine.
+// An alarm wakes many waiters, each at its time, with one sleeper. Run it in a goroutine.
 type alarm struct {
 	sleeper sleeper
 
 	mu    sync.Mutex
-	queue appointments // guarded by mu
+	queue []appointment // guarded by mu: the earliest first
 }
 
 type appointment struct {
@@ -28,16 +28,14 @@ type appointment struct {
 	wake chan<- struct{}
 }
 
-func newAlarm(s sleeper) *alarm { return &alarm{sleeper: s} }
-
 // at sends to wake at the given time, or drops the signal when wake's buffer is full: a waiter that has a signal
 // waiting is awake already. Waiters must bear a wake-up they no longer want.
 func (a *alarm) at(t time.Time, wake chan<- struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	first := len(a.queue) == 0 || t.Before(a.queue[0].at)
-	heap.Push(&a.queue, appointment{t, wake})
-	if first {
+	i, _ := slices.BinarySearchFunc(a.queue, t, func(next appointment, t time.Time) int { return next.at.Compare(t) })
+	a.queue = slices.Insert(a.queue, i, appointment{t, wake})
+	if i == 0 {
 		a.sleeper.arm(time.Until(t))
 	}
 }
@@ -52,31 +50,12 @@ func (a *alarm) run() {
 func (a *alarm) ring() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for len(a.queue) > 0 {
-		left := time.Until(a.queue[0].at)
-		if left > 0 {
-			a.sleeper.arm(left)
-			return
-		}
-		next := heap.Pop(&a.queue).(appointment)
-		select {
-		case next.wake <- struct{}{}:
-		default:
-		}
+	due := 0
+	for ; due < len(a.queue) && time.Until(a.queue[due].at) <= 0; due++ {
+		signal(a.queue[due].wake)
 	}
-}
-
-// appointments is a heap, the earliest first.
-type appointments []appointment
-
-func (q appointments) Len() int           { return len(q) }
-func (q appointments) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
-func (q appointments) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *appointments) Push(x any)        { *q = append(*q, x.(appointment)) }
-func (q *appointments) Pop() any {
-	old := *q
-	last := old[len(old)-1]
-	old[len(old)-1] = appointment{} // lets go of the channel
-	*q = old[:len(old)-1]
-	return last
+	a.queue = slices.Delete(a.queue, 0, due) // which lets go of the channels
+	if len(a.queue) > 0 {
+		a.sleeper.arm(time.Until(a.queue[0].at))
+	}
 }

@@ -1,7 +1,6 @@
 package wan
 
 import (
-	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -31,7 +30,7 @@ type circuit struct {
 	far net.Conn // guarded by mu until the circuit stands
 }
 
-// A route is where a circuit comes from; where it goes to is its front's business.
+// A route is where a circuit, or every circuit of a registered process, comes from; where it goes to is its front's business.
 type route struct {
 	from   int    // index of the datacenter
 	member string // the member that opened it; empty for clients
@@ -41,16 +40,13 @@ type route struct {
 func newCircuit(n *Network, f *front, near net.Conn, entry bool, r route) *circuit {
 	c := &circuit{network: n, front: f, near: near, entry: entry, start: time.Now(), done: make(chan struct{})}
 	c.route.Store(&r)
-	c.forward = newLine(func() view {
-		r := c.route.Load()
-		return n.view(r.from, f.dc, "")
-	}, n.alarm, c.done)
+	c.forward = newLine(func() view { return n.view(c.route.Load().from, f.dc, "") }, n.alarm, c.done)
 	c.back = newLine(func() view {
-		r := c.route.Load()
+		r, laggard := c.route.Load(), ""
 		if c.fetcher.Load() {
-			return n.view(f.dc, r.from, r.member)
+			laggard = r.member
 		}
-		return n.view(f.dc, r.from, "")
+		return n.view(f.dc, r.from, laggard)
 	}, n.alarm, c.done)
 	return c
 }
@@ -93,11 +89,8 @@ func (c *circuit) connect() bool {
 	if !c.forward.cross(c.start, c.forward.ended) {
 		return false
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	defer context.AfterFunc(c.network.ctx, cancel)()
 	var d net.Dialer
-	far, err := d.DialContext(ctx, "tcp", c.front.targetAddr())
+	far, err := d.DialContext(c.network.ctx, "tcp", *c.front.target.Load())
 	if err == nil {
 		c.mu.Lock()
 		c.far = far

@@ -1,6 +1,7 @@
 package wan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -19,20 +20,15 @@ type Dialer struct {
 	// Timeout bounds one connect; 0 means DefaultDialTimeout.
 	Timeout time.Duration
 
-	entry func(front string) (string, bool)
-	err   error // of every dial
+	entries func() map[string]string // see Network.Entries
+	err     error                    // of every dial
 }
 
 // Dialer returns a dialer for clients in a datacenter; it knows fronts opened later too.
 // A datacenter that the network does not have makes every dial fail with topology.ErrUnknownDatacenter.
 func (n *Network) Dialer(dc topology.DatacenterID) *Dialer {
-	if n.index(dc) < 0 {
-		return &Dialer{err: n.unknownDatacenter(dc)}
-	}
-	return &Dialer{entry: func(front string) (string, bool) {
-		entry, ok := n.Entries(dc)[front]
-		return entry, ok
-	}}
+	_, err := n.place(dc)
+	return &Dialer{err: err, entries: func() map[string]string { return n.Entries(dc) }}
 }
 
 // Entries maps each front to the address where the dialers of a datacenter connect in its stead. With it another process
@@ -43,18 +39,17 @@ func (n *Network) Entries(dc topology.DatacenterID) map[string]string {
 	if from < 0 {
 		return entries
 	}
-	for _, f := range n.allFronts() {
-		entries[f.addr] = f.entries[from]
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, f := range n.fronts {
+		entries[f.addr()] = f.listeners[1+from].Addr().String()
 	}
 	return entries
 }
 
 // NewDialer builds a dialer from what Entries returned in the process that owns the network.
 func NewDialer(entries map[string]string) *Dialer {
-	return &Dialer{entry: func(front string) (string, bool) {
-		entry, ok := entries[front]
-		return entry, ok
-	}}
+	return &Dialer{entries: func() map[string]string { return entries }}
 }
 
 // DialContext connects to a front over the link from the dialer's datacenter: it takes a round trip, and over a cut link blocks until the
@@ -63,14 +58,10 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if d.err != nil {
 		return nil, fmt.Errorf("dial %s: %w", address, d.err)
 	}
-	timeout := d.Timeout
-	if timeout == 0 {
-		timeout = DefaultDialTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.Timeout, DefaultDialTimeout))
 	defer cancel()
 	var direct net.Dialer
-	entry, ok := d.entry(address)
+	entry, ok := d.entries()[address]
 	if !ok {
 		return direct.DialContext(ctx, network, address)
 	}

@@ -1,6 +1,7 @@
 package wan
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -16,12 +17,18 @@ import (
 // Two faults of one kind on one link (or datacenter, or member) are the same disturbance: applying the second replaces the first.
 type Fault interface {
 	fmt.Stringer
+	form() form
+}
+
+// A form is what all faults have.
+type form struct {
+	text string // what ParseFault reads
 	// key names what is disturbed; a pair of datacenters has one key in both orders.
-	key() string
-	// check says what is wrong with the fault's own values, whatever the network.
-	check() error
-	// places lists the datacenters that the fault names.
-	places() []topology.DatacenterID
+	key string
+	// places are the datacenters that the fault names.
+	places []topology.DatacenterID
+	// wrong says what is wrong with the fault's own values, whatever the network.
+	wrong error
 }
 
 // A Cut takes every packet of a link away. Bytes are held, as a sender that retransmits would, and go on after healing.
@@ -68,95 +75,70 @@ type Lag struct {
 }
 
 // Check says what is wrong with a fault's own values, whatever the network. Its errors are *FaultError.
-func Check(f Fault) error {
-	if err := f.check(); err != nil {
-		return &FaultError{Fault: f.String(), Err: err}
-	}
-	return nil
-}
+func Check(f Fault) error { return refuse(f.String(), f.form().wrong) }
 
 // Places lists the datacenters that a fault names.
-func Places(f Fault) []topology.DatacenterID { return f.places() }
+func Places(f Fault) []topology.DatacenterID { return f.form().places }
 
-var (
-	_ Fault = Cut{}
-	_ Fault = Isolate{}
-	_ Fault = Delay{}
-	_ Fault = Jitter{}
-	_ Fault = Bandwidth{}
-	_ Fault = Slow{}
-	_ Fault = Lag{}
-)
+func (f Cut) String() string       { return f.form().text }
+func (f Isolate) String() string   { return f.form().text }
+func (f Delay) String() string     { return f.form().text }
+func (f Jitter) String() string    { return f.form().text }
+func (f Bandwidth) String() string { return f.form().text }
+func (f Slow) String() string      { return f.form().text }
+func (f Lag) String() string       { return f.form().text }
 
-func (f Cut) String() string {
+func (f Cut) form() form {
+	cut := pairForm("cut", f.From, f.To, "", nil)
+	cut.text = fmt.Sprintf("cut %s %s", f.From, f.To)
 	if f.OneWay {
-		return fmt.Sprintf("cut %s->%s", f.From, f.To)
+		cut.text = fmt.Sprintf("cut %s->%s", f.From, f.To)
+		cut.key = cut.text
 	}
-	return fmt.Sprintf("cut %s %s", f.From, f.To)
-}
-func (f Isolate) String() string   { return fmt.Sprintf("isolate %s", f.DC) }
-func (f Delay) String() string     { return fmt.Sprintf("delay %s %s %s", f.A, f.B, f.RTT) }
-func (f Jitter) String() string    { return fmt.Sprintf("jitter %s %s %s", f.A, f.B, f.Max) }
-func (f Bandwidth) String() string { return fmt.Sprintf("bandwidth %s %s %s", f.A, f.B, f.Rate) }
-func (f Slow) String() string {
-	return fmt.Sprintf("slow %s %s %s", f.A, f.B, strconv.FormatFloat(f.Factor, 'g', -1, 64))
-}
-func (f Lag) String() string { return fmt.Sprintf("lag %s %s", f.Member, f.By) }
-
-func (f Cut) key() string {
-	if f.OneWay {
-		return fmt.Sprintf("cut %s->%s", f.From, f.To)
-	}
-	return pairKey("cut", f.From, f.To)
-}
-func (f Isolate) key() string   { return "isolate " + string(f.DC) }
-func (f Delay) key() string     { return pairKey("delay", f.A, f.B) }
-func (f Jitter) key() string    { return pairKey("jitter", f.A, f.B) }
-func (f Bandwidth) key() string { return pairKey("bandwidth", f.A, f.B) }
-func (f Slow) key() string      { return pairKey("slow", f.A, f.B) }
-func (f Lag) key() string       { return "lag " + f.Member }
-
-func pairKey(kind string, a, b topology.DatacenterID) string {
-	return fmt.Sprintf("%s %s %s", kind, min(a, b), max(a, b))
+	return cut
 }
 
-func (f Cut) places() []topology.DatacenterID       { return []topology.DatacenterID{f.From, f.To} }
-func (f Isolate) places() []topology.DatacenterID   { return []topology.DatacenterID{f.DC} }
-func (f Delay) places() []topology.DatacenterID     { return []topology.DatacenterID{f.A, f.B} }
-func (f Jitter) places() []topology.DatacenterID    { return []topology.DatacenterID{f.A, f.B} }
-func (f Bandwidth) places() []topology.DatacenterID { return []topology.DatacenterID{f.A, f.B} }
-func (f Slow) places() []topology.DatacenterID      { return []topology.DatacenterID{f.A, f.B} }
-func (f Lag) places() []topology.DatacenterID       { return nil }
+func (f Isolate) form() form {
+	text := "isolate " + string(f.DC)
+	return form{text: text, key: text, places: []topology.DatacenterID{f.DC}}
+}
 
-func (f Cut) check() error     { return checkPair(f.From, f.To) }
-func (f Isolate) check() error { return nil }
-func (f Delay) check() error {
-	if f.RTT < 0 {
-		return fmt.Errorf("round-trip time %s is negative", f.RTT)
-	}
-	return checkPair(f.A, f.B)
+func (f Delay) form() form {
+	return pairForm("delay", f.A, f.B, f.RTT.String(), negative("round-trip time", f.RTT))
 }
-func (f Jitter) check() error {
-	if f.Max < 0 {
-		return fmt.Errorf("jitter %s is negative", f.Max)
-	}
-	return checkPair(f.A, f.B)
+
+func (f Jitter) form() form {
+	return pairForm("jitter", f.A, f.B, f.Max.String(), negative("jitter", f.Max))
 }
-func (f Bandwidth) check() error {
-	if f.Rate < 0 {
-		return fmt.Errorf("bandwidth %s is negative", f.Rate)
-	}
-	return checkPair(f.A, f.B)
+
+func (f Bandwidth) form() form {
+	return pairForm("bandwidth", f.A, f.B, f.Rate.String(), negative("bandwidth", f.Rate))
 }
-func (f Slow) check() error {
+
+func (f Slow) form() form {
+	var wrong error
 	if !(f.Factor > 0) || math.IsInf(f.Factor, 0) {
-		return fmt.Errorf("factor %v is not a positive number", f.Factor)
+		wrong = fmt.Errorf("factor %v is not a positive number", f.Factor)
 	}
-	return checkPair(f.A, f.B)
+	return pairForm("slow", f.A, f.B, strconv.FormatFloat(f.Factor, 'g', -1, 64), wrong)
 }
-func (f Lag) check() error {
-	if f.By < 0 {
-		return fmt.Errorf("lag %s is negative", f.By)
+
+func (f Lag) form() form {
+	key := "lag " + f.Member
+	return form{text: fmt.Sprintf("%s %s", key, f.By), key: key, wrong: negative("lag", f.By)}
+}
+
+// pairForm is the form of a fault of a link.
+func pairForm(kind string, a, b topology.DatacenterID, measure string, wrong error) form {
+	return form{
+		text: fmt.Sprintf("%s %s %s %s", kind, a, b, measure), key: fmt.Sprintf("%s %s %s", kind, min(a, b), max(a, b)),
+		places: []topology.DatacenterID{a, b}, wrong: cmp.Or(wrong, checkPair(a, b)),
+	}
+}
+
+func negative[N ~int64](what string, measure N) error {
+	if measure < 0 {
+		return fmt.Errorf("%s %v is negative", what, measure)
 	}
 	return nil
 }
@@ -185,14 +167,22 @@ func (e *FaultError) Unwrap() error { return e.Err }
 // Hint lists the forms of a fault.
 func (e *FaultError) Hint() string { return "a fault is one of: " + faultForms }
 
+// refuse makes a FaultError of a reason, if there is one.
+func refuse(fault string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &FaultError{Fault: fault, Err: err}
+}
+
 // ParseFault reads what Fault's String prints. Its errors are *FaultError.
 func ParseFault(text string) (Fault, error) {
 	f, err := parseFault(strings.Fields(text))
 	if err == nil {
-		err = f.check()
+		err = f.form().wrong
 	}
 	if err != nil {
-		return nil, &FaultError{Fault: text, Err: err}
+		return nil, refuse(text, err)
 	}
 	return f, nil
 }
@@ -226,17 +216,17 @@ func parseFault(words []string) (Fault, error) {
 		return Cut{From: a, To: b}, nil
 	case "bandwidth":
 		rate, err := topology.ParseByteRate(last)
-		return Bandwidth{A: a, B: b, Rate: rate}, err
+		return Bandwidth{a, b, rate}, err
 	case "slow":
 		factor, err := strconv.ParseFloat(last, 64)
-		return Slow{A: a, B: b, Factor: factor}, err
+		return Slow{a, b, factor}, err
 	}
 	d, err := time.ParseDuration(last)
 	switch kind {
 	case "delay":
-		return Delay{A: a, B: b, RTT: d}, err
+		return Delay{a, b, d}, err
 	case "jitter":
-		return Jitter{A: a, B: b, Max: d}, err
+		return Jitter{a, b, d}, err
 	default: // "lag", the only kind left in the table above
 		return Lag{Member: args[0], By: d}, err
 	}

@@ -158,14 +158,14 @@ func TestFaultsAreASet(t *testing.T) {
 				if err := n.Remove(pair); err != nil {
 					t.Fatal(err)
 				}
-				delete(model, pair.key())
+				delete(model, pair.form().key)
 			default:
 				for range 2 { // twice is once
 					if err := n.Apply(pair); err != nil {
 						t.Fatal(err)
 					}
 				}
-				model[pair.key()] = pair
+				model[pair.form().key] = pair
 			}
 			var faults []Fault
 			for _, f := range model {

@@ -3,25 +3,36 @@ package wan
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/geoshard/geoshard/internal/pace"
 	"github.com/geoshard/geoshard/topology"
 )
 
 // A front is the address that one member is known by.
 type front struct {
-	member  string
-	dc      int
-	addr    string   // where members and other processes connect; the source is found by the process
-	port    uint32   // of addr
-	entries []string // one for each datacenter: where our own dialers of that datacenter connect
-	target  atomic.Pointer[string]
+	member string
+	dc     int
+	target atomic.Pointer[string]
+	// The first is where members and other processes connect: the source is found by the process. The others are entries, one for each
+	// datacenter: where our own dialers of that datacenter connect.
+	listeners []net.Listener
 }
 
-func (f *front) targetAddr() string { return *f.target.Load() }
+func (f *front) addr() string { return f.listeners[0].Addr().String() }
+
+func (f *front) close() {
+	for _, l := range f.listeners {
+		_ = l.Close() // nothing to save
+	}
+}
+
+// freePort listens for this machine.
+func freePort(string) (net.Listener, error) { return net.Listen("tcp4", "127.0.0.1:0") }
 
 // Front opens an address (see Options.Listen) that stands for a member in a datacenter: what connects there reaches target,
 // the member's real "host:port", over the link from the datacenter of the process that connects. The member need not run yet.
@@ -32,52 +43,39 @@ func (n *Network) Front(member string, dc topology.DatacenterID, target string) 
 	if err != nil {
 		return "", fmt.Errorf("open front of %s: %w", member, err)
 	}
-	return f.addr, nil
+	return f.addr(), nil
 }
 
 func (n *Network) open(member string, dc topology.DatacenterID, target string) (*front, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	at := n.index(dc)
+	at, err := n.place(dc)
 	switch {
 	case n.closed:
 		return nil, ErrClosed
-	case at < 0:
-		return nil, n.unknownDatacenter(dc)
+	case err != nil:
+		return nil, err
 	case member == "":
 		return nil, errors.New("the member has no name")
 	case n.fronts[member] != nil:
-		return nil, fmt.Errorf("it is open already, at %s", n.fronts[member].addr)
+		return nil, fmt.Errorf("it is open already, at %s", n.fronts[member].addr())
 	}
-	var listeners []net.Listener
+	f := &front{member: member, dc: at}
+	f.target.Store(&target)
 	for i := range 1 + len(n.now.datacenters) {
-		listen := n.options.Listen
+		listen, r := n.options.Listen, route{from: at}
 		if i > 0 { // entries are for this process and its like
-			listen = func(string) (net.Listener, error) { return net.Listen("tcp4", "127.0.0.1:0") }
+			listen, r = freePort, route{from: i - 1, known: true}
 		}
 		l, err := listen(member)
 		if err != nil {
-			for _, l := range listeners {
-				_ = l.Close()
-			}
+			f.close()
 			return nil, err
 		}
-		listeners = append(listeners, l)
-	}
-	f := &front{
-		member: member, dc: at,
-		addr: listeners[0].Addr().String(), port: uint32(listeners[0].Addr().(*net.TCPAddr).Port),
-	}
-	f.target.Store(&target)
-	n.wg.Go(func() { n.accept(listeners[0], func(conn net.Conn) { n.receive(f, conn) }) })
-	for from, l := range listeners[1:] {
-		f.entries = append(f.entries, l.Addr().String())
-		n.wg.Go(func() {
-			n.accept(l, func(conn net.Conn) { n.carry(newCircuit(n, f, conn, true, route{from: from, known: true}), nil) })
-		})
+		f.listeners = append(f.listeners, l)
+		n.wg.Go(func() { n.accept(l, func(conn net.Conn) { n.carry(newCircuit(n, f, conn, i > 0, r)) }) })
 	}
 	n.fronts[member] = f
-	n.listeners = append(n.listeners, listeners...)
 	return f, nil
 }
 
@@ -98,12 +96,7 @@ func (n *Network) frontLocked(member string) (*front, error) {
 	if f := n.fronts[member]; f != nil {
 		return f, nil
 	}
-	var known []string
-	for name := range n.fronts {
-		known = append(known, name)
-	}
-	slices.Sort(known)
-	return nil, &UnknownError{Kind: topology.ErrUnknownMember, Name: member, Known: known}
+	return nil, &UnknownError{Kind: topology.ErrUnknownMember, Name: member, Known: slices.Sorted(maps.Keys(n.fronts))}
 }
 
 // accept hands over connections until the listener is closed.
@@ -113,43 +106,32 @@ func (n *Network) accept(l net.Listener, handle func(net.Conn)) {
 		switch {
 		case err == nil:
 			handle(conn)
-		case errors.Is(err, net.ErrClosed):
-			return
-		case n.ctx.Err() != nil:
+		case errors.Is(err, net.ErrClosed), n.ctx.Err() != nil:
 			return
 		default:
 			// Out of file descriptors, or a connection that died in the backlog: the next one may do better,
 			// but not at once.
-			pause(n.ctx, 10*time.Millisecond)
+			pace.Pause(n.ctx, 10*time.Millisecond)
 		}
 	}
 }
 
-// receive carries a connection to a front, once its source is known.
-func (n *Network) receive(f *front, conn net.Conn) {
-	c := newCircuit(n, f, conn, false, route{from: f.dc})
-	n.carry(c, func() { n.classify(c) })
-}
-
-// carry runs a circuit, after a first step.
-func (n *Network) carry(c *circuit, first func()) {
+// carry runs a circuit, once its source is known.
+func (n *Network) carry(c *circuit) {
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	if n.closed {
-		n.mu.Unlock()
 		c.finish(true)
 		return
 	}
 	n.circuits[c] = struct{}{}
-	n.wg.Add(1) // under mu: Close waits only after it has set closed
-	n.mu.Unlock()
-	go func() {
-		defer n.wg.Done()
-		if first != nil {
-			first()
+	n.wg.Go(func() { // under mu: Close waits only after it has set closed
+		if !c.entry {
+			n.classify(c)
 		}
 		c.run()
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		delete(n.circuits, c)
-	}()
+	})
 }

@@ -1,6 +1,7 @@
 package wan
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -106,11 +107,7 @@ func (l *line) stampLocked(p *packet, now time.Time, d direction) {
 func (l *line) put(p packet) bool {
 	for {
 		v := l.path()
-		limit := maxInFlight
-		if v.lag > 0 {
-			limit = maxLagged
-		}
-		if l.tryPut(p, v.direction, limit) {
+		if l.tryPut(p, v) {
 			signal(l.wake)
 			return true
 		}
@@ -123,7 +120,11 @@ func (l *line) put(p packet) bool {
 	}
 }
 
-func (l *line) tryPut(p packet, d direction, limit int) bool {
+func (l *line) tryPut(p packet, v view) bool {
+	limit := maxInFlight
+	if v.lag > 0 {
+		limit = maxLagged
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	// An ending always fits: whoever reports a dead end must not wait for it.
@@ -131,7 +132,7 @@ func (l *line) tryPut(p packet, d direction, limit int) bool {
 		return false
 	}
 	if l.opened {
-		l.stampLocked(&p, time.Now(), d)
+		l.stampLocked(&p, time.Now(), v.direction)
 	}
 	l.queue = append(l.queue, p)
 	l.bytes += len(p.data)
@@ -161,7 +162,7 @@ func (l *line) fill(src io.Reader, watch func([]byte)) {
 		n, err := src.Read(buf)
 		if n > 0 {
 			watch(buf[:n])
-			if !l.put(packet{data: append([]byte(nil), buf[:n]...)}) {
+			if !l.put(packet{data: bytes.Clone(buf[:n])}) {
 				return
 			}
 		}

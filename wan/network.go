@@ -1,13 +1,12 @@
 package wan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,10 +15,8 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-var (
-	// ErrClosed is returned by a network that has been closed.
-	ErrClosed = errors.New("network is closed")
-)
+// ErrClosed is returned by a network that has been closed.
+var ErrClosed = errors.New("network is closed")
 
 // An UnknownError names something that the network does not have, and what it has.
 type UnknownError struct {
@@ -39,7 +36,7 @@ func (e *UnknownError) Hint() string {
 	if len(e.Known) == 0 {
 		return "there is none yet"
 	}
-	return "known: " + strings.Join(e.Known, ", ")
+	return "known: " + spelling.List(e.Known)
 }
 
 // Options say what a network emulates.
@@ -62,7 +59,7 @@ type Options struct {
 // by several goroutines at once. Close it when done.
 type Network struct {
 	alarm   *alarm
-	pipes   []*pipe // one per direction, as world.dirs
+	pipes   []pipe // one per direction, as world.dirs
 	sources *sources
 	options Options // Listen and Source; the rest is in now
 	state   atomic.Pointer[world]
@@ -72,23 +69,19 @@ type Network struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // every goroutine of the network
 
-	mu        sync.Mutex
-	closed    bool                  // guarded by mu
-	now       conditions            // guarded by mu
-	fronts    map[string]*front     // guarded by mu: by member
-	listeners []net.Listener        // guarded by mu
-	circuits  map[*circuit]struct{} // guarded by mu
+	mu       sync.Mutex
+	closed   bool                  // guarded by mu
+	now      conditions            // guarded by mu
+	fronts   map[string]*front     // guarded by mu: by member
+	circuits map[*circuit]struct{} // guarded by mu
 }
 
 // New starts a network without members, with its delays on.
 func New(o Options) (*Network, error) { return start(o, newSleeper) }
 
 func start(o Options, clock func() sleeper) (*Network, error) {
-	if o.Scale == 0 {
-		o.Scale = 1
-	}
 	if o.Listen == nil {
-		o.Listen = func(string) (net.Listener, error) { return net.Listen("tcp4", "127.0.0.1:0") }
+		o.Listen = freePort
 	}
 	n := &Network{
 		options:  o,
@@ -96,19 +89,19 @@ func start(o Options, clock func() sleeper) (*Network, error) {
 		circuits: map[*circuit]struct{}{},
 		now: conditions{
 			datacenters: slices.Clone(o.Datacenters), links: slices.Clone(o.Links),
-			scale: max(0, o.Scale), delays: true,
+			scale: max(0, cmp.Or(o.Scale, 1)), delays: true,
 		},
 	}
 	if err := n.checkOptions(); err != nil {
 		return nil, fmt.Errorf("start network: %w", err)
 	}
-	for range len(o.Datacenters) * len(o.Datacenters) {
-		n.pipes = append(n.pipes, &pipe{})
-	}
-	n.alarm = newAlarm(clock())
+	n.pipes = make([]pipe, len(o.Datacenters)*len(o.Datacenters))
+	n.alarm = &alarm{sleeper: clock()}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.sources = newSources(n.ctx)
-	n.turnLocked(time.Now()) // nobody else knows n yet
+	n.state.Store(&world{changed: make(chan struct{})})
+	n.turnLocked() // nobody else knows n yet
+	n.watches.Store(&[]*Watch{})
 	n.wg.Go(n.alarm.run)
 	n.wg.Go(n.sources.run)
 	return n, nil
@@ -136,8 +129,8 @@ func (n *Network) checkOptions() error {
 
 func (n *Network) checkPlaces(dcs []topology.DatacenterID) error {
 	for _, dc := range dcs {
-		if n.index(dc) < 0 {
-			return n.unknownDatacenter(dc)
+		if _, err := n.place(dc); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -146,8 +139,13 @@ func (n *Network) checkPlaces(dcs []topology.DatacenterID) error {
 // index may be called without mu: the datacenters never change.
 func (n *Network) index(dc topology.DatacenterID) int { return slices.Index(n.now.datacenters, dc) }
 
-func (n *Network) unknownDatacenter(dc topology.DatacenterID) error {
-	return &UnknownError{Kind: topology.ErrUnknownDatacenter, Name: string(dc), Known: spelling.Texts(n.now.datacenters)}
+// place is the index of a datacenter that the network has.
+func (n *Network) place(dc topology.DatacenterID) (int, error) {
+	at := n.index(dc)
+	if at < 0 {
+		return at, &UnknownError{Kind: topology.ErrUnknownDatacenter, Name: string(dc), Known: spelling.Texts(n.now.datacenters)}
+	}
+	return at, nil
 }
 
 // Apply brings a fault about; when it returns, every link obeys it. Applying a fault twice is applying it once; one that disturbs the
@@ -155,41 +153,38 @@ func (n *Network) unknownDatacenter(dc topology.DatacenterID) error {
 //
 // Errors: *FaultError, with topology.ErrUnknownDatacenter or topology.ErrUnknownMember in its chain where that is the reason.
 func (n *Network) Apply(f Fault) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.checkLocked(f); err != nil {
-		return err
-	}
-	if i := n.findLocked(f); i >= 0 {
-		n.now.faults[i] = f
-	} else {
-		n.now.faults = append(n.now.faults, f)
-	}
-	n.turnLocked(time.Now())
-	return nil
+	return n.replace(f, f)
 }
 
 // Remove ends a fault, whatever its measure: Remove of "delay NYC LON 1s" ends any Delay of that link. Removing a fault that is not there
 // does nothing. Its errors are Apply's.
-func (n *Network) Remove(f Fault) error {
+func (n *Network) Remove(f Fault) error { return n.replace(f) }
+
+// replace puts faults in the place of the one that disturbs the same thing as f, or behind all others.
+func (n *Network) replace(f Fault, by ...Fault) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := n.checkLocked(f); err != nil {
 		return err
 	}
-	if i := n.findLocked(f); i >= 0 {
-		n.now.faults = slices.Delete(n.now.faults, i, i+1)
-		n.turnLocked(time.Now())
+	at := slices.IndexFunc(n.now.faults, func(g Fault) bool { return g.form().key == f.form().key })
+	if at >= 0 {
+		n.now.faults = slices.Replace(n.now.faults, at, at+1, by...)
+	} else {
+		n.now.faults = append(n.now.faults, by...)
 	}
+	n.turnLocked()
 	return nil
 }
 
 // Heal removes all faults.
-func (n *Network) Heal() {
+func (n *Network) Heal() { n.change(func(c *conditions) { c.faults = nil }) }
+
+func (n *Network) change(edit func(*conditions)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.now.faults = nil
-	n.turnLocked(time.Now())
+	edit(&n.now)
+	n.turnLocked()
 }
 
 // Faults lists what is wrong, in the order it was applied.
@@ -201,37 +196,21 @@ func (n *Network) Faults() []Fault {
 
 // SetDelays switches delay, jitter and bandwidth limits off and on again, for setting a cluster up at full speed. Cuts and lags
 // stay in force.
-func (n *Network) SetDelays(on bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.now.delays = on
-	n.turnLocked(time.Now())
-}
+func (n *Network) SetDelays(on bool) { n.change(func(c *conditions) { c.delays = on }) }
 
 func (n *Network) checkLocked(f Fault) error {
 	if n.closed {
 		return ErrClosed
 	}
-	if err := Check(f); err != nil {
-		return err
+	err := cmp.Or(f.form().wrong, n.checkPlaces(f.form().places))
+	if lag, ok := f.(Lag); ok && err == nil {
+		_, err = n.frontLocked(lag.Member)
 	}
-	if err := n.checkPlaces(f.places()); err != nil {
-		return &FaultError{Fault: f.String(), Err: err}
-	}
-	if lag, ok := f.(Lag); ok {
-		if _, err := n.frontLocked(lag.Member); err != nil {
-			return &FaultError{Fault: f.String(), Err: err}
-		}
-	}
-	return nil
-}
-
-func (n *Network) findLocked(f Fault) int {
-	return slices.IndexFunc(n.now.faults, func(g Fault) bool { return g.key() == f.key() })
+	return refuse(f.String(), err)
 }
 
 // turnLocked replaces the world by what the conditions now say, and tells everyone who waits for a packet.
-func (n *Network) turnLocked(at time.Time) {
+func (n *Network) turnLocked() {
 	next := &world{
 		size: len(n.now.datacenters), dirs: n.now.directions(),
 		lag: map[string]time.Duration{}, changed: make(chan struct{}),
@@ -242,18 +221,14 @@ func (n *Network) turnLocked(at time.Time) {
 		}
 	}
 	last := n.state.Load()
-	if last != nil {
-		for i := range next.dirs {
-			next.dirs[i].healed = last.dirs[i].healed
-			if last.dirs[i].cut && !next.dirs[i].cut {
-				next.dirs[i].healed = at
-			}
+	for i, was := range last.dirs {
+		next.dirs[i].healed = was.healed
+		if was.cut && !next.dirs[i].cut {
+			next.dirs[i].healed = time.Now()
 		}
 	}
 	n.state.Store(next)
-	if last != nil {
-		close(last.changed)
-	}
+	close(last.changed)
 }
 
 // view is what a packet from one datacenter to another meets now; laggard names the member whose lag applies to it, if any.
@@ -261,7 +236,7 @@ func (n *Network) view(from, to int, laggard string) view {
 	w := n.state.Load()
 	return view{
 		direction: w.direction(from, to), lag: w.lag[laggard],
-		pipe: n.pipes[from*w.size+to], changed: w.changed,
+		pipe: &n.pipes[from*w.size+to], changed: w.changed,
 	}
 }
 
@@ -295,25 +270,25 @@ func (n *Network) Links() []LinkState {
 
 // Close closes every connection and listener and waits for all of the network's goroutines. It is idempotent.
 func (n *Network) Close() error {
-	for _, c := range n.shut() {
-		c.finish(true)
-	}
+	n.shut()
 	n.wg.Wait()
 	return nil
 }
 
-// shut lets nothing new begin, and returns the circuits that still run.
-func (n *Network) shut() []*circuit {
+// shut lets nothing new begin, and ends the circuits that still run.
+func (n *Network) shut() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
-		return nil
+		return
 	}
 	n.closed = true
 	n.cancel()
 	n.alarm.sleeper.close()
-	for _, l := range n.listeners {
-		_ = l.Close() // nothing to save
+	for _, f := range n.fronts {
+		f.close()
 	}
-	return slices.Collect(maps.Keys(n.circuits))
+	for c := range n.circuits {
+		c.finish(true)
+	}
 }

@@ -61,14 +61,8 @@ func (f *finder) search(wanted map[uint32]socketPair, pids []int32) map[socketPa
 		f.others[pid] = now
 	}
 	for pid, fds := range f.others {
-		for fd := range fds {
-			if len(found) == len(byLink) {
-				return found
-			}
-			if look(pid, fd) {
-				delete(fds, fd) // a connection's number is likely to become one's again
-			}
-		}
+		// A connection's number is likely to become one's again.
+		maps.DeleteFunc(fds, func(fd string, _ bool) bool { return len(found) < len(byLink) && look(pid, fd) })
 	}
 	return found
 }

@@ -9,14 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/geoshard/geoshard/internal/pace"
 	"github.com/geoshard/geoshard/topology"
 )
-
-// A place is where a registered process runs.
-type place struct {
-	dc     int
-	member string
-}
 
 // A socketPair tells a connection by its two ports on 127.0.0.1: the end that connected, and ours.
 type socketPair struct{ client, front uint32 }
@@ -30,38 +25,27 @@ type sources struct {
 	kick chan struct{}
 
 	mu      sync.Mutex
-	places  map[int32]place // guarded by mu: by pid
-	version int             // guarded by mu: counts registrations
-	waiting []*inquiry      // guarded by mu
-}
-
-type inquiry struct {
-	pair   socketPair
-	answer chan verdict
-}
-
-type verdict struct {
-	place
-	known   bool
-	version int // of the registrations that were looked at
+	places  map[int32]route               // guarded by mu: by pid
+	version int                           // guarded by mu: counts registrations
+	waiting map[socketPair][]chan<- route // guarded by mu
 }
 
 func newSources(ctx context.Context) *sources {
-	return &sources{ctx: ctx, find: new(finder).owners, kick: make(chan struct{}, 1), places: map[int32]place{}}
+	return &sources{ctx: ctx, find: new(finder).owners, kick: make(chan struct{}, 1), places: map[int32]route{}, waiting: map[socketPair][]chan<- route{}}
 }
 
-// owner asks who opened a connection; it returns false when the network closes first.
-func (s *sources) owner(pair socketPair) (verdict, bool) {
-	q := &inquiry{pair: pair, answer: make(chan verdict, 1)}
+// owner is where a connection comes from; not known as well when the network closes first.
+func (s *sources) owner(pair socketPair) route {
+	answer := make(chan route, 1)
 	s.mu.Lock()
-	s.waiting = append(s.waiting, q)
+	s.waiting[pair] = append(s.waiting[pair], answer)
 	s.mu.Unlock()
 	signal(s.kick)
 	select {
-	case v := <-q.answer:
-		return v, true
+	case r := <-answer:
+		return r
 	case <-s.ctx.Done():
-		return verdict{}, false
+		return route{}
 	}
 }
 
@@ -71,7 +55,7 @@ func (s *sources) run() {
 		case <-s.kick:
 			began := time.Now()
 			s.look()
-			pause(s.ctx, time.Since(began))
+			pace.Pause(s.ctx, time.Since(began))
 		case <-s.ctx.Done():
 			return
 		}
@@ -81,33 +65,31 @@ func (s *sources) run() {
 // look answers everyone who waits at once.
 func (s *sources) look() {
 	s.mu.Lock()
-	open := map[socketPair][]*inquiry{}
-	for _, q := range s.waiting {
-		open[q.pair] = append(open[q.pair], q)
-	}
-	s.waiting = nil
-	places, version := maps.Clone(s.places), s.version
+	open, places, version := s.waiting, maps.Clone(s.places), s.version
+	s.waiting = map[socketPair][]chan<- route{}
 	s.mu.Unlock()
 	// An error leaves everyone unknown until the next registration.
 	found, _ := s.find(s.ctx, slices.Collect(maps.Keys(open)), slices.Collect(maps.Keys(places)))
-	for pair, pid := range found {
-		for _, q := range open[pair] {
-			q.answer <- verdict{place: places[pid], known: true, version: version}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for pair, answers := range open {
+		r := places[found[pair]] // not known without an owner
+		if !r.known && s.version != version {
+			// Registered while we looked: look again, for Register may have seen the circuit before it waited here.
+			s.waiting[pair] = append(s.waiting[pair], answers...)
+			signal(s.kick)
+			continue
 		}
-		delete(open, pair)
-	}
-	for _, qs := range open {
-		for _, q := range qs {
-			q.answer <- verdict{version: version}
+		for _, answer := range answers {
+			answer <- r
 		}
 	}
 }
 
-// register returns the number of registrations so far.
-func (s *sources) register(pid int32, p place) {
+func (s *sources) register(pid int32, r route) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.places[pid] = p
+	s.places[pid] = r
 	s.version++
 }
 
@@ -117,20 +99,14 @@ func (s *sources) unregister(pid int32) {
 	delete(s.places, pid)
 }
 
-func (s *sources) stale(version int) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.version != version
-}
-
 // Register says in which datacenter a process runs, and which member it is ("" for one that is no member, such as a query router).
 // Connections that it opened a moment before are moved to their link as well. It returns topology.ErrUnknownDatacenter for one the network does not have.
 func (n *Network) Register(pid int, dc topology.DatacenterID, member string) error {
-	at := n.index(dc)
-	if at < 0 {
-		return fmt.Errorf("register process %d: %w", pid, n.unknownDatacenter(dc))
+	at, err := n.place(dc)
+	if err != nil {
+		return fmt.Errorf("register process %d: %w", pid, err)
 	}
-	n.sources.register(int32(pid), place{dc: at, member: member})
+	n.sources.register(int32(pid), route{from: at, member: member, known: true})
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
@@ -149,41 +125,17 @@ func (n *Network) Unregister(pid int) { n.sources.unregister(int32(pid)) }
 
 // classify finds a circuit's source. A process that nobody registered counts as in the member's own datacenter.
 func (n *Network) classify(c *circuit) {
+	var r route
 	if tell := n.options.Source; tell != nil {
-		if dc, member, known := tell(c.near.RemoteAddr()); known && n.index(dc) >= 0 {
-			c.route.Store(&route{from: n.index(dc), member: member, known: true})
-		}
-		return
+		dc, member, known := tell(c.near.RemoteAddr())
+		at, err := n.place(dc)
+		r = route{at, member, known && err == nil}
+	} else {
+		r = n.sources.owner(socketPair{client: portOf(c.near.RemoteAddr()), front: portOf(c.near.LocalAddr())})
 	}
-	pair := socketPair{client: uint32(c.near.RemoteAddr().(*net.TCPAddr).Port), front: c.front.port}
-	for {
-		v, ok := n.sources.owner(pair)
-		if !ok {
-			return
-		}
-		if v.known {
-			c.route.Store(&route{from: v.dc, member: v.member, known: true})
-			return
-		}
-		// Registered while we looked: look again, for Register may have seen this circuit before it waited here.
-		if !n.sources.stale(v.version) {
-			return
-		}
+	if r.known {
+		c.route.Store(&r)
 	}
 }
 
-// pause rests, until ctx ends.
-func pause(ctx context.Context, long time.Duration) {
-	rest := time.NewTimer(long)
-	defer rest.Stop()
-	select {
-	case <-rest.C:
-	case <-ctx.Done():
-	}
-}
-
-func (n *Network) allFronts() []*front {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return slices.Collect(maps.Values(n.fronts))
-}
+func portOf(addr net.Addr) uint32 { return uint32(addr.(*net.TCPAddr).Port) }

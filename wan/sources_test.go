@@ -28,7 +28,7 @@ func TestAStormSharesLooks(t *testing.T) {
 			}
 			return found, nil
 		}
-		s.register(7, place{dc: 2})
+		s.register(7, route{from: 2, known: true})
 		var wg sync.WaitGroup
 		wg.Go(s.run)
 		began := time.Now()
@@ -37,9 +37,8 @@ func TestAStormSharesLooks(t *testing.T) {
 			asking.Go(func() {
 				time.Sleep(storm * time.Duration(i) / connections)
 				asked := time.Now()
-				v, ok := s.owner(socketPair{client: uint32(i)})
-				if !ok || !v.known || v.dc != 2 {
-					t.Errorf("connection %d: got %+v (%v)", i, v, ok)
+				if r := s.owner(socketPair{client: uint32(i)}); !r.known || r.from != 2 {
+					t.Errorf("connection %d: got %+v", i, r)
 				}
 				if waited := time.Since(asked); waited > 3*look { // the look under way, its rest, and its own
 					t.Errorf("connection %d waited %v", i, waited)

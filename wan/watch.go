@@ -51,11 +51,7 @@ func (w *Watch) Close() {
 func (n *Network) watching(change func([]*Watch) []*Watch) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var all []*Watch
-	if now := n.watches.Load(); now != nil {
-		all = slices.Clone(*now)
-	}
-	all = change(all)
+	all := change(slices.Clone(*n.watches.Load()))
 	n.watches.Store(&all)
 }
 
@@ -67,14 +63,14 @@ type watcher struct{ tail []byte }
 
 // sees counts what a chunk holds; a text that began in the chunk before is found too.
 func (s *watcher) sees(chunk []byte, c *circuit) {
-	all := c.network.watches.Load()
+	all := *c.network.watches.Load()
 	r := c.route.Load()
-	if all == nil || len(*all) == 0 || r.from == c.front.dc {
+	if len(all) == 0 || r.from == c.front.dc {
 		s.tail = nil
 		return
 	}
 	joined := slices.Concat(s.tail, chunk)
-	for _, w := range *all {
+	for _, w := range all {
 		for _, text := range w.texts {
 			from := max(0, len(s.tail)-len(text)+1) // the whole of it was not in the chunk before
 			if n := bytes.Count(joined[from:], []byte(text)); n > 0 {

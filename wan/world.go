@@ -1,6 +1,7 @@
 package wan
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -40,44 +41,48 @@ type conditions struct {
 func (c conditions) directions() []direction {
 	size := len(c.datacenters)
 	dirs := make([]direction, size*size)
-	index := make(map[topology.DatacenterID]int, size)
-	for i, dc := range c.datacenters {
-		index[dc] = i
+	way := func(from, to topology.DatacenterID) *direction {
+		return &dirs[slices.Index(c.datacenters, from)*size+slices.Index(c.datacenters, to)]
 	}
-	both := func(a, b topology.DatacenterID, edit func(*direction)) {
-		edit(&dirs[index[a]*size+index[b]])
-		edit(&dirs[index[b]*size+index[a]])
-	}
+	both := func(a, b topology.DatacenterID) []*direction { return []*direction{way(a, b), way(b, a)} }
 	for _, l := range c.links {
-		both(l.Between[0], l.Between[1], func(d *direction) {
+		for _, d := range both(l.Between[0], l.Between[1]) {
 			*d = direction{oneWay: l.RTT / 2, jitter: l.Jitter, rate: l.Bandwidth}
-		})
+		}
 	}
 	for _, f := range c.faults {
 		switch f := f.(type) {
 		case Cut:
-			dirs[index[f.From]*size+index[f.To]].cut = true
+			way(f.From, f.To).cut = true
 			if !f.OneWay {
-				dirs[index[f.To]*size+index[f.From]].cut = true
+				way(f.To, f.From).cut = true
 			}
 		case Isolate:
 			for _, other := range c.datacenters {
-				if other != f.DC {
-					both(f.DC, other, func(d *direction) { d.cut = true })
+				for _, d := range both(f.DC, other) {
+					d.cut = other != f.DC
 				}
 			}
 		case Delay:
-			both(f.A, f.B, func(d *direction) { d.oneWay = f.RTT / 2 })
+			for _, d := range both(f.A, f.B) {
+				d.oneWay = f.RTT / 2
+			}
 		case Jitter:
-			both(f.A, f.B, func(d *direction) { d.jitter = f.Max })
+			for _, d := range both(f.A, f.B) {
+				d.jitter = f.Max
+			}
 		case Bandwidth:
-			both(f.A, f.B, func(d *direction) { d.rate = f.Rate })
+			for _, d := range both(f.A, f.B) {
+				d.rate = f.Rate
+			}
 		}
 	}
 	// Slow multiplies what the other faults left, whatever the order they were applied in.
 	for _, f := range c.faults {
 		if f, ok := f.(Slow); ok {
-			both(f.A, f.B, func(d *direction) { *d = d.slowed(f.Factor) })
+			for _, d := range both(f.A, f.B) {
+				*d = d.slowed(f.Factor)
+			}
 		}
 	}
 	for i := range dirs {
@@ -86,9 +91,13 @@ func (c conditions) directions() []direction {
 	return dirs
 }
 
+func (d direction) stretched(factor float64) direction {
+	d.oneWay, d.jitter = times(d.oneWay, factor), times(d.jitter, factor)
+	return d
+}
+
 func (d direction) slowed(factor float64) direction {
-	d.oneWay = times(d.oneWay, factor)
-	d.jitter = times(d.jitter, factor)
+	d = d.stretched(factor)
 	if d.rate > 0 {
 		d.rate = max(1, topology.ByteRate(float64(d.rate)/factor))
 	}
@@ -99,9 +108,7 @@ func (d direction) scaled(scale float64, delays bool) direction {
 	if !delays {
 		return direction{cut: d.cut}
 	}
-	d.oneWay = times(d.oneWay, scale)
-	d.jitter = times(d.jitter, scale)
-	return d
+	return d.stretched(scale)
 }
 
 func times(d time.Duration, factor float64) time.Duration { return time.Duration(float64(d) * factor) }
