@@ -2,8 +2,8 @@ package shardkey
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -16,7 +16,7 @@ import (
 func ValueOf(v topology.Value) bson.RawValue {
 	switch v.Kind() {
 	case topology.KindInteger:
-		return bson.RawValue{Type: bson.TypeInt64, Value: bitsOfInt(v.Integer())}
+		return integerValue(v.Integer())
 	case topology.KindFloat:
 		return doubleValue(v.Float())
 	case topology.KindString:
@@ -28,7 +28,7 @@ func ValueOf(v topology.Value) bson.RawValue {
 		id := v.ObjectID()
 		return bson.RawValue{Type: bson.TypeObjectID, Value: id[:]}
 	case topology.KindDate:
-		return bson.RawValue{Type: bson.TypeDateTime, Value: bitsOfInt(v.Date().UnixMilli())}
+		return dateValue(v.Date().UnixMilli())
 	default:
 		return bson.RawValue{}
 	}
@@ -61,9 +61,6 @@ func Declared(v bson.RawValue) (topology.Value, bool) {
 	}
 }
 
-// errNoZoneValue: a topology has no notation for it.
-var errNoZoneValue = errors.New("zones are made of strings, numbers, dates, UUIDs and ObjectIDs")
-
 // ParseValue reads a value of a zone field as people write it: extended JSON (7, 2.5, {"$date": "2026-01-01T00:00:00Z"}, {"$oid": "…"}, {"$uuid": "…"}, "LON"), and what
 // is no JSON is a string as it stands (LON). A string that looks like something else stands in double quotes: "7".
 func ParseValue(text string) (topology.Value, error) {
@@ -79,7 +76,7 @@ func ParseValue(text string) (topology.Value, error) {
 	}
 	v, ok := Declared(doc.Lookup("value"))
 	if !ok {
-		return topology.Value{}, fmt.Errorf("%s: %w", text, errNoZoneValue)
+		return topology.Value{}, fmt.Errorf("%s: zones are made of strings, numbers, dates, UUIDs and ObjectIDs", text)
 	}
 	return v, nil
 }
@@ -89,7 +86,19 @@ func stringValue(s string) bson.RawValue {
 }
 
 func doubleValue(d float64) bson.RawValue {
-	return bson.RawValue{Type: bson.TypeDouble, Value: bitsOf(d)}
+	return bson.RawValue{Type: bson.TypeDouble, Value: bitsOfInt(int64(math.Float64bits(d)))}
+}
+
+func integerValue(i int64) bson.RawValue {
+	return bson.RawValue{Type: bson.TypeInt64, Value: bitsOfInt(i)}
+}
+
+func dateValue(ms int64) bson.RawValue {
+	return bson.RawValue{Type: bson.TypeDateTime, Value: bitsOfInt(ms)}
+}
+
+func booleanValue(b byte) bson.RawValue {
+	return bson.RawValue{Type: bson.TypeBoolean, Value: []byte{b}}
 }
 
 // Ends are where the values of a declared range begin (inclusive) and end (exclusive). MinKey and MaxKey are the ends of all values. All kinds of declared values have a
