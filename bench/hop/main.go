@@ -14,7 +14,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -127,13 +126,14 @@ func startAll(ctx context.Context, dir string, only []string, stderr io.Writer) 
 		return nil, stop, err
 	}
 	applications, fronts := addresses[:len(places)], addresses[len(places):]
-	args, err := self(append([]string{roleApplication}, applications...)...)
-	if err != nil {
-		return nil, stop, err
+	begin := func(name, address string, args []string) (*contestant, error) {
+		c, err := launch(ctx, name, address, dir, args)
+		started = append(started, c)
+		return c, err
 	}
-	app, err := launch(ctx, roleApplication, applications[0], dir, args)
-	if app != nil {
-		started = append(started, app)
+	app, err := program(roleApplication)
+	if err == nil {
+		_, err = begin(roleApplication, applications[0], append(app, applications...))
 	}
 	if err != nil {
 		return nil, stop, err
@@ -144,12 +144,7 @@ func startAll(ctx context.Context, dir string, only []string, stderr io.Writer) 
 		if len(only) > 0 && !slices.Contains(only, c.name) {
 			continue
 		}
-		_, port, err := net.SplitHostPort(fronts[i])
-		if err != nil {
-			return nil, stop, err
-		}
-		s := settings{Listen: fronts[i], Port: port, NYC: applications[0], LON: applications[1], SYD: applications[2], Dir: dir, Threads: runtime.NumCPU()}
-		args, err := c.start(s, applications)
+		args, err := program(c.name)
 		if errors.Is(err, exec.ErrNotFound) && len(only) == 0 {
 			fmt.Fprintf(stderr, "%s is not installed and left out\n", c.name)
 			continue
@@ -157,14 +152,16 @@ func startAll(ctx context.Context, dir string, only []string, stderr io.Writer) 
 		if err != nil {
 			return nil, stop, err
 		}
-		one, err := launch(ctx, c.name, fronts[i], dir, args)
-		if one != nil {
-			started = append(started, one)
-		}
+		s := settings{Listen: fronts[i], NYC: applications[0], LON: applications[1], SYD: applications[2], Dir: dir, Threads: runtime.NumCPU()}
+		config, err := configure(c.config, s)
 		if err != nil {
 			return nil, stop, err
 		}
-		one.version = versionOf(ctx, c.name)
+		one, err := begin(c.name, fronts[i], append(args, c.args(s, config)...))
+		if err != nil {
+			return nil, stop, err
+		}
+		one.version = versionOf(ctx, c.name, c.version)
 		field = append(field, one)
 	}
 	return field, stop, nil
