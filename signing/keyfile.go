@@ -18,8 +18,9 @@ const mostSecretFile = 64 << 10
 
 // NewKeyLine makes a line of a key file.
 func NewKeyLine(id string) (string, error) {
-	_, secret, err := newRandomKey(id)
-	if err != nil {
+	secret := make([]byte, leastSecret)
+	_, _ = rand.Read(secret) // never fails
+	if _, err := NewKey(id, secret); err != nil {
 		return "", err
 	}
 	return id + " " + base64.StdEncoding.EncodeToString(secret), nil
@@ -27,18 +28,13 @@ func NewKeyLine(id string) (string, error) {
 
 // NewOwnKeyring makes a keyring that ends with the process: its one key is random.
 func NewOwnKeyring(id string) (*Keyring, error) {
-	key, _, err := newRandomKey(id)
+	secret := make([]byte, leastSecret)
+	_, _ = rand.Read(secret) // never fails
+	key, err := NewKey(id, secret)
 	if err != nil {
 		return nil, err
 	}
 	return NewKeyring(key)
-}
-
-func newRandomKey(id string) (Key, []byte, error) {
-	secret := make([]byte, leastSecret)
-	_, _ = rand.Read(secret) // never fails
-	key, err := NewKey(id, secret)
-	return key, secret, err
 }
 
 // ReadKeyFile reads a file of keys: a name and a secret in base64 on each line. The first key signs, all verify. A file that others can read is refused.

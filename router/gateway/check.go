@@ -18,7 +18,7 @@ const mostCheckAnswer = 4 << 10
 func (g *Gateway) check(ctx context.Context, w *wiring) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
-	for _, u := range w.upstreams() {
+	for _, u := range w.upstreams {
 		all.Go(func() {
 			pace.Every(ctx, g.o.CheckEvery, func() {
 				began := time.Now()

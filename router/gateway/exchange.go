@@ -106,7 +106,8 @@ func (x *exchange) decide() {
 // takeBody keeps a short body of a request that may be sent again, and streams any other.
 func (x *exchange) takeBody() *problem {
 	g := x.g
-	x.repeat = mayRepeat(x.in, x.request.Query.Class)
+	keys := x.in.Header["Idempotency-Key"] // by which the application recognises the request
+	x.repeat = x.request.Query.Class == router.Read || len(keys) == 1 && keys[0] != ""
 	x.deadline = x.began.Add(x.at.settings.Budget)
 	if x.in.Body == nil || x.in.Body == http.NoBody || x.in.ContentLength == 0 {
 		return nil
@@ -128,13 +129,4 @@ func (x *exchange) takeBody() *problem {
 	err := x.body.keep(size, most)
 	g.kept.give(most - int64(len(x.body.kept)))
 	return bodyProblem(err)
-}
-
-// mayRepeat reports whether a request may be sent again although it may have been done: it changes nothing, or the application recognises it by its key.
-func mayRepeat(r *http.Request, class router.Class) bool {
-	if class == router.Read {
-		return true
-	}
-	keys := r.Header["Idempotency-Key"]
-	return len(keys) == 1 && keys[0] != ""
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/event"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/tag"
 
 	"github.com/geoshard/geoshard/internal/pace"
 	"github.com/geoshard/geoshard/topology"
@@ -48,7 +46,11 @@ type primary struct {
 
 // run follows until the context ends.
 func (f *follower) run(ctx context.Context) {
-	defer f.close(context.WithoutCancel(ctx))
+	defer func() {
+		for id := range f.watched {
+			f.forget(context.WithoutCancel(ctx), id)
+		}
+	}()
 	next := time.Duration(0)
 	for pace.Pause(ctx, next) {
 		next = readListEvery
@@ -125,23 +127,18 @@ func (f *follower) forget(ctx context.Context, id topology.ShardID) {
 	}
 }
 
-func (f *follower) close(ctx context.Context) {
-	for id := range f.watched {
-		f.forget(ctx, id)
-	}
-}
-
 // primaryOf reads what the driver has seen. As long as no member answers nothing is said: then it may be this gateway that sees nobody.
 func primaryOf(d event.TopologyDescription) primary {
 	seen := false
 	for _, s := range d.Servers {
 		switch s.Kind {
 		case "RSPrimary":
-			i := slices.IndexFunc(s.Tags, func(t tag.Tag) bool { return t.Name == "dc" })
-			if i < 0 {
-				return primary{}
+			for _, tag := range s.Tags {
+				if tag.Name == "dc" {
+					return primary{DC: topology.DatacenterID(tag.Value)}
+				}
 			}
-			return primary{DC: topology.DatacenterID(s.Tags[i].Value)}
+			return primary{}
 		case "RSSecondary", "RSArbiter", "RSOther":
 			seen = true
 		}

@@ -55,7 +55,11 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	p.SetXForwarded()
 	keep("X-Forwarded-Host", "X-Forwarded-Proto")
 	p.Out.URL.RawQuery = router.WithoutHop(p.Out.URL.RawQuery)
-	p.Out.Header["Via"] = append(p.Out.Header["Via"], protocol(p.In)+" "+x.at.via)
+	protocol := "1.1 "
+	if p.In.ProtoMajor == 2 {
+		protocol = "2.0 "
+	}
+	p.Out.Header["Via"] = append(p.Out.Header["Via"], protocol+x.at.via)
 	if x.g.o.Traces != nil { // else the gateway passes on what came
 		propagator.Inject(p.In.Context(), propagation.HeaderCarrier(p.Out.Header))
 	}
@@ -66,14 +70,8 @@ var propagator = propagation.TraceContext{}
 
 // hearsay reports whether a header says of a client what only a trusted proxy may say.
 func (w *wiring) hearsay(name string) bool {
-	return strings.HasPrefix(name, "X-Forwarded-") || name == "X-Real-Ip" || name == w.geo && w.geo != ""
-}
-
-func protocol(r *http.Request) string {
-	if r.ProtoMajor == 2 {
-		return "2.0"
-	}
-	return "1.1"
+	trust := w.settings.Trust
+	return strings.HasPrefix(name, "X-Forwarded-") || name == "X-Real-Ip" || name == trust.Country || name == trust.Location
 }
 
 // answered is the proxy's: an answer is about to go to the client.

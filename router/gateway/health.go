@@ -109,13 +109,12 @@ func (w *wiring) led(shard topology.ShardID, seen primary, down router.DCSet) ro
 
 // report logs and counts what has changed.
 func (g *Gateway) report(w *wiring, before, now *router.Health) {
-	for _, dc := range w.table.DCs() {
+	for dc := range ((before.Down ^ now.Down) & w.table.Serving()).All {
 		id := string(w.table.Datacenter(dc))
-		switch was, is := before.Down.Has(dc), now.Down.Has(dc); {
-		case !was && is:
+		if now.Down.Has(dc) {
 			w.metrics[dc].lost.Inc()
 			g.o.Log.Warn("a datacenter is lost", "datacenter", id, "states", w.pools[dc].states())
-		case was && !is:
+		} else {
 			g.o.Log.Info("a datacenter is back", "datacenter", id)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 const (
 	firstPause = 25 * time.Millisecond
 	mostPause  = 500 * time.Millisecond
+	// herd spreads the requests that a change wakes all at once.
+	herd = 20 * time.Millisecond
 )
 
 // A bound counts what is taken of something that there is not more of.
@@ -28,10 +30,10 @@ func (b *bound) take(n int64) bool {
 
 func (b *bound) give(n int64) { b.taken.Add(-n) }
 
-// wait waits for the next try: for a pause of at least after, or until a change. It is false when the request has waited long enough, or may not wait.
-func (x *exchange) wait(ctx context.Context, after time.Duration, changed <-chan struct{}) bool {
+// wait waits for the next try: for a pause of at least after, or until a little after a change. It is false when the request has waited long enough, or may not wait.
+func (x *exchange) wait(ctx context.Context, after time.Duration) bool {
 	g := x.g
-	now := g.o.Now()
+	now, changed := g.o.Now(), g.health.changed()
 	left := x.deadline.Sub(now)
 	if left <= 0 {
 		return false
@@ -44,31 +46,11 @@ func (x *exchange) wait(ctx context.Context, after time.Duration, changed <-chan
 		x.heldSince = now
 		g.metrics.held.Inc()
 	}
-	return wait(ctx, min(pauseOf(x.tries-1, after), left), changed)
-}
-
-// release gives the place among the held requests back.
-func (x *exchange) release() {
-	if !x.heldSince.IsZero() {
-		x.g.held.give(1)
-		x.g.metrics.heldFor.Observe(x.g.o.Now().Sub(x.heldSince).Seconds())
-		x.heldSince = time.Time{}
-	}
-}
-
-// pauseOf is how long the wait before a try may be: it doubles, and is spread so that requests that were stopped together do not come back together. What
-// the upstream asked for by Retry-After is its lower bound.
-func pauseOf(try int, retryAfter time.Duration) time.Duration {
-	pause := min(firstPause<<min(try, 10), mostPause)
-	return max(pause/2+rand.N(pause/2+1), retryAfter)
-}
-
-// herd spreads the requests that a change wakes all at once.
-const herd = 20 * time.Millisecond
-
-// wait waits for a pause, or until a little after a change of the health, whichever comes first. It is false when the context ended before.
-func wait(ctx context.Context, pause time.Duration, changed <-chan struct{}) bool {
-	timer := time.NewTimer(pause)
+	// The pause doubles, and is spread so that requests that were stopped together do not come back together. What the upstream asked for by Retry-After is its lower
+	// bound.
+	pause := min(firstPause<<min(x.tries-1, 10), mostPause)
+	pause = max(pause/2+rand.N(pause/2+1), after)
+	timer := time.NewTimer(min(pause, left))
 	defer timer.Stop()
 	for {
 		select {
@@ -80,5 +62,14 @@ func wait(ctx context.Context, pause time.Duration, changed <-chan struct{}) boo
 			changed = nil // once
 			timer.Reset(rand.N(herd))
 		}
+	}
+}
+
+// release gives the place among the held requests back.
+func (x *exchange) release() {
+	if !x.heldSince.IsZero() {
+		x.g.held.give(1)
+		x.g.metrics.heldFor.Observe(x.g.o.Now().Sub(x.heldSince).Seconds())
+		x.heldSince = time.Time{}
 	}
 }

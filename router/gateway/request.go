@@ -33,7 +33,7 @@ func (x *exchange) locate() *problem {
 	}
 	if !x.request.Lookup {
 		if home, ok := d.remembered(x.request.ID); ok && home != q.Home {
-			x.in = x.moveTo(home)
+			x.moveTo(home)
 		}
 		return nil
 	}
@@ -49,20 +49,20 @@ func (x *exchange) locate() *problem {
 		return problemLookup
 	}
 	q.Source = router.SourceDirectory
-	x.in = x.moveTo(home)
+	x.moveTo(home)
 	return nil
 }
 
-// moveTo notes that the record is elsewhere than the request says, and returns the request that says so.
-func (x *exchange) moveTo(home string) *http.Request {
+// moveTo notes that the record is elsewhere than the request says, and lets the request say so.
+func (x *exchange) moveTo(home string) {
 	x.record.moveTo(&x.request, home)
-	return x.record.renamed(x.in)
+	x.in = x.record.renamed(x.in)
 }
 
 // redirect sends the client to the gateway of the datacenter that serves it: to the same path there, and never elsewhere.
 func (x *exchange) redirect() {
 	to := url.URL{Path: x.in.URL.Path, RawPath: x.in.URL.RawPath, RawQuery: router.AddHop(x.in.URL.RawQuery)}
-	lead(&to, x.at.endpoints[x.decision.To])
+	lead(&to, baseURL(x.at.table.Endpoint(x.decision.To)))
 	h := x.answer.Header()
 	h.Set("Location", to.String())
 	h.Set("Cache-Control", "no-store") // homes change

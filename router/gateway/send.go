@@ -66,7 +66,7 @@ func (r *retrier) RoundTrip(out *http.Request) (*http.Response, error) {
 		if !o.again {
 			return o.res, o.err
 		}
-		if !o.atOnce && !x.wait(out.Context(), o.after, x.g.health.changed()) {
+		if !o.atOnce && !x.wait(out.Context(), o.after) {
 			return o.res, o.err // the last answer is the best there is
 		}
 		if o.res != nil {
@@ -110,11 +110,10 @@ func (x *exchange) send(out *http.Request) outcome {
 
 // destination is the upstream of the decision; nil where there is none at the moment.
 func (x *exchange) destination() *upstream {
-	switch x.decision.Mode {
-	case router.Local, router.Forward, router.ReadOnly, router.Redirect:
-		return x.at.pools[x.decision.To].pick()
+	if x.decision.Mode == router.Wait {
+		return nil
 	}
-	return nil
+	return x.at.pools[x.decision.To].pick()
 }
 
 // unanswered judges a try without an answer.
@@ -146,12 +145,13 @@ func (x *exchange) answeredBadly(up *upstream, res *http.Response) outcome {
 	} else if up.failed(errors.New("answered " + http.StatusText(res.StatusCode))) {
 		x.g.assess()
 	}
+	repeatable := x.repeat && !x.body.spent()
 	switch {
 	case err != nil:
-		return outcome{err: err, again: x.repeat && !x.body.spent()}
+		return outcome{err: err, again: repeatable}
 	case d.missing && x.request.ID != "":
 		return x.lookAgain(res)
-	case d.again && x.repeat && !x.body.spent():
+	case d.again && repeatable:
 		return outcome{res: res, again: true, after: d.after}
 	}
 	return outcome{res: res}

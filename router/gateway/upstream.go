@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/geoshard/geoshard/topology"
 )
 
 // When an upstream is left out. A request that could not even connect says enough; an upstream that answers badly gets more chances, because one request
@@ -31,7 +29,7 @@ var errUpstreamLost = errors.New("the upstream does not answer its health checks
 // An upstream is one base URL of the application in a datacenter, and what this gateway has seen of it.
 type upstream struct {
 	url *url.URL
-	dc  topology.DatacenterID
+	key string // of the same upstream before and after a reload
 	now func() time.Time
 
 	// inflight are the tries under way; usable is what the fields below say, for the hot path.
@@ -47,12 +45,6 @@ type upstream struct {
 	lastError    string
 	rtts         []time.Duration   // of the last checks that succeeded
 	tries        map[*try]struct{} // those that may be ended and sent elsewhere
-}
-
-func newUpstream(base *url.URL, dc topology.DatacenterID, now func() time.Time) *upstream {
-	u := &upstream{url: base, dc: dc, now: now, tries: map[*try]struct{}{}}
-	u.usable.Store(true)
-	return u
 }
 
 // succeeded notes an answer. An ejection goes on all the same: what was sent before may still come in.
@@ -183,9 +175,6 @@ func (p *pool) rtt() (least time.Duration) {
 	}
 	return least
 }
-
-// key is equal for the same upstream before and after a reload.
-func (u *upstream) key() string { return string(u.dc) + " " + u.url.String() }
 
 // lead leads a URL to a base URL. Path and query stay the client's, behind the base's own path.
 func lead(to, base *url.URL) {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"cmp"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -22,10 +21,9 @@ type wiring struct {
 	settings   topology.Router
 	here       router.DC
 	pools      []*pool        // by DC; empty where no application is
-	endpoints  []*url.URL     // by DC; empty where there is no gateway
+	upstreams  []*upstream    // of all pools
 	metrics    []placeMetrics // by DC
 	transports transports
-	geo        string // the header that trusted proxies may set, besides the usual ones
 	via        string
 }
 
@@ -40,37 +38,32 @@ func (g *Gateway) newWiring(world *topology.Topology, keys *signing.Keyring, old
 		return nil, hint.New(fmt.Errorf("%w: %q", ErrNotHere, g.o.Here), "give the datacenter of this gateway upstreams in the topology's router section")
 	}
 	w.reader = router.NewReader(table, w.here, keys)
-	w.geo = http.CanonicalHeaderKey(w.settings.Trust.Country + w.settings.Trust.Location) // one of them is empty
-	w.places(g, old)
-	if old != nil && g.o.UpstreamTLS == (TLSFiles{}) {
-		w.transports = old.transports
-	} else { // connections hold the authorities for upstreams that they were made with
-		w.transports = newTransports(&g.o, g.upstreamTLS.Client())
-	}
-	return w, nil
-}
-
-// places makes what there is of each datacenter.
-func (w *wiring) places(g *Gateway, old *wiring) {
+	w.transports = newTransports(&g.o, g.upstreamTLS.Client())
 	known := map[string]*upstream{}
 	if old != nil {
-		for _, u := range old.upstreams() {
-			known[u.key()] = u
+		if g.o.UpstreamTLS == (TLSFiles{}) { // else connections hold the authorities that they were made with
+			w.transports = old.transports
+		}
+		for _, u := range old.upstreams {
+			known[u.key] = u
 		}
 	}
-	w.pools, w.endpoints, w.metrics = []*pool{{}}, []*url.URL{nil}, []placeMetrics{g.metrics.of("none")}
+	w.pools, w.metrics = []*pool{{}}, []placeMetrics{g.metrics.of("none")}
 	for _, dc := range w.table.DCs() {
 		id := w.table.Datacenter(dc)
 		p := &pool{}
 		for _, text := range w.table.Upstreams(dc) {
-			u := newUpstream(baseURL(text), id, g.o.Now)
-			p.all = append(p.all, cmp.Or(known[u.key()], u))
+			base := baseURL(text)
+			u := &upstream{url: base, key: string(id) + " " + base.String(), now: g.o.Now, tries: map[*try]struct{}{}}
+			u.usable.Store(true)
+			p.all = append(p.all, cmp.Or(known[u.key], u))
 		}
-		w.pools, w.endpoints, w.metrics = append(w.pools, p), append(w.endpoints, baseURL(w.table.Endpoint(dc))), append(w.metrics, g.metrics.of(string(id)))
+		w.pools, w.upstreams, w.metrics = append(w.pools, p), append(w.upstreams, p.all...), append(w.metrics, g.metrics.of(string(id)))
 	}
+	return w, nil
 }
 
-// baseURL reads what the topology has checked already: nothing but scheme, host and path. An empty text is an empty URL.
+// baseURL reads what the topology has checked already: nothing but scheme, host and path.
 func baseURL(text string) *url.URL {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -78,12 +71,4 @@ func baseURL(text string) *url.URL {
 	}
 	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
 	return u
-}
-
-// upstreams are those of all datacenters.
-func (w *wiring) upstreams() (all []*upstream) {
-	for _, p := range w.pools {
-		all = append(all, p.all...)
-	}
-	return all
 }
