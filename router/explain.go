@@ -43,10 +43,10 @@ func (e *explanation) add(rule, format string, args ...any) {
 }
 
 func (e *explanation) request() {
-	subject := "that names no record"
+	class, subject := e.q.Class.String(), "that names no record"
 	switch {
 	case e.q.Class == New:
-		subject = "that makes a record"
+		class, subject = "write", "that makes a record"
 	case e.q.Home != "":
 		subject = fmt.Sprintf("for a record whose home is %q", e.q.Home)
 	}
@@ -54,14 +54,7 @@ func (e *explanation) request() {
 	if e.serving.Has(e.q.Here) {
 		where = "at " + string(e.ids[e.q.Here])
 	}
-	e.add("request", "a %s %s arrives %s", class(e.q.Class), subject, where)
-}
-
-func class(c Class) string {
-	if c == New {
-		return "write"
-	}
-	return c.String()
+	e.add("request", "a %s %s arrives %s", class, subject, where)
 }
 
 // existing tells of a request for a record that has its home.

@@ -98,7 +98,8 @@ func New(o Options) (*Guard, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lay out the topology: %w", err)
 	}
-	return &Guard{options: o, judge: j, tally: newTally(o.Shapes)}, nil
+	counts := &tally{limit: o.Shapes, other: &shapeCount{name: otherShapes}, shapes: map[string]*shapeCount{}}
+	return &Guard{options: o, judge: j, tally: counts}, nil
 }
 
 // Judge judges a find by a filter in a namespace, from primaries. The filter is a BSON document; nil is the empty filter.
@@ -111,7 +112,7 @@ func (g *Guard) judgeStatement(s statement) *Judgement {
 	switch p := g.judge.placeOf(s.namespace); {
 	case p == nil:
 		return outside
-	case s.insertion():
+	case s.command == insertCommand:
 		return g.judge.judgeDocument(p, s.filter)
 	default:
 		return g.judge.judgeFilter(p, s.filter, s.collation, s.reach)

@@ -21,7 +21,7 @@ const (
 //	find shop.carts {cartId, dataCenter: $in, total: $gte $lt}
 func shapeOf(s statement) string {
 	shape := commandNames[s.command] + " " + s.namespace
-	if !s.insertion() {
+	if s.command != insertCommand {
 		shape += " " + filterShape(s.filter, 0)
 	}
 	return bounded(shape)

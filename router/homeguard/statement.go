@@ -47,9 +47,6 @@ type statement struct {
 	reach     reach
 }
 
-// insertion says that the filter is a document.
-func (s statement) insertion() bool { return s.command == insertCommand }
-
 // eachStatement takes a command apart that is about to be sent. Malformed parts are passed over: the server will refuse them.
 func eachStatement(kind command, db string, cmd bson.Raw, here topology.DatacenterID, visit func(statement)) {
 	collection, _ := textAt(cmd, commandNameOf(cmd))

@@ -40,10 +40,6 @@ type shapeCount struct {
 // otherShapes is the name under which the shapes beyond the limit are counted.
 const otherShapes = "(other shapes)"
 
-func newTally(limit int) *tally {
-	return &tally{limit: limit, other: &shapeCount{name: otherShapes}, shapes: map[string]*shapeCount{}}
-}
-
 // shape returns the count of a shape, and begins one while there is room.
 func (t *tally) shape(name string) *shapeCount {
 	t.mu.RLock()
