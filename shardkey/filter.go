@@ -147,7 +147,7 @@ func rangeOfType(operand bson.RawValue) (whole interval, ok bool) {
 var (
 	nan         = doubleValue(math.NaN())
 	emptyString = stringValue("")
-	emptyObject = bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: []byte{5, 0, 0, 0, 0}}
+	emptyObject = rawValue(bson.TypeEmbeddedDocument, []byte{5, 0, 0, 0, 0})
 )
 
 // equality is the value that the filter fixes for the key field name. As in mongos, two equalities on one path fix nothing, even if they agree.

@@ -29,19 +29,19 @@ func Successor(v bson.RawValue) (bson.RawValue, bool) {
 		return afterBinary(v), true
 	case bson.TypeObjectID:
 		if next, ok := incremented(v.Value); ok {
-			return bson.RawValue{Type: bson.TypeObjectID, Value: next}, true
+			return rawValue(bson.TypeObjectID, next), true
 		}
-		return booleanValue(0), true
+		return rawValue(bson.TypeBoolean, []byte{0}), true
 	case bson.TypeBoolean:
 		if !v.Boolean() {
-			return booleanValue(1), true
+			return rawValue(bson.TypeBoolean, []byte{1}), true
 		}
 		return dateValue(math.MinInt64), true // the earliest date
 	case bson.TypeDateTime:
 		if ms := v.DateTime(); ms < math.MaxInt64 {
 			return dateValue(ms + 1), true
 		}
-		return bson.RawValue{Type: bson.TypeTimestamp, Value: bitsOfInt(0)}, true
+		return rawValue(bson.TypeTimestamp, bitsOfInt(0)), true
 	default:
 		return bson.RawValue{}, false
 	}
@@ -85,7 +85,7 @@ func afterBinary(v bson.RawValue) bson.RawValue {
 	default:
 		subtype, next = 0, make([]byte, len(data)+1)
 	}
-	return bson.RawValue{Type: bson.TypeBinary, Value: bsoncore.AppendBinary(nil, subtype, next)}
+	return rawValue(bson.TypeBinary, bsoncore.AppendBinary(nil, subtype, next))
 }
 
 // incremented adds one to a number of many bytes; ok is false if it overflows.

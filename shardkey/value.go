@@ -23,10 +23,10 @@ func ValueOf(v topology.Value) bson.RawValue {
 		return stringValue(v.Text())
 	case topology.KindUUID:
 		id := v.UUID()
-		return bson.RawValue{Type: bson.TypeBinary, Value: bsoncore.AppendBinary(nil, bson.TypeBinaryUUID, id[:])}
+		return rawValue(bson.TypeBinary, bsoncore.AppendBinary(nil, bson.TypeBinaryUUID, id[:]))
 	case topology.KindObjectID:
 		id := v.ObjectID()
-		return bson.RawValue{Type: bson.TypeObjectID, Value: id[:]}
+		return rawValue(bson.TypeObjectID, id[:])
 	case topology.KindDate:
 		return dateValue(v.Date().UnixMilli())
 	default:
@@ -63,16 +63,16 @@ func Declared(v bson.RawValue) (topology.Value, bool) {
 
 // ParseValue reads a value of a zone field as people write it: extended JSON (7, 2.5, {"$date": "2026-01-01T00:00:00Z"}, {"$oid": "…"}, {"$uuid": "…"}, "LON"), and what
 // is no JSON is a string as it stands (LON). A string that looks like something else stands in double quotes: "7".
-func ParseValue(text string) (topology.Value, error) {
+func ParseValue(text string) (v topology.Value, err error) {
 	if !json.Valid([]byte(text)) {
 		if strings.HasPrefix(text, "{") || strings.HasPrefix(text, `"`) {
-			return topology.Value{}, fmt.Errorf("%s is no extended JSON", text)
+			return v, fmt.Errorf("%s is no extended JSON", text)
 		}
 		return topology.StringOf(text), nil
 	}
 	var doc bson.Raw
 	if err := bson.UnmarshalExtJSON([]byte(`{"value":`+text+`}`), false, &doc); err != nil {
-		return topology.Value{}, fmt.Errorf("%s: %w", text, err)
+		return v, fmt.Errorf("%s: %w", text, err)
 	}
 	v, ok := Declared(doc.Lookup("value"))
 	if !ok {
@@ -82,23 +82,23 @@ func ParseValue(text string) (topology.Value, error) {
 }
 
 func stringValue(s string) bson.RawValue {
-	return bson.RawValue{Type: bson.TypeString, Value: bsoncore.AppendString(nil, s)}
+	return rawValue(bson.TypeString, bsoncore.AppendString(nil, s))
 }
 
 func doubleValue(d float64) bson.RawValue {
-	return bson.RawValue{Type: bson.TypeDouble, Value: bitsOfInt(int64(math.Float64bits(d)))}
+	return rawValue(bson.TypeDouble, bitsOfInt(int64(math.Float64bits(d))))
 }
 
 func integerValue(i int64) bson.RawValue {
-	return bson.RawValue{Type: bson.TypeInt64, Value: bitsOfInt(i)}
+	return rawValue(bson.TypeInt64, bitsOfInt(i))
 }
 
 func dateValue(ms int64) bson.RawValue {
-	return bson.RawValue{Type: bson.TypeDateTime, Value: bitsOfInt(ms)}
+	return rawValue(bson.TypeDateTime, bitsOfInt(ms))
 }
 
-func booleanValue(b byte) bson.RawValue {
-	return bson.RawValue{Type: bson.TypeBoolean, Value: []byte{b}}
+func rawValue(t bson.Type, bytes []byte) bson.RawValue {
+	return bson.RawValue{Type: t, Value: bytes}
 }
 
 // Ends are where the values of a declared range begin (inclusive) and end (exclusive). MinKey and MaxKey are the ends of all values. All kinds of declared values have a

@@ -74,19 +74,14 @@ func configure(name string, s settings) (path string, err error) {
 	return path, os.WriteFile(path, text.Bytes(), 0o600)
 }
 
-// contestants are all that there are, in the order of the table, with their configurations and the flags that print their versions. The command lines run each in the
+// contestants are all that there are, in the order of the table, with their configurations, the flags that print their versions, and their arguments. They run in the
 // foreground.
-var contestants = []struct {
-	name, config, version string
-	args                  func(s settings, config string) []string
-}{
-	{roleBare, "", "", func(s settings, _ string) []string { return []string{s.Listen, s.NYC, s.LON, s.SYD} }},
-	{roleGateway, "geoshard.yaml", "", func(s settings, config string) []string { return []string{s.Listen, config} }},
-	{"caddy", "Caddyfile", "version", func(_ settings, config string) []string {
-		return []string{"run", "--adapter", "caddyfile", "--config", config}
-	}},
-	{"nginx", "nginx.conf", "-v", func(s settings, config string) []string { return []string{"-c", config, "-p", s.Dir} }},
-	{"haproxy", "haproxy.cfg", "-v", func(_ settings, config string) []string { return []string{"-db", "-f", config} }},
+var contestants = []struct{ name, config, version, args string }{
+	{roleBare, "", "", "LISTEN NYC LON SYD"},
+	{roleGateway, "geoshard.yaml", "", "LISTEN CONFIG"},
+	{"caddy", "Caddyfile", "version", "run --adapter caddyfile --config CONFIG"},
+	{"nginx", "nginx.conf", "-v", "-c CONFIG -p DIR"},
+	{"haproxy", "haproxy.cfg", "-v", "-db -f CONFIG"},
 }
 
 // program is how the command line of a contestant begins, or an error that wraps exec.ErrNotFound where its program is missing.

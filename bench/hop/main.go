@@ -95,7 +95,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s %s/%s, %d CPUs; %d rounds of %s each, %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), o.rounds, o.slice, describe(o.body))
+	method := "GET"
+	if o.body > 0 {
+		method = fmt.Sprintf("POST of %d bytes", o.body)
+	}
+	fmt.Fprintf(stdout, "%s %s/%s, %d CPUs; %d rounds of %s each, %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), o.rounds, o.slice, method)
 	for _, clients := range o.clients {
 		m, err := measure(ctx, field, clients, requests, o)
 		if err != nil {
@@ -104,13 +108,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		m.print(stdout)
 	}
 	return nil
-}
-
-func describe(body int) string {
-	if body == 0 {
-		return "GET"
-	}
-	return fmt.Sprintf("POST of %d bytes", body)
 }
 
 // startAll starts the application and the contestants. stop ends what was started, also after an error.
@@ -157,7 +154,11 @@ func startAll(ctx context.Context, dir string, only []string, stderr io.Writer) 
 		if err != nil {
 			return nil, stop, err
 		}
-		one, err := begin(c.name, fronts[i], append(args, c.args(s, config)...))
+		fill := strings.NewReplacer("LISTEN", s.Listen, "NYC", s.NYC, "LON", s.LON, "SYD", s.SYD, "CONFIG", config, "DIR", dir)
+		for _, word := range strings.Fields(c.args) {
+			args = append(args, fill.Replace(word))
+		}
+		one, err := begin(c.name, fronts[i], args)
 		if err != nil {
 			return nil, stop, err
 		}
