@@ -2,7 +2,6 @@ package router
 
 import (
 	"encoding/base64"
-	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -73,26 +72,11 @@ func cutLastDot(text string) (before, after string, found bool) {
 // bearsSum reports whether a signature, as cookies have it, is the key's.
 func bearsSum(key signing.Key, text, mac string) bool {
 	var sum [signing.Size]byte
-	var encoded [24]byte
-	if n := copy(encoded[:], mac); n != macLength {
-		return false
-	}
-	if _, err := macText.Decode(sum[:], encoded[:macLength]); err != nil {
-		return false
-	}
-	return key.Signed(cookiePurpose, text, sum[:])
+	_, err := macText.Decode(sum[:], []byte(mac))
+	return err == nil && key.Signed(cookiePurpose, text, sum[:])
 }
 
-// escapeHome keeps letters, digits, and - _ ~, and writes all else as %XX: a cookie's value may hold neither spaces nor letters beyond ASCII.
-func escapeHome(home string) string {
-	var b strings.Builder
-	for i := range len(home) {
-		switch c := home[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '~':
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	return b.String()
-}
+// escapeHome keeps letters, digits, and - _ ~, and writes all else as %XX: a cookie's value may hold neither spaces nor letters beyond ASCII, and dots part it.
+func escapeHome(home string) string { return beyondQuery.Replace(url.QueryEscape(home)) }
+
+var beyondQuery = strings.NewReplacer("+", "%20", ".", "%2E")

@@ -17,14 +17,28 @@ type DCSet uint16
 // With returns the set with dc.
 func (s DCSet) With(dc DC) DCSet { return s | 1<<dc }
 
-// Without returns the set without dc.
-func (s DCSet) Without(dc DC) DCSet { return s &^ (1 << dc) }
-
 // Has reports whether dc is in the set.
 func (s DCSet) Has(dc DC) bool { return s>>dc&1 == 1 }
 
 // Len counts the datacenters of the set.
 func (s DCSet) Len() int { return bits.OnesCount16(uint16(s)) }
+
+// All visits the datacenters of the set, in the order of the world.
+func (s DCSet) All(yield func(DC) bool) {
+	for dc := DC(1); s>>dc != 0; dc++ {
+		if s.Has(dc) && !yield(dc) {
+			return
+		}
+	}
+}
+
+// at is what a list has for a number; the zero value beyond its end.
+func at[N DC | uint16, T any](list []T, number N) (found T) {
+	if int(number) < len(list) {
+		found = list[number]
+	}
+	return found
+}
 
 // first is the datacenter of the set with the lowest number, or NoDC.
 func (s DCSet) first() DC {

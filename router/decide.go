@@ -1,52 +1,44 @@
 package router
 
-// Decide chooses the datacenter that serves a request. It allocates nothing.
-func (t *Table) Decide(q *Query, h *Health) Decision { return t.decide(q, h, nil) }
-
-func (t *Table) decide(q *Query, h *Health, tr *trace) Decision {
+// Decide chooses the datacenter that serves a request. It allocates nothing. Explain tells how it came to that.
+func (t *Table) Decide(q *Query, h *Health) Decision {
+	up := t.serving &^ h.Down
 	switch {
-	case q.Class == New || q.Home == "" && q.Class != Read:
-		return t.place(q, h, tr)
+	case q.places():
+		return t.place(q, h)
 	case q.Home == "":
-		return t.readAnything(q, h, tr)
+		return t.read(q, h, NoDC, up, false)
 	}
 	number := t.homes.zone(q.Home)
-	tr.home(t, q, number)
 	if number < 0 {
 		return Decision{Mode: Refuse, Reason: ReasonUnknownHome}
 	}
 	z := &t.zones[number]
 	if q.Class == Read {
-		return t.read(q, h, z, tr)
+		return t.read(q, h, z.owner, z.readable(up), z.readOnly(h))
 	}
-	return t.write(q, h, z, tr)
+	return t.write(q, h, z, up)
 }
 
+// places reports whether the request makes a record: a write that names none does as well.
+func (q *Query) places() bool { return q.Class == New || q.Home == "" && q.Class != Read }
+
 // write follows the primary.
-func (t *Table) write(q *Query, h *Health, z *zone, tr *trace) Decision {
-	d := Decision{Owner: z.owner}
-	primary := z.primary(h)
-	tr.primary(t, h, z, primary)
-	up := t.serving &^ h.Down
-	switch {
+func (t *Table) write(q *Query, h *Health, z *zone, up DCSet) Decision {
+	switch primary := z.primary(h); {
 	case primary == Electing:
-		d.To, d.Mode, d.Reason = z.owner, Wait, ReasonElection
+		return hold(z.owner, ReasonElection)
 	case primary == NoDC && h.Down.Has(z.owner):
-		d.To, d.Mode, d.Reason = z.owner, Wait, ReasonOwnerDown
+		return hold(z.owner, ReasonOwnerDown)
 	case primary == NoDC || primary == z.owner && up.Has(primary):
-		t.send(&d, q, z.owner, ReasonOwner)
+		return t.send(q, z.owner, z.owner, ReasonOwner)
 	case up.Has(primary):
-		t.send(&d, q, primary, ReasonPrimary)
-	default:
-		to := t.nearest(q.Here, h, up)
-		tr.detour(t, primary, to)
-		if to == NoDC {
-			d.To, d.Mode, d.Reason = z.owner, Wait, ReasonNobody
-			break
-		}
-		t.send(&d, q, to, ReasonDetour)
+		return t.send(q, z.owner, primary, ReasonPrimary)
 	}
-	return d
+	if to := t.nearest(q.Here, h, up); to != NoDC {
+		return t.send(q, z.owner, to, ReasonDetour)
+	}
+	return hold(z.owner, ReasonNobody)
 }
 
 // primary is the datacenter where a zone's records can be written: home if one of its shards is led there or nobody knows (NoDC), else where the first
@@ -64,65 +56,49 @@ func (z *zone) primary(h *Health) DC {
 	return found
 }
 
-// read stays here where it can.
-func (t *Table) read(q *Query, h *Health, z *zone, tr *trace) Decision {
-	d := Decision{Owner: z.owner}
+// readOnly reports whether a zone's records cannot be written at the moment.
+func (z *zone) readOnly(h *Health) bool {
 	primary := z.primary(h)
-	readOnly := primary == Electing || primary == NoDC && h.Down.Has(z.owner)
-	up := t.serving &^ h.Down
-	able := up & z.copies
-	if able == 0 { // whoever answers reads across
-		able = up
-	}
-	to := q.Here
-	if !able.Has(to) {
-		to = t.nearest(q.Here, h, able)
-	}
-	tr.read(t, q, h, z, to, readOnly)
-	switch {
-	case to == NoDC:
-		d.To, d.Mode, d.Reason = z.owner, Wait, ReasonNobody
-	case readOnly:
-		d.To, d.Mode, d.Reason = to, ReadOnly, ReasonReadOnly
-	case to == q.Here:
-		d.To, d.Mode, d.Reason = to, Local, ReasonRead
-	default:
-		t.send(&d, q, to, ReasonReadElsewhere)
-	}
-	return d
+	return primary == Electing || primary == NoDC && h.Down.Has(z.owner)
 }
 
-// readAnything serves a read that names no record.
-func (t *Table) readAnything(q *Query, h *Health, tr *trace) Decision {
-	var d Decision
-	up := t.serving &^ h.Down
-	to := q.Here
-	if !up.Has(to) {
-		to = t.nearest(q.Here, h, up)
+// readable are those of the datacenters that answer which have copies; without any, whoever answers reads across.
+func (z *zone) readable(up DCSet) DCSet {
+	if able := up & z.copies; able != 0 {
+		return able
 	}
-	tr.anything(t, q, to)
-	switch {
+	return up
+}
+
+// read stays here where it can. A read that names no record has no owner.
+func (t *Table) read(q *Query, h *Health, owner DC, able DCSet, readOnly bool) Decision {
+	switch to := t.nearest(q.Here, h, able); {
 	case to == NoDC:
-		d.Mode, d.Reason = Wait, ReasonNobody
+		return hold(owner, ReasonNobody)
+	case readOnly:
+		return Decision{To: to, Owner: owner, Mode: ReadOnly, Reason: ReasonReadOnly}
 	case to == q.Here:
-		d.To, d.Mode, d.Reason = to, Local, ReasonRead
+		return t.send(q, owner, to, ReasonRead)
 	default:
-		t.send(&d, q, to, ReasonReadElsewhere)
+		return t.send(q, owner, to, ReasonReadElsewhere)
 	}
-	return d
+}
+
+// hold waits for what a record's owner cannot do now.
+func hold(owner DC, why Reason) Decision {
+	return Decision{To: owner, Owner: owner, Mode: Wait, Reason: why}
 }
 
 // send serves the request in a datacenter.
-func (t *Table) send(d *Decision, q *Query, to DC, why Reason) {
-	d.To, d.Reason = to, why
+func (t *Table) send(q *Query, owner, to DC, why Reason) Decision {
+	d := Decision{To: to, Owner: owner, Mode: Forward, Reason: why}
 	switch {
 	case to == q.Here:
 		d.Mode = Local
 	case q.Redirect && t.endpoints[to] != "":
 		d.Mode = Redirect
-	default:
-		d.Mode = Forward
 	}
+	return d
 }
 
 // nearest is the datacenter of a set with the shortest round trip from here, the first of equals; NoDC for the empty set.
@@ -131,8 +107,8 @@ func (t *Table) nearest(here DC, h *Health, among DCSet) DC {
 		return here
 	}
 	best := NoDC
-	for dc := DC(1); int(dc) < len(t.ids); dc++ {
-		if among.Has(dc) && (best == NoDC || t.trip(here, dc, h) < t.trip(here, best, h)) {
+	for dc := range among.All {
+		if best == NoDC || t.trip(here, dc, h) < t.trip(here, best, h) {
 			best = dc
 		}
 	}

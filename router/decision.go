@@ -15,14 +15,7 @@ type Decision struct {
 }
 
 // Placed reports whether the decision gave a new record its home: Table.NewHome of the owner.
-func (d Decision) Placed() bool {
-	switch d.Reason {
-	case ReasonExplicit, ReasonCountry, ReasonCountryDistance, ReasonDistance, ReasonRTT, ReasonDefault:
-		return true
-	default:
-		return false
-	}
-}
+func (d Decision) Placed() bool { return d.Reason >= ReasonExplicit && d.Reason <= ReasonDefault }
 
 // A Mode says what becomes of a request.
 type Mode int
@@ -76,6 +69,8 @@ const (
 	ReasonReadElsewhere
 	// ReasonReadOnly: a read is served although its record has no primary.
 	ReasonReadOnly
+
+	// Of the rules that place a new record, the first that can tell decides: ReasonExplicit to ReasonDefault, in this order.
 
 	// ReasonExplicit: a new record goes where the client chose.
 	ReasonExplicit

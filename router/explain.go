@@ -15,60 +15,77 @@ type Step struct {
 
 // Explain makes the same decision as Decide and tells each step that led to it.
 func (t *Table) Explain(q *Query, h *Health) (Decision, []Step) {
-	tr := &trace{}
-	tr.begin(t, q)
-	d := t.decide(q, h, tr)
-	tr.end(t, d)
-	return d, tr.steps
-}
-
-// A trace collects steps. A nil trace collects none: its methods take values as they are, so that a decision without one allocates nothing.
-type trace struct{ steps []Step }
-
-func (tr *trace) add(rule, format string, args ...any) {
-	tr.steps = append(tr.steps, Step{Rule: rule, Text: fmt.Sprintf(format, args...)})
-}
-
-func (tr *trace) begin(t *Table, q *Query) {
-	subject := "that names no record"
+	e := &explanation{Table: t, q: q, h: h, d: t.Decide(q, h)}
+	e.request()
 	switch {
-	case q.Class == New:
-		subject = "that makes a record"
-	case q.Home != "":
-		subject = fmt.Sprintf("for a record whose home is %q", q.Home)
+	case q.places():
+		e.placed()
+	case q.Home == "":
+		e.served("is the nearest whose application answers")
+	default:
+		e.existing()
 	}
-	at := "outside the datacenters"
-	if t.serving.Has(q.Here) {
-		at = "at " + string(t.ids[q.Here])
-	}
-	tr.add("request", "a %s %s arrives %s", class(q.Class), subject, at)
+	e.decision()
+	return e.d, e.steps
 }
 
-func class(c Class) string {
-	if c == New {
-		return "write"
-	}
-	return c.String()
+// An explanation collects the steps of a decision that was made.
+type explanation struct {
+	*Table
+	q     *Query
+	h     *Health
+	d     Decision
+	steps []Step
 }
 
-func (tr *trace) home(t *Table, q *Query, zone int) {
-	if tr == nil {
+func (e *explanation) add(rule, format string, args ...any) {
+	e.steps = append(e.steps, Step{Rule: rule, Text: fmt.Sprintf(format, args...)})
+}
+
+func (e *explanation) request() {
+	class, subject := e.q.Class.String(), "that names no record"
+	switch {
+	case e.q.Class == New:
+		class, subject = "write", "that makes a record"
+	case e.q.Home != "":
+		subject = fmt.Sprintf("for a record whose home is %q", e.q.Home)
+	}
+	where := "outside the datacenters"
+	if e.serving.Has(e.q.Here) {
+		where = "at " + string(e.ids[e.q.Here])
+	}
+	e.add("request", "a %s %s arrives %s", class, subject, where)
+}
+
+// existing tells of a request for a record that has its home.
+func (e *explanation) existing() {
+	number, from := e.homes.zone(e.q.Home), ""
+	if e.q.Source != SourceUnknown {
+		from = ", from the " + e.q.Source.String() + ","
+	}
+	if number < 0 {
+		e.add("home", "%q%s is a value of no zone, and %s sends such records nowhere", e.q.Home, from, e.namespace)
 		return
 	}
-	from := ""
-	if q.Source != SourceUnknown {
-		from = ", from the " + q.Source.String() + ","
-	}
-	if zone < 0 {
-		tr.add("home", "%q%s is a value of no zone, and %s sends such records nowhere", q.Home, from, t.namespace)
-		return
-	}
-	z := t.zones[zone]
+	z := &e.zones[number]
 	how := "belongs to"
-	if _, declared := t.homes.declared(q.Home); !declared {
+	if e.homes.declared(e.q.Home) < 0 {
 		how = "is a value of no zone, so it goes to"
 	}
-	tr.add("home", "%q%s %s zone %s: %s owns it", q.Home, from, how, z.id, t.ids[z.owner])
+	e.add("home", "%q%s %s zone %s: %s owns it", e.q.Home, from, how, z.id, e.ids[z.owner])
+	up := e.serving &^ e.h.Down
+	if e.q.Class != Read {
+		e.led(z)
+		if e.d.Reason == ReasonDetour || e.d.Reason == ReasonNobody {
+			e.add("health", "the application in %s does not answer; the nearest that does is %s", e.ids[z.primary(e.h)], e.name(e.nearest(e.q.Here, e.h, up)))
+		}
+		return
+	}
+	e.add("copies", "the records of zone %s have copies in %s; of the applications answer %s", z.id, e.names(z.copies), e.names(up))
+	e.served("is the nearest that can serve the read")
+	if z.readOnly(e.h) {
+		e.add("primary", "%s cannot be written at the moment", e.shardNames(z))
+	}
 }
 
 // shardNames names the shards of a zone.
@@ -83,47 +100,31 @@ func (t *Table) shardNames(z *zone) string {
 	return "shards " + strings.Join(names, ", ")
 }
 
-func (tr *trace) primary(t *Table, h *Health, z *zone, primary DC) {
-	if tr == nil {
-		return
-	}
-	owner := t.ids[z.owner]
-	switch {
+// led tells where the records of a zone can be written.
+func (e *explanation) led(z *zone) {
+	owner, shards := e.ids[z.owner], e.shardNames(z)
+	switch primary := z.primary(e.h); {
 	case primary == Electing:
-		tr.add("primary", "%s has no primary: an election is under way", t.shardNames(z))
-	case primary == NoDC && h.Down.Has(z.owner):
-		tr.add("primary", "%s is lost, and where the primary of %s went is not known yet", owner, t.shardNames(z))
+		e.add("primary", "%s has no primary: an election is under way", shards)
+	case primary == NoDC && e.h.Down.Has(z.owner):
+		e.add("primary", "%s is lost, and where the primary of %s went is not known yet", owner, shards)
 	case primary == NoDC:
-		tr.add("primary", "%s is taken to be led at home, in %s", t.shardNames(z), owner)
+		e.add("primary", "%s is taken to be led at home, in %s", shards, owner)
 	case primary == z.owner:
-		tr.add("primary", "%s is led at home, in %s", t.shardNames(z), owner)
+		e.add("primary", "%s is led at home, in %s", shards, owner)
 	default:
-		tr.add("primary", "%s is led in %s, away from home", t.shardNames(z), t.ids[primary])
+		e.add("primary", "%s is led in %s, away from home", shards, e.ids[primary])
 	}
-}
-
-func (tr *trace) detour(t *Table, primary, to DC) {
-	if tr == nil {
-		return
-	}
-	tr.add("health", "the application in %s does not answer; the nearest that does is %s", t.ids[primary], t.name(to))
 }
 
 // name is a datacenter in a sentence.
-func (t *Table) name(dc DC) string {
-	if dc == NoDC {
-		return "none"
-	}
-	return string(t.ids[dc])
-}
+func (t *Table) name(dc DC) string { return t.names(DCSet(0).With(dc)) }
 
 // names lists the datacenters of a set.
 func (t *Table) names(set DCSet) string {
 	var names []string
-	for _, dc := range t.DCs() {
-		if set.Has(dc) {
-			names = append(names, string(t.ids[dc]))
-		}
+	for dc := range set.All {
+		names = append(names, string(t.ids[dc]))
 	}
 	if names == nil {
 		return "none"
@@ -131,104 +132,74 @@ func (t *Table) names(set DCSet) string {
 	return strings.Join(names, ", ")
 }
 
-func (tr *trace) read(t *Table, q *Query, h *Health, z *zone, to DC, readOnly bool) {
-	if tr == nil {
+// served tells who serves a read, if anybody does.
+func (e *explanation) served(elsewhere string) {
+	if e.d.Reason == ReasonNobody {
 		return
 	}
-	tr.add("copies", "the records of zone %s have copies in %s; of the applications answer %s", z.id, t.names(z.copies), t.names(t.serving&^h.Down))
+	how := elsewhere
+	if e.d.To == e.q.Here {
+		how = "serves the read itself"
+	}
+	e.add("read", "%s %s", e.ids[e.d.To], how)
+}
+
+// placed tells of the rules for new records, up to the one that decided.
+func (e *explanation) placed() {
+	q, open := e.q, e.open(e.h)
+	text := "new records go to active datacenters that answer: " + e.names(open)
+	if lost := e.placeable & e.h.Down; lost != 0 {
+		text += "; not to " + e.names(lost)
+	}
+	if without := e.placeable & e.h.Leaderless &^ e.h.Down; without != 0 {
+		text += "; without a primary for too long: " + e.names(without)
+	}
+	e.add("health", "%s", text)
+	to, why := e.choose(q, e.h, open)
+	if to == NoDC {
+		return
+	}
+	e.tried("explicit choice", q.Explicit, to, why == ReasonExplicit)
+	if why > ReasonExplicit {
+		e.tried("country", q.Country, to, why <= ReasonCountryDistance)
+	}
+	if why > ReasonDistance && q.HasPlace {
+		e.add("position", "[%g, %g] decides nothing", q.Lat, q.Long)
+	}
 	switch {
-	case to == NoDC:
-	case to == q.Here:
-		tr.add("read", "%s serves the read itself", t.ids[to])
-	default:
-		tr.add("read", "%s is the nearest that can serve the read", t.ids[to])
+	case why == ReasonDistance:
+		e.add("position", "of the datacenters that answer, %s is nearest to [%g, %g] by the great circle", e.ids[to], q.Lat, q.Long)
+	case why == ReasonRTT && to == q.Here:
+		e.add("round trip", "%s is where the client came in", e.ids[to])
+	case why == ReasonRTT:
+		e.add("round trip", "from %s, the nearest is %s, %v away", e.ids[q.Here], e.ids[to], e.trip(q.Here, to, e.h))
+	case why == ReasonDefault && to == e.fallback:
+		e.add("default", "%s takes what nothing else places", e.ids[to])
+	case why == ReasonDefault:
+		e.add("default", "%s takes what nothing else places and does not answer; the nearest to it is %s", e.ids[e.fallback], e.ids[to])
 	}
-	if readOnly {
-		tr.add("primary", "%s cannot be written at the moment", t.shardNames(z))
+	if e.d.Reason == ReasonElection {
+		e.led(&e.zones[e.newZone[to]])
 	}
 }
 
-func (tr *trace) anything(t *Table, q *Query, to DC) {
-	if tr == nil || to == NoDC {
-		return
-	}
-	if to == q.Here {
-		tr.add("read", "%s serves the read itself", t.ids[to])
-		return
-	}
-	tr.add("read", "%s is the nearest whose application answers", t.ids[to])
-}
-
-func (tr *trace) open(t *Table, h *Health, open DCSet) {
-	if tr == nil {
-		return
-	}
-	text := fmt.Sprintf("new records go to active datacenters that answer: %s", t.names(open))
-	if lost := t.placeable & h.Down; lost != 0 {
-		text += "; not to " + t.names(lost)
-	}
-	if without := t.placeable & h.Leaderless &^ h.Down; without != 0 {
-		text += "; without a primary for too long: " + t.names(without)
-	}
-	tr.add("health", "%s", text)
-}
-
-// tried tells what a rule made of a word, and reports whether it decided.
-func (tr *trace) tried(t *Table, rule, word string, to DC) bool {
+// tried tells what a rule made of a word.
+func (e *explanation) tried(rule, word string, to DC, decided bool) {
 	switch {
-	case tr == nil:
 	case word == "":
-		tr.add(rule, "none is known")
-	case to == NoDC:
-		tr.add(rule, "%q decides nothing", word)
+		e.add(rule, "none is known")
+	case !decided:
+		e.add(rule, "%q decides nothing", word)
 	default:
-		tr.add(rule, "%s leads to %s", word, t.ids[to])
-	}
-	return to != NoDC
-}
-
-func (tr *trace) place(t *Table, q *Query, to DC) {
-	switch {
-	case tr == nil:
-	case to == NoDC:
-		tr.add("position", "[%g, %g] decides nothing", q.Lat, q.Long)
-	default:
-		tr.add("position", "of the datacenters that answer, %s is nearest to [%g, %g] by the great circle", t.ids[to], q.Lat, q.Long)
+		e.add(rule, "%s leads to %s", word, e.ids[to])
 	}
 }
 
-func (tr *trace) trip(t *Table, q *Query, h *Health, to DC) {
-	switch {
-	case tr == nil:
-	case to == q.Here:
-		tr.add("round trip", "%s is where the client came in", t.ids[to])
-	default:
-		tr.add("round trip", "from %s, the nearest is %s, %v away", t.ids[q.Here], t.ids[to], t.trip(q.Here, to, h))
-	}
-}
-
-func (tr *trace) fallback(t *Table, to DC) {
-	switch {
-	case tr == nil:
-	case to == t.fallback:
-		tr.add("default", "%s takes what nothing else places", t.ids[to])
-	default:
-		tr.add("default", "%s takes what nothing else places and does not answer; the nearest to it is %s", t.ids[t.fallback], t.ids[to])
-	}
-}
-
-func (tr *trace) election(t *Table, z *zone) {
-	if tr == nil {
-		return
-	}
-	tr.add("primary", "%s has no primary: an election is under way", t.shardNames(z))
-}
-
-func (tr *trace) end(t *Table, d Decision) {
-	to := t.name(d.To)
+func (e *explanation) decision() {
+	to := e.name(e.d.To)
 	text := map[Mode]string{
 		Local: to + " serves it, here", Forward: "forward to " + to, Redirect: "redirect to " + to, ReadOnly: "read in " + to + ", whatever its age",
 		Wait: "hold it until a datacenter can serve it", Refuse: "refuse it",
-	}[d.Mode]
-	tr.add("decision", "%s (mode %s, reason %s)", text, d.Mode, d.Reason)
+	}[e.d.Mode]
+	e.add("decision", "%s (mode %s, reason %s)", text, e.d.Mode, e.d.Reason)
 }

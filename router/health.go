@@ -21,9 +21,4 @@ type Health struct {
 }
 
 // primary is the datacenter of a shard's primary.
-func (h *Health) primary(shard uint16) DC {
-	if int(shard) < len(h.Primaries) {
-		return h.Primaries[shard]
-	}
-	return NoDC
-}
+func (h *Health) primary(shard uint16) DC { return at(h.Primaries, shard) }

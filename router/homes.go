@@ -35,26 +35,26 @@ func homesOf(w *topology.Topology, ns topology.Namespace) homes {
 
 // zone returns the number of a home's zone, or -1.
 func (h *homes) zone(home string) int {
-	if z, ok := h.declared(home); ok {
+	if z := h.declared(home); z >= 0 {
 		return z
 	}
 	return h.unknown
 }
 
-// declared returns the zone of a value that the namespace gives one.
-func (h *homes) declared(home string) (int, bool) {
+// declared returns the zone of a value that the namespace gives one, or -1.
+func (h *homes) declared(home string) int {
 	if z, ok := h.values[home]; ok {
-		return z, true
+		return z
 	}
 	if i := placement.Find(h.ranges, topology.StringOf(home)); i >= 0 {
-		return h.zones[i], true
+		return h.zones[i]
 	}
-	return 0, false
+	return -1
 }
 
 // example is a value of a zone: its own name, or else the first that the file gives it. It is empty for a zone without values.
 func (h *homes) example(id topology.ZoneID, number int) string {
-	if z, ok := h.declared(string(id)); ok && z == number {
+	if h.declared(string(id)) == number {
 		return string(id)
 	}
 	var least string

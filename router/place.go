@@ -8,52 +8,43 @@ import (
 
 // place chooses the home of a new record: the nearest healthy datacenter by the first rule that can tell. It is served there even while the shard is led
 // elsewhere, and waits for an election there: a record lives longer than those. It does not wait where no election succeeds.
-func (t *Table) place(q *Query, h *Health, tr *trace) Decision {
-	open := t.placeable &^ h.Down
-	if led := open &^ h.Leaderless; led != 0 {
-		open = led
+func (t *Table) place(q *Query, h *Health) Decision {
+	switch to, why := t.choose(q, h, t.open(h)); {
+	case to == NoDC:
+		return hold(to, why)
+	case t.zones[t.newZone[to]].primary(h) == Electing:
+		return hold(to, ReasonElection)
+	default:
+		return t.send(q, to, to, why)
 	}
-	tr.open(t, h, open)
-	to, why := t.choose(q, h, open, tr)
-	if to == NoDC {
-		return Decision{Mode: Wait, Reason: ReasonNobody}
-	}
-	d := Decision{Owner: to}
-	if z := &t.zones[t.newZone[to]]; z.primary(h) == Electing {
-		tr.election(t, z)
-		d.To, d.Mode, d.Reason = to, Wait, ReasonElection
-		return d
-	}
-	t.send(&d, q, to, why)
-	return d
 }
 
-func (t *Table) choose(q *Query, h *Health, open DCSet, tr *trace) (DC, Reason) {
+// open are the datacenters for new records.
+func (t *Table) open(h *Health) DCSet {
+	open := t.placeable &^ h.Down
+	if led := open &^ h.Leaderless; led != 0 {
+		return led
+	}
+	return open
+}
+
+func (t *Table) choose(q *Query, h *Health, open DCSet) (DC, Reason) {
 	if open == 0 {
 		return NoDC, ReasonNobody
 	}
-	if to := t.explicit(q, open); tr.tried(t, "explicit choice", q.Explicit, to) {
+	if to := t.explicit(q, open); to != NoDC {
 		return to, ReasonExplicit
 	}
-	to, why := t.byCountry(q, open)
-	if tr.tried(t, "country", q.Country, to) {
+	if to, why := t.byCountry(q, open); to != NoDC {
 		return to, why
 	}
-	if q.HasPlace {
-		to = t.byPlace(q, open)
-		tr.place(t, q, to)
-		if to != NoDC {
-			return to, ReasonDistance
-		}
+	if to := t.byPlace(q, open); to != NoDC {
+		return to, ReasonDistance
 	}
 	if t.serving.Has(q.Here) {
-		to = t.nearest(q.Here, h, open)
-		tr.trip(t, q, h, to)
-		return to, ReasonRTT
+		return t.nearest(q.Here, h, open), ReasonRTT
 	}
-	to = t.declaredNearest(t.fallback, open)
-	tr.fallback(t, to)
-	return to, ReasonDefault
+	return t.declaredNearest(t.fallback, open), ReasonDefault
 }
 
 // explicit is the chosen datacenter, or the nearest to it while it is down. Whoever chooses what is no active datacenter has not chosen.
@@ -83,9 +74,9 @@ func (t *Table) byCountry(q *Query, open DCSet) (DC, Reason) {
 	return NoDC, ReasonUnknown
 }
 
-// byPlace is the datacenter nearest to the client's position. NaN, and what is no place on Earth, is none.
+// byPlace is the datacenter nearest to the client's position, if one is known. NaN, and what is no place on Earth, is none.
 func (t *Table) byPlace(q *Query, open DCSet) DC {
-	if !(q.Lat >= -90 && q.Lat <= 90 && q.Long >= -180 && q.Long <= 180) {
+	if !(q.HasPlace && q.Lat >= -90 && q.Lat <= 90 && q.Long >= -180 && q.Long <= 180) {
 		return NoDC
 	}
 	return t.nearestTo(pointAt(q.Lat, q.Long), open)
@@ -94,11 +85,9 @@ func (t *Table) byPlace(q *Query, open DCSet) DC {
 // nearestTo is the datacenter of a set that is nearest by the great circle; NoDC if none of them has a position.
 func (t *Table) nearestTo(p point, among DCSet) DC {
 	best, nearness := NoDC, -2.0
-	for dc := DC(1); int(dc) < len(t.ids); dc++ {
-		if among.Has(dc) && t.located.Has(dc) {
-			if n := p.nearness(t.at[dc]); n > nearness {
-				best, nearness = dc, n
-			}
+	for dc := range (among & t.located).All {
+		if n := p.nearness(t.at[dc]); n > nearness {
+			best, nearness = dc, n
 		}
 	}
 	return best
@@ -111,8 +100,8 @@ func (t *Table) declaredNearest(dc DC, among DCSet) DC {
 
 // trip is the round trip between two datacenters: measured from here, else as declared.
 func (t *Table) trip(from, to DC, h *Health) time.Duration {
-	if int(to) < len(h.RTT) && h.RTT[to] > 0 {
-		return h.RTT[to]
+	if measured := at(h.RTT, to); measured > 0 {
+		return measured
 	}
 	return t.rtt[from][to]
 }

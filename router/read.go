@@ -52,15 +52,7 @@ func AddHop(rawQuery string) string {
 
 // Hopped reports whether a redirect brought a request here, by its query.
 func Hopped(rawQuery string) bool {
-	if !strings.Contains(rawQuery, hopMark) {
-		return false
-	}
-	for part := range strings.SplitSeq(rawQuery, "&") {
-		if part == hopMark {
-			return true
-		}
-	}
-	return false
+	return strings.Contains(rawQuery, hopMark) && slices.Contains(strings.Split(rawQuery, "&"), hopMark)
 }
 
 // WithoutHop is a query without the mark of a redirect, and as it was otherwise.
@@ -114,17 +106,22 @@ func (r *Reader) Read(req *http.Request, now time.Time) Request {
 			break
 		}
 	}
-	for _, place := range r.table.handle {
-		if read.Lookup && place != topology.HandleInCookie {
-			continue
-		}
-		if r.find(&read, place, req, handle, home, now) && read.Query.Home != "" {
-			break
+	for _, place := range r.table.settings.Handle {
+		switch {
+		case read.Query.Home != "" || read.Lookup && place != topology.HandleInCookie: // found already
+		case place == topology.HandleInPath && home != "":
+			read.Query.Home, read.Query.Source, read.ID = home, SourcePath, handle
+		case place == topology.HandleInPath:
+			read.Take(handle, SourcePath)
+		case place == topology.HandleInHeader:
+			read.Take(single(req.Header, HeaderHandle), SourceHeader)
+		case place == topology.HandleInQuery && strings.Contains(req.URL.RawQuery, QueryHandle):
+			read.Take(req.URL.Query().Get(QueryHandle), SourceQuery)
+		case place == topology.HandleInCookie:
+			r.openCookie(&read, req, now)
 		}
 	}
-	if v := single(req.Header, HeaderPlace); v != "" {
-		read.Query.Explicit = v
-	}
+	read.Query.Explicit = single(req.Header, HeaderPlace)
 	r.locate(&read.Query, req)
 	return read
 }
@@ -136,26 +133,6 @@ func classOf(method string) Class {
 		return Read
 	default:
 		return Write
-	}
-}
-
-// find looks for a handle or a home in one place.
-func (r *Reader) find(read *Request, place topology.HandlePlace, req *http.Request, handle, home string, now time.Time) bool {
-	switch place {
-	case topology.HandleInPath:
-		if home != "" {
-			read.Query.Home, read.Query.Source, read.ID = home, SourcePath, handle
-			return true
-		}
-		return read.Take(handle, SourcePath)
-	case topology.HandleInHeader:
-		return read.Take(single(req.Header, HeaderHandle), SourceHeader)
-	case topology.HandleInQuery:
-		return strings.Contains(req.URL.RawQuery, QueryHandle) && read.Take(req.URL.Query().Get(QueryHandle), SourceQuery)
-	case topology.HandleInCookie:
-		return r.openCookie(read, req, now)
-	default:
-		return false
 	}
 }
 
@@ -175,18 +152,17 @@ func (read *Request) Take(text string, source Source) bool {
 
 // openCookie takes the first cookie of the name that was signed: a client may carry others of the same name from elsewhere. A home that is nobody's
 // any more, because zones have changed since, must not lock its user out.
-func (r *Reader) openCookie(read *Request, req *http.Request, now time.Time) bool {
+func (r *Reader) openCookie(read *Request, req *http.Request, now time.Time) {
 	if r.keys == nil || req.Header["Cookie"] == nil {
-		return false
+		return
 	}
 	for _, c := range req.CookiesNamed(r.table.settings.Cookie.Name) {
 		home, ok := OpenCookie(r.keys, c.Value, now)
 		if _, owned := r.table.Owner(home); ok && owned {
 			read.Query.Home, read.Query.Source = home, SourceCookie
-			return true
+			return
 		}
 	}
-	return false
 }
 
 // single is the value of a header that comes once. Of two values nobody knows which one was meant, or added on the way.
@@ -200,7 +176,7 @@ func single(h http.Header, name string) string {
 // locate takes the word of a trusted peer on where the client is.
 func (r *Reader) locate(q *Query, req *http.Request) {
 	country, location := r.table.settings.Trust.Country, r.table.settings.Trust.Location
-	if len(r.table.trusted) == 0 || !r.table.trusts(req.RemoteAddr) {
+	if !r.table.Trusts(req.RemoteAddr) {
 		return
 	}
 	if country != "" {
@@ -217,31 +193,40 @@ func (r *Reader) locate(q *Query, req *http.Request) {
 	q.HasPlace = badLat == nil && badLong == nil
 }
 
-// trusts reports whether a peer, as ADDRESS:PORT, is in one of the trusted networks.
-func (t *Table) trusts(peer string) bool {
-	at, err := netip.ParseAddrPort(peer)
-	if err != nil {
+// Trusts reports whether a peer, as ADDRESS:PORT, is in one of the trusted networks: it may say where a client is, and by which way its request came.
+func (t *Table) Trusts(peer string) bool {
+	if len(t.trusted) == 0 {
 		return false
 	}
-	for _, network := range t.trusted {
-		if network.Contains(at.Addr().Unmap().WithZone("")) {
-			return true
-		}
-	}
-	return false
+	at, err := netip.ParseAddrPort(peer)
+	address := at.Addr().Unmap().WithZone("")
+	return err == nil && slices.ContainsFunc(t.trusted, func(network netip.Prefix) bool { return network.Contains(address) })
 }
 
 // Cookie is the affinity cookie for a record's home; nil without keys, and for a home that no cookie can carry.
 func (r *Reader) Cookie(home string, now time.Time) *http.Cookie {
-	if r.keys == nil {
+	return r.table.Cookie(r.keys, home, now)
+}
+
+// Cookie is Reader.Cookie with keys of the caller's.
+func (t *Table) Cookie(keys *signing.Keyring, home string, now time.Time) *http.Cookie {
+	if keys == nil {
 		return nil
 	}
-	s := r.table.settings.Cookie
-	value := SealCookie(r.keys, home, now.Add(s.MaxAge))
+	s := t.settings.Cookie
+	value := SealCookie(keys, home, now.Add(s.MaxAge))
 	if value == "" {
 		return nil
 	}
 	return &http.Cookie{Name: s.Name, Value: value, Path: "/", MaxAge: int(s.MaxAge / time.Second), Secure: !s.PlainHTTP, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+}
+
+// Tell writes the headers that tell of a decision.
+func (t *Table) Tell(h http.Header, d Decision) {
+	h.Set(HeaderDatacenter, string(t.Datacenter(d.To)))
+	h.Set(HeaderOwner, string(t.Datacenter(d.Owner)))
+	h.Set(HeaderMode, d.Mode.String())
+	h.Set(HeaderReason, d.Reason.String())
 }
 
 // RedirectURL is where a request goes on another datacenter's gateway: its endpoint with the request's path and query, marked as redirected. It is empty for

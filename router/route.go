@@ -18,7 +18,6 @@ type route struct {
 
 // requests keeps what reading and sending requests needs. The world is valid, so nothing here can fail.
 func (t *Table) requests(w *topology.Topology) {
-	t.handle = t.settings.Handle
 	for _, network := range t.settings.Trust.Proxies {
 		prefix, err := netip.ParsePrefix(network)
 		if err != nil {
@@ -39,14 +38,14 @@ func (t *Table) requests(w *topology.Topology) {
 	}
 }
 
-// match matches an escaped path, segment by segment, and returns the values of {handle} and {home}, unescaped.
+// match matches an escaped path, segment by segment, and returns the values of {handle} and {home}, unescaped. They mean nothing where it does not match.
 func (r *route) match(path string) (handle, home string, ok bool) {
 	rest, begins := strings.CutPrefix(path, "/")
 	more := true // a segment is left
 	for i := range r.segments {
 		s := &r.segments[i]
 		if s.Rest {
-			return named(handle, home, begins && more)
+			return handle, home, begins && more
 		}
 		if !begins || !more {
 			return "", "", false
@@ -68,13 +67,5 @@ func (r *route) match(path string) (handle, home string, ok bool) {
 			home = part
 		}
 	}
-	return named(handle, home, begins && !more)
-}
-
-// named are the names of a path that matched.
-func named(handle, home string, ok bool) (string, string, bool) {
-	if !ok {
-		return "", "", false
-	}
-	return handle, home, true
+	return handle, home, begins && !more
 }

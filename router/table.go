@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/http"
@@ -33,7 +34,6 @@ type Table struct {
 	upstreams [][]string // by DC
 	endpoints []string   // by DC
 	routes    []route
-	handle    []topology.HandlePlace
 	trusted   []netip.Prefix
 	settings  topology.Router // with defaults
 }
@@ -56,12 +56,9 @@ func NewTable(world *topology.Topology) (*Table, error) {
 	if err := w.Validate(); err != nil {
 		return nil, fmt.Errorf("make routing table: %w", err)
 	}
-	ns, err := w.RoutedNamespace()
-	if err != nil {
-		return nil, err // Validate has seen it
-	}
+	ns, _ := w.RoutedNamespace() // Validate has seen it
 	if len(w.Datacenters) > maxDCs {
-		return nil, hint.New(fmt.Errorf("%w for %d datacenters", ErrNoTable, len(w.Datacenters)), fmt.Sprintf("have at most %d", maxDCs))
+		return nil, hint.New(fmt.Errorf("no routing table for %d datacenters", len(w.Datacenters)), fmt.Sprintf("have at most %d", maxDCs))
 	}
 	t := &Table{namespace: ns.Name, settings: withDefaults(*w.Router)}
 	t.places(&w)
@@ -116,18 +113,17 @@ func (t *Table) distances(w *topology.Topology) {
 			t.rtt[a][b] = w.RTT(t.ids[a], t.ids[b])
 		}
 	}
-	for _, dc := range w.Datacenters {
-		if dc.At != nil && dc.Role != topology.RoleVoter {
-			t.at[t.DC(dc.ID)] = pointAt(dc.At.Lat, dc.At.Long)
-			t.located = t.located.With(t.DC(dc.ID))
-		}
-	}
 	for code, at := range countryPoints() {
-		t.country[countryIndex(code)].at, t.country[countryIndex(code)].known = at, true
+		t.country[countryIndex(code)] = countryEntry{at: at, known: true}
 	}
-	for _, dc := range w.Datacenters {
-		for _, code := range dc.Countries {
-			t.country[countryIndex(code)].listed = t.DC(dc.ID)
+	for _, declared := range w.Datacenters {
+		dc := t.DC(declared.ID)
+		if declared.At != nil && t.serving.Has(dc) {
+			t.at[dc] = pointAt(declared.At.Lat, declared.At.Long)
+			t.located = t.located.With(dc)
+		}
+		for _, code := range declared.Countries {
+			t.country[countryIndex(code)].listed = dc
 		}
 	}
 }
@@ -158,32 +154,16 @@ func (t *Table) zonesOf(w *topology.Topology, ns topology.Namespace) {
 			t.newHome[made.owner], t.newZone[made.owner] = home, i
 		}
 	}
-	t.fallback = t.DC(t.settings.Default)
-	if t.fallback == NoDC {
-		t.fallback = t.placeable.first()
-	}
+	t.fallback = cmp.Or(t.DC(t.settings.Default), t.placeable.first())
 }
 
 // DC returns the number of a datacenter; NoDC for one that the world does not have.
 func (t *Table) DC(id topology.DatacenterID) DC {
-	if id == "" {
-		return NoDC
-	}
-	for i, known := range t.ids {
-		if known == id {
-			return DC(i)
-		}
-	}
-	return NoDC
+	return DC(max(0, slices.Index(t.ids, id)))
 }
 
 // Datacenter returns the identifier of a datacenter; empty for NoDC.
-func (t *Table) Datacenter(dc DC) topology.DatacenterID {
-	if int(dc) >= len(t.ids) {
-		return ""
-	}
-	return t.ids[dc]
-}
+func (t *Table) Datacenter(dc DC) topology.DatacenterID { return at(t.ids, dc) }
 
 // DCs are all datacenters, in the order of the world.
 func (t *Table) DCs() []DC {
@@ -220,10 +200,8 @@ func (t *Table) Zones() []ZoneInfo {
 		for _, s := range z.shards {
 			info.Shards = append(info.Shards, t.shards[s])
 		}
-		for _, dc := range t.DCs() {
-			if z.copies.Has(dc) {
-				info.Copies = append(info.Copies, t.ids[dc])
-			}
+		for dc := range z.copies.All {
+			info.Copies = append(info.Copies, t.ids[dc])
 		}
 		all = append(all, info)
 	}
@@ -237,47 +215,26 @@ func (t *Table) Default() topology.DatacenterID { return t.ids[t.fallback] }
 func (t *Table) Namespace() string { return t.namespace }
 
 // Upstreams are the application's base URLs in a datacenter.
-func (t *Table) Upstreams(dc DC) []string {
-	if int(dc) >= len(t.upstreams) {
-		return nil
-	}
-	return slices.Clone(t.upstreams[dc])
-}
+func (t *Table) Upstreams(dc DC) []string { return slices.Clone(at(t.upstreams, dc)) }
 
 // Endpoint is the base URL of a datacenter's gateway, or empty.
-func (t *Table) Endpoint(dc DC) string {
-	if int(dc) >= len(t.endpoints) {
-		return ""
-	}
-	return t.endpoints[dc]
-}
+func (t *Table) Endpoint(dc DC) string { return at(t.endpoints, dc) }
 
 // Settings are the router section with the defaults filled in. The caller does not change what it points to.
 func (t *Table) Settings() topology.Router { return t.settings }
 
 // RTT is the declared round trip between two datacenters.
-func (t *Table) RTT(a, b DC) time.Duration {
-	if int(a) >= len(t.ids) || int(b) >= len(t.ids) {
-		return 0
-	}
-	return t.rtt[a][b]
-}
+func (t *Table) RTT(a, b DC) time.Duration { return at(at(t.rtt, a), b) }
 
 // NewHome is the zone key's value that makes a new record one of the datacenter's; empty for a datacenter that gets none.
-func (t *Table) NewHome(dc DC) string {
-	if int(dc) >= len(t.newHome) {
-		return ""
-	}
-	return t.newHome[dc]
-}
+func (t *Table) NewHome(dc DC) string { return at(t.newHome, dc) }
 
 // Owner is the datacenter where records with this value of the zone key are at home. It is false for a value that is nobody's.
 func (t *Table) Owner(home string) (DC, bool) {
-	z := t.homes.zone(home)
-	if z < 0 {
-		return NoDC, false
+	if z := t.homes.zone(home); z >= 0 {
+		return t.zones[z].owner, true
 	}
-	return t.zones[z].owner, true
+	return NoDC, false
 }
 
 // A point is a place on the unit sphere: the greater the product of two, the nearer they are.

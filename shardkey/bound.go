@@ -34,33 +34,21 @@ func ReadBound(key topology.Key, raw bson.Raw) (Bound, bool) {
 	if err != nil || len(elements) == 0 || len(elements) > len(key) {
 		return Bound{}, false
 	}
-	values := make([]bson.RawValue, len(key))
+	values := slices.Repeat([]bson.RawValue{MinKey}, len(key))
 	complete := len(elements) == len(key)
 	for i, e := range elements {
-		at := fieldOf(key, e.Key())
+		at := slices.IndexFunc(key, func(f topology.KeyField) bool { return f.Name == e.Key() })
 		if at < 0 || at >= len(elements) { // no prefix of the key, in whatever order
 			return Bound{}, false
 		}
 		complete = complete && at == i
 		values[at] = e.Value()
 	}
-	if complete {
-		return Bound{Full: raw, Tight: tight(key, raw), Complete: true}, true
+	full := raw
+	if !complete {
+		full = keyOf(key, values...)
 	}
-	index, doc := bsoncore.AppendDocumentStart(nil)
-	for i, f := range key {
-		v := values[i]
-		if v.Type == 0 {
-			v = MinKey
-		}
-		doc = appendValue(doc, f.Name, v)
-	}
-	full := bson.Raw(endDocument(doc, index))
-	return Bound{Full: full, Tight: tight(key, full)}, true
-}
-
-func fieldOf(key topology.Key, name string) int {
-	return slices.IndexFunc(key, func(f topology.KeyField) bool { return f.Name == name })
+	return Bound{Full: full, Tight: tight(key, full), Complete: complete}, true
 }
 
 func tight(key topology.Key, full bson.Raw) bson.Raw {
@@ -82,25 +70,21 @@ func tight(key topology.Key, full bson.Raw) bson.Raw {
 // fills all fields. Hashed fields take MinKey and MaxKey like any other.
 func StartOf(key topology.Key, v bson.RawValue) bson.Raw {
 	if v.Type == bson.TypeMaxKey {
-		return keyWith(key, v, MaxKey)
+		return keyOf(key, v, MaxKey)
 	}
-	return keyWith(key, v, MinKey)
+	return keyOf(key, v, MinKey)
 }
 
 // KeysWith returns the first and the last shard key that a query for a value of the first field has to look for: {dc: v, id: MinKey} and {dc: v, id: MaxKey}.
 func KeysWith(key topology.Key, v bson.RawValue) (lowest, highest bson.Raw) {
-	return keyWith(key, v, MinKey), keyWith(key, v, MaxKey)
+	return keyOf(key, v, MinKey), keyOf(key, v, MaxKey)
 }
 
-// keyWith has one value in the first field and another in all further ones.
-func keyWith(key topology.Key, first, further bson.RawValue) bson.Raw {
+// keyOf has a value in each field; the last one is that of all further fields, too.
+func keyOf(key topology.Key, values ...bson.RawValue) bson.Raw {
 	index, doc := bsoncore.AppendDocumentStart(nil)
 	for i, f := range key {
-		v := first
-		if i > 0 {
-			v = further
-		}
-		doc = appendValue(doc, f.Name, v)
+		doc = appendValue(doc, f.Name, values[min(i, len(values)-1)])
 	}
 	return endDocument(doc, index)
 }
@@ -110,7 +94,7 @@ func SingleValue(key topology.Key, low, high bson.Raw) (v bson.RawValue, ok bool
 	first, _ := FirstTwo(low)
 	next, ok := Successor(first)
 	if !ok || CompareKeys(low, StartOf(key, first)) != 0 {
-		return bson.RawValue{}, false
+		return v, false
 	}
 	return first, CompareKeys(tight(key, high), StartOf(key, next)) == 0
 }
@@ -146,10 +130,10 @@ func Trimmed(bound bson.Raw) bson.Raw {
 func integer(v bson.RawValue) bson.RawValue {
 	switch v.Type {
 	case bson.TypeInt32:
-		return bson.RawValue{Type: bson.TypeInt64, Value: bitsOfInt(v.AsInt64())}
+		return integerValue(v.AsInt64())
 	case bson.TypeDouble:
 		if d := v.Double(); d == math.Trunc(d) && math.Abs(d) <= largestExact {
-			return bson.RawValue{Type: bson.TypeInt64, Value: bitsOfInt(int64(d))}
+			return integerValue(int64(d))
 		}
 	}
 	return v

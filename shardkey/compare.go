@@ -15,7 +15,7 @@ import (
 // The values must be well formed, as wire messages are after validation.
 func Compare(a, b bson.RawValue) int {
 	if a.Type != b.Type {
-		if c := cmp.Compare(canonicalType(a.Type), canonicalType(b.Type)); c != 0 {
+		if c := cmp.Compare(canonicalTypes[a.Type], canonicalTypes[b.Type]); c != 0 {
 			return c
 		}
 	}
@@ -26,19 +26,20 @@ func Compare(a, b bson.RawValue) int {
 		return bytes.Compare(text(a.Value), text(b.Value))
 	case bson.TypeEmbeddedDocument, bson.TypeArray:
 		return CompareDocuments(a.Value, b.Value)
-	case bson.TypeObjectID, bson.TypeBoolean:
+	case bson.TypeObjectID, bson.TypeBoolean, bson.TypeRegex:
+		// A regular expression is its pattern and its options, each ended by a zero byte: comparing the whole is comparing one after the other.
 		return bytes.Compare(a.Value, b.Value)
 	case bson.TypeDateTime:
 		return cmp.Compare(int64(little64(a.Value)), int64(little64(b.Value)))
 	case bson.TypeTimestamp:
 		return cmp.Compare(little64(a.Value), little64(b.Value))
 	case bson.TypeBinary, bson.TypeDBPointer:
-		return compareSized(a, b)
-	case bson.TypeRegex:
-		// Pattern and options, each ended by a zero byte: comparing the whole is comparing one after the other.
-		return bytes.Compare(a.Value, b.Value)
+		// The shorter comes first; then byte by byte: subtype, then data, for binary.
+		return cmp.Or(cmp.Compare(len(a.Value), len(b.Value)), bytes.Compare(a.Value, b.Value))
 	case bson.TypeCodeWithScope:
-		return compareCodeWithScope(a.Value, b.Value)
+		codeA, scopeA := splitCodeWithScope(a.Value)
+		codeB, scopeB := splitCodeWithScope(b.Value)
+		return cmp.Or(bytes.Compare(codeA, codeB), CompareDocuments(scopeA, scopeB))
 	default: // MinKey, MaxKey, null, undefined: one value each
 		return 0
 	}
@@ -46,28 +47,13 @@ func Compare(a, b bson.RawValue) int {
 
 // CompareKeys orders two shard keys (or chunk bounds) value by value, without regard to field names. A key that is a
 // prefix of the other comes first. It does not allocate where Compare does not.
-func CompareKeys(a, b bson.Raw) int {
-	left, right := fieldsOf(a), fieldsOf(b)
-	for {
-		_, l, okLeft := left.next()
-		_, r, okRight := right.next()
-		switch {
-		case !okLeft && !okRight:
-			return 0
-		case !okLeft:
-			return -1
-		case !okRight:
-			return 1
-		}
-		if c := Compare(l, r); c != 0 {
-			return c
-		}
-	}
-}
+func CompareKeys(a, b bson.Raw) int { return compareFields(a, b, false) }
 
 // CompareDocuments orders two documents as the server orders embedded documents: for each pair of fields by canonical type,
 // then by name, then by value; the shorter comes first if all its fields are equal.
-func CompareDocuments(a, b bson.Raw) int {
+func CompareDocuments(a, b bson.Raw) int { return compareFields(a, b, true) }
+
+func compareFields(a, b []byte, named bool) int {
 	left, right := fieldsOf(a), fieldsOf(b)
 	for {
 		nameLeft, l, okLeft := left.next()
@@ -80,11 +66,10 @@ func CompareDocuments(a, b bson.Raw) int {
 		case !okRight:
 			return 1
 		}
-		if c := cmp.Compare(canonicalType(l.Type), canonicalType(r.Type)); c != 0 {
-			return c
-		}
-		if c := bytes.Compare(nameLeft, nameRight); c != 0 {
-			return c
+		if named {
+			if c := cmp.Or(cmp.Compare(canonicalTypes[l.Type], canonicalTypes[r.Type]), bytes.Compare(nameLeft, nameRight)); c != 0 {
+				return c
+			}
 		}
 		if c := Compare(l, r); c != 0 {
 			return c
@@ -92,45 +77,25 @@ func CompareDocuments(a, b bson.Raw) int {
 	}
 }
 
-// canonicalType is the server's rank of a type (canonicalizeBSONType); types of one rank compare with each other. The
-// ranks are the server's own numbers because Hash digests them.
-func canonicalType(t bson.Type) int32 {
-	switch t {
-	case bson.TypeMinKey:
-		return -1
-	case bson.TypeNull:
-		return 5
-	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
-		return 10
-	case bson.TypeString, bson.TypeSymbol:
-		return 15
-	case bson.TypeEmbeddedDocument:
-		return 20
-	case bson.TypeArray:
-		return 25
-	case bson.TypeBinary:
-		return 30
-	case bson.TypeObjectID:
-		return 35
-	case bson.TypeBoolean:
-		return 40
-	case bson.TypeDateTime:
-		return 45
-	case bson.TypeTimestamp:
-		return 47
-	case bson.TypeRegex:
-		return 50
-	case bson.TypeDBPointer:
-		return 55
-	case bson.TypeJavaScript:
-		return 60
-	case bson.TypeCodeWithScope:
-		return 65
-	case bson.TypeMaxKey:
-		return 127
-	default: // undefined, and the end-of-object mark of a value that is not there
-		return 0
-	}
+// canonicalTypes are the server's ranks of types (canonicalizeBSONType); types of one rank compare with each other. The ranks are the server's own numbers because
+// Hash digests them. 0 is undefined, and the end-of-object mark of a value that is not there.
+var canonicalTypes = [256]int32{
+	bson.TypeMinKey: -1,
+	bson.TypeNull:   5,
+	bson.TypeInt32:  10, bson.TypeInt64: 10, bson.TypeDouble: 10, bson.TypeDecimal128: 10,
+	bson.TypeString: 15, bson.TypeSymbol: 15,
+	bson.TypeEmbeddedDocument: 20,
+	bson.TypeArray:            25,
+	bson.TypeBinary:           30,
+	bson.TypeObjectID:         35,
+	bson.TypeBoolean:          40,
+	bson.TypeDateTime:         45,
+	bson.TypeTimestamp:        47,
+	bson.TypeRegex:            50,
+	bson.TypeDBPointer:        55,
+	bson.TypeJavaScript:       60,
+	bson.TypeCodeWithScope:    65,
+	bson.TypeMaxKey:           127,
 }
 
 // text is a length-prefixed string without its length and its final zero byte.
@@ -139,23 +104,6 @@ func text(value []byte) []byte {
 		return nil
 	}
 	return value[4 : len(value)-1]
-}
-
-// compareSized puts the shorter value first, then compares byte by byte: subtype, then data, for binary.
-func compareSized(a, b bson.RawValue) int {
-	if c := cmp.Compare(len(a.Value), len(b.Value)); c != 0 {
-		return c
-	}
-	return bytes.Compare(a.Value, b.Value)
-}
-
-func compareCodeWithScope(a, b []byte) int {
-	codeA, scopeA := splitCodeWithScope(a)
-	codeB, scopeB := splitCodeWithScope(b)
-	if c := bytes.Compare(codeA, codeB); c != 0 {
-		return c
-	}
-	return CompareDocuments(scopeA, scopeB)
 }
 
 // splitCodeWithScope returns the code without its length and final zero byte, and the scope document.

@@ -1,6 +1,7 @@
 package shardkey
 
 import (
+	"iter"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -23,29 +24,40 @@ func fieldsOf(doc []byte) fields {
 func (f *fields) next() (name []byte, value bson.RawValue, ok bool) {
 	typ, rest, ok := bsoncore.ReadType(f.rest)
 	if !ok || typ == 0 {
-		return nil, bson.RawValue{}, false
+		return nil, value, false
 	}
 	name, rest, ok = bsoncore.ReadKeyBytes(rest)
 	if !ok {
-		return nil, bson.RawValue{}, false
+		return nil, value, false
 	}
 	core, rest, ok := bsoncore.ReadValue(rest, typ)
 	if !ok {
-		return nil, bson.RawValue{}, false
+		return nil, value, false
 	}
 	f.rest = rest
 	return name, bson.RawValue{Type: bson.Type(core.Type), Value: core.Data}, true
 }
 
-// field is the first element called name; ok is false if there is none.
-func field(doc []byte, name string) (bson.RawValue, bool) {
+// Elements are the elements of a document or an array, up to malformed bytes. Walking over them does not allocate.
+func Elements(doc []byte) iter.Seq2[[]byte, bson.RawValue] {
+	return func(yield func([]byte, bson.RawValue) bool) { walk(doc, yield) }
+}
+
+func walk(doc []byte, yield func(name []byte, value bson.RawValue) bool) {
+	for f := fieldsOf(doc); ; {
+		name, value, ok := f.next()
+		if !ok || !yield(name, value) {
+			return
+		}
+	}
+}
+
+// Field is the first element called name; ok is false if there is none.
+func Field(doc []byte, name string) (value bson.RawValue, ok bool) {
 	for f := fieldsOf(doc); ; {
 		got, value, ok := f.next()
-		if !ok {
-			return bson.RawValue{}, false
-		}
-		if string(got) == name {
-			return value, true
+		if !ok || string(got) == name {
+			return value, ok
 		}
 	}
 }
@@ -54,7 +66,7 @@ func field(doc []byte, name string) (bson.RawValue, bool) {
 // key has to refuse. ok is false if the path leads nowhere.
 func valueAt(doc []byte, path []string) (bson.RawValue, bool) {
 	for i, name := range path {
-		value, ok := field(doc, name)
+		value, ok := Field(doc, name)
 		if !ok || i == len(path)-1 || value.Type == bson.TypeArray {
 			return value, ok
 		}

@@ -39,13 +39,14 @@ func constraintsOf(filter bson.Raw, simple bool) constraints {
 }
 
 func (c *constraints) addFilter(filter []byte) {
-	for walk := fieldsOf(filter); ; {
-		name, value, ok := walk.next()
+	for name, value := range Elements(filter) {
 		switch {
-		case !ok:
-			return
 		case string(name) == "$and":
-			c.addAll(value)
+			for _, part := range Elements(value.Value) {
+				if part.Type == bson.TypeEmbeddedDocument {
+					c.addFilter(part.Value)
+				}
+			}
 		case len(name) > 0 && name[0] == '$':
 			// $or, $nor, $expr, $text, $where, $comment: they say nothing for certain.
 		case isOperators(value):
@@ -56,46 +57,27 @@ func (c *constraints) addFilter(filter []byte) {
 	}
 }
 
-func (c *constraints) addAll(filters bson.RawValue) {
-	for walk := fieldsOf(filters.Value); ; {
-		_, filter, ok := walk.next()
-		if !ok {
-			return
-		}
-		if filter.Type == bson.TypeEmbeddedDocument {
-			c.addFilter(filter.Value)
-		}
-	}
-}
-
 // isOperators tells {$gt: 1} from a literal object. A DBRef starts with a dollar sign too, but is a literal.
 func isOperators(v bson.RawValue) bool {
 	if v.Type != bson.TypeEmbeddedDocument {
 		return false
 	}
-	walk := fieldsOf(v.Value)
-	name, _, ok := walk.next()
-	if !ok || len(name) == 0 || name[0] != '$' {
-		return false
-	}
-	return !slices.Contains([]string{"$ref", "$id", "$db"}, string(name))
+	first := fieldsOf(v.Value)
+	name, _, _ := first.next()
+	return len(name) > 0 && name[0] == '$' && !slices.Contains([]string{"$ref", "$id", "$db"}, string(name))
 }
 
 func (c *constraints) addOperators(path string, operators []byte) {
-	for walk := fieldsOf(operators); ; {
-		operator, operand, ok := walk.next()
-		if !ok {
-			return
-		}
+	for operator, operand := range Elements(operators) {
 		switch string(operator) {
 		case "$eq":
 			c.addEquality(path, operand)
 		case "$in":
 			c.addOneOf(path, operand)
 		case "$gt", "$gte":
-			c.addBounds(path, operand, func(whole interval) interval { return interval{operand, whole.high} })
+			c.addBounds(path, operand, true)
 		case "$lt", "$lte":
-			c.addBounds(path, operand, func(whole interval) interval { return interval{whole.low, operand} })
+			c.addBounds(path, operand, false)
 		}
 	}
 }
@@ -112,11 +94,7 @@ func (c *constraints) addOneOf(path string, list bson.RawValue) {
 		return
 	}
 	values := []bson.RawValue{} // not nil: nothing is in an empty list
-	for walk := fieldsOf(list.Value); ; {
-		_, v, ok := walk.next()
-		if !ok {
-			break
-		}
+	for _, v := range Elements(list.Value) {
 		if v.Type == bson.TypeRegex || !c.usable(v) {
 			return
 		}
@@ -128,13 +106,17 @@ func (c *constraints) addOneOf(path string, list bson.RawValue) {
 }
 
 // addBounds narrows the range of values that the server's comparison operators consider, which is that of the operand's own type.
-func (c *constraints) addBounds(path string, operand bson.RawValue, narrow func(whole interval) interval) {
-	if !c.usable(operand) {
+func (c *constraints) addBounds(path string, operand bson.RawValue, lower bool) {
+	bounds, ok := rangeOfType(operand)
+	if !ok || !c.usable(operand) {
 		return
 	}
-	if whole, ok := rangeOfType(operand); ok {
-		c.list = append(c.list, constraint{path: path, bounds: narrow(whole)})
+	if lower {
+		bounds.low = operand
+	} else {
+		bounds.high = operand
 	}
+	c.list = append(c.list, constraint{path: path, bounds: bounds})
 }
 
 // usable reports whether the order of keys says where documents matching v are: a collation equates strings that lie far apart.
@@ -152,40 +134,33 @@ func (c *constraints) usable(v bson.RawValue) bool {
 func rangeOfType(operand bson.RawValue) (whole interval, ok bool) {
 	switch operand.Type {
 	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
-		if isNaN(operand) {
-			return interval{}, false
-		}
-		return interval{nan, emptyString}, true
+		return interval{nan, emptyString}, compareNumbers(operand, nan) != 0
 	case bson.TypeString, bson.TypeSymbol:
 		return interval{emptyString, emptyObject}, true
 	case bson.TypeObjectID, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp, bson.TypeBinary:
 		return unbounded, true
 	default:
-		return interval{}, false
+		return whole, false
 	}
 }
 
 var (
-	nan         = bson.RawValue{Type: bson.TypeDouble, Value: bitsOf(math.NaN())}
-	emptyString = bson.RawValue{Type: bson.TypeString, Value: []byte{1, 0, 0, 0, 0}}
-	emptyObject = bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: []byte{5, 0, 0, 0, 0}}
+	nan         = doubleValue(math.NaN())
+	emptyString = stringValue("")
+	emptyObject = rawValue(bson.TypeEmbeddedDocument, []byte{5, 0, 0, 0, 0})
 )
 
-func isNaN(v bson.RawValue) bool { return compareNumbers(v, nan) == 0 }
-
 // equality is the value that the filter fixes for the key field name. As in mongos, two equalities on one path fix nothing, even if they agree.
-func (c constraints) equality(name string) (bson.RawValue, bool) {
-	var value bson.RawValue
-	found := false
+func (c constraints) equality(name string) (value bson.RawValue, found bool) {
 	for _, k := range c.list {
 		if !k.equality || !reaches(k.path, name) {
 			continue
 		}
 		if found {
-			return bson.RawValue{}, false
+			return value, false
 		}
 		if value, found = k.valueFor(name); !found {
-			return bson.RawValue{}, false
+			return value, false
 		}
 	}
 	return value, found
@@ -196,13 +171,15 @@ func reaches(path, name string) bool {
 	return path == name || strings.HasPrefix(name, path) && name[len(path)] == '.'
 }
 
-// valueFor is the equality's value for the key field name, which may lie inside the object that the equality names.
-func (k constraint) valueFor(name string) (bson.RawValue, bool) {
-	if k.path == name {
+// valueFor is an equality's value for the key field name, which may lie inside the object that the equality names.
+func (k constraint) valueFor(name string) (value bson.RawValue, ok bool) {
+	switch {
+	case !k.equality:
+		return value, false
+	case k.path == name:
 		return k.values[0], true
-	}
-	if k.values[0].Type != bson.TypeEmbeddedDocument {
-		return bson.RawValue{}, false
+	case k.values[0].Type != bson.TypeEmbeddedDocument:
+		return value, false
 	}
 	return valueAt(k.values[0].Value, strings.Split(name[len(k.path)+1:], "."))
 }
@@ -214,7 +191,7 @@ func (c constraints) intervals(f keyField) []interval {
 		switch {
 		case !reaches(k.path, f.name):
 		case k.path != f.name:
-			if v, ok := c.parentEquality(k, f.name); ok {
+			if v, ok := k.valueFor(f.name); ok {
 				list = intersect(list, f.points([]bson.RawValue{v}))
 			}
 		case k.values != nil:
@@ -226,13 +203,6 @@ func (c constraints) intervals(f keyField) []interval {
 	return list
 }
 
-func (c constraints) parentEquality(k constraint, name string) (bson.RawValue, bool) {
-	if !k.equality {
-		return bson.RawValue{}, false
-	}
-	return k.valueFor(name)
-}
-
 // points are the places in the key order where a field's value equals one of values.
 func (f keyField) points(values []bson.RawValue) []interval {
 	list := make([]interval, 0, len(values))
@@ -241,7 +211,7 @@ func (f keyField) points(values []bson.RawValue) []interval {
 		case v.Type == bson.TypeArray:
 			return []interval{unbounded} // an element of it may match, or nothing: not worth a rule
 		case f.hashed:
-			h := bson.RawValue{Type: bson.TypeInt64, Value: bitsOfInt(Hash(v))}
+			h := integerValue(Hash(v))
 			list = append(list, interval{h, h})
 		case v.Type == bson.TypeNull:
 			list = append(list, interval{undefined, v}) // null matches undefined as well

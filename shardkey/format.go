@@ -16,9 +16,14 @@ func Format(key bson.Raw) string {
 	if err != nil {
 		return fmt.Sprintf("broken key (%v)", err)
 	}
+	return written(elements, func(e bson.RawElement) string { return e.Key() + ": " + FormatValue(e.Value()) })
+}
+
+// written are elements on one line.
+func written(elements []bson.RawElement, one func(bson.RawElement) string) string {
 	parts := make([]string, len(elements))
 	for i, e := range elements {
-		parts[i] = e.Key() + ": " + FormatValue(e.Value())
+		parts[i] = one(e)
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }
@@ -77,23 +82,14 @@ func formatBinary(v bson.RawValue) string {
 
 // FormatShell writes a shard key or a bound as an expression of mongosh, in which every value keeps its type.
 func FormatShell(key bson.Raw) string {
-	elements, err := key.Elements()
-	if err != nil {
-		return "{}"
-	}
-	parts := make([]string, len(elements))
-	for i, e := range elements {
-		parts[i] = Quote(e.Key()) + ": " + shellValue(e.Value())
-	}
-	return "{" + strings.Join(parts, ", ") + "}"
+	elements, _ := key.Elements() // a broken key has none
+	return written(elements, func(e bson.RawElement) string { return Quote(e.Key()) + ": " + shellValue(e.Value()) })
 }
 
 func shellValue(v bson.RawValue) string {
 	switch v.Type {
-	case bson.TypeMinKey:
-		return "MinKey()"
-	case bson.TypeMaxKey:
-		return "MaxKey()"
+	case bson.TypeMinKey, bson.TypeMaxKey:
+		return FormatValue(v) + "()"
 	case bson.TypeString:
 		return Quote(v.StringValue())
 	case bson.TypeInt32, bson.TypeInt64:

@@ -22,7 +22,7 @@ func Hash(v bson.RawValue) int64 {
 
 // hashValue digests one element; name is nil for the outermost, else it includes its final zero byte.
 func hashValue(digest hash.Hash, name []byte, v bson.RawValue) {
-	digest.Write(binary.LittleEndian.AppendUint32(nil, uint32(canonicalType(v.Type))))
+	digest.Write(binary.LittleEndian.AppendUint32(nil, uint32(canonicalTypes[v.Type])))
 	digest.Write(name)
 	switch v.Type {
 	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
@@ -40,11 +40,7 @@ func hashValue(digest hash.Hash, name []byte, v bson.RawValue) {
 }
 
 func hashDocument(digest hash.Hash, doc []byte) {
-	for f := fieldsOf(doc); ; {
-		name, value, ok := f.next()
-		if !ok {
-			break
-		}
+	for name, value := range Elements(doc) {
 		hashValue(digest, append(name[:len(name):len(name)], 0), value)
 	}
 	hashValue(digest, nil, bson.RawValue{}) // the end-of-object mark counts as an element
@@ -56,7 +52,11 @@ func integerForHash(v bson.RawValue) int64 {
 	case bson.TypeDouble:
 		return truncateDouble(doubleOf(v))
 	case bson.TypeDecimal128:
-		return roundDecimal(decimalOf(v))
+		number := exactDecimal(decimalOf(v))
+		if number.coefficient == nil {
+			return truncateDouble(number.limit)
+		}
+		return number.rounded()
 	default:
 		return integerOf(v)
 	}
@@ -68,27 +68,11 @@ func truncateDouble(d float64) int64 {
 		return 0
 	case d > 1<<63:
 		return math.MaxInt64
-	case d == 1<<63:
-		// Not a slip: the server keeps what x86 makes of this one conversion, since hashes are on disk.
-		return math.MinInt64
-	case d < -(1 << 63):
+	case d == 1<<63 || d < -(1<<63):
+		// Not a slip: of the positive one the server keeps what x86 makes of this one conversion, since hashes are on disk.
 		return math.MinInt64
 	}
 	return int64(d)
-}
-
-func roundDecimal(d bson.Decimal128) int64 {
-	number := exactDecimal(d)
-	switch number.class {
-	case minusInfinity:
-		return math.MinInt64
-	case plusInfinity:
-		return math.MaxInt64
-	case finite:
-		return number.rounded()
-	default:
-		return 0
-	}
 }
 
 // rounded is a decimal as the nearest integer, saturated to 64 bits.
@@ -96,12 +80,11 @@ func (a exact) rounded() int64 {
 	if a.coefficient.Sign() == 0 {
 		return 0
 	}
-	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(a.exponent10, -a.exponent10))), nil)
-	whole := new(big.Int)
+	var whole *big.Int
 	if a.exponent10 >= 0 {
-		whole.Mul(a.coefficient, power)
+		whole = new(big.Int).Mul(a.coefficient, powerOf10(a.exponent10))
 	} else {
-		whole = nearest(a.coefficient, power)
+		whole = nearest(a.coefficient, powerOf10(-a.exponent10))
 	}
 	switch {
 	case whole.IsInt64():

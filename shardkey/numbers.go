@@ -50,19 +50,9 @@ func integerOf(v bson.RawValue) int64 {
 
 func doubleOf(v bson.RawValue) float64 { return math.Float64frombits(little64(v.Value)) }
 
-// numberClass ranks what is not a finite number; the order of the constants is the server's order.
-type numberClass int
-
-const (
-	notANumber numberClass = iota + 1
-	minusInfinity
-	finite
-	plusInfinity
-)
-
-// exact is a number without any rounding: coefficient * 10^exponent10 * 2^exponent2.
+// exact is a number without any rounding: coefficient * 10^exponent10 * 2^exponent2. What is not finite has no coefficient, and a limit instead.
 type exact struct {
-	class                 numberClass
+	limit                 float64
 	coefficient           *big.Int
 	exponent10, exponent2 int
 }
@@ -74,7 +64,7 @@ func exactOf(v bson.RawValue) exact {
 	case bson.TypeDouble:
 		return exactDouble(doubleOf(v))
 	default:
-		return exact{class: finite, coefficient: big.NewInt(integerOf(v))}
+		return exact{coefficient: big.NewInt(integerOf(v))}
 	}
 }
 
@@ -86,44 +76,39 @@ func decimalOf(v bson.RawValue) bson.Decimal128 {
 }
 
 // decimalLimit is the first coefficient that Decimal128 cannot have; the standard reads larger ones as zero.
-var decimalLimit = new(big.Int).Exp(big.NewInt(10), big.NewInt(34), nil)
+var decimalLimit = powerOf10(34)
+
+func powerOf10(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
 func exactDecimal(d bson.Decimal128) exact {
-	switch {
-	case d.IsNaN():
-		return exact{class: notANumber}
-	case d.IsInf() < 0:
-		return exact{class: minusInfinity}
-	case d.IsInf() > 0:
-		return exact{class: plusInfinity}
+	if d.IsNaN() {
+		return exact{limit: math.NaN()}
+	}
+	if sign := d.IsInf(); sign != 0 {
+		return exact{limit: math.Inf(sign)}
 	}
 	coefficient, exponent, err := d.BigInt()
 	if err != nil || coefficient.CmpAbs(decimalLimit) >= 0 {
-		return exact{class: finite, coefficient: new(big.Int)}
+		return exact{coefficient: new(big.Int)}
 	}
-	return exact{class: finite, coefficient: coefficient, exponent10: exponent}
+	return exact{coefficient: coefficient, exponent10: exponent}
 }
 
 func exactDouble(d float64) exact {
-	switch {
-	case math.IsNaN(d):
-		return exact{class: notANumber}
-	case math.IsInf(d, -1):
-		return exact{class: minusInfinity}
-	case math.IsInf(d, 1):
-		return exact{class: plusInfinity}
+	if math.IsNaN(d) || math.IsInf(d, 0) {
+		return exact{limit: d}
 	}
 	fraction, exponent := math.Frexp(d)
 	// A double has 53 significant bits, so this conversion is exact.
-	return exact{class: finite, coefficient: big.NewInt(int64(fraction * (1 << 53))), exponent2: exponent - 53}
+	return exact{coefficient: big.NewInt(int64(fraction * (1 << 53))), exponent2: exponent - 53}
 }
 
 func compareExactly(a, b exact) int {
-	if a.class != finite || b.class != finite {
-		return cmp.Compare(a.class, b.class)
+	if a.coefficient == nil || b.coefficient == nil {
+		return cmp.Compare(a.limit, b.limit) // as the server has it: NaN, -Infinity, all that is finite (0 here), Infinity
 	}
-	if a.coefficient.Sign() != b.coefficient.Sign() {
-		return cmp.Compare(a.coefficient.Sign(), b.coefficient.Sign())
+	if c := cmp.Compare(a.coefficient.Sign(), b.coefficient.Sign()); c != 0 {
+		return c
 	}
 	if a.exponent10 == b.exponent10 && a.exponent2 == b.exponent2 {
 		return a.coefficient.Cmp(b.coefficient)
@@ -136,14 +121,12 @@ func compareExactly(a, b exact) int {
 func (a exact) scaled(other exact) *big.Int {
 	scaled := new(big.Int).Set(a.coefficient)
 	if more := a.exponent10 - other.exponent10; more > 0 {
-		scaled.Mul(scaled, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(more)), nil))
+		scaled.Mul(scaled, powerOf10(more))
 	}
 	if more := a.exponent2 - other.exponent2; more > 0 {
 		scaled.Lsh(scaled, uint(more))
 	}
 	return scaled
 }
-
-func bitsOf(d float64) []byte { return bitsOfInt(int64(math.Float64bits(d))) }
 
 func bitsOfInt(i int64) []byte { return binary.LittleEndian.AppendUint64(nil, uint64(i)) }

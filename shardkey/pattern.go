@@ -34,17 +34,9 @@ func ParsePattern(raw bson.Raw) (Pattern, error) {
 		return Pattern{}, fmt.Errorf("read shard key pattern: %w", err)
 	}
 	p := Pattern{raw: slices.Clone(raw)}
-	for walk := fieldsOf(p.raw); ; {
-		name, value, ok := walk.next()
-		if !ok {
-			break
-		}
+	for name, value := range Elements(p.raw) {
 		kind, _ := value.StringValueOK()
-		p.fields = append(p.fields, keyField{
-			name:   string(name),
-			path:   strings.Split(string(name), "."),
-			hashed: kind == "hashed",
-		})
+		p.fields = append(p.fields, keyField{name: string(name), path: strings.Split(string(name), "."), hashed: kind == "hashed"})
 	}
 	if len(p.fields) == 0 {
 		return Pattern{}, errors.New("read shard key pattern: it has no fields")
@@ -92,13 +84,4 @@ func (f keyField) append(dst []byte, value bson.RawValue) []byte {
 		return bsoncore.AppendInt64Element(dst, f.name, Hash(value))
 	}
 	return appendValue(dst, f.name, value)
-}
-
-// bound is the key with edge (MinKey or MaxKey) in every field.
-func (p Pattern) bound(edge bson.Type) bson.Raw {
-	index, dst := bsoncore.AppendDocumentStart(nil)
-	for _, f := range p.fields {
-		dst = appendValue(dst, f.name, bson.RawValue{Type: edge})
-	}
-	return endDocument(dst, index)
 }

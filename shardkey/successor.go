@@ -24,24 +24,24 @@ func Successor(v bson.RawValue) (bson.RawValue, bool) {
 	case bson.TypeInt32, bson.TypeInt64:
 		return afterInteger(v.AsInt64()), true
 	case bson.TypeDouble:
-		return afterDouble(v.Double())
+		return afterDouble(v.Double()), true
 	case bson.TypeBinary:
 		return afterBinary(v), true
 	case bson.TypeObjectID:
 		if next, ok := incremented(v.Value); ok {
-			return bson.RawValue{Type: bson.TypeObjectID, Value: next}, true
+			return rawValue(bson.TypeObjectID, next), true
 		}
-		return bson.RawValue{Type: bson.TypeBoolean, Value: []byte{0}}, true
+		return rawValue(bson.TypeBoolean, []byte{0}), true
 	case bson.TypeBoolean:
 		if !v.Boolean() {
-			return bson.RawValue{Type: bson.TypeBoolean, Value: []byte{1}}, true
+			return rawValue(bson.TypeBoolean, []byte{1}), true
 		}
-		return bson.RawValue{Type: bson.TypeDateTime, Value: bitsOfInt(math.MinInt64)}, true // the earliest date
+		return dateValue(math.MinInt64), true // the earliest date
 	case bson.TypeDateTime:
 		if ms := v.DateTime(); ms < math.MaxInt64 {
-			return bson.RawValue{Type: bson.TypeDateTime, Value: bitsOfInt(ms + 1)}, true
+			return dateValue(ms + 1), true
 		}
-		return bson.RawValue{Type: bson.TypeTimestamp, Value: bitsOfInt(0)}, true
+		return rawValue(bson.TypeTimestamp, bitsOfInt(0)), true
 	default:
 		return bson.RawValue{}, false
 	}
@@ -57,20 +57,20 @@ func afterInteger(n int64) bson.RawValue {
 	case n == math.MaxInt64:
 		return doubleValue(1 << 63)
 	default: // between doubles that are further apart than integers
-		return bson.RawValue{Type: bson.TypeInt64, Value: bitsOfInt(n + 1)}
+		return integerValue(n + 1)
 	}
 }
 
-func afterDouble(d float64) (bson.RawValue, bool) {
+func afterDouble(d float64) bson.RawValue {
 	switch {
 	case math.IsNaN(d):
-		return doubleValue(math.Inf(-1)), true
+		return doubleValue(math.Inf(-1))
 	case math.IsInf(d, 1):
-		return stringValue(""), true
+		return stringValue("")
 	case d >= -(1<<63) && d < 1<<63 && math.Abs(d) >= largestExact && d != -largestExact:
-		return afterInteger(int64(d)), true
+		return afterInteger(int64(d))
 	default:
-		return doubleValue(math.Nextafter(d, math.Inf(1))), true
+		return doubleValue(math.Nextafter(d, math.Inf(1)))
 	}
 }
 
@@ -85,7 +85,7 @@ func afterBinary(v bson.RawValue) bson.RawValue {
 	default:
 		subtype, next = 0, make([]byte, len(data)+1)
 	}
-	return bson.RawValue{Type: bson.TypeBinary, Value: bsoncore.AppendBinary(nil, subtype, next)}
+	return rawValue(bson.TypeBinary, bsoncore.AppendBinary(nil, subtype, next))
 }
 
 // incremented adds one to a number of many bytes; ok is false if it overflows.

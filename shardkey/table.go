@@ -3,7 +3,9 @@ package shardkey
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"sort"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -16,9 +18,10 @@ var ErrInconsistentChunks = errors.New("chunks do not cover the shard key's rang
 
 // Chunk is a range of shard keys (Min included, Max excluded) that one shard owns.
 type Chunk struct {
-	Min, Max bson.Raw
-	Shard    topology.ShardID
-	LastMod  bson.Timestamp // version of the chunk: T is the major, I the minor part
+	Min     bson.Raw         `bson:"min"`
+	Max     bson.Raw         `bson:"max"`
+	Shard   topology.ShardID `bson:"shard"`
+	LastMod bson.Timestamp   `bson:"lastmod"` // version of the chunk: T is the major, I the minor part
 }
 
 // Table is the routing table of one sharded collection at one moment. It is immutable.
@@ -34,20 +37,15 @@ type Table struct {
 // collectionEntry is a document of config.collections.
 type collectionEntry struct {
 	Namespace        string         `bson:"_id"`
-	UUID             bson.Binary    `bson:"uuid"`
 	Epoch            bson.ObjectID  `bson:"lastmodEpoch"`
 	Timestamp        bson.Timestamp `bson:"timestamp"`
 	Key              bson.Raw       `bson:"key"`
-	Unique           bool           `bson:"unique"`
 	DefaultCollation bson.Raw       `bson:"defaultCollation"`
 }
 
 // chunkEntry is a document of config.chunks.
 type chunkEntry struct {
-	Min     bson.Raw         `bson:"min"`
-	Max     bson.Raw         `bson:"max"`
-	Shard   topology.ShardID `bson:"shard"`
-	LastMod bson.Timestamp   `bson:"lastmod"`
+	Chunk `bson:",inline"`
 	// History begins with the present owner.
 	History []struct {
 		ValidAfter bson.Timestamp `bson:"validAfter"`
@@ -61,22 +59,27 @@ func NewTable(collection bson.Raw, chunks []bson.Raw) (*Table, error) {
 	if err := bson.Unmarshal(collection, &t.collection); err != nil {
 		return nil, fmt.Errorf("read config.collections entry: %w", err)
 	}
-	pattern, err := ParsePattern(t.collection.Key)
-	if err != nil {
+	if err := t.fill(chunks); err != nil {
 		return nil, fmt.Errorf("collection %s: %w", t.collection.Namespace, err)
 	}
-	t.pattern = pattern
+	return t, nil
+}
+
+func (t *Table) fill(chunks []bson.Raw) (err error) {
+	if t.pattern, err = ParsePattern(t.collection.Key); err != nil {
+		return err
+	}
 	for _, raw := range chunks {
 		if err := t.addChunk(raw); err != nil {
-			return nil, fmt.Errorf("collection %s: %w", t.collection.Namespace, err)
+			return err
 		}
 	}
 	slices.SortFunc(t.chunks, func(a, b Chunk) int { return CompareKeys(a.Max, b.Max) })
-	slices.Sort(t.shards)
+	t.shards = slices.Sorted(maps.Keys(t.placement))
 	if !t.complete() {
-		return nil, fmt.Errorf("collection %s: %w", t.collection.Namespace, ErrInconsistentChunks)
+		return ErrInconsistentChunks
 	}
-	return t, nil
+	return nil
 }
 
 func (t *Table) addChunk(raw bson.Raw) error {
@@ -84,30 +87,32 @@ func (t *Table) addChunk(raw bson.Raw) error {
 	if err := bson.Unmarshal(raw, &entry); err != nil {
 		return fmt.Errorf("read config.chunks entry: %w", err)
 	}
-	t.chunks = append(t.chunks, Chunk{Min: entry.Min, Max: entry.Max, Shard: entry.Shard, LastMod: entry.LastMod})
-	if len(entry.History) > 0 && entry.History[0].ValidAfter.Compare(t.lastMove) > 0 {
-		t.lastMove = entry.History[0].ValidAfter
+	t.chunks = append(t.chunks, entry.Chunk)
+	if len(entry.History) > 0 {
+		t.lastMove = later(t.lastMove, entry.History[0].ValidAfter)
 	}
-	highest, known := t.placement[entry.Shard]
-	if !known {
-		t.shards = append(t.shards, entry.Shard)
-	}
-	if entry.LastMod.Compare(highest) > 0 {
-		t.placement[entry.Shard] = entry.LastMod
-	}
+	t.placement[entry.Shard] = later(t.placement[entry.Shard], entry.LastMod)
 	return nil
+}
+
+func later(a, b bson.Timestamp) bson.Timestamp {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // complete reports whether the sorted chunks lead from MinKey to MaxKey without gap or overlap.
 func (t *Table) complete() bool {
-	end := t.pattern.bound(bson.TypeMinKey)
+	all := t.pattern.rangeNumber(0, nil)
+	end := all.Lowest
 	for _, c := range t.chunks {
 		if CompareKeys(c.Min, end) != 0 {
 			return false
 		}
 		end = c.Max
 	}
-	return len(t.chunks) > 0 && CompareKeys(end, t.pattern.bound(bson.TypeMaxKey)) == 0
+	return len(t.chunks) > 0 && CompareKeys(end, all.Highest) == 0
 }
 
 // Namespace is the collection's full name.
@@ -151,16 +156,7 @@ func (t *Table) ShardFor(key bson.Raw) topology.ShardID {
 
 // chunkIndex is the index of the chunk that contains key, len(t.chunks) if none does.
 func (t *Table) chunkIndex(key bson.Raw) int {
-	low, high := 0, len(t.chunks)
-	for low < high {
-		middle := int(uint(low+high) >> 1)
-		if CompareKeys(key, t.chunks[middle].Max) < 0 {
-			high = middle
-		} else {
-			low = middle + 1
-		}
-	}
-	return low
+	return sort.Search(len(t.chunks), func(i int) bool { return CompareKeys(key, t.chunks[i].Max) < 0 })
 }
 
 // ShardsFor lists the shards that own keys from lowest to highest, both included, sorted by name. It is empty only if lowest is above highest.

@@ -127,13 +127,7 @@ func (t *Table) Target(filter, collation bson.Raw) Target {
 
 // simpleCollation reports whether strings compare byte by byte: no collation, {} or {locale: "simple"}.
 func simpleCollation(collation bson.Raw) bool {
-	if len(collation) == 0 {
-		return true
-	}
-	locale, ok := field(collation, "locale")
-	if !ok {
-		return true
-	}
+	locale, ok := Field(collation, "locale")
 	name, _ := locale.StringValueOK()
-	return name == "simple"
+	return !ok || name == "simple"
 }

@@ -2,8 +2,8 @@ package shardkey
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -16,19 +16,19 @@ import (
 func ValueOf(v topology.Value) bson.RawValue {
 	switch v.Kind() {
 	case topology.KindInteger:
-		return bson.RawValue{Type: bson.TypeInt64, Value: bitsOfInt(v.Integer())}
+		return integerValue(v.Integer())
 	case topology.KindFloat:
 		return doubleValue(v.Float())
 	case topology.KindString:
 		return stringValue(v.Text())
 	case topology.KindUUID:
 		id := v.UUID()
-		return bson.RawValue{Type: bson.TypeBinary, Value: bsoncore.AppendBinary(nil, bson.TypeBinaryUUID, id[:])}
+		return rawValue(bson.TypeBinary, bsoncore.AppendBinary(nil, bson.TypeBinaryUUID, id[:]))
 	case topology.KindObjectID:
 		id := v.ObjectID()
-		return bson.RawValue{Type: bson.TypeObjectID, Value: id[:]}
+		return rawValue(bson.TypeObjectID, id[:])
 	case topology.KindDate:
-		return bson.RawValue{Type: bson.TypeDateTime, Value: bitsOfInt(v.Date().UnixMilli())}
+		return dateValue(v.Date().UnixMilli())
 	default:
 		return bson.RawValue{}
 	}
@@ -61,35 +61,44 @@ func Declared(v bson.RawValue) (topology.Value, bool) {
 	}
 }
 
-// errNoZoneValue: a topology has no notation for it.
-var errNoZoneValue = errors.New("zones are made of strings, numbers, dates, UUIDs and ObjectIDs")
-
 // ParseValue reads a value of a zone field as people write it: extended JSON (7, 2.5, {"$date": "2026-01-01T00:00:00Z"}, {"$oid": "…"}, {"$uuid": "…"}, "LON"), and what
 // is no JSON is a string as it stands (LON). A string that looks like something else stands in double quotes: "7".
-func ParseValue(text string) (topology.Value, error) {
+func ParseValue(text string) (v topology.Value, err error) {
 	if !json.Valid([]byte(text)) {
 		if strings.HasPrefix(text, "{") || strings.HasPrefix(text, `"`) {
-			return topology.Value{}, fmt.Errorf("%s is no extended JSON", text)
+			return v, fmt.Errorf("%s is no extended JSON", text)
 		}
 		return topology.StringOf(text), nil
 	}
 	var doc bson.Raw
 	if err := bson.UnmarshalExtJSON([]byte(`{"value":`+text+`}`), false, &doc); err != nil {
-		return topology.Value{}, fmt.Errorf("%s: %w", text, err)
+		return v, fmt.Errorf("%s: %w", text, err)
 	}
 	v, ok := Declared(doc.Lookup("value"))
 	if !ok {
-		return topology.Value{}, fmt.Errorf("%s: %w", text, errNoZoneValue)
+		return topology.Value{}, fmt.Errorf("%s: zones are made of strings, numbers, dates, UUIDs and ObjectIDs", text)
 	}
 	return v, nil
 }
 
 func stringValue(s string) bson.RawValue {
-	return bson.RawValue{Type: bson.TypeString, Value: bsoncore.AppendString(nil, s)}
+	return rawValue(bson.TypeString, bsoncore.AppendString(nil, s))
 }
 
 func doubleValue(d float64) bson.RawValue {
-	return bson.RawValue{Type: bson.TypeDouble, Value: bitsOf(d)}
+	return rawValue(bson.TypeDouble, bitsOfInt(int64(math.Float64bits(d))))
+}
+
+func integerValue(i int64) bson.RawValue {
+	return rawValue(bson.TypeInt64, bitsOfInt(i))
+}
+
+func dateValue(ms int64) bson.RawValue {
+	return rawValue(bson.TypeDateTime, bitsOfInt(ms))
+}
+
+func rawValue(t bson.Type, bytes []byte) bson.RawValue {
+	return bson.RawValue{Type: t, Value: bytes}
 }
 
 // Ends are where the values of a declared range begin (inclusive) and end (exclusive). MinKey and MaxKey are the ends of all values. All kinds of declared values have a

@@ -1,6 +1,7 @@
 package signing
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
@@ -46,7 +47,7 @@ func NewKey(id string, secret []byte) (Key, error) {
 	if len(secret) < leastSecret {
 		return Key{}, hint.New(fmt.Errorf("%w: key %s has a secret of %d bytes", ErrBadKey, id, len(secret)), fmt.Sprintf("use at least %d random bytes", leastSecret))
 	}
-	own := append([]byte(nil), secret...)
+	own := bytes.Clone(secret)
 	pool := sync.Pool{New: func() any { return &signer{hash: hmac.New(sha256.New, own)} }}
 	return Key{id: id, sum: func(purpose, text string) (sum [Size]byte) {
 		s := pool.Get().(*signer)

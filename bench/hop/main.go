@@ -14,7 +14,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -96,7 +95,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s %s/%s, %d CPUs; %d rounds of %s each, %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), o.rounds, o.slice, describe(o.body))
+	method := "GET"
+	if o.body > 0 {
+		method = fmt.Sprintf("POST of %d bytes", o.body)
+	}
+	fmt.Fprintf(stdout, "%s %s/%s, %d CPUs; %d rounds of %s each, %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), o.rounds, o.slice, method)
 	for _, clients := range o.clients {
 		m, err := measure(ctx, field, clients, requests, o)
 		if err != nil {
@@ -105,13 +108,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		m.print(stdout)
 	}
 	return nil
-}
-
-func describe(body int) string {
-	if body == 0 {
-		return "GET"
-	}
-	return fmt.Sprintf("POST of %d bytes", body)
 }
 
 // startAll starts the application and the contestants. stop ends what was started, also after an error.
@@ -127,13 +123,14 @@ func startAll(ctx context.Context, dir string, only []string, stderr io.Writer) 
 		return nil, stop, err
 	}
 	applications, fronts := addresses[:len(places)], addresses[len(places):]
-	args, err := self(append([]string{roleApplication}, applications...)...)
-	if err != nil {
-		return nil, stop, err
+	begin := func(name, address string, args []string) (*contestant, error) {
+		c, err := launch(ctx, name, address, dir, args)
+		started = append(started, c)
+		return c, err
 	}
-	app, err := launch(ctx, roleApplication, applications[0], dir, args)
-	if app != nil {
-		started = append(started, app)
+	app, err := program(roleApplication)
+	if err == nil {
+		_, err = begin(roleApplication, applications[0], append(app, applications...))
 	}
 	if err != nil {
 		return nil, stop, err
@@ -144,12 +141,7 @@ func startAll(ctx context.Context, dir string, only []string, stderr io.Writer) 
 		if len(only) > 0 && !slices.Contains(only, c.name) {
 			continue
 		}
-		_, port, err := net.SplitHostPort(fronts[i])
-		if err != nil {
-			return nil, stop, err
-		}
-		s := settings{Listen: fronts[i], Port: port, NYC: applications[0], LON: applications[1], SYD: applications[2], Dir: dir, Threads: runtime.NumCPU()}
-		args, err := c.start(s, applications)
+		args, err := program(c.name)
 		if errors.Is(err, exec.ErrNotFound) && len(only) == 0 {
 			fmt.Fprintf(stderr, "%s is not installed and left out\n", c.name)
 			continue
@@ -157,14 +149,20 @@ func startAll(ctx context.Context, dir string, only []string, stderr io.Writer) 
 		if err != nil {
 			return nil, stop, err
 		}
-		one, err := launch(ctx, c.name, fronts[i], dir, args)
-		if one != nil {
-			started = append(started, one)
-		}
+		s := settings{Listen: fronts[i], NYC: applications[0], LON: applications[1], SYD: applications[2], Dir: dir, Threads: runtime.NumCPU()}
+		config, err := configure(c.config, s)
 		if err != nil {
 			return nil, stop, err
 		}
-		one.version = versionOf(ctx, c.name)
+		fill := strings.NewReplacer("LISTEN", s.Listen, "NYC", s.NYC, "LON", s.LON, "SYD", s.SYD, "CONFIG", config, "DIR", dir)
+		for _, word := range strings.Fields(c.args) {
+			args = append(args, fill.Replace(word))
+		}
+		one, err := begin(c.name, fronts[i], args)
+		if err != nil {
+			return nil, stop, err
+		}
+		one.version = versionOf(ctx, c.name, c.version)
 		field = append(field, one)
 	}
 	return field, stop, nil

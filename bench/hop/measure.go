@@ -101,11 +101,14 @@ func (m measurement) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%d clients\n", m.clients)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "way\tversion\treq/s (median)\tx straight\tx bare\tx caddy\tx nginx\tx haproxy\tp50 us\tadded p50 us\tp99 us\tCPU us/req\trequests\t")
-	base := m.find(straight)
 	for _, r := range m.results {
-		added := r.latency.ValueAtQuantile(50) - base.latency.ValueAtQuantile(50)
-		fmt.Fprintf(t, "%s\t%s\t%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%d\t%d\t%d\t%.1f\t%d\t\n", r.name, r.version, median(r.rates), r.ratio(base), r.ratio(m.find(roleBare)), r.ratio(m.find("caddy")),
-			r.ratio(m.find("nginx")), r.ratio(m.find("haproxy")), r.latency.ValueAtQuantile(50), added, r.latency.ValueAtQuantile(99), r.cpuPerRequest(), r.requests)
+		fmt.Fprintf(t, "%s\t%s\t%.0f\t", r.name, r.version, median(r.rates))
+		for _, other := range []string{straight, roleBare, "caddy", "nginx", "haproxy"} {
+			fmt.Fprintf(t, "%.2f\t", r.ratio(m.find(other)))
+		}
+		p50 := r.latency.ValueAtQuantile(50)
+		added := p50 - m.find(straight).latency.ValueAtQuantile(50)
+		fmt.Fprintf(t, "%d\t%d\t%d\t%.1f\t%d\t\n", p50, added, r.latency.ValueAtQuantile(99), r.cpuPerRequest(), r.requests)
 	}
 	_ = t.Flush() // to standard output: there is nowhere to tell of it
 }

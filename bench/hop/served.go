@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/geoshard/geoshard/router/gateway"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
@@ -50,7 +52,7 @@ var answerBody = []byte(`{"handle":"NYC.01K4B4B2V8G3T0000000000000","items":[{"s
 
 // serveApplication stands for the application in all datacenters: it reads the request and answers the same.
 func serveApplication(ctx context.Context, addresses []string) error {
-	failed := make(chan error, len(addresses))
+	group, ctx := errgroup.WithContext(ctx)
 	for i, address := range addresses {
 		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body) // a client that goes away is no answer's problem
@@ -58,14 +60,9 @@ func serveApplication(ctx context.Context, addresses []string) error {
 			w.Header().Set(servedBy, places[i])
 			_, _ = w.Write(answerBody)
 		})
-		go func() { failed <- listen(ctx, address, handler) }()
+		group.Go(func() error { return listen(ctx, address, handler) })
 	}
-	for range addresses {
-		if err := <-failed; err != nil {
-			return err
-		}
-	}
-	return nil
+	return group.Wait()
 }
 
 // listen serves until the context ends.

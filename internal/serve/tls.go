@@ -84,12 +84,27 @@ func (t *TLS) Reload() error {
 }
 
 // Server is the configuration towards clients, for files with a certificate. Connections to come get what was read last.
-func (t *TLS) Server() *tls.Config {
+func (t *TLS) Server() *tls.Config { return t.server(func() {}) }
+
+// Following is Server, and looks before each connection whether the files have changed. It reloads them by itself then, and tells what came of that.
+func (t *TLS) Following(told func(error)) *tls.Config {
+	var reloading sync.Mutex // once for each change
+	return t.server(func() {
+		reloading.Lock()
+		defer reloading.Unlock()
+		if at, ok := t.files.changed(); ok && at != t.now.Load().changed {
+			told(t.Reload()) // after a failure the next connection tries again
+		}
+	})
+}
+
+func (t *TLS) server(look func()) *tls.Config {
 	base := func() *tls.Config {
 		return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	}
 	outer := base()
 	outer.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		look()
 		m, c := t.now.Load(), base()
 		c.Certificates = []tls.Certificate{*m.certificate}
 		if m.authorities != nil {
@@ -98,22 +113,6 @@ func (t *TLS) Server() *tls.Config {
 		return c, nil
 	}
 	return outer
-}
-
-// Following is Server, and looks before each connection whether the files have changed. It reloads them by itself then, and tells what came of that.
-func (t *TLS) Following(told func(error)) *tls.Config {
-	var reloading sync.Mutex // once for each change
-	config := t.Server()
-	get := config.GetConfigForClient
-	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		reloading.Lock()
-		defer reloading.Unlock()
-		if at, ok := t.files.changed(); ok && at != t.now.Load().changed {
-			told(t.Reload()) // after a failure the next connection tries again
-		}
-		return get(hello)
-	}
-	return config
 }
 
 // Client is the configuration towards servers. Their authorities are fixed when a connection pool is made; own certificates follow the files.

@@ -63,12 +63,12 @@ func New(o Options) (*Directory, error) {
 		}
 		o.ID = ns.Key[1].Name
 	}
-	d := &Directory{zone: ns.ZoneBy, id: o.ID, homes: homesOf(o.World, ns)}
+	collection := func(level *readconcern.ReadConcern, from *readpref.ReadPref) *mongo.Collection {
+		return o.Client.Database(db).Collection(name, options.Collection().SetReadConcern(level).SetReadPreference(from))
+	}
 	here := readpref.Nearest(readpref.WithTagSets(tag.Set{{Name: "dc", Value: string(o.Here)}}, tag.Set{})) // without a copy here, any
-	coll := o.Client.Database(db).Collection(name, options.Collection().SetReadConcern(readconcern.Local()).SetReadPreference(here))
-	d.near = coll
-	d.sure = o.Client.Database(db).Collection(name, options.Collection().SetReadConcern(readconcern.Snapshot()).SetReadPreference(readpref.PrimaryPreferred()))
-	return d, nil
+	near, sure := collection(readconcern.Local(), here), collection(readconcern.Snapshot(), readpref.PrimaryPreferred())
+	return &Directory{near: near, sure: sure, zone: ns.ZoneBy, id: o.ID, homes: homesOf(o.World, ns)}, nil
 }
 
 // homesOf are all values that documents of a namespace can have in their zone field; nil where the topology does not list them.
@@ -99,7 +99,7 @@ func (d *Directory) HomeNow(ctx context.Context, id string) (string, error) {
 func (d *Directory) find(ctx context.Context, in *mongo.Collection, id string) (string, error) {
 	filter := bson.D{{Key: d.id, Value: id}}
 	if d.homes != nil {
-		filter = bson.D{{Key: d.zone, Value: bson.D{{Key: "$in", Value: d.homes}}}, {Key: d.id, Value: id}}
+		filter = append(bson.D{{Key: d.zone, Value: bson.D{{Key: "$in", Value: d.homes}}}}, filter...)
 	}
 	raw, err := in.FindOne(ctx, filter, options.FindOne().SetProjection(bson.D{{Key: d.zone, Value: 1}})).Raw()
 	switch {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,12 +63,9 @@ func (a *admin) guarded(next http.Handler) http.Handler {
 		if err != nil {
 			host = r.Host
 		}
-		known := host == "localhost" || net.ParseIP(strings.Trim(host, "[]")) != nil
-		for _, name := range a.o.Hosts {
-			known = known || strings.EqualFold(host, name)
-		}
-		if !known {
-			problem{http.StatusMisdirectedRequest, "host", "this is not the name of the admin listener", "ask it by its address", 0}.write(w)
+		isHost := func(name string) bool { return strings.EqualFold(host, name) }
+		if host != "localhost" && net.ParseIP(strings.Trim(host, "[]")) == nil && !slices.ContainsFunc(a.o.Hosts, isHost) {
+			problemHost.write(w)
 			return
 		}
 		h := w.Header()
@@ -80,8 +78,7 @@ func (a *admin) guarded(next http.Handler) http.Handler {
 
 // ready says whether there is anywhere to send requests to.
 func (a *admin) ready(w http.ResponseWriter, _ *http.Request) {
-	at := a.g.wiring.Load()
-	if up := at.table.Serving() &^ a.g.health.now.Load().Down; up == 0 {
+	if up := a.g.wiring.Load().table.Serving() &^ a.g.health.now.Load().Down; up == 0 {
 		problemNowhere.write(w)
 	}
 }
@@ -110,12 +107,13 @@ const (
 )
 
 var (
-	problemToken    = problem{http.StatusUnauthorized, "token", "the bearer token is missing or wrong", "send Authorization: Bearer and what is in the file of --admin-token-file", 0}
-	problemRehoming = problem{http.StatusBadRequest, "rehoming", "the body is no re-homing", `send {"handle": "NYC.01K4…", "to": "LON"}`, 0}
-	problemNoClient = problem{http.StatusNotImplemented, "no-database", "this gateway has no way to the database", "give it one: GEOSHARD_URI, --uri-file or --name", 0}
-	problemNoRecord = problem{http.StatusNotFound, "no-record", "there is no such record", "", 0}
-	problemNotThere = problem{http.StatusUnprocessableEntity, "no-home", "no record can be at home there", "the homes are those of the topology's namespace", 0}
-	problemFailed   = problem{http.StatusBadGateway, "not-rehomed", "the record was not moved, or not for certain", "send it again: it goes on where it ended; the gateway's log has the reason", 0}
+	problemHost     = &problem{http.StatusMisdirectedRequest, "host", "this is not the name of the admin listener", "ask it by its address"}
+	problemToken    = &problem{http.StatusUnauthorized, "token", "the bearer token is missing or wrong", "send Authorization: Bearer and what is in the file of --admin-token-file"}
+	problemRehoming = &problem{http.StatusBadRequest, "rehoming", "the body is no re-homing", `send {"handle": "NYC.01K4…", "to": "LON"}`}
+	problemNoClient = &problem{http.StatusNotImplemented, "no-database", "this gateway has no way to the database", "give it one: GEOSHARD_URI, --uri-file or --name"}
+	problemNoRecord = &problem{http.StatusNotFound, "no-record", "there is no such record", ""}
+	problemNotThere = &problem{http.StatusUnprocessableEntity, "no-home", "no record can be at home there", "the homes are those of the topology's namespace"}
+	problemFailed   = &problem{http.StatusBadGateway, "not-rehomed", "the record was not moved, or not for certain", "send it again: it goes on where it ended; the gateway's log has the reason"}
 )
 
 func (a *admin) rehome(w http.ResponseWriter, r *http.Request) {
@@ -127,11 +125,9 @@ func (a *admin) rehome(w http.ResponseWriter, r *http.Request) {
 	var in Rehoming
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostRehoming))
 	decoder.DisallowUnknownFields()
-	home, id, ok := "", "", false
-	if decoder.Decode(&in) == nil {
-		home, id, ok = router.ParseHandle(in.Handle)
-	}
-	if !ok || in.To == "" {
+	err := decoder.Decode(&in)
+	home, id, ok := router.ParseHandle(in.Handle)
+	if err != nil || !ok || in.To == "" {
 		problemRehoming.write(w)
 		return
 	}
@@ -143,8 +139,7 @@ func (a *admin) rehome(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(done) // the caller has gone
+	writeJSON(w, done)
 }
 
 func rehomingProblem(err error) *problem {
@@ -152,13 +147,13 @@ func rehomingProblem(err error) *problem {
 	case err == nil:
 		return nil
 	case errors.Is(err, errNoClient):
-		return &problemNoClient
+		return problemNoClient
 	case errors.Is(err, router.ErrNoSuchRecord):
-		return &problemNoRecord
+		return problemNoRecord
 	case errors.Is(err, topology.ErrUndeclared), errors.Is(err, rehome.ErrNotMovable), errors.Is(err, errNoHome):
-		return &problemNotThere
+		return problemNotThere
 	}
-	return &problemFailed
+	return problemFailed
 }
 
 var (
@@ -176,11 +171,10 @@ func (g *Gateway) Rehome(ctx context.Context, home, id, to string) (*Rehoming, e
 		return nil, fmt.Errorf("%w: %q", errNoHome, to)
 	}
 	if g.directory.of != nil {
-		found, err := g.directory.homeNow(ctx, id)
-		if err != nil {
+		var err error
+		if home, err = g.directory.homeNow(ctx, id); err != nil {
 			return nil, err
 		}
-		home = found
 	}
 	ns, _ := at.world.NamespaceOf(at.table.Namespace())
 	if len(ns.Key) < 2 {

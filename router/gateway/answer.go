@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,26 +29,18 @@ type diagnosis struct {
 	atFault bool
 }
 
-// diagnose looks at an answer. It reads a bounded part of the body of those that may be more than they seem, and puts it back.
+// diagnose looks at an answer that may be more than it seems. It reads a bounded part of its body, and puts it back.
 func diagnose(res *http.Response) (d diagnosis, err error) {
-	switch res.StatusCode {
-	case http.StatusNotFound, http.StatusGone:
-		text, err := problemType(res)
-		// An application without problems says less: then any 404 may be a record that has moved.
-		d.missing = text == "" || strings.HasSuffix(text, "#not-found") || strings.HasSuffix(text, "/not-found")
-		return d, err
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-	default:
-		return d, nil
-	}
 	text, err := problemType(res)
-	known := false
-	for _, name := range passing {
-		known = known || strings.HasSuffix(text, "#"+name) || strings.HasSuffix(text, "/"+name)
+	is := func(name string) bool { return strings.HasSuffix(text, "#"+name) || strings.HasSuffix(text, "/"+name) }
+	if res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusGone {
+		// An application without problems says less: then any 404 may be a record that has moved.
+		d.missing = text == "" || is("not-found")
+		return d, err
 	}
+	d.atFault = !slices.ContainsFunc(passing, is)
 	d.after, d.again = retryAfter(res.Header.Get("Retry-After"))
-	d.again = d.again || known
-	d.atFault = !known
+	d.again = d.again || !d.atFault
 	return d, err
 }
 
@@ -66,9 +59,7 @@ func problemType(res *http.Response) (string, error) {
 	var p struct {
 		Type string `json:"type"`
 	}
-	if json.Unmarshal(text, &p) != nil {
-		return "", nil
-	}
+	_ = json.Unmarshal(text, &p) // what is no JSON has no type
 	return p.Type, nil
 }
 

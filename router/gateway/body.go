@@ -63,65 +63,59 @@ type sendable struct {
 	client *clientBody
 	// kept is the whole body of a request that may be sent again; nil where there is none.
 	kept []byte
-	// stream is a body that is read once; nil where there is none.
-	stream *clientBody
+	// streamed: the body is read once.
+	streamed bool
 	// head of the stream has been read to see whether it is short.
 	head []byte
 }
 
 // spent reports whether the body cannot be sent once more, because it was streamed.
 func (s *sendable) spent() bool {
-	return s.stream != nil && (len(s.head) > 0 || s.stream.touched.Load())
+	return s.streamed && (len(s.head) > 0 || s.client.touched.Load())
 }
 
 // failure is how the client failed to send its body; nil if it did not.
 func (s *sendable) failure() error {
-	if s.client == nil {
-		return nil
-	}
-	if why := s.client.why.Load(); why != nil {
-		return *why
+	if s.client != nil {
+		if why := s.client.why.Load(); why != nil {
+			return *why
+		}
 	}
 	return nil
 }
 
 // attach gives a try its body. size is what the client has announced, -1 for nothing.
 func (s *sendable) attach(out *http.Request, size int64) {
+	out.Body, out.GetBody, out.ContentLength = nil, nil, 0
 	switch {
-	case s.stream != nil && len(s.head) > 0:
-		out.Body, out.GetBody, out.ContentLength = &prefixed{io.MultiReader(bytes.NewReader(s.head), s.stream), s.stream}, nil, size
-	case s.stream != nil:
-		out.Body, out.GetBody, out.ContentLength = s.stream, nil, size
+	case s.streamed && len(s.head) > 0:
+		out.Body, out.ContentLength = &prefixed{io.MultiReader(bytes.NewReader(s.head), s.client), s.client}, size
+	case s.streamed:
+		out.Body, out.ContentLength = s.client, size
 	case len(s.kept) > 0:
 		kept := s.kept
 		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(kept)), nil }
 		out.Body, _ = out.GetBody()
 		out.ContentLength = int64(len(kept))
 		delete(out.Header, "Expect") // the client has sent it already
-	default:
-		out.Body, out.GetBody, out.ContentLength = nil, nil, 0
 	}
 }
 
-// keep reads a body that is short enough to be sent again. A longer one is streamed, and sent once.
-func (s *sendable) keep(body *clientBody, size, most int64) error {
-	if size > most {
-		s.stream = body
-		return nil
-	}
+// keep reads a body that is short enough to be sent again. One that turns out to be longer is streamed, and sent once.
+func (s *sendable) keep(size, most int64) error {
 	if size >= 0 {
 		s.kept = make([]byte, size)
-		_, err := io.ReadFull(body, s.kept)
+		_, err := io.ReadFull(s.client, s.kept)
 		return err
 	}
-	text, err := io.ReadAll(io.LimitReader(body, most+1))
-	if err != nil {
+	text, err := io.ReadAll(io.LimitReader(s.client, most+1))
+	switch {
+	case err != nil:
 		return err
+	case int64(len(text)) > most:
+		s.streamed, s.head = true, text
+	default:
+		s.kept = text
 	}
-	if int64(len(text)) > most {
-		s.stream, s.head = body, text
-		return nil
-	}
-	s.kept = text
 	return nil
 }

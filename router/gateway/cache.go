@@ -25,8 +25,6 @@ const (
 	lookupWithin = 8 * time.Second
 )
 
-var errLookupBusy = errors.New("too many lookups at once")
-
 // A FreshDirectory can also ask where a record is at home now, however far copies are behind. Where a Directory is none, its answers are taken as they are.
 type FreshDirectory interface {
 	router.Directory
@@ -62,10 +60,7 @@ func (d *directory) remembered(id string) (home string, ok bool) {
 		return "", false
 	}
 	p, ok := d.found.Get(id)
-	if !ok || p.home == "" || d.now().After(p.until) {
-		return "", false
-	}
-	return p.home, true
+	return p.home, ok && p.home != "" && !d.now().After(p.until)
 }
 
 // remember notes where a record is.
@@ -85,20 +80,20 @@ func (d *directory) home(ctx context.Context, id string) (string, error) {
 	if home, ok := d.remembered(id); ok {
 		return home, nil
 	}
-	return d.lookup(ctx, "near "+id, id, func(ctx context.Context) (string, error) { return d.of.Home(ctx, id) })
+	return d.lookup(ctx, "near ", id, d.of.Home)
 }
 
 // homeNow looks a record up where it is written.
 func (d *directory) homeNow(ctx context.Context, id string) (string, error) {
-	fresh, ok := d.of.(FreshDirectory)
-	if !ok {
-		return d.lookup(ctx, "near "+id, id, func(ctx context.Context) (string, error) { return d.of.Home(ctx, id) })
+	if fresh, ok := d.of.(FreshDirectory); ok {
+		return d.lookup(ctx, "now ", id, fresh.HomeNow)
 	}
-	return d.lookup(ctx, "now "+id, id, func(ctx context.Context) (string, error) { return fresh.HomeNow(ctx, id) })
+	return d.lookup(ctx, "near ", id, d.of.Home)
 }
 
 // lookup asks once for all that want to know the same. What is missing is remembered too, for a moment.
-func (d *directory) lookup(ctx context.Context, key, id string, ask func(context.Context) (string, error)) (string, error) {
+func (d *directory) lookup(ctx context.Context, where, id string, ask router.DirectoryFunc) (string, error) {
+	key := where + id
 	if p, ok := d.found.Get("missing " + key); ok && !d.now().After(p.until) {
 		return "", router.ErrNoSuchRecord
 	}
@@ -106,11 +101,11 @@ func (d *directory) lookup(ctx context.Context, key, id string, ask func(context
 		defer d.running.Add(-1)
 		if d.running.Add(1) > mostLookups {
 			d.asked("refused")
-			return "", errLookupBusy
+			return "", errors.New("too many lookups at once")
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupWithin) // the others wait too
 		defer cancel()
-		return ask(ctx)
+		return ask(ctx, id)
 	})
 	select {
 	case <-ctx.Done():

@@ -14,10 +14,11 @@ import (
 // mostCheckAnswer is how much of a check's answer is read, so that its connection can be used again.
 const mostCheckAnswer = 4 << 10
 
-// check asks the upstreams of a wiring whether they are ready, each at its own time, until the context ends.
-func (g *Gateway) check(ctx context.Context, w *wiring) {
+// check asks the upstreams of a wiring whether they are ready, each at its own time, until the context ends. end makes it end before, and waits for that.
+func (g *Gateway) check(ctx context.Context, w *wiring) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
-	for _, u := range w.upstreams() {
+	for _, u := range w.upstreams {
 		all.Go(func() {
 			pace.Every(ctx, g.o.CheckEvery, func() {
 				began := time.Now()
@@ -30,7 +31,10 @@ func (g *Gateway) check(ctx context.Context, w *wiring) {
 			})
 		})
 	}
-	all.Wait()
+	return func() {
+		cancel()
+		all.Wait()
+	}
 }
 
 // ask checks once. Redirections are not followed: a check that leads elsewhere says nothing about this upstream.
@@ -51,7 +55,7 @@ func (g *Gateway) ask(ctx context.Context, w *wiring, u *upstream) error {
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if res.StatusCode < 200 || res.StatusCode > 299 {
+	if res.StatusCode/100 != 2 {
 		return fmt.Errorf("%s answered %s", g.o.CheckPath, res.Status)
 	}
 	return nil

@@ -58,24 +58,23 @@ type LiveShard struct {
 func (g *Gateway) Table() LiveTable {
 	w, h := g.wiring.Load(), g.health.now.Load()
 	t := LiveTable{
-		At: g.o.Now().UTC(), Here: g.o.Here, Namespace: w.table.Namespace(), UnderWay: g.underWay.Load(), Held: g.queue.held.Load(), MostHeld: g.queue.most.Load(),
-		Kept: g.queue.bytes.Load(), Budget: w.budget.String(),
+		At: g.o.Now().UTC(), Here: g.o.Here, Namespace: w.table.Namespace(), UnderWay: g.underWay.Load(), Held: g.held.taken.Load(), MostHeld: g.held.most.Load(),
+		Kept: g.kept.taken.Load(), Budget: w.settings.Budget.String(),
 	}
 	if r := g.reloaded.Load(); r != nil {
-		at := r.At.UTC()
-		t.Reloaded = &at
+		t.Reloaded = &r.At
 		if r.Err != nil {
 			t.Refused = r.Err.Error()
 		}
 	}
 	for _, dc := range w.table.DCs() {
-		d := LiveDatacenter{ID: w.table.Datacenter(dc), Up: len(w.pools[dc].all) > 0 && w.pools[dc].up(), NewHome: w.table.NewHome(dc), Endpoint: w.table.Endpoint(dc), Upstreams: w.pools[dc].states()}
-		if rtt := w.pools[dc].rtt(); rtt > 0 {
+		pool := w.pools[dc]
+		d := LiveDatacenter{ID: w.table.Datacenter(dc), Up: pool.up(), NewHome: w.table.NewHome(dc), Endpoint: w.table.Endpoint(dc), Upstreams: pool.states()}
+		if rtt := pool.rtt(); rtt > 0 {
 			d.RTT = rtt.Round(10 * time.Microsecond).String()
 		}
 		if d.NewHome != "" {
-			d.WriteGoes = w.goes(router.Query{Here: w.here, Class: router.Write, Home: d.NewHome}, h)
-			d.ReadGoes = w.goes(router.Query{Here: w.here, Class: router.Read, Home: d.NewHome}, h)
+			d.WriteGoes, d.ReadGoes = w.goes(router.Write, d.NewHome, h), w.goes(router.Read, d.NewHome, h)
 		}
 		t.Datacenters = append(t.Datacenters, d)
 	}
@@ -89,9 +88,9 @@ func (g *Gateway) Table() LiveTable {
 	return t
 }
 
-// goes says in words where a request would go.
-func (w *wiring) goes(q router.Query, h *router.Health) string {
-	d := w.table.Decide(&q, h)
+// goes says in words where a request to a record that is at home there would go.
+func (w *wiring) goes(class router.Class, home string, h *router.Health) string {
+	d := w.table.Decide(&router.Query{Here: w.here, Class: class, Home: home}, h)
 	text := d.Mode.String() + " (" + d.Reason.String() + ")"
 	if d.To != router.NoDC {
 		text = string(w.table.Datacenter(d.To)) + ": " + text
@@ -100,8 +99,12 @@ func (w *wiring) goes(q router.Query, h *router.Health) string {
 }
 
 func (a *admin) table(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, a.g.Table())
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(a.g.Table()) // the caller has gone
+	_ = json.NewEncoder(w).Encode(v) // the caller has gone
 }
 
 func (a *admin) page(w http.ResponseWriter, r *http.Request) {

@@ -32,8 +32,9 @@ type exchange struct {
 	try    try // the last one
 	tries  int
 	spent  time.Duration // waiting for upstreams
-	hold   hold
-	answer writer
+	// deadline is when no new try is begun any more, heldSince when the request began to wait for one; zero where it does not.
+	deadline, heldSince time.Time
+	answer              writer
 }
 
 var exchanges = sync.Pool{New: func() any {
@@ -48,52 +49,46 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.g, x.at, x.in, x.began = g, g.wiring.Load(), r, g.o.Now()
 	x.answer = writer{ResponseWriter: w, in: r, body: &x.body, stall: g.o.Stall}
 	defer x.end() // also when the proxy breaks off an answer by a panic
-	x.serve()
+	switch p := x.prepare(); {
+	case p != nil:
+		x.refuse(p)
+	case x.decision.Mode == router.Redirect:
+		x.redirect()
+	default:
+		x.proxy.ServeHTTP(&x.answer, x.in)
+	}
 }
 
 // end gives back what the request holds.
 func (x *exchange) end() {
 	x.try.end()
-	x.hold.end(&x.g.queue)
-	if n := int64(len(x.body.kept)); n > 0 {
-		x.g.queue.release(n)
-	}
-	x.g.metrics.ended(x.at, tally{status: x.answer.status, decision: x.decision, class: x.request.Query.Class, tries: x.tries})
+	x.release()
+	x.g.kept.give(int64(len(x.body.kept)))
+	x.g.metrics.ended(x)
 	x.g.underWay.Add(-1)
-	proxy := x.proxy
-	*x = exchange{proxy: proxy}
+	*x = exchange{proxy: x.proxy}
 	exchanges.Put(x)
 }
 
-func (x *exchange) serve() {
+// prepare decides where the request goes, and takes its body unless it goes elsewhere by itself.
+func (x *exchange) prepare() *problem {
 	if x.g.underWay.Add(1) > int64(x.g.o.Requests) {
-		x.refuse(problemBusy)
-		return
+		return problemBusy
 	}
 	if p := x.admit(); p != nil {
-		x.refuse(*p)
-		return
+		return p
 	}
 	if p := x.locate(); p != nil {
-		x.refuse(*p)
-		return
+		return p
 	}
 	x.decide()
-	switch x.decision.Mode {
-	case router.Redirect:
-		x.redirect()
-		return
-	case router.Refuse:
-		if x.decision.Reason == router.ReasonUnknownHome {
-			x.refuse(problemHome)
-			return
-		}
+	switch {
+	case x.decision.Mode == router.Redirect:
+		return nil
+	case x.decision.Reason == router.ReasonUnknownHome:
+		return problemHome
 	}
-	if p := x.takeBody(); p != nil {
-		x.refuse(*p)
-		return
-	}
-	x.proxy.ServeHTTP(&x.answer, x.in)
+	return x.takeBody()
 }
 
 // decide asks the table anew, with what is known now.
@@ -111,39 +106,27 @@ func (x *exchange) decide() {
 // takeBody keeps a short body of a request that may be sent again, and streams any other.
 func (x *exchange) takeBody() *problem {
 	g := x.g
-	x.repeat = mayRepeat(x.in, x.request.Query.Class)
-	x.hold.deadline = x.began.Add(x.at.budget)
+	keys := x.in.Header["Idempotency-Key"] // by which the application recognises the request
+	x.repeat = x.request.Query.Class == router.Read || len(keys) == 1 && keys[0] != ""
+	x.deadline = x.began.Add(x.at.settings.Budget)
 	if x.in.Body == nil || x.in.Body == http.NoBody || x.in.ContentLength == 0 {
 		return nil
 	}
 	size := x.in.ContentLength
 	if g.o.BodyLimit >= 0 && size > g.o.BodyLimit {
-		return &problemTooLarge
+		return problemTooLarge
 	}
-	body := &clientBody{from: x.in.Body, conn: http.NewResponseController(x.answer.ResponseWriter), left: g.o.BodyLimit, stall: g.o.Stall}
-	x.body.client = body
+	x.body.client = &clientBody{from: x.in.Body, conn: http.NewResponseController(x.answer.ResponseWriter), left: g.o.BodyLimit, stall: g.o.Stall}
 	most := g.o.ReplayLimit
-	if size > most || !x.repeat && x.request.ID == "" {
-		x.body.stream = body
-		return nil
-	}
+	tooLong := size > most
 	if size > 0 {
 		most = size
 	}
-	if !g.queue.keep(most) {
-		x.body.stream = body
+	if tooLong || !x.repeat && x.request.ID == "" || !g.kept.take(most) {
+		x.body.streamed = true
 		return nil
 	}
-	err := x.body.keep(body, size, most)
-	g.queue.release(most - int64(len(x.body.kept)))
+	err := x.body.keep(size, most)
+	g.kept.give(most - int64(len(x.body.kept)))
 	return bodyProblem(err)
-}
-
-// mayRepeat reports whether a request may be sent again although it may have been done: it changes nothing, or the application recognises it by its key.
-func mayRepeat(r *http.Request, class router.Class) bool {
-	if class == router.Read {
-		return true
-	}
-	keys := r.Header["Idempotency-Key"]
-	return len(keys) == 1 && keys[0] != ""
 }

@@ -2,19 +2,16 @@ package gateway
 
 import (
 	"context"
-	"log/slog"
 	"maps"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/event"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/tag"
 
+	"github.com/geoshard/geoshard/internal/pace"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -30,13 +27,8 @@ const (
 // A follower knows in which datacenter each shard has its primary. It reads the list of shards through a query router, and lets the driver watch each
 // shard's members by `hello`: for that nobody has to log in, and no command is sent to them.
 type follower struct {
-	router  *mongo.Client
-	members func() *options.ClientOptions
-	log     *slog.Logger
-	changed func(shard topology.ShardID, at primary)
-
-	mu      sync.Mutex // guards following
-	watched map[topology.ShardID]*watchedShard
+	g       *Gateway
+	watched map[topology.ShardID]watchedShard // touched by run alone
 }
 
 type watchedShard struct {
@@ -54,21 +46,18 @@ type primary struct {
 
 // run follows until the context ends.
 func (f *follower) run(ctx context.Context) {
-	defer f.close(context.WithoutCancel(ctx))
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-pause.C:
+	defer func() {
+		for id := range f.watched {
+			f.forget(context.WithoutCancel(ctx), id)
 		}
-		next := readListEvery
+	}()
+	next := time.Duration(0)
+	for pace.Pause(ctx, next) {
+		next = readListEvery
 		if err := f.list(ctx); err != nil && ctx.Err() == nil {
-			f.log.Warn("the list of shards could not be read", "error", err)
+			f.g.o.Log.Warn("the list of shards could not be read", "error", err)
 			next = readListAgain
 		}
-		pause.Reset(next)
 	}
 }
 
@@ -76,7 +65,7 @@ func (f *follower) run(ctx context.Context) {
 func (f *follower) list(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readListWithin)
 	defer cancel()
-	cursor, err := f.router.Database("config").Collection("shards").Find(ctx, bson.D{})
+	cursor, err := f.g.o.Client.Database("config").Collection("shards").Find(ctx, bson.D{})
 	if err != nil {
 		return err
 	}
@@ -87,7 +76,7 @@ func (f *follower) list(ctx context.Context) error {
 	if err := cursor.All(ctx, &shards); err != nil {
 		return err
 	}
-	gone := maps.Clone(f.all())
+	gone := maps.Clone(f.watched)
 	for _, s := range shards {
 		delete(gone, s.ID)
 		if err := f.watch(ctx, s.ID, s.Host); err != nil {
@@ -100,15 +89,9 @@ func (f *follower) list(ctx context.Context) error {
 	return nil
 }
 
-func (f *follower) all() map[topology.ShardID]*watchedShard {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.watched
-}
-
 // watch begins to watch a shard, unless that is done already.
 func (f *follower) watch(ctx context.Context, id topology.ShardID, host string) error {
-	if w := f.all()[id]; w != nil && w.hosts == host {
+	if w, ok := f.watched[id]; ok && w.hosts == host {
 		return nil
 	}
 	set, hosts, named := strings.Cut(host, "/")
@@ -116,12 +99,12 @@ func (f *follower) watch(ctx context.Context, id topology.ShardID, host string) 
 		set, hosts = "", host
 	}
 	o := options.Client()
-	if f.members != nil {
-		o = f.members()
+	if f.g.o.Members != nil {
+		o = f.g.o.Members()
 	}
 	o = o.SetHosts(strings.Split(hosts, ",")).SetHeartbeatInterval(heartbeat).SetConnectTimeout(memberWithin).SetMinPoolSize(0).
 		SetServerMonitor(&event.ServerMonitor{TopologyDescriptionChanged: func(e *event.TopologyDescriptionChangedEvent) {
-			f.changed(id, primaryOf(e.NewDescription))
+			f.g.seen(id, primaryOf(e.NewDescription))
 		}})
 	if set != "" {
 		o.SetReplicaSet(set)
@@ -131,30 +114,16 @@ func (f *follower) watch(ctx context.Context, id topology.ShardID, host string) 
 	if err != nil {
 		return err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.watched == nil {
-		f.watched = map[topology.ShardID]*watchedShard{}
-	}
-	f.watched[id] = &watchedShard{host, client}
+	f.watched[id] = watchedShard{host, client}
 	return nil
 }
 
 // forget ends the watching of a shard.
 func (f *follower) forget(ctx context.Context, id topology.ShardID) {
-	f.mu.Lock()
-	w := f.watched[id]
-	delete(f.watched, id)
-	f.mu.Unlock()
-	if w != nil {
+	if w, ok := f.watched[id]; ok {
+		delete(f.watched, id)
 		_ = w.client.Disconnect(ctx) // nothing is under way
-		f.changed(id, primary{})
-	}
-}
-
-func (f *follower) close(ctx context.Context) {
-	for id := range maps.Clone(f.all()) {
-		f.forget(ctx, id)
+		f.g.seen(id, primary{})
 	}
 }
 
@@ -164,18 +133,15 @@ func primaryOf(d event.TopologyDescription) primary {
 	for _, s := range d.Servers {
 		switch s.Kind {
 		case "RSPrimary":
-			return primary{DC: topology.DatacenterID(tagOf(s, "dc"))}
+			for _, tag := range s.Tags {
+				if tag.Name == "dc" {
+					return primary{DC: topology.DatacenterID(tag.Value)}
+				}
+			}
+			return primary{}
 		case "RSSecondary", "RSArbiter", "RSOther":
 			seen = true
 		}
 	}
 	return primary{None: seen}
-}
-
-func tagOf(s event.ServerDescription, name string) string {
-	i := slices.IndexFunc(s.Tags, func(t tag.Tag) bool { return t.Name == name })
-	if i < 0 {
-		return ""
-	}
-	return s.Tags[i].Value
 }

@@ -3,12 +3,9 @@ package gateway
 import (
 	"context"
 	"log/slog"
-	"net/http/httputil"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/signing"
@@ -20,9 +17,8 @@ type Gateway struct {
 	o           Options
 	upstreamTLS *serve.TLS
 	wiring      atomic.Pointer[wiring]
-	keys        atomic.Pointer[signing.Keyring]
 	health      health
-	queue       holdQueue
+	held, kept  bound // requests that wait for their next try, and bytes of bodies to be sent again
 	directory   *directory
 	metrics     *metrics
 	underWay    atomic.Int64
@@ -44,7 +40,8 @@ func New(o Options) (*Gateway, error) {
 		return nil, ErrIncomplete
 	}
 	o.setDefaults()
-	g := &Gateway{o: o, rewired: make(chan struct{}, 1), queue: holdQueue{now: o.Now, mostBytes: o.ReplayBytes}}
+	g := &Gateway{o: o, rewired: make(chan struct{}, 1), health: health{shards: map[topology.ShardID]sighting{}}}
+	g.kept.most.Store(o.ReplayBytes)
 	var err error
 	if g.upstreamTLS, err = serve.NewTLS(o.UpstreamTLS); err != nil {
 		return nil, err
@@ -52,20 +49,18 @@ func New(o Options) (*Gateway, error) {
 	if g.metrics, err = newMetrics(o.Registerer, g); err != nil {
 		return nil, err
 	}
-	g.queue.metrics = g.metrics
 	g.directory = newDirectory(o.Directory, o.Now, func(outcome string) { g.metrics.lookups.WithLabelValues(outcome).Inc() })
 	w, err := g.newWiring(o.World, o.Keys, nil)
 	if err != nil {
 		g.metrics.unregister()
 		return nil, err
 	}
-	g.install(w, o.Keys)
+	g.install(w)
 	return g, nil
 }
 
-func (g *Gateway) install(w *wiring, keys *signing.Keyring) {
-	g.queue.most.Store(int64(w.settings.Queue))
-	g.keys.Store(keys)
+func (g *Gateway) install(w *wiring) {
+	g.held.most.Store(int64(w.settings.Queue))
 	g.wiring.Store(w)
 	g.assess()
 	select {
@@ -96,7 +91,7 @@ func (g *Gateway) reload(world *topology.Topology, keys *signing.Keyring) error 
 	if err != nil {
 		return err
 	}
-	g.install(w, keys)
+	g.install(w)
 	if w.transports != old.transports {
 		old.transports.close() // what is under way keeps its connection
 	}
@@ -105,60 +100,35 @@ func (g *Gateway) reload(world *topology.Topology, keys *signing.Keyring) error 
 
 // Reloaded notes what came of reading the configuration anew, also for a caller who did not get as far as Reload.
 func (g *Gateway) Reloaded(err error) {
-	g.reloaded.Store(&reload{g.o.Now(), err})
+	g.reloaded.Store(&reload{g.o.Now().UTC(), err})
 	if err != nil {
 		g.metrics.reloads.WithLabelValues("refused").Inc()
 		g.o.Log.Error("the configuration was not taken; the old one stays", "error", err)
-		return
+	} else {
+		g.metrics.reloads.WithLabelValues("taken").Inc()
+		g.o.Log.Info("the configuration was read")
 	}
-	g.metrics.reloads.WithLabelValues("taken").Inc()
-	g.o.Log.Info("the configuration was read")
-}
-
-// transportsFor keeps the connections of the old wiring, unless the authorities for upstreams are others: connections hold what they were made with.
-func (g *Gateway) transportsFor(old *wiring) transports {
-	if old != nil && g.o.UpstreamTLS == (TLSFiles{}) {
-		return old.transports
-	}
-	return newTransports(&g.o, g.upstreamTLS.Client())
 }
 
 // Run checks the upstreams and follows the primaries until the context ends. It returns when all that it started has ended.
 func (g *Gateway) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	if g.o.Client != nil {
-		f := &follower{router: g.o.Client, members: g.o.Members, log: g.o.Log, changed: g.seen}
+		f := &follower{g: g, watched: map[topology.ShardID]watchedShard{}}
 		all.Go(func() { f.run(ctx) })
 	}
-	for ctx.Err() == nil {
+	stop := func() {} // ends the checks of the wiring before
+	for {
 		select {
 		case <-ctx.Done():
+			stop()
+			all.Wait()
+			return nil
 		case <-g.rewired:
-			g.checkUntilRewired(ctx)
+			stop()
+			stop = g.check(ctx, g.wiring.Load())
 		}
 	}
-	all.Wait()
-	return nil
-}
-
-// checkUntilRewired checks the upstreams of the present wiring.
-func (g *Gateway) checkUntilRewired(ctx context.Context) {
-	ctx, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		g.check(ctx, g.wiring.Load())
-	}()
-	select {
-	case <-ctx.Done():
-	case <-g.rewired:
-		select {
-		case g.rewired <- struct{}{}: // for Run
-		default: // there is another one already
-		}
-	}
-	stop()
-	<-done
 }
 
 // Close ends idle connections and takes the metrics back. The servers and Run have ended by then.
@@ -167,18 +137,8 @@ func (g *Gateway) Close() {
 	g.metrics.unregister()
 }
 
-// propagator writes the headers of W3C Trace Context.
-var propagator = propagation.TraceContext{}
-
-// inject tells the upstream of the trace. Without traces of its own the gateway passes on what came.
-func (g *Gateway) inject(p *httputil.ProxyRequest) {
-	if g.o.Traces != nil {
-		propagator.Inject(p.In.Context(), propagation.HeaderCarrier(p.Out.Header))
-	}
-}
-
 // buffers are for copying bodies.
-var buffers = &bufferPool{pool: sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}}
+var buffers = &bufferPool{sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}}
 
 type bufferPool struct{ pool sync.Pool }
 

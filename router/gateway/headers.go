@@ -1,17 +1,19 @@
 package gateway
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
 	"net/http/httputil"
-	"strconv"
 	"strings"
 
+	"go.opentelemetry.io/otel/propagation"
+
 	"github.com/geoshard/geoshard/router"
-	"github.com/geoshard/geoshard/topology"
 )
 
-// pseudonym is how the gateways of a datacenter call themselves in Via.
-func pseudonym(dc topology.DatacenterID) string { return "geoshard-" + string(dc) }
+// pseudonym and the name of their datacenter is how gateways call themselves in Via.
+const pseudonym = "geoshard-"
 
 // mostHops is how many gateways a request may pass. One is usual.
 const mostHops = 4
@@ -26,7 +28,7 @@ func (w *wiring) looped(h http.Header) bool {
 			if by == w.via {
 				return true
 			}
-			if strings.HasPrefix(by, "geoshard-") {
+			if strings.HasPrefix(by, pseudonym) {
 				hops++
 			}
 		}
@@ -36,95 +38,77 @@ func (w *wiring) looped(h http.Header) bool {
 
 // rewrite is the proxy's: hop-by-hop headers are gone from Out, and so are those by which clients would speak of themselves.
 func (x *exchange) rewrite(p *httputil.ProxyRequest) {
-	trusted := x.at.trusts(p.In.RemoteAddr)
+	trusted := x.at.table.Trusts(p.In.RemoteAddr)
+	keep := func(names ...string) { // what a trusted proxy says of the client
+		for _, name := range names {
+			if values := p.In.Header[name]; trusted && values != nil {
+				p.Out.Header[name] = values
+			}
+		}
+	}
 	for name := range p.Out.Header {
 		if !trusted && x.at.hearsay(name) || strings.HasPrefix(name, "Proxy-") {
 			delete(p.Out.Header, name)
 		}
 	}
-	if trusted {
-		for _, name := range []string{"Forwarded", "X-Forwarded-For"} {
-			if values := p.In.Header[name]; values != nil {
-				p.Out.Header[name] = values
-			}
-		}
-	}
+	keep("Forwarded", "X-Forwarded-For")
 	p.SetXForwarded()
-	if trusted {
-		for _, name := range []string{"X-Forwarded-Host", "X-Forwarded-Proto"} {
-			if values := p.In.Header[name]; values != nil {
-				p.Out.Header[name] = values
-			}
-		}
-	}
+	keep("X-Forwarded-Host", "X-Forwarded-Proto")
 	p.Out.URL.RawQuery = router.WithoutHop(p.Out.URL.RawQuery)
-	p.Out.Header["Via"] = append(p.Out.Header["Via"], protocol(p.In)+" "+x.at.via)
-	x.g.inject(p)
+	protocol := "1.1 "
+	if p.In.ProtoMajor == 2 {
+		protocol = "2.0 "
+	}
+	p.Out.Header["Via"] = append(p.Out.Header["Via"], protocol+x.at.via)
+	if x.g.o.Traces != nil { // else the gateway passes on what came
+		propagator.Inject(p.In.Context(), propagation.HeaderCarrier(p.Out.Header))
+	}
 }
+
+// propagator writes the headers of W3C Trace Context.
+var propagator = propagation.TraceContext{}
 
 // hearsay reports whether a header says of a client what only a trusted proxy may say.
 func (w *wiring) hearsay(name string) bool {
-	return strings.HasPrefix(name, "X-Forwarded-") || name == "X-Real-Ip" || name == w.geo && w.geo != ""
-}
-
-func protocol(r *http.Request) string {
-	if r.ProtoMajor == 2 {
-		return "2.0"
-	}
-	return "1.1"
+	trust := w.settings.Trust
+	return strings.HasPrefix(name, "X-Forwarded-") || name == "X-Real-Ip" || name == trust.Country || name == trust.Location
 }
 
 // answered is the proxy's: an answer is about to go to the client.
 func (x *exchange) answered(res *http.Response) error {
+	defer x.release()
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		x.hold.end(&x.g.queue)
 		return nil
 	}
 	x.record.tell(res.Header)
 	x.stick(res)
-	if x.explain {
-		x.explainTo(res.Header)
-	}
-	x.hold.end(&x.g.queue)
+	x.explainTo(res.Header)
 	return nil
 }
 
-// explainTo tells of the decision.
+// explainTo tells of the decision, if that is asked for.
 func (x *exchange) explainTo(h http.Header) {
-	table, d := x.at.table, x.decision
-	h.Set(router.HeaderDatacenter, string(table.Datacenter(d.To)))
-	h.Set(router.HeaderOwner, string(table.Datacenter(d.Owner)))
-	h.Set(router.HeaderMode, d.Mode.String())
-	h.Set(router.HeaderReason, d.Reason.String())
+	if !x.explain {
+		return
+	}
+	x.at.table.Tell(h, x.decision)
 	total := x.g.o.Now().Sub(x.began)
-	text := append(make([]byte, 0, 96), "geoshard;dur="...)
-	text = strconv.AppendFloat(text, total.Seconds()*1000, 'f', 1, 64)
-	text = append(text, ", upstream;dur="...)
-	text = strconv.AppendFloat(text, x.spent.Seconds()*1000, 'f', 1, 64)
-	text = append(text, ", tries;desc="...)
-	text = strconv.AppendInt(text, int64(x.tries), 10)
-	h.Add("Server-Timing", string(text))
+	h.Add("Server-Timing", fmt.Sprintf("geoshard;dur=%.1f, upstream;dur=%.1f, tries;desc=%d", total.Seconds()*1000, x.spent.Seconds()*1000, x.tries))
 }
 
 // stick gives the client the affinity cookie when a record was made, or was found at another home.
 func (x *exchange) stick(res *http.Response) {
-	keys := x.g.keys.Load()
-	if keys == nil || res.StatusCode >= 300 {
+	if res.StatusCode >= 300 {
 		return
 	}
 	home := ""
 	switch {
-	case x.record.moved:
+	case x.record.handle != "":
 		home = x.request.Query.Home
 	case x.request.Query.Class == router.New && res.StatusCode >= 200:
-		home = madeIn(res.Header)
-		if home == "" {
-			home = x.at.table.NewHome(x.decision.To)
-		}
+		home = cmp.Or(madeIn(res.Header), x.at.table.NewHome(x.decision.To))
 	}
-	c := x.at.settings.Cookie
-	if value := router.SealCookie(keys, home, x.g.o.Now().Add(c.MaxAge)); value != "" {
-		cookie := http.Cookie{Name: c.Name, Value: value, Path: "/", MaxAge: int(c.MaxAge.Seconds()), HttpOnly: true, Secure: !c.PlainHTTP, SameSite: http.SameSiteLaxMode}
+	if cookie := x.at.table.Cookie(x.g.wiring.Load().keys, home, x.g.o.Now()); cookie != nil {
 		res.Header.Add("Set-Cookie", cookie.String())
 	}
 }

@@ -14,10 +14,15 @@ import (
 type health struct {
 	now atomic.Pointer[router.Health]
 
-	mu        sync.Mutex // guards following
-	next      chan struct{}
-	primaries map[topology.ShardID]primary
-	noneSince map[topology.ShardID]time.Time // shards that are known to have no primary
+	mu     sync.Mutex // guards following
+	next   chan struct{}
+	shards map[topology.ShardID]sighting
+}
+
+// A sighting is where a shard's primary was seen, and since when.
+type sighting struct {
+	primary
+	since time.Time
 }
 
 // enough is the part of the budget for which a shard has no primary before new records are made elsewhere: longer than an election takes, and early enough for the
@@ -34,48 +39,45 @@ func (h *health) changed() <-chan struct{} {
 	return h.next
 }
 
-// setLocked replaces what is known. It tells those that wait only of what may matter to them, which round trips do not.
-func (h *health) setLocked(now *router.Health) (news bool) {
-	before := h.now.Swap(now)
-	news = before == nil || before.Down != now.Down || before.Leaderless != now.Leaderless || !slices.Equal(before.Primaries, now.Primaries)
-	if news && h.next != nil {
-		close(h.next)
-		h.next = nil
-	}
-	return news
-}
-
 // assess works out anew what is known, from the upstreams' state and the primaries'.
 func (g *Gateway) assess() {
 	w, h := g.wiring.Load(), &g.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	before := h.now.Load()
 	now := &router.Health{RTT: make([]time.Duration, len(w.pools))}
 	for dc, p := range w.pools {
 		if len(p.all) == 0 {
 			continue
 		}
-		if now.RTT[dc] = p.rtt(); !p.up() {
-			now.Down = now.Down.With(router.DC(dc))
-		}
-		w.metrics[dc].up.Set(0)
+		now.RTT[dc] = p.rtt()
 		if p.up() {
 			w.metrics[dc].up.Set(1)
+		} else {
+			w.metrics[dc].up.Set(0)
+			now.Down = now.Down.With(router.DC(dc))
 		}
 	}
 	var led router.DCSet
 	for _, shard := range w.table.Shards() {
 		home := w.table.DC(w.world.HomeOf(shard))
-		if since, none := h.noneSince[shard]; none && g.o.Now().Sub(since) > time.Duration(enough*float64(w.budget)) {
+		seen := h.shards[shard]
+		if seen.None && g.o.Now().Sub(seen.since) > time.Duration(enough*float64(w.settings.Budget)) {
 			now.Leaderless = now.Leaderless.With(home)
 		} else {
 			led = led.With(home)
 		}
-		now.Primaries = append(now.Primaries, w.led(shard, h.primaries[shard], now.Down))
+		now.Primaries = append(now.Primaries, w.led(shard, seen.primary, now.Down))
 	}
 	now.Leaderless &^= led
-	if h.setLocked(now) && before != nil {
+	before := h.now.Swap(now)
+	if before != nil && before.Down == now.Down && before.Leaderless == now.Leaderless && slices.Equal(before.Primaries, now.Primaries) {
+		return // round trips alone do not matter to those that wait
+	}
+	if h.next != nil {
+		close(h.next)
+		h.next = nil
+	}
+	if before != nil {
 		g.report(w, before, now)
 	}
 }
@@ -107,20 +109,17 @@ func (w *wiring) led(shard topology.ShardID, seen primary, down router.DCSet) ro
 
 // report logs and counts what has changed.
 func (g *Gateway) report(w *wiring, before, now *router.Health) {
-	for _, dc := range w.table.DCs() {
+	for dc := range ((before.Down ^ now.Down) & w.table.Serving()).All {
 		id := string(w.table.Datacenter(dc))
-		switch was, is := before.Down.Has(dc), now.Down.Has(dc); {
-		case !was && is:
+		if now.Down.Has(dc) {
 			w.metrics[dc].lost.Inc()
 			g.o.Log.Warn("a datacenter is lost", "datacenter", id, "states", w.pools[dc].states())
-		case was && !is:
+		} else {
 			g.o.Log.Info("a datacenter is back", "datacenter", id)
 		}
 	}
-	for _, dc := range w.table.DCs() {
-		if now.Leaderless.Has(dc) && !before.Leaderless.Has(dc) {
-			g.o.Log.Warn("a shard stays without a primary: new records are made elsewhere", "datacenter", string(w.table.Datacenter(dc)))
-		}
+	for dc := range (now.Leaderless &^ before.Leaderless).All {
+		g.o.Log.Warn("a shard stays without a primary: new records are made elsewhere", "datacenter", string(w.table.Datacenter(dc)))
 	}
 	for i, shard := range w.table.Shards() {
 		if i >= len(before.Primaries) || before.Primaries[i] == now.Primaries[i] {
@@ -145,15 +144,9 @@ func (w *wiring) nameOf(dc router.DC) string {
 // seen notes where the follower has seen a shard's primary.
 func (g *Gateway) seen(shard topology.ShardID, at primary) {
 	g.health.mu.Lock()
-	if g.health.primaries == nil {
-		g.health.primaries, g.health.noneSince = map[topology.ShardID]primary{}, map[topology.ShardID]time.Time{}
-	}
-	same := g.health.primaries[shard] == at
-	g.health.primaries[shard] = at
-	if !at.None {
-		delete(g.health.noneSince, shard)
-	} else if !same {
-		g.health.noneSince[shard] = g.o.Now()
+	same := g.health.shards[shard].primary == at
+	if !same {
+		g.health.shards[shard] = sighting{at, g.o.Now()}
 	}
 	g.health.mu.Unlock()
 	if !same {

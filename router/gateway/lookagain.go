@@ -22,10 +22,10 @@ const (
 // handle. The copies there may be behind: then it goes to the primary. Otherwise the answer stands. What was answered by "there is none" has changed nothing,
 // so any request may be sent again whose body is still there.
 func (x *exchange) lookAgain(res *http.Response) outcome {
-	stands := outcome{res: res}
+	o := outcome{res: res} // it stands
 	d, id, ctx := x.g.directory, x.request.ID, x.in.Context()
 	if d.of == nil || x.lookups >= mostLookAgain {
-		return stands
+		return o
 	}
 	x.lookups++
 	tried := x.request.Query.Home
@@ -36,7 +36,6 @@ func (x *exchange) lookAgain(res *http.Response) outcome {
 	}
 	switch {
 	case errors.Is(err, router.ErrNoSuchRecord):
-		return stands
 	case err != nil:
 		x.g.o.Log.Warn("a record's home could not be looked up", "error", err)
 		x.lookups-- // it has not been looked up; the budget bounds this
@@ -48,15 +47,14 @@ func (x *exchange) lookAgain(res *http.Response) outcome {
 		if x.body.spent() {
 			return x.sendBack(res)
 		}
-		return outcome{res: res, again: true, atOnce: true}
+		o.again, o.atOnce = true, true
 	case x.body.spent():
-		return stands
 	case !x.sure:
-		x.sure = true
-		return outcome{res: res, again: true, atOnce: true}
+		x.sure, o.again, o.atOnce = true, true, true
 	default: // the record is where it was looked for, so it has just come there, or the answer was about something else
-		return outcome{res: res, again: x.lookups < 3, after: settling}
+		o.again, o.after = x.lookups < 3, settling
 	}
+	return o
 }
 
 // sendBack lets the client send a body that is gone once more, under the new handle. The way leads to this gateway and nowhere else.

@@ -10,9 +10,8 @@ import (
 
 // A naming is how a request names its record, which may have another home than the client says.
 type naming struct {
-	// handle is the record's handle as the upstream is told it, where it is not the client's; moved says that the client's was an old one.
+	// handle is the record's handle as the upstream is told it; empty where it is the client's, and not an old one.
 	handle string
-	moved  bool
 	// named is how the request names it at present.
 	named string
 }
@@ -25,26 +24,17 @@ func (n *naming) moveTo(request *router.Request, home string) {
 			n.named = request.Query.Home + "." + request.ID
 		}
 	}
-	n.handle, n.moved = home+"."+request.ID, true
+	n.handle = home + "." + request.ID
 	request.Query.Home = home
 }
 
-// renamed is a request that names the record as it is called now.
+// renamed is a copy of a request that names the record as it is called now. The original may still be read by the connection of the last try.
 func (n *naming) renamed(r *http.Request) *http.Request {
-	r2 := r.WithContext(r.Context())
-	address := *r.URL
-	r2.URL, r2.Header = &address, r.Header.Clone()
-	n.rename(r2)
-	return r2
-}
-
-// next is a request for another try. The last one may still be read by its connection, so it is not changed.
-func (n *naming) next(out *http.Request) *http.Request {
-	next := out.Clone(out.Context())
+	r2 := r.Clone(r.Context())
 	if n.handle != "" {
-		n.rename(next)
+		n.rename(r2)
 	}
-	return next
+	return r2
 }
 
 // rename puts the record's present handle in the place of the one that the request has, wherever that is.
@@ -73,7 +63,7 @@ func (n *naming) rename(r *http.Request) {
 
 // tell gives the client the handle of a record that has moved.
 func (n *naming) tell(h http.Header) {
-	if n.moved {
+	if n.handle != "" {
 		h.Set(router.HeaderHandle, n.handle)
 	}
 }

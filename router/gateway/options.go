@@ -98,9 +98,7 @@ func (o *Options) setDefaults() {
 	set(&o.BodyLimit, DefaultBodyLimit)
 	set(&o.Requests, DefaultRequests)
 	set(&o.Stall, DefaultStall)
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	set(&o.Log, slog.New(slog.DiscardHandler))
 	if o.Registerer == nil {
 		o.Registerer = prometheus.NewRegistry()
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 )
 
 // ProblemBase begins the type of the gateway's own problems; the rest is a heading of that document.
@@ -16,38 +15,41 @@ type problem struct {
 	name   string
 	title  string
 	hint   string
-	// again is what Retry-After says, in seconds; 0 = nothing.
-	again int
 }
 
 var (
-	problemMethod     = problem{http.StatusMethodNotAllowed, "method", "the gateway does not pass this method on", "send another method", 0}
-	problemTarget     = problem{http.StatusBadRequest, "target", "the request names no path", "send a path that begins with /", 0}
-	problemBusy       = problem{http.StatusServiceUnavailable, "busy", "the gateway has too many requests under way", "send it again in a moment", 1}
-	problemLoop       = problem{http.StatusLoopDetected, "loop", "the request has been here before", "an upstream of the topology leads back to a gateway: correct router.upstreams", 0}
-	problemTooLarge   = problem{http.StatusRequestEntityTooLarge, "body-too-large", "the body is too large", "the limit is --body-limit", 0}
-	problemBody       = problem{http.StatusBadRequest, "body", "the body did not come in whole", "send it again", 0}
-	problemSlow       = problem{http.StatusRequestTimeout, "slow-body", "the body came too slowly", "send it again", 0}
-	problemHome       = problem{http.StatusNotFound, "unknown-home", "no datacenter is the home of this record", "the homes are those of the topology's namespace", 0}
-	problemNowhere    = problem{http.StatusServiceUnavailable, "unavailable", "no datacenter can serve this now", "send it again; a write with its Idempotency-Key", 1}
-	problemBadGateway = problem{http.StatusBadGateway, "bad-gateway", "the application did not answer", "a write may have happened: send it again with the same Idempotency-Key", 0}
-	problemTimedOut   = problem{http.StatusGatewayTimeout, "timed-out", "the application did not answer in time", "a write may have happened: send it again with the same Idempotency-Key", 0}
-	problemLookup     = problem{http.StatusServiceUnavailable, "lookup", "the record's home could not be looked up", "send it again in a moment", 1}
+	problemMethod     = &problem{http.StatusMethodNotAllowed, "method", "the gateway does not pass this method on", "send another method"}
+	problemTarget     = &problem{http.StatusBadRequest, "target", "the request names no path", "send a path that begins with /"}
+	problemBusy       = &problem{http.StatusServiceUnavailable, "busy", "the gateway has too many requests under way", "send it again in a moment"}
+	problemLoop       = &problem{http.StatusLoopDetected, "loop", "the request has been here before", "an upstream of the topology leads back to a gateway: correct router.upstreams"}
+	problemTooLarge   = &problem{http.StatusRequestEntityTooLarge, "body-too-large", "the body is too large", "the limit is --body-limit"}
+	problemBody       = &problem{http.StatusBadRequest, "body", "the body did not come in whole", "send it again"}
+	problemSlow       = &problem{http.StatusRequestTimeout, "slow-body", "the body came too slowly", "send it again"}
+	problemHome       = &problem{http.StatusNotFound, "unknown-home", "no datacenter is the home of this record", "the homes are those of the topology's namespace"}
+	problemNowhere    = &problem{http.StatusServiceUnavailable, "unavailable", "no datacenter can serve this now", "send it again; a write with its Idempotency-Key"}
+	problemBadGateway = &problem{http.StatusBadGateway, "bad-gateway", "the application did not answer", "a write may have happened: send it again with the same Idempotency-Key"}
+	problemTimedOut   = &problem{http.StatusGatewayTimeout, "timed-out", "the application did not answer in time", "a write may have happened: send it again with the same Idempotency-Key"}
+	problemLookup     = &problem{http.StatusServiceUnavailable, "lookup", "the record's home could not be looked up", "send it again in a moment"}
 )
 
 // bodyProblem says what is wrong with a body that did not come in; nil for none.
 func bodyProblem(err error) *problem {
-	var timeout interface{ Timeout() bool }
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, errTooLarge):
-		return &problemTooLarge
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return &problemSlow
+		return problemTooLarge
+	case timedOut(err):
+		return problemSlow
 	default:
-		return &problemBody
+		return problemBody
 	}
+}
+
+// timedOut reports whether somebody did not do in time what was waited for.
+func timedOut(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // A problemText is a problem as it is sent.
@@ -58,14 +60,14 @@ type problemText struct {
 	Hint   string `json:"hint,omitempty"`
 }
 
-// write answers with the problem. Nothing of the request is in it.
-func (p problem) write(w http.ResponseWriter) {
+// write answers with the problem. Nothing of the request is in it. What is not available is asked for again after a second.
+func (p *problem) write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if p.again > 0 {
-		h.Set("Retry-After", strconv.Itoa(p.again))
+	if p.status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "1")
 	}
 	w.WriteHeader(p.status)
 	_ = json.NewEncoder(w).Encode(problemText{ProblemBase + p.name, p.title, p.status, p.hint}) // the client has gone

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/geoshard/geoshard/router"
@@ -13,11 +14,11 @@ import (
 func (x *exchange) admit() *problem {
 	switch {
 	case x.in.Method == http.MethodConnect || x.in.Method == http.MethodTrace:
-		return &problemMethod
+		return problemMethod
 	case !strings.HasPrefix(x.in.URL.Path, "/"):
-		return &problemTarget
+		return problemTarget
 	case x.in.Header["Via"] != nil && x.at.looped(x.in.Header):
-		return &problemLoop
+		return problemLoop
 	}
 	return nil
 }
@@ -32,7 +33,7 @@ func (x *exchange) locate() *problem {
 	}
 	if !x.request.Lookup {
 		if home, ok := d.remembered(x.request.ID); ok && home != q.Home {
-			x.in = x.moveTo(home)
+			x.moveTo(home)
 		}
 		return nil
 	}
@@ -45,64 +46,54 @@ func (x *exchange) locate() *problem {
 		return nil // the application says what it says of such
 	case err != nil:
 		x.g.o.Log.Warn("a record's home could not be looked up", "error", err)
-		return &problemLookup
+		return problemLookup
 	}
 	q.Source = router.SourceDirectory
-	x.in = x.moveTo(home)
+	x.moveTo(home)
 	return nil
 }
 
-// moveTo notes that the record is elsewhere than the request says, and returns the request that says so.
-func (x *exchange) moveTo(home string) *http.Request {
+// moveTo notes that the record is elsewhere than the request says, and lets the request say so.
+func (x *exchange) moveTo(home string) {
 	x.record.moveTo(&x.request, home)
-	return x.record.renamed(x.in)
+	x.in = x.record.renamed(x.in)
 }
 
 // redirect sends the client to the gateway of the datacenter that serves it: to the same path there, and never elsewhere.
 func (x *exchange) redirect() {
-	to := *x.at.endpoints[x.decision.To]
-	escaped := to.EscapedPath() + x.in.URL.EscapedPath()
-	to.Path += x.in.URL.Path
-	if to.RawPath = ""; to.EscapedPath() != escaped {
-		to.RawPath = escaped
-	}
-	to.RawQuery = router.AddHop(x.in.URL.RawQuery)
+	to := url.URL{Path: x.in.URL.Path, RawPath: x.in.URL.RawPath, RawQuery: router.AddHop(x.in.URL.RawQuery)}
+	lead(&to, baseURL(x.at.table.Endpoint(x.decision.To)))
 	h := x.answer.Header()
 	h.Set("Location", to.String())
 	h.Set("Cache-Control", "no-store") // homes change
 	x.record.tell(h)
-	if x.explain {
-		x.explainTo(h)
-	}
+	x.explainTo(h)
 	x.answer.WriteHeader(http.StatusTemporaryRedirect)
 }
 
 // refuse answers in the application's stead.
-func (x *exchange) refuse(p problem) {
-	if x.explain {
-		x.explainTo(x.answer.Header())
-	}
+func (x *exchange) refuse(p *problem) {
+	x.explainTo(x.answer.Header())
 	p.write(&x.answer)
 }
 
 // failed is the proxy's: there is no answer to pass on.
 func (x *exchange) failed(_ http.ResponseWriter, _ *http.Request, err error) {
-	x.hold.end(&x.g.queue)
+	x.release()
 	if broken := x.body.failure(); broken != nil { // the server takes that for the client's going away
-		x.refuse(*bodyProblem(broken))
+		x.refuse(bodyProblem(broken))
 		return
 	}
 	if x.in.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // nobody is there to be answered
 	}
 	x.g.o.Log.Warn("a request was not answered", "error", err, "tries", x.tries, "datacenter", x.at.table.Datacenter(x.decision.To), "reason", x.decision.Reason.String())
-	var timeout interface{ Timeout() bool }
 	switch {
-	case errors.Is(err, errNowhere), errors.Is(err, errQueueFull), errors.Is(err, errUpstreamLost):
+	case errors.Is(err, errNowhere), errors.Is(err, errUpstreamLost):
 		x.refuse(problemNowhere)
 	case errors.Is(err, errLookup):
 		x.refuse(problemLookup)
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, context.DeadlineExceeded), timedOut(err):
 		x.refuse(problemTimedOut)
 	default:
 		x.refuse(problemBadGateway)

@@ -24,7 +24,9 @@ func (t *try) begin(ctx context.Context, at *upstream, mayEnd bool) context.Cont
 	at.inflight.Add(1)
 	if mayEnd {
 		ctx, t.cancel = context.WithCancelCause(ctx)
-		at.begin(t)
+		at.mu.Lock()
+		at.tries[t] = struct{}{}
+		at.mu.Unlock()
 	}
 	return ctx
 }
@@ -36,7 +38,9 @@ func (t *try) end() {
 	}
 	t.at.inflight.Add(-1)
 	if t.cancel != nil {
-		t.at.end(t)
+		t.at.mu.Lock()
+		delete(t.at.tries, t)
+		t.at.mu.Unlock()
 		t.cancel(nil)
 	}
 	*t = try{}
@@ -62,17 +66,15 @@ func (r *retrier) RoundTrip(out *http.Request) (*http.Response, error) {
 		if !o.again {
 			return o.res, o.err
 		}
-		if !o.atOnce {
-			if err := x.hold.wait(out.Context(), &x.g.queue, x.tries, o.after, x.g.health.changed()); err != nil {
-				return o.res, o.err // the last answer is the best there is
-			}
+		if !o.atOnce && !x.wait(out.Context(), o.after) {
+			return o.res, o.err // the last answer is the best there is
 		}
 		if o.res != nil {
 			drain(o.res)
 		}
 		x.try.end()
 		x.decide()
-		out = x.record.next(out)
+		out = x.record.renamed(out)
 	}
 }
 
@@ -83,11 +85,11 @@ func (x *exchange) send(out *http.Request) outcome {
 	if up == nil {
 		return outcome{err: errNowhere, again: !x.body.spent()}
 	}
-	ctx := x.try.begin(out.Context(), up, x.repeat && x.body.stream == nil)
+	ctx := x.try.begin(out.Context(), up, x.repeat && !x.body.streamed)
 	out = out.WithContext(ctx)
 	address := *out.URL
 	out.URL = &address
-	up.address(out.URL)
+	lead(out.URL, up.url)
 	x.body.attach(out, x.in.ContentLength)
 
 	began := x.g.o.Now()
@@ -98,29 +100,20 @@ func (x *exchange) send(out *http.Request) outcome {
 	if err != nil {
 		return x.unanswered(ctx, up, err)
 	}
-	if quick(res.StatusCode) {
-		up.succeeded()
-		return outcome{res: res}
-	}
-	return x.answeredBadly(up, res)
-}
-
-// quick reports whether an answer goes to the client without a look at it.
-func quick(status int) bool {
-	switch status {
+	switch res.StatusCode {
 	case http.StatusNotFound, http.StatusGone, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return false
+		return x.answeredBadly(up, res)
 	}
-	return true
+	up.succeeded()
+	return outcome{res: res}
 }
 
 // destination is the upstream of the decision; nil where there is none at the moment.
 func (x *exchange) destination() *upstream {
-	switch x.decision.Mode {
-	case router.Local, router.Forward, router.ReadOnly, router.Redirect:
-		return x.at.pools[x.decision.To].pick()
+	if x.decision.Mode == router.Wait {
+		return nil
 	}
-	return nil
+	return x.at.pools[x.decision.To].pick()
 }
 
 // unanswered judges a try without an answer.
@@ -134,9 +127,8 @@ func (x *exchange) unanswered(ctx context.Context, up *upstream, err error) outc
 	if up.failed(err) {
 		x.g.assess()
 	}
-	var dial *dialError
-	unseen := errors.As(err, &dial) && !x.body.spent() // the upstream has not seen a byte
-	again := unseen || x.repeat && !x.body.spent()
+	_, unseen := errors.AsType[*dialError](err) // the upstream has not seen a byte
+	again := (unseen || x.repeat) && !x.body.spent()
 	return outcome{err: err, again: again, atOnce: again && !up.usable.Load() && x.tries < 3}
 }
 
@@ -148,26 +140,19 @@ func (x *exchange) answeredBadly(up *upstream, res *http.Response) outcome {
 	slow := time.AfterFunc(badAnswerWithin, func() { _ = res.Body.Close() })
 	d, err := diagnose(res)
 	slow.Stop()
-	if err != nil {
-		d.atFault, d.again = true, true
-	}
-	if !d.atFault {
+	if err == nil && !d.atFault {
 		up.succeeded()
-	} else if up.failed(errBadAnswer(res.StatusCode)) {
+	} else if up.failed(errors.New("answered " + http.StatusText(res.StatusCode))) {
 		x.g.assess()
 	}
+	repeatable := x.repeat && !x.body.spent()
 	switch {
 	case err != nil:
-		return outcome{err: err, again: x.repeat && !x.body.spent()}
+		return outcome{err: err, again: repeatable}
 	case d.missing && x.request.ID != "":
 		return x.lookAgain(res)
-	case d.again && x.repeat && !x.body.spent():
+	case d.again && repeatable:
 		return outcome{res: res, again: true, after: d.after}
 	}
 	return outcome{res: res}
 }
-
-// An errBadAnswer is the status of an answer by which an upstream counts as failing.
-type errBadAnswer int
-
-func (e errBadAnswer) Error() string { return "answered " + http.StatusText(int(e)) }

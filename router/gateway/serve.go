@@ -58,7 +58,7 @@ type ServeOptions struct {
 type Server struct {
 	g    *Gateway
 	o    ServeOptions
-	live *serve.TLS // nil = plain
+	live *serve.TLS
 }
 
 // NewServer prepares a gateway's listeners.
@@ -69,26 +69,15 @@ func NewServer(g *Gateway, o ServeOptions) (*Server, error) {
 	set(&o.Connections, DefaultConnections)
 	set(&o.Drain, DefaultDrain)
 	set(&o.HeaderWithin, DefaultHeaderWithin)
-	s := &Server{g: g, o: o}
 	if o.TLS.Authorities != "" && o.TLS.Certificate == "" {
 		return nil, hint.New(errors.New("clients need certificates, and the gateway has none"), "name the gateway's certificate and key too")
 	}
-	if o.TLS.Certificate != "" || o.TLS.Key != "" {
-		var err error
-		if s.live, err = serve.NewTLS(o.TLS); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	live, err := serve.NewTLS(o.TLS)
+	return &Server{g: g, o: o, live: live}, err
 }
 
 // ReloadTLS reads the gateway's certificate anew, for the connections to come.
-func (s *Server) ReloadTLS() error {
-	if s.live == nil {
-		return nil
-	}
-	return s.live.Reload()
-}
+func (s *Server) ReloadTLS() error { return s.live.Reload() }
 
 // Serve runs the gateway until the context ends, and then lets the requests under way end.
 func (s *Server) Serve(ctx context.Context) error {
@@ -126,9 +115,9 @@ func (s *Server) server() *http.Server {
 		Protocols: new(http.Protocols),
 	}
 	server.Protocols.SetHTTP1(true)
-	server.Protocols.SetHTTP2(s.live != nil)
+	server.Protocols.SetHTTP2(s.o.TLS.Certificate != "")
 	server.Protocols.SetUnencryptedHTTP2(s.o.H2C)
-	if s.live != nil {
+	if s.o.TLS.Certificate != "" {
 		server.TLSConfig = s.live.Server()
 	}
 	return server

@@ -3,11 +3,10 @@ package gateway
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/geoshard/geoshard/topology"
 )
 
 // When an upstream is left out. A request that could not even connect says enough; an upstream that answers badly gets more chances, because one request
@@ -20,6 +19,8 @@ const (
 	forgiven = time.Minute
 	// failedChecks in a row take an upstream out, one that succeeds brings it back.
 	failedChecks = 2
+	// keptRTTs are as many round trips as one may be the shortest of.
+	keptRTTs = 8
 )
 
 // errUpstreamLost ends tries that are under way at an upstream that has been found to be lost.
@@ -28,7 +29,7 @@ var errUpstreamLost = errors.New("the upstream does not answer its health checks
 // An upstream is one base URL of the application in a datacenter, and what this gateway has seen of it.
 type upstream struct {
 	url *url.URL
-	dc  topology.DatacenterID
+	key string // of the same upstream before and after a reload
 	now func() time.Time
 
 	// inflight are the tries under way; usable is what the fields below say, for the hot path.
@@ -42,28 +43,8 @@ type upstream struct {
 	ejected      time.Time // until when
 	lastEjection time.Time
 	lastError    string
-	rtts         [8]time.Duration // of the last checks that succeeded; 0 = none
-	nextRTT      int
+	rtts         []time.Duration   // of the last checks that succeeded
 	tries        map[*try]struct{} // those that may be ended and sent elsewhere
-}
-
-func newUpstream(base *url.URL, dc topology.DatacenterID, now func() time.Time) *upstream {
-	u := &upstream{url: base, dc: dc, now: now, tries: map[*try]struct{}{}}
-	u.usable.Store(true)
-	return u
-}
-
-// begin registers a try that can be ended from outside; end has to follow.
-func (u *upstream) begin(t *try) {
-	u.mu.Lock()
-	u.tries[t] = struct{}{}
-	u.mu.Unlock()
-}
-
-func (u *upstream) end(t *try) {
-	u.mu.Lock()
-	delete(u.tries, t)
-	u.mu.Unlock()
 }
 
 // succeeded notes an answer. An ejection goes on all the same: what was sent before may still come in.
@@ -75,11 +56,11 @@ func (u *upstream) succeeded() {
 
 // failed notes a request that failed by the upstream's fault.
 func (u *upstream) failed(err error) (changed bool) {
-	var dial *dialError
+	_, unseen := errors.AsType[*dialError](err)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.lastError = err.Error()
-	if u.failures.Add(1) >= mostFailures || errors.As(err, &dial) {
+	if u.failures.Add(1) >= mostFailures || unseen {
 		u.ejectLocked()
 	}
 	return u.settleLocked()
@@ -101,18 +82,17 @@ func (u *upstream) ejectLocked() {
 }
 
 // checked notes the outcome of an active check.
-func (u *upstream) checked(took time.Duration, err error) (changed bool) {
+func (u *upstream) checked(took time.Duration, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if err != nil {
 		u.badChecks++
 		u.lastError = err.Error()
-		return u.settleLocked()
+	} else {
+		u.badChecks = 0
+		u.rtts = append(u.rtts[max(0, len(u.rtts)-keptRTTs+1):], max(took, 1))
 	}
-	u.badChecks = 0
-	u.rtts[u.nextRTT] = max(took, 1)
-	u.nextRTT = (u.nextRTT + 1) % len(u.rtts)
-	return u.settleLocked()
+	u.settleLocked()
 }
 
 // settleLocked works out whether the upstream is to be used, and ends the tries under way where it is lost.
@@ -128,15 +108,13 @@ func (u *upstream) settleLocked() (changed bool) {
 }
 
 // rtt is the shortest of the last checks: what is above it is the upstream's own work. 0 = not measured.
-func (u *upstream) rtt() (least time.Duration) {
+func (u *upstream) rtt() time.Duration {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for _, d := range u.rtts {
-		if d > 0 && (least == 0 || d < least) {
-			least = d
-		}
+	if len(u.rtts) == 0 {
+		return 0
 	}
-	return least
+	return slices.Min(u.rtts)
 }
 
 // An upstreamState is an upstream as the debug page shows it.
@@ -166,12 +144,7 @@ type pool struct {
 
 // up reports whether the datacenter has an upstream to send to.
 func (p *pool) up() bool {
-	for _, u := range p.all {
-		if u.usable.Load() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.all, func(u *upstream) bool { return u.usable.Load() })
 }
 
 // pick chooses the usable upstream with the fewest requests under way, in turn among equals; nil = there is none.
@@ -203,17 +176,14 @@ func (p *pool) rtt() (least time.Duration) {
 	return least
 }
 
-// key is equal for the same upstream before and after a reload.
-func (u *upstream) key() string { return string(u.dc) + " " + u.url.String() }
-
-// address leads a request's URL to the upstream. Path and query stay the client's, behind the base's own path.
-func (u *upstream) address(to *url.URL) {
-	to.Scheme, to.Host = u.url.Scheme, u.url.Host
-	if u.url.Path == "" {
+// lead leads a URL to a base URL. Path and query stay the client's, behind the base's own path.
+func lead(to, base *url.URL) {
+	to.Scheme, to.Host = base.Scheme, base.Host
+	if base.Path == "" {
 		return
 	}
-	escaped := u.url.EscapedPath() + to.EscapedPath()
-	to.Path = u.url.Path + to.Path
+	escaped := base.EscapedPath() + to.EscapedPath()
+	to.Path = base.Path + to.Path
 	if to.RawPath = ""; to.EscapedPath() != escaped {
 		to.RawPath = escaped
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -24,13 +23,9 @@ func WatchFiles(ctx context.Context, files []string, again <-chan os.Signal, cha
 		return fmt.Errorf("watch files: %w", err)
 	}
 	defer watcher.Close()
-	var dirs []string
 	for _, file := range files {
-		if dir := filepath.Dir(file); !slices.Contains(dirs, dir) {
-			if err := watcher.Add(dir); err != nil {
-				return fmt.Errorf("watch %s: %w", dir, err)
-			}
-			dirs = append(dirs, dir)
+		if err := watcher.Add(filepath.Dir(file)); err != nil { // once more does no harm
+			return fmt.Errorf("watch %s: %w", filepath.Dir(file), err)
 		}
 	}
 	before := contents(files)

@@ -1,6 +1,7 @@
 package ginroute
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -58,24 +59,16 @@ type middleware struct {
 }
 
 func (m *middleware) setDefaults() {
-	if m.Options.Handle == "" {
-		m.Options.Handle = topology.WildHandle
-	}
-	if m.Home == "" {
-		m.Home = topology.WildHome
-	}
+	m.Options.Handle, m.Home = cmp.Or(m.Options.Handle, topology.WildHandle), cmp.Or(m.Home, topology.WildHome)
 	if m.Health == nil {
 		m.Health = func() *router.Health { return nil }
 	}
 	if m.Refuse == nil {
-		m.Refuse = func(c *gin.Context) {
-			problem(c, http.StatusNotFound, "no datacenter is the home of such a record", "the handle names a home that the topology does not have")
-		}
+		m.Refuse = problem(http.StatusNotFound, "no datacenter is the home of such a record", "the handle names a home that the topology does not have")
 	}
 	if m.Failed == nil {
-		m.Failed = func(c *gin.Context, _ error) {
-			problem(c, http.StatusServiceUnavailable, "the record's home could not be looked up", "send the request again")
-		}
+		unavailable := problem(http.StatusServiceUnavailable, "the record's home could not be looked up", "send the request again")
+		m.Failed = func(c *gin.Context, _ error) { unavailable(c) }
 	}
 	if m.Now == nil {
 		m.Now = time.Now
@@ -120,7 +113,7 @@ func (m *middleware) handle(c *gin.Context) {
 		d = m.serveHere(d)
 	}
 	if m.Explain || c.Request.Header.Get(router.HeaderExplain) != "" {
-		m.explain(c.Writer.Header(), d)
+		m.Table.Tell(c.Writer.Header(), d)
 	}
 	switch target := m.Table.RedirectURL(d.To, c.Request.URL); {
 	case d.Mode == router.Refuse:
@@ -140,14 +133,12 @@ func (m *middleware) parameters(c *gin.Context, read *router.Request) {
 	if read.Query.Source == router.SourcePath || read.Query.Source != router.SourceUnknown && m.Table.Settings().Handle[0] != topology.HandleInPath {
 		return
 	}
-	found := *read
-	found.ID, found.Lookup, found.Query.Home, found.Query.Source = "", false, "", router.SourceUnknown
-	switch {
-	case !found.Take(c.Param(m.Options.Handle), router.SourcePath):
-	case found.Lookup:
-		read.ID, read.Lookup = found.ID, true // the cookie's home may do
-	default:
-		*read = found
+	var found router.Request
+	if found.Take(c.Param(m.Options.Handle), router.SourcePath) {
+		read.ID, read.Lookup = found.ID, found.Lookup
+		if !found.Lookup { // else the cookie's home may do
+			read.Query.Home, read.Query.Source = found.Query.Home, router.SourcePath
+		}
 	}
 	if home := c.Param(m.Home); home != "" {
 		read.Query.Home, read.Query.Source, read.Lookup = home, router.SourcePath, false
@@ -197,15 +188,10 @@ func (m *middleware) serve(c *gin.Context, read router.Request, d router.Decisio
 	c.Next()
 }
 
-func (m *middleware) explain(h http.Header, d router.Decision) {
-	h.Set(router.HeaderDatacenter, string(m.Table.Datacenter(d.To)))
-	h.Set(router.HeaderOwner, string(m.Table.Datacenter(d.Owner)))
-	h.Set(router.HeaderMode, d.Mode.String())
-	h.Set(router.HeaderReason, d.Reason.String())
-}
-
-func problem(c *gin.Context, status int, title, detail string) {
-	c.Header("Cache-Control", "no-store")
-	c.Header("Content-Type", "application/problem+json")
-	c.AbortWithStatusJSON(status, gin.H{"type": "about:blank", "title": title, "status": status, "detail": detail})
+func problem(status int, title, detail string) func(*gin.Context) {
+	return func(c *gin.Context) {
+		c.Header("Cache-Control", "no-store")
+		c.Header("Content-Type", "application/problem+json")
+		c.AbortWithStatusJSON(status, gin.H{"type": "about:blank", "title": title, "status": status, "detail": detail})
+	}
 }

@@ -1,6 +1,7 @@
 package homeguard
 
 import (
+	"cmp"
 	"context"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -25,15 +26,11 @@ type Collection struct {
 // database was given cannot be seen.
 func (g *Guard) Collection(inner *mongo.Collection, opts ...options.Lister[options.CollectionOptions]) *Collection {
 	given := gathered(opts)
-	preference := g.options.Client.ReadPreference
-	if given.ReadPreference != nil {
-		preference = given.ReadPreference
-	}
-	c := &Collection{guard: g, inner: inner, namespace: inner.Database().Name() + "." + inner.Name(), reach: g.reachBy(preference)}
+	c := &Collection{guard: g, inner: inner, namespace: inner.Database().Name() + "." + inner.Name(), marshal: g.marshaller(given)}
+	c.reach = g.reachBy(cmp.Or(given.ReadPreference, g.options.Client.ReadPreference))
 	if len(opts) > 0 {
 		c.inner = inner.Clone(opts...)
 	}
-	c.marshal = g.marshaller(given)
 	return c
 }
 
@@ -76,11 +73,10 @@ func (c *Collection) check(ctx context.Context, kind command, filter any, collat
 	if c.guard.options.Mode < ModeRefuse {
 		return nil
 	}
-	doc := c.marshal(filter)
-	if doc == nil {
-		return nil
+	if doc := c.marshal(filter); doc != nil {
+		return c.checkRaw(ctx, kind, doc, collation)
 	}
-	return c.checkRaw(ctx, kind, doc, collation)
+	return nil
 }
 
 func (c *Collection) checkRaw(ctx context.Context, kind command, doc bson.Raw, collation *options.Collation) error {
@@ -88,11 +84,8 @@ func (c *Collection) checkRaw(ctx context.Context, kind command, doc bson.Raw, c
 	if collation != nil {
 		s.collation = document(bson.D{{Key: "locale", Value: collation.Locale}})
 	}
-	switch kind {
-	case findCommand, aggregateCommand, countCommand, distinctCommand:
-		if session := mongo.SessionFromContext(ctx); session == nil || !session.TransactionRunning() {
-			s.reach = c.reach
-		}
+	if session := mongo.SessionFromContext(ctx); kind.reads() && (session == nil || !session.TransactionRunning()) {
+		s.reach = c.reach
 	}
 	return c.guard.refusal(ctx, s)
 }

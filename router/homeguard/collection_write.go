@@ -2,6 +2,7 @@ package homeguard
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -134,13 +135,7 @@ func (c *Collection) checkModel(ctx context.Context, m mongo.WriteModel) error {
 
 // marshaller encodes documents as the driver will, as far as it matters for their fields. It returns nil for what cannot be encoded.
 func (g *Guard) marshaller(given *options.CollectionOptions) func(any) bson.Raw {
-	registry, names := g.options.Client.Registry, g.options.Client.BSONOptions
-	if given.Registry != nil {
-		registry = given.Registry
-	}
-	if given.BSONOptions != nil {
-		names = given.BSONOptions
-	}
+	registry, names := cmp.Or(given.Registry, g.options.Client.Registry), cmp.Or(given.BSONOptions, g.options.Client.BSONOptions, &options.BSONOptions{})
 	return func(v any) bson.Raw {
 		if raw, ok := v.(bson.Raw); ok {
 			return raw
@@ -153,10 +148,10 @@ func (g *Guard) marshaller(given *options.CollectionOptions) func(any) bson.Raw 
 		if registry != nil {
 			encoder.SetRegistry(registry)
 		}
-		if names != nil && names.UseJSONStructTags {
+		if names.UseJSONStructTags {
 			encoder.UseJSONStructTags()
 		}
-		if names != nil && names.OmitEmpty {
+		if names.OmitEmpty {
 			encoder.OmitEmpty()
 		}
 		if err := encoder.Encode(v); err != nil {

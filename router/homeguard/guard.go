@@ -1,9 +1,11 @@
 package homeguard
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -37,10 +39,8 @@ func (m Mode) String() string {
 
 // ParseMode reads what String writes.
 func ParseMode(text string) (Mode, error) {
-	for m, name := range modeNames {
-		if name == text {
-			return Mode(m), nil
-		}
+	if m := slices.Index(modeNames, text); m >= 0 {
+		return Mode(m), nil
 	}
 	return 0, fmt.Errorf("mode %q: use count, warn or refuse: %w", text, ErrOptions)
 }
@@ -89,18 +89,8 @@ func New(o Options) (*Guard, error) {
 	if o.Mode < ModeCount || o.Mode > ModeRefuse || o.Shapes < 0 || o.Every < 0 {
 		return nil, fmt.Errorf("%w: %s, %d shapes, every %s", ErrOptions, o.Mode, o.Shapes, o.Every)
 	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	if o.Every == 0 {
-		o.Every = DefaultEvery
-	}
-	if o.Shapes == 0 {
-		o.Shapes = DefaultShapes
-	}
-	if o.Client == nil {
-		o.Client = options.Client()
-	}
+	o.Log, o.Client = cmp.Or(o.Log, slog.Default()), cmp.Or(o.Client, options.Client())
+	o.Every, o.Shapes = cmp.Or(o.Every, DefaultEvery), cmp.Or(o.Shapes, DefaultShapes)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -108,21 +98,25 @@ func New(o Options) (*Guard, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lay out the topology: %w", err)
 	}
-	return &Guard{options: o, judge: j, tally: newTally(o.Shapes)}, nil
+	counts := &tally{limit: o.Shapes, other: &shapeCount{name: otherShapes}, shapes: map[string]*shapeCount{}}
+	return &Guard{options: o, judge: j, tally: counts}, nil
 }
 
 // Judge judges a find by a filter in a namespace, from primaries. The filter is a BSON document; nil is the empty filter.
 func (g *Guard) Judge(namespace string, filter []byte) Judgement {
-	return *g.judge.judgeFilter(g.judge.placeOf(namespace), filter, nil, primaries)
+	return *g.judgeStatement(statement{namespace: namespace, filter: filter})
 }
 
 // judgeStatement judges what is sent or about to be.
 func (g *Guard) judgeStatement(s statement) *Judgement {
-	p := g.judge.placeOf(s.namespace)
-	if s.insertion() {
+	switch p := g.judge.placeOf(s.namespace); {
+	case p == nil:
+		return outside
+	case s.command == insertCommand:
 		return g.judge.judgeDocument(p, s.filter)
+	default:
+		return g.judge.judgeFilter(p, s.filter, s.collation, s.reach)
 	}
-	return g.judge.judgeFilter(p, s.filter, s.collation, s.reach)
 }
 
 // allowed is the key of contexts that Allow made.
@@ -155,12 +149,8 @@ func (g *Guard) refusal(ctx context.Context, s statement) error {
 	if !j.Cross || isAllowed(ctx) {
 		return nil
 	}
-	shape := g.tally.shape(shapeOf(s))
-	shape.refused.Add(1)
+	shape := shapeOf(s)
+	g.tally.shape(shape).refused.Add(1)
 	g.tally.refused.Add(1)
-	e := &Error{Shape: shapeOf(s), Here: g.options.Here, Judgement: *j}
-	if p := g.judge.placeOf(s.namespace); p != nil {
-		e.ZoneBy = p.ns.ZoneBy
-	}
-	return e
+	return &Error{Shape: shape, Here: g.options.Here, Judgement: *j, ZoneBy: g.judge.placeOf(s.namespace).ns.ZoneBy}
 }

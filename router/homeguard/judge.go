@@ -1,6 +1,7 @@
 package homeguard
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -77,9 +78,8 @@ const gap topology.ZoneID = ""
 type judge struct {
 	world *topology.Topology
 	here  topology.DatacenterID
-	exact map[string]*place
-	// patterns are sorted, the longest first.
-	patterns []*place
+	// places are by the names of their namespaces.
+	places map[string]*place
 }
 
 // A place is one declared namespace.
@@ -98,7 +98,7 @@ type place struct {
 }
 
 func newJudge(world *topology.Topology, here topology.DatacenterID) (*judge, error) {
-	j := &judge{world: world, here: here, exact: map[string]*place{}}
+	j := &judge{world: world, here: here, places: map[string]*place{}}
 	var problems []error
 	for _, zone := range world.Zones {
 		for _, id := range zone.Shards {
@@ -109,16 +109,11 @@ func newJudge(world *topology.Topology, here topology.DatacenterID) (*judge, err
 	}
 	for _, ns := range world.Namespaces {
 		p, err := j.place(ns)
-		switch {
-		case err != nil:
+		if err != nil {
 			problems = append(problems, fmt.Errorf("namespace %s: %w", ns.Name, err))
-		case ns.IsPattern():
-			j.patterns = append(j.patterns, p)
-		default:
-			j.exact[ns.Name] = p
 		}
+		j.places[ns.Name] = p
 	}
-	slices.SortFunc(j.patterns, func(a, b *place) int { return len(b.ns.Name) - len(a.ns.Name) })
 	return j, errors.Join(problems...)
 }
 
@@ -132,17 +127,12 @@ func (j *judge) place(ns topology.Namespace) (*place, error) {
 		return nil, fmt.Errorf("its shard key %s does not begin with %s", ns.Key, ns.ZoneBy)
 	}
 	p := &place{ns: ns, ranges: plan.WithGaps(ns.Key, declared, gap)}
-	if p.key, err = shardkey.ParsePattern(document(shardkey.PatternOf(ns.Key))); err != nil {
-		return nil, err
-	}
-	if p.zone, err = shardkey.ParsePattern(document(shardkey.PatternOf(ns.Key[:1]))); err != nil {
-		return nil, err
-	}
+	p.key, _ = shardkey.ParsePattern(document(shardkey.PatternOf(ns.Key))) // it has fields
+	p.zone, _ = shardkey.ParsePattern(document(shardkey.PatternOf(ns.Key[:1])))
 	for _, r := range p.ranges {
 		p.zones = append(p.zones, r.Zone)
 	}
-	slices.Sort(p.zones)
-	p.zones = slices.Compact(p.zones)
+	p.zones = distinct(p.zones)
 	for r := range reaches {
 		p.single[r] = map[topology.ZoneID]*Judgement{}
 		for _, zone := range p.zones {
@@ -174,6 +164,12 @@ func (p *place) touched(keys []shardkey.Range) []topology.ZoneID {
 	return found
 }
 
+// distinct sorts a list, and keeps each element once.
+func distinct[T cmp.Ordered](list []T) []T {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // document encodes what is known to encode.
 func document(d bson.D) bson.Raw {
 	raw, err := bson.Marshal(d)
@@ -198,15 +194,13 @@ func (j *judge) judgement(touched []topology.ZoneID, verdict Verdict, r reach) *
 		out.Zones = append(out.Zones, declared.ID)
 		out.Shards = append(out.Shards, declared.Shards...)
 	}
-	slices.Sort(out.Shards)
-	out.Shards = slices.Compact(out.Shards)
+	out.Shards = distinct(out.Shards)
 	atHome := true
 	for _, s := range out.Shards {
 		atHome = atHome && j.world.HomeOf(s) == j.here
 		out.Datacenters = append(out.Datacenters, j.answers(s, r))
 	}
-	slices.Sort(out.Datacenters)
-	out.Datacenters = slices.Compact(out.Datacenters)
+	out.Datacenters = distinct(out.Datacenters)
 	out.Cross = slices.ContainsFunc(out.Datacenters, func(dc topology.DatacenterID) bool { return dc != j.here })
 	if out.Verdict == VerdictUnknown {
 		out.Verdict = VerdictRemote
@@ -237,30 +231,17 @@ func (j *judge) answers(id topology.ShardID, r reach) topology.DatacenterID {
 			best = m.DC
 		}
 	}
-	if best == "" {
-		return home
-	}
-	return best
+	return cmp.Or(best, home)
 }
 
-// placeOf returns the namespace that decides on a collection.
+// placeOf returns the namespace that decides on a collection; nil if none is declared.
 func (j *judge) placeOf(collection string) *place {
-	if p, ok := j.exact[collection]; ok {
-		return p
-	}
-	for _, p := range j.patterns {
-		if p.ns.Covers(collection) {
-			return p
-		}
-	}
-	return nil
+	ns, _ := j.world.NamespaceOf(collection)
+	return j.places[ns.Name]
 }
 
 // judgeFilter judges an operation on the documents that a filter matches.
 func (j *judge) judgeFilter(p *place, filter, collation bson.Raw, r reach) *Judgement {
-	if p == nil {
-		return outside
-	}
 	keys := p.key.Cover(filter, collation)
 	touched := p.touched(keys)
 	switch {
@@ -286,9 +267,6 @@ func (p *place) open(filter bson.Raw) bool {
 
 // judgeDocument judges the insertion of a document.
 func (j *judge) judgeDocument(p *place, doc bson.Raw) *Judgement {
-	if p == nil {
-		return outside
-	}
 	var buffer [128]byte
 	key, err := p.key.AppendKeyOf(buffer[:0], doc)
 	if err != nil {

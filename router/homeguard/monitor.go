@@ -6,6 +6,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/event"
+
+	"github.com/geoshard/geoshard/shardkey"
 )
 
 // Monitor returns the guard's command monitor, which passes every event on to next (nil = nobody). It sees what is sent, retries of the driver included, so it can count and warn,
@@ -15,25 +17,17 @@ func (g *Guard) Monitor(next *event.CommandMonitor) *event.CommandMonitor {
 	if next == nil {
 		next = &event.CommandMonitor{}
 	}
-	return &event.CommandMonitor{
-		Started: func(ctx context.Context, e *event.CommandStartedEvent) {
-			w.started(ctx, e)
-			if next.Started != nil {
-				next.Started(ctx, e)
-			}
-		},
-		Succeeded: func(ctx context.Context, e *event.CommandSucceededEvent) {
-			w.succeeded(e)
-			if next.Succeeded != nil {
-				next.Succeeded(ctx, e)
-			}
-		},
-		Failed: func(ctx context.Context, e *event.CommandFailedEvent) {
-			w.forget(e.RequestID)
-			if next.Failed != nil {
-				next.Failed(ctx, e)
-			}
-		},
+	succeeded := func(_ context.Context, e *event.CommandSucceededEvent) { w.succeeded(e) }
+	return &event.CommandMonitor{Started: before(w.started, next.Started), Succeeded: before(succeeded, next.Succeeded), Failed: before(w.failed, next.Failed)}
+}
+
+// before tells the guard of an event, and then whoever else wants to hear of it.
+func before[E any](own, next func(context.Context, E)) func(context.Context, E) {
+	return func(ctx context.Context, e E) {
+		own(ctx, e)
+		if next != nil {
+			next(ctx, e)
+		}
 	}
 }
 
@@ -122,18 +116,16 @@ func (w *watch) remember(number int64, r request) {
 	}
 }
 
-// forget forgets a request that has failed. Its cursor stays: whether it is gone depends on the error.
-func (w *watch) forget(number int64) {
+// failed forgets a request. Its cursor stays: whether it is gone depends on the error.
+func (w *watch) failed(_ context.Context, e *event.CommandFailedEvent) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.pending, number)
+	delete(w.pending, e.RequestID)
 }
 
 // succeeded learns the cursor that a read has opened, and that a cursor is at its end.
 func (w *watch) succeeded(e *event.CommandSucceededEvent) {
-	switch commandsByName[e.CommandName] {
-	case findCommand, aggregateCommand, getMoreCommand:
-	default:
+	if kind := commandsByName[e.CommandName]; kind != findCommand && kind != aggregateCommand && kind != getMoreCommand {
 		return
 	}
 	id, _ := valueAt(documentAt(e.Reply, "cursor"), "id").AsInt64OK()
@@ -177,18 +169,16 @@ func (w *watch) more(ctx context.Context, e *event.CommandStartedEvent) {
 
 // end forgets what other commands end: cursors and transactions.
 func (w *watch) end(e *event.CommandStartedEvent) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	switch e.CommandName {
 	case "killCursors":
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		eachField(arrayAt(e.Command, "cursors"), func(_ []byte, v bson.RawValue) {
+		for _, v := range shardkey.Elements(arrayAt(e.Command, "cursors")) {
 			id, _ := v.AsInt64OK()
 			delete(w.cursors, id)
-		})
+		}
 	case "abortTransaction":
 		if id, ok := sessionOf(e.Command); ok {
-			w.mu.Lock()
-			defer w.mu.Unlock()
 			delete(w.transactions, id)
 		}
 	}

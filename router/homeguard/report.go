@@ -3,6 +3,7 @@ package homeguard
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -48,10 +49,7 @@ type ShapeReport struct {
 func (g *Guard) Report() Report {
 	t := g.tally
 	r := Report{Here: g.options.Here, Refused: t.refused.Load(), Allowed: t.allowed.Load(), Dropped: t.dropped.Load(), Shapes: []ShapeReport{}}
-	r.Cross, r.Judged = t.share()
-	if r.Judged > 0 {
-		r.Share = float64(r.Cross) / float64(r.Judged)
-	}
+	r.Cross, r.Judged, r.Share = t.share()
 	for c := range t.sent {
 		r.Outside += t.sent[c][VerdictOutside][0].Load()
 	}
@@ -70,11 +68,7 @@ func (g *Guard) Report() Report {
 func (t *tally) all() []*shapeCount {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	counts := make([]*shapeCount, 0, len(t.shapes)+1)
-	for _, s := range t.shapes {
-		counts = append(counts, s)
-	}
-	return append(counts, t.other)
+	return append(slices.Collect(maps.Values(t.shapes)), t.other)
 }
 
 func (s *shapeCount) report() ShapeReport {
@@ -134,10 +128,7 @@ func (g *Guard) Collect(metrics chan<- prometheus.Metric) {
 			}
 		}
 	}
-	share := 0.0
-	if cross, judged := t.share(); judged > 0 {
-		share = float64(cross) / float64(judged)
-	}
+	_, _, share := t.share()
 	metrics <- prometheus.MustNewConstMetric(shareDesc, prometheus.GaugeValue, share)
 	metrics <- prometheus.MustNewConstMetric(shapesDesc, prometheus.GaugeValue, float64(len(t.all())-1))
 	counter(refusedDesc, t.refused.Load())

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/geoshard/geoshard/shardkey"
 )
 
 // Bounds of a shape: filters come from programs, and some programs let users write them.
@@ -18,15 +20,11 @@ const (
 //
 //	find shop.carts {cartId, dataCenter: $in, total: $gte $lt}
 func shapeOf(s statement) string {
-	var b strings.Builder
-	b.WriteString(commandNames[s.command])
-	b.WriteByte(' ')
-	b.WriteString(s.namespace)
-	if !s.insertion() {
-		b.WriteByte(' ')
-		b.WriteString(filterShape(s.filter, 0))
+	shape := commandNames[s.command] + " " + s.namespace
+	if s.command != insertCommand {
+		shape += " " + filterShape(s.filter, 0)
 	}
-	return bounded(b.String())
+	return bounded(shape)
 }
 
 // bounded cuts a text to the length of shapes, and mends it if it is not UTF-8.
@@ -38,41 +36,41 @@ func bounded(text string) string {
 }
 
 func filterShape(filter bson.Raw, depth int) string {
-	var fields []string
-	addFields(&fields, filter, depth)
-	slices.Sort(fields)
-	return "{" + strings.Join(slices.Compact(fields), ", ") + "}"
+	return "{" + strings.Join(distinct(addFields(nil, filter, depth)), ", ") + "}"
 }
 
 // addFields lists the fields of a filter, with those of its $and.
-func addFields(fields *[]string, filter bson.Raw, depth int) {
-	eachField(filter, func(name []byte, v bson.RawValue) {
+func addFields(fields []string, filter bson.Raw, depth int) []string {
+	for name, v := range shardkey.Elements(filter) {
 		switch {
-		case len(*fields) >= maxShapeFields:
+		case len(fields) >= maxShapeFields:
+			return fields
 		case depth >= maxShapeDepth:
-			*fields = append(*fields, "…")
+			fields = append(fields, "…")
 		case string(name) == "$and":
-			eachDocument(v.Value, func(part bson.Raw) { addFields(fields, part, depth+1) })
+			for part := range array(v.Value).documents {
+				fields = addFields(fields, part, depth+1)
+			}
 		case v.Type == bson.TypeArray && (string(name) == "$or" || string(name) == "$nor"):
-			*fields = append(*fields, string(name)+": "+alternatives(v.Value, depth+1))
+			fields = append(fields, string(name)+": "+alternatives(array(v.Value), depth+1))
 		case len(name) > 0 && name[0] == '$':
-			*fields = append(*fields, string(name))
+			fields = append(fields, string(name))
 		default:
-			*fields = append(*fields, string(name)+operatorsOf(v))
+			fields = append(fields, string(name)+operatorsOf(v))
 		}
-	})
+	}
+	return fields
 }
 
 // alternatives are the shapes of the filters of an $or, each once: a list of thousand is one shape.
-func alternatives(list bson.Raw, depth int) string {
+func alternatives(list array, depth int) string {
 	var shapes []string
-	eachDocument(list, func(part bson.Raw) {
+	for part := range list.documents {
 		if shape := filterShape(part, depth); len(shapes) < maxShapeFields && !slices.Contains(shapes, shape) {
 			shapes = append(shapes, shape)
 		}
-	})
-	slices.Sort(shapes)
-	return "[" + strings.Join(shapes, ", ") + "]"
+	}
+	return "[" + strings.Join(distinct(shapes), ", ") + "]"
 }
 
 // operatorsOf is ": $gt $lt" for {$gt: 1, $lt: 9}, and nothing for a value to be equal to.
@@ -84,14 +82,13 @@ func operatorsOf(v bson.RawValue) string {
 		return ""
 	}
 	var operators []string
-	eachField(v.Value, func(name []byte, _ bson.RawValue) {
+	for name := range shardkey.Elements(v.Value) {
 		if len(name) > 0 && name[0] == '$' && len(operators) < maxShapeFields {
 			operators = append(operators, string(name))
 		}
-	})
+	}
 	if len(operators) == 0 {
 		return ""
 	}
-	slices.Sort(operators)
-	return ": " + strings.Join(slices.Compact(operators), " ")
+	return ": " + strings.Join(distinct(operators), " ")
 }

@@ -2,8 +2,8 @@ package homeguard
 
 import (
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
+	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -47,68 +47,69 @@ type statement struct {
 	reach     reach
 }
 
-// insertion says that the filter is a document.
-func (s statement) insertion() bool { return s.command == insertCommand }
-
 // eachStatement takes a command apart that is about to be sent. Malformed parts are passed over: the server will refuse them.
 func eachStatement(kind command, db string, cmd bson.Raw, here topology.DatacenterID, visit func(statement)) {
 	collection, _ := textAt(cmd, commandNameOf(cmd))
 	s := statement{command: kind, namespace: db + "." + collection, collation: documentAt(cmd, "collation")}
+	if kind.reads() {
+		s.reach = reachOf(cmd, here)
+	}
 	switch kind {
 	case findCommand:
-		s.filter, s.reach = documentAt(cmd, "filter"), reachOf(cmd, here)
-		visit(s)
+		s.filter = documentAt(cmd, "filter")
 	case aggregateCommand:
-		s.filter, s.reach = matchOf(arrayAt(cmd, "pipeline")), reachOf(cmd, here)
-		visit(s)
-	case countCommand, distinctCommand:
-		s.filter, s.reach = documentAt(cmd, "query"), reachOf(cmd, here)
-		visit(s)
-	case findAndModifyCommand:
+		s.filter = matchOf(arrayAt(cmd, "pipeline"))
+	case countCommand, distinctCommand, findAndModifyCommand:
 		s.filter = documentAt(cmd, "query")
-		visit(s)
 	case updateCommand, deleteCommand:
-		eachDocument(arrayAt(cmd, commandNames[kind]+"s"), func(one bson.Raw) {
+		for one := range arrayAt(cmd, commandNames[kind]+"s").documents {
 			s.filter, s.collation = documentAt(one, "q"), documentAt(one, "collation")
 			visit(s)
-		})
+		}
+		return
 	case insertCommand:
-		eachDocument(arrayAt(cmd, "documents"), func(one bson.Raw) {
-			s.filter = one
+		for s.filter = range arrayAt(cmd, "documents").documents {
 			visit(s)
-		})
+		}
+		return
 	case bulkWriteCommand:
 		eachOfBulk(cmd, visit)
+		return
+	default:
+		return
 	}
+	visit(s)
+}
+
+// reads says that members other than the primary may answer the command.
+func (c command) reads() bool {
+	return c == findCommand || c == aggregateCommand || c == countCommand || c == distinctCommand
 }
 
 // eachOfBulk takes a bulkWrite of MongoDB 8 apart: its operations name their kind with the number of a namespace.
 func eachOfBulk(cmd bson.Raw, visit func(statement)) {
 	var namespaces []string
-	eachDocument(arrayAt(cmd, "nsInfo"), func(info bson.Raw) {
+	for info := range arrayAt(cmd, "nsInfo").documents {
 		ns, _ := textAt(info, "ns")
 		namespaces = append(namespaces, ns)
-	})
-	eachDocument(arrayAt(cmd, "ops"), func(op bson.Raw) {
-		first, err := op.IndexErr(0)
-		if err != nil {
-			return
-		}
-		number, ok := first.Value().AsInt64OK()
+	}
+	for op := range arrayAt(cmd, "ops").documents {
+		kind := commandNameOf(op)
+		number, ok := valueAt(op, kind).AsInt64OK()
 		if !ok || number < 0 || number >= int64(len(namespaces)) {
-			return
+			continue
 		}
-		s := statement{command: commandsByName[first.Key()], namespace: namespaces[number], collation: documentAt(op, "collation")}
+		s := statement{command: commandsByName[kind], namespace: namespaces[number], collation: documentAt(op, "collation")}
 		switch s.command {
 		case insertCommand:
 			s.filter = documentAt(op, "document")
 		case updateCommand, deleteCommand:
 			s.filter = documentAt(op, "filter")
 		default:
-			return
+			continue
 		}
 		visit(s)
-	})
+	}
 }
 
 // reachOf reads a command's read preference. In a transaction there is none but primary.
@@ -118,16 +119,7 @@ func reachOf(cmd bson.Raw, here topology.DatacenterID) reach {
 	}
 	preference := documentAt(cmd, "$readPreference")
 	mode, _ := textAt(preference, "mode")
-	wanted := ""
-	if tags := arrayAt(preference, "tags"); len(tags) > 0 {
-		first := true
-		eachDocument(tags, func(set bson.Raw) {
-			if first {
-				wanted, _ = textAt(set, datacenterTag)
-			}
-			first = false
-		})
-	}
+	wanted, _ := textAt(documentAt(bson.Raw(arrayAt(preference, "tags")), "0"), datacenterTag)
 	return reachWith(mode, wanted, here)
 }
 
@@ -156,22 +148,18 @@ func inTransaction(cmd bson.Raw) bool {
 }
 
 // matchOf is the filter with which a pipeline begins: that of its leading $match stages, which the server joins, or of $geoNear. It is empty where there is none.
-func matchOf(pipeline bson.Raw) bson.Raw {
+func matchOf(pipeline array) bson.Raw {
 	var leading []bson.Raw
-	open := true
-	eachDocument(pipeline, func(stage bson.Raw) {
-		if !open {
-			return
-		}
+	for stage := range pipeline.documents {
 		if match := documentAt(stage, "$match"); match != nil {
 			leading = append(leading, match)
-			return
+			continue
 		}
-		open = false
 		if near := documentAt(documentAt(stage, "$geoNear"), "query"); near != nil && len(leading) == 0 {
 			leading = append(leading, near)
 		}
-	})
+		break
+	}
 	switch len(leading) {
 	case 0:
 		return nil
@@ -192,14 +180,8 @@ func commandNameOf(cmd bson.Raw) string {
 
 // valueAt is the value of a field, the zero value if there is none.
 func valueAt(doc bson.Raw, name string) bson.RawValue {
-	if len(doc) == 0 {
-		return bson.RawValue{}
-	}
-	v, err := bsoncore.Document(doc).LookupErr(name)
-	if err != nil {
-		return bson.RawValue{}
-	}
-	return bson.RawValue{Type: bson.Type(v.Type), Value: v.Data}
+	v, _ := shardkey.Field(doc, name)
+	return v
 }
 
 func documentAt(doc bson.Raw, name string) bson.Raw {
@@ -210,7 +192,12 @@ func documentAt(doc bson.Raw, name string) bson.Raw {
 	return v.Value
 }
 
-func arrayAt(doc bson.Raw, name string) bson.Raw {
+func textAt(doc bson.Raw, name string) (string, bool) { return valueAt(doc, name).StringValueOK() }
+
+// An array is one of BSON.
+type array bson.Raw
+
+func arrayAt(doc bson.Raw, name string) array {
 	v := valueAt(doc, name)
 	if v.Type != bson.TypeArray {
 		return nil
@@ -218,32 +205,11 @@ func arrayAt(doc bson.Raw, name string) bson.Raw {
 	return v.Value
 }
 
-func textAt(doc bson.Raw, name string) (string, bool) { return valueAt(doc, name).StringValueOK() }
-
-// eachDocument visits the documents of an array.
-func eachDocument(array bson.Raw, visit func(bson.Raw)) {
-	eachField(array, func(_ []byte, v bson.RawValue) {
-		if v.Type == bson.TypeEmbeddedDocument {
-			visit(v.Value)
-		}
-	})
-}
-
-// eachField visits the fields of a document or an array up to malformed bytes, without allocating.
-func eachField(doc bson.Raw, visit func(name []byte, v bson.RawValue)) {
-	if len(doc) < 5 {
-		return
-	}
-	for rest := []byte(doc[4:]); ; {
-		element, after, ok := bsoncore.ReadElement(rest)
-		if !ok {
+// documents visits the documents of an array.
+func (a array) documents(yield func(bson.Raw) bool) {
+	for _, v := range shardkey.Elements(a) {
+		if v.Type == bson.TypeEmbeddedDocument && !yield(v.Value) {
 			return
 		}
-		value, err := element.ValueErr()
-		if err != nil {
-			return
-		}
-		visit(element.KeyBytes(), bson.RawValue{Type: bson.Type(value.Type), Value: value.Data})
-		rest = after
 	}
 }

@@ -40,34 +40,29 @@ type shapeCount struct {
 // otherShapes is the name under which the shapes beyond the limit are counted.
 const otherShapes = "(other shapes)"
 
-func newTally(limit int) *tally {
-	return &tally{limit: limit, other: &shapeCount{name: otherShapes}, shapes: map[string]*shapeCount{}}
-}
-
 // shape returns the count of a shape, and begins one while there is room.
 func (t *tally) shape(name string) *shapeCount {
 	t.mu.RLock()
 	found, room := t.shapes[name], len(t.shapes) < t.limit
 	t.mu.RUnlock()
-	if found != nil {
-		return found
+	if found == nil && room {
+		found = t.begin(name)
 	}
-	if !room {
+	if found == nil {
 		t.dropped.Add(1)
 		return t.other
 	}
+	return found
+}
+
+// begin makes the count of a shape, unless somebody else has or there is no room any more.
+func (t *tally) begin(name string) *shapeCount {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if found = t.shapes[name]; found != nil {
-		return found
+	if t.shapes[name] == nil && len(t.shapes) < t.limit {
+		t.shapes[name] = &shapeCount{name: name}
 	}
-	if len(t.shapes) >= t.limit {
-		t.dropped.Add(1)
-		return t.other
-	}
-	found = &shapeCount{name: name}
-	t.shapes[name] = found
-	return found
+	return t.shapes[name]
 }
 
 func (t *tally) add(c command, shape *shapeCount, j *Judgement, excused bool) {
@@ -83,19 +78,21 @@ func (t *tally) add(c command, shape *shapeCount, j *Judgement, excused bool) {
 	}
 }
 
-// share is the part of the judged statements that left the datacenter, and how many were judged. Statements outside of the declared namespaces are not.
-func (t *tally) share() (cross, judged uint64) {
+// share is how many of the judged statements left the datacenter, how many were judged, and their ratio. Statements outside of the declared namespaces are not.
+func (t *tally) share() (cross, judged uint64, share float64) {
 	for c := range t.sent {
 		for v := range t.sent[c] {
-			if Verdict(v) == VerdictOutside {
-				continue
+			if Verdict(v) != VerdictOutside {
+				left := t.sent[c][v][1].Load()
+				cross += left
+				judged += left + t.sent[c][v][0].Load()
 			}
-			left := t.sent[c][v][1].Load()
-			cross += left
-			judged += left + t.sent[c][v][0].Load()
 		}
 	}
-	return cross, judged
+	if judged > 0 {
+		share = float64(cross) / float64(judged)
+	}
+	return cross, judged, share
 }
 
 // warningDue counts a reason to warn, and says whether the time has come and for how many reasons.
