@@ -16,12 +16,7 @@ import (
 
 // matrix checks each shard's row: every declared member is there, the home member is primary, the rest copy or vote.
 func (s *suite) matrix(t *testing.T) {
-	AwaitWhole(t, s)
-	status, err := s.Status(s.context(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	world := s.Topology()
+	status, world := AwaitWhole(t, s), s.Topology()
 	members := 0
 	for _, shard := range world.Shards {
 		primaries := 0
@@ -99,9 +94,7 @@ func (s *suite) tagsAndMode(t *testing.T) {
 			} `bson:"config"`
 		}
 		client := s.connectMember(t, home)
-		if err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "replSetGetConfig", Value: 1}}).Decode(&got); err != nil {
-			t.Fatal(err)
-		}
+		must(t, client.Database("admin").RunCommand(ctx, bson.D{{Key: "replSetGetConfig", Value: 1}}).Decode(&got))
 		if len(got.Config.Members) != len(shard.Members) {
 			t.Fatalf("%s: got %d members, want %d", shard.ID, len(got.Config.Members), len(shard.Members))
 		}
@@ -153,9 +146,7 @@ func (s *suite) routerClients(t *testing.T) map[topology.DatacenterID]*mongo.Cli
 			continue
 		}
 		uri, err := s.routerURI(dc.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		clients[dc.ID] = connect(t, uri)
 	}
 	return clients
@@ -164,18 +155,14 @@ func (s *suite) routerClients(t *testing.T) map[topology.DatacenterID]*mongo.Cli
 func (s *suite) connectMember(t *testing.T, member string) *mongo.Client {
 	t.Helper()
 	uri, err := s.memberURI(member)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return connect(t, uri)
 }
 
 func connect(t *testing.T, uri string) *mongo.Client {
 	t.Helper()
 	client, err := mongo.Connect(options.Client().ApplyURI(uri))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() {
 		if err := client.Disconnect(context.Background()); err != nil {
 			t.Errorf("disconnect: %v", err)

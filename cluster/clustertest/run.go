@@ -91,6 +91,22 @@ func (s *suite) context(t *testing.T) context.Context {
 	return ctx
 }
 
+// now is the cluster's status.
+func (s *suite) now(t *testing.T) cluster.Status {
+	t.Helper()
+	status, err := s.Status(s.context(t))
+	must(t, err)
+	return status
+}
+
+// must ends a test with an error.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Hint is an error's hint on a line of its own, for the message of a test; empty for one that has none.
 func Hint(err error) string {
 	if help := hint.Of(err); help != "" {
@@ -119,11 +135,7 @@ func describe(s cluster.Status) string {
 // home returns the home member of a shard, and another one that holds data ("" when there is none).
 func (s *suite) home(t *testing.T, shard topology.ShardID) (home, other string) {
 	t.Helper()
-	status, err := s.Status(s.context(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range status.Members {
+	for _, m := range s.now(t).Members {
 		switch {
 		case m.Shard != shard || m.Role == cluster.RoleArbiter:
 		case m.Home:
@@ -135,13 +147,13 @@ func (s *suite) home(t *testing.T, shard topology.ShardID) (home, other string) 
 	return home, other
 }
 
-// voters counts a shard's members, and those of them in one datacenter.
-func voters(shard topology.Shard, dc topology.DatacenterID) (all, inside int) {
+// majorityOutside tells that most members of a shard are in other datacenters.
+func majorityOutside(shard topology.Shard, dc topology.DatacenterID) bool {
+	outside := 0
 	for _, m := range shard.Members {
-		all++
-		if m.DC == dc {
-			inside++
+		if m.DC != dc {
+			outside++
 		}
 	}
-	return all, inside
+	return 2*outside > len(shard.Members)
 }

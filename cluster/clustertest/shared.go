@@ -61,7 +61,7 @@ func Main(m *testing.M) int {
 }
 
 // Shared returns a cluster of the Small topology that other packages use at the same time: the one that GEOSHARD_TEST_URI leads to, that GEOSHARD_TEST_CLUSTER
-// names, or, without both, the one of this binary, started on first use. A test has a [Database] of its own there and changes nothing that others see: where it
+// names, or, without both, the one of this binary, started on first use. A test has databases of its own there (see [Claim]) and changes nothing that others see: where it
 // moves zones of shards, the balancer or a lease, it takes [Alone].
 func Shared(t testing.TB) SharedCluster {
 	t.Helper()
@@ -73,8 +73,7 @@ func Shared(t testing.TB) SharedCluster {
 	if shared.cluster == nil && shared.err == nil {
 		shared.cluster, shared.err = share(t)
 	}
-	var other *otherShardsError
-	if errors.As(shared.err, &other) {
+	if errors.Is(shared.err, errOtherShards) {
 		Needs(t, shared.err.Error())
 	}
 	if shared.err != nil {

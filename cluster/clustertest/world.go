@@ -69,12 +69,18 @@ func (w *World) start(t testing.TB) error {
 	if o.WANScale == 0 {
 		o.WANScale = -1
 	}
+	w.cluster, err = begin(t, o)
+	return err
+}
+
+// begin starts a cluster, and says how long that took.
+func begin(t testing.TB, o local.Options) (*local.Cluster, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), worldWithin)
 	defer cancel()
 	began := time.Now()
-	w.cluster, err = local.Start(ctx, o)
+	c, err := local.Start(ctx, o)
 	t.Logf("cluster %s: started in %s", o.Name, time.Since(began).Round(time.Millisecond))
-	return err
+	return c, err
 }
 
 // closeWorlds closes what was started.
