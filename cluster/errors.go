@@ -36,7 +36,7 @@ func UnknownMember(name string, known []string) error {
 }
 
 // UnknownDatacenter returns a topology.ErrUnknownDatacenter for dc whose hint is the nearest of the known names.
-func UnknownDatacenter(dc topology.DatacenterID, known []topology.DatacenterID) error {
+func UnknownDatacenter[ID ~string](dc ID, known []ID) error {
 	return unknown(topology.ErrUnknownDatacenter, dc, known)
 }
 

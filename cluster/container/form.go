@@ -2,6 +2,7 @@ package container
 
 import (
 	"context"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -33,22 +34,18 @@ func (c *Cluster) begin(ctx context.Context, m *member) error {
 
 // identify asks what was started: MongoDB's version, and whether its own mongos routes.
 func (c *Cluster) identify(ctx context.Context) error {
-	for _, m := range c.roster.Members() {
-		if m.node.Kind != layout.Router {
-			continue
-		}
-		var router struct {
-			Version   string `bson:"version"`
-			Devmongos bson.D `bson:"devmongos"`
-		}
-		if err := m.Run(ctx, bson.D{{Key: "serverStatus", Value: 1}}, &router); err != nil {
-			return err
-		}
-		c.router = cluster.QueryRouter{Kind: "mongos", Version: router.Version}
-		if router.Devmongos != nil {
-			c.router.Kind = "devmongos"
-		}
-		return nil
+	members := c.roster.Members()
+	first := slices.IndexFunc(members, func(m *member) bool { return m.node.Kind == layout.Router })
+	var router struct {
+		Version   string `bson:"version"`
+		Devmongos bson.D `bson:"devmongos"`
+	}
+	if err := members[first].Run(ctx, bson.D{{Key: "serverStatus", Value: 1}}, &router); err != nil {
+		return err
+	}
+	c.router = cluster.QueryRouter{Kind: "mongos", Version: router.Version}
+	if router.Devmongos != nil {
+		c.router.Kind = "devmongos"
 	}
 	return nil
 }

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,11 +16,9 @@ import (
 	docker "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
-	"github.com/testcontainers/testcontainers-go"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/hint"
@@ -77,13 +75,11 @@ func serverArguments(m *member) []string {
 }
 
 func (c *Cluster) serverCommand(m *member) []string {
-	args := append(append([]string{"mongod"}, serverArguments(m)...), "--dbpath", "/data/db")
-	return append(args, m.node.ServerArguments(cacheGB, oplogMB)...)
+	return slices.Concat([]string{"mongod"}, serverArguments(m), []string{"--dbpath", "/data/db"}, m.node.ServerArguments(cacheGB, oplogMB))
 }
 
 func (c *Cluster) routerCommand(m *member) []string {
-	args := append(append([]string{"mongos"}, serverArguments(m)...), layout.RouterArguments()...)
-	return append(args, "--configdb", cluster.ConfigSet+"/"+replica.Hosts(c.roster.Members(), cluster.ConfigSet))
+	return slices.Concat([]string{"mongos"}, serverArguments(m), layout.RouterArguments(), []string{"--configdb", replica.ConfigServers(c.roster.Members())})
 }
 
 // create makes and starts a member's container. It goes past testcontainers, which would publish the image's ports on all addresses of this machine; its
@@ -92,9 +88,7 @@ func (c *Cluster) create(ctx context.Context, m *member, command []string) error
 	if m.container() != "" { // an attempt that was interrupted made it
 		return c.launch(ctx, m)
 	}
-	net := c.networks[m.node.DC]
-	all := testcontainers.GenericLabels()
-	maps.Copy(all, labels(c.id))
+	net, all := c.networks[m.node.DC], reapedLabels(c.id)
 	all[memberLabel] = m.node.Name
 	made, err := c.docker.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Config: &docker.Config{Image: c.settings.image, Cmd: command, Labels: all},
@@ -121,13 +115,18 @@ func (c *Cluster) launch(ctx context.Context, m *member) error {
 	if err != nil {
 		return err
 	}
-	m.mu.Lock()
-	m.pid, m.paused, m.killed = state.Pid, false, false
-	m.mu.Unlock()
+	m.note(state.Pid, false, false)
 	if !state.Running {
 		return c.unlessEnded(ctx, m)
 	}
 	return c.api.Register(ctx, m.node.Name, netip.AddrPortFrom(address, uint16(m.port)).String())
+}
+
+// note records what has become of the process.
+func (m *member) note(pid int, paused, killed bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pid, m.paused, m.killed = pid, paused, killed
 }
 
 func (m *member) container() string {
@@ -153,29 +152,13 @@ func (c *Cluster) inspect(ctx context.Context, m *member) (docker.State, netip.A
 	return *seen.Container.State, address, nil
 }
 
-// An EndedError is a member whose process ended by itself.
-type EndedError struct {
-	Member string
-	Code   int
-	// Log is the end of what it logged.
-	Log string
-}
-
-// Error says which member ended and how.
-func (e *EndedError) Error() string {
-	return fmt.Sprintf("%s ended with exit code %d", e.Member, e.Code)
-}
-
-// Hint shows the end of the log.
-func (e *EndedError) Hint() string { return "its log ends with:\n" + e.Log }
-
 // unlessEnded returns nil while a member's container runs, and what it said when it does not any more.
 func (c *Cluster) unlessEnded(ctx context.Context, m *member) error {
 	state, _, err := c.inspect(ctx, m)
 	if err != nil || state.Running || state.Paused {
 		return err
 	}
-	return &EndedError{Member: m.node.Name, Code: state.ExitCode, Log: c.tail(ctx, m)}
+	return hint.New(fmt.Errorf("%s ended with exit code %d", m.node.Name, state.ExitCode), "its log ends with:\n"+c.tail(ctx, m))
 }
 
 // tail returns the last lines of a member's log, or why they cannot be read.

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -38,9 +37,7 @@ type dcNetwork struct {
 func (c *Cluster) openNetworks(ctx context.Context) error {
 	c.networks = map[topology.DatacenterID]dcNetwork{}
 	for _, dc := range c.roster.Widest().Datacenters {
-		all := testcontainers.GenericLabels()
-		maps.Copy(all, labels(c.id))
-		made, err := network.New(ctx, network.WithLabels(all))
+		made, err := network.New(ctx, network.WithLabels(reapedLabels(c.id)))
 		if err != nil {
 			return hint.New(fmt.Errorf("make the network of %s: %w", dc.ID, err),
 				"Docker has addresses for some 30 networks by default: `docker network prune` removes those that nobody uses")
@@ -74,18 +71,17 @@ func (c *Cluster) startBox(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("encode the configuration of the network: %w", err)
 	}
-	published := []int{box.APIPort}
-	var names []string
-	for _, m := range c.roster.All() {
-		published = append(published, m.controlPort)
-		names = append(names, hostName(m.node.Name))
-	}
-	var exposed []string
+	var names, exposed []string
 	bindings := mobynetwork.PortMap{}
-	for _, p := range published {
+	publish := func(p int) {
 		port := strconv.Itoa(p) + "/tcp"
 		exposed = append(exposed, port)
 		bindings[mobynetwork.MustParsePort(port)] = []mobynetwork.PortBinding{{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1}), HostPort: "0"}}
+	}
+	publish(box.APIPort)
+	for _, m := range c.roster.All() {
+		publish(m.controlPort)
+		names = append(names, hostName(m.node.Name))
 	}
 	options := []testcontainers.ContainerCustomizer{
 		testcontainers.WithEntrypoint(box.Program), testcontainers.WithCmd(box.ConfigFile), testcontainers.WithLabels(labels(c.id)),
@@ -113,10 +109,11 @@ func (c *Cluster) copyInto(ctx context.Context, container string, files map[stri
 	w := tar.NewWriter(&packed)
 	for path, content := range files {
 		header := &tar.Header{Name: strings.TrimPrefix(path, "/"), Mode: 0o755, Size: int64(len(content))}
-		if err := w.WriteHeader(header); err != nil {
-			return fmt.Errorf("pack %s: %w", path, err)
+		err := w.WriteHeader(header)
+		if err == nil {
+			_, err = w.Write(content)
 		}
-		if _, err := w.Write(content); err != nil {
+		if err != nil {
 			return fmt.Errorf("pack %s: %w", path, err)
 		}
 	}

@@ -18,7 +18,7 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 	}
 	c.network.SetDelays(true)
 	c.mu.Lock()
-	c.ready = true
+	c.state.Ready = true
 	c.mu.Unlock()
 	c.report("ready")
 	return c.saveState()

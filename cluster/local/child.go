@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"sync/atomic"
 	"syscall"
@@ -49,6 +50,17 @@ func ChildMain() {
 		err = fmt.Errorf("unknown child %q", what)
 	}
 	os.Exit(exitCode(err))
+}
+
+// childCommand runs this program anew, as such a child.
+func childCommand(what string, arguments ...string) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find own executable: %w", err)
+	}
+	cmd := exec.Command(self, arguments...)
+	cmd.Env = append(os.Environ(), childEnv+"="+what)
+	return cmd, nil
 }
 
 func errChildMain() error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 
 	"github.com/geoshard/geoshard/cluster"
@@ -24,43 +25,42 @@ func queryRouter(tools mongobin.Tools) cluster.QueryRouter {
 	return cluster.QueryRouter{Kind: devmongosKind, Version: tools.Version}
 }
 
-// command is what starts a process. cleanUp is called when it has been started.
-func (c *Cluster) command(p *process) (_ *exec.Cmd, cleanUp func(), _ error) {
-	if p.Kind == kindRouter {
+// command is what starts a process. A log file that it writes to is closed here when it has been started.
+func (c *Cluster) command(p *process) (*exec.Cmd, error) {
+	if p.Kind == layout.Router {
 		return c.routerCommand(p)
 	}
 	if err := os.MkdirAll(c.dataDir(p), 0o700); err != nil {
-		return nil, nil, fmt.Errorf("make data directory of %s: %w", p.Name, err)
+		return nil, fmt.Errorf("make data directory of %s: %w", p.Name, err)
 	}
-	return exec.Command(c.options.Tools.Mongod, c.mongodArguments(p)...), func() {}, nil
+	return exec.Command(c.options.Tools.Mongod, c.mongodArguments(p)...), nil
 }
 
 // routerCommand starts mongos, or where there is none this program with the same command line; see ChildMain.
-func (c *Cluster) routerCommand(p *process) (*exec.Cmd, func(), error) {
-	arguments := c.mongosArguments(p)
+func (c *Cluster) routerCommand(p *process) (*exec.Cmd, error) {
+	arguments := slices.Concat(serverArguments(p), layout.RouterArguments(), []string{"--configdb", replica.ConfigServers(c.roster.Members())})
 	if c.options.Tools.Mongos != "" {
-		return exec.Command(c.options.Tools.Mongos, arguments...), func() {}, nil
+		return exec.Command(c.options.Tools.Mongos, arguments...), nil
 	}
-	self, err := os.Executable()
+	cmd, err := childCommand(childRouter, arguments...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("find own executable: %w", err)
+		return nil, err
 	}
-	core, err := c.roster.Member(memberName(cluster.RouterCore, p.DC))
+	core, err := c.roster.Member(layout.MemberName(cluster.RouterCore, p.DC))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	place, err := json.Marshal(devmongos.Place{Name: p.Name, DC: p.DC, Core: core.advertised()})
+	place, err := json.Marshal(devmongos.Place{Name: p.Name, DC: p.DC, Core: core.Advertised()})
 	if err != nil {
-		return nil, nil, fmt.Errorf("encode the place of %s: %w", p.Name, err)
+		return nil, fmt.Errorf("encode the place of %s: %w", p.Name, err)
 	}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open log of %s: %w", p.Name, err)
+		return nil, fmt.Errorf("open log of %s: %w", p.Name, err)
 	}
-	cmd := exec.Command(self, arguments...)
-	cmd.Env = append(os.Environ(), childEnv+"="+childRouter, childConfigEnv+"="+string(place))
+	cmd.Env = append(cmd.Env, childConfigEnv+"="+string(place))
 	cmd.Stdout, cmd.Stderr = log, log // for what a Go program says when it ends by itself
-	return cmd, func() { _ = log.Close() }, nil
+	return cmd, nil
 }
 
 func (c *Cluster) mongodArguments(p *process) []string {
@@ -71,19 +71,10 @@ func (c *Cluster) mongodArguments(p *process) []string {
 	return append(args, p.ServerArguments(c.options.CacheSizeGB, c.options.OplogSizeMB)...)
 }
 
-func (c *Cluster) mongosArguments(p *process) []string {
-	return append(serverArguments(p), append(layout.RouterArguments(), "--configdb", c.configServers())...)
-}
-
 func serverArguments(p *process) []string {
 	return append([]string{
 		"--bind_ip", "127.0.0.1", "--port", strconv.Itoa(p.realPort()), "--nounixsocket",
 		"--logpath", p.log, "--logappend",
 		"--setParameter", "diagnosticDataCollectionEnabled=false",
 	}, p.security.arguments(p.Name)...)
-}
-
-// configServers is the config set in the form that routers take: "config/host:port,host:port".
-func (c *Cluster) configServers() string {
-	return cluster.ConfigSet + "/" + replica.Hosts(c.roster.Members(), cluster.ConfigSet)
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,44 +85,47 @@ func controlRoutes(c *Cluster, s *controlServer) http.Handler {
 		_, err := c.Dialer(dc)
 		answer(w, c.network.Entries(dc), err)
 	})
-	for name, do := range map[string]func(context.Context, controlRequest) error{
-		"kill":  func(ctx context.Context, q controlRequest) error { return c.Kill(ctx, q.Member) },
-		"pause": func(ctx context.Context, q controlRequest) error { return c.Pause(ctx, q.Member) },
-		"start": func(ctx context.Context, q controlRequest) error { return c.Start(ctx, q.Member) },
-		"lag": func(ctx context.Context, q controlRequest) error {
-			return c.SetLag(ctx, q.Member, time.Duration(q.Lag))
-		},
-		"apply":  withFault("apply", c.Apply),
-		"remove": withFault("remove", c.Remove),
-		"heal":   func(ctx context.Context, _ controlRequest) error { return c.Heal(ctx) },
-		"grow":   func(ctx context.Context, _ controlRequest) error { return c.Grow(ctx) },
-		// Closing also ends this server, so it is answered when it begins; the caller waits for the name to be free.
-		"close": func(context.Context, controlRequest) error {
-			go func() { _ = c.Close(context.Background()) }() // whoever owns the cluster waits for Done
-			return nil
-		},
-	} {
-		mux.HandleFunc("POST /v1/"+name, func(w http.ResponseWriter, r *http.Request) {
+	for _, operation := range []string{"kill", "pause", "start", "lag", "apply", "remove", "heal", "grow", "close"} {
+		mux.HandleFunc("POST /v1/"+operation, func(w http.ResponseWriter, r *http.Request) {
 			var q controlRequest
 			if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
 				answer(w, nil, fmt.Errorf("decode request: %w", err))
 				return
 			}
-			answer(w, struct{}{}, do(r.Context(), q))
+			answer(w, struct{}{}, c.obey(r.Context(), operation, q))
 		})
 	}
 	return mux
 }
 
-// withFault reads the fault of a request.
-func withFault(verb string, do func(context.Context, wan.Fault) error) func(context.Context, controlRequest) error {
-	return func(ctx context.Context, q controlRequest) error {
-		fault, err := wan.ParseFault(q.Fault)
-		if err != nil {
-			return faultError(verb, q.Fault, err)
-		}
-		return do(ctx, fault)
+// obey does what another process asks for.
+func (c *Cluster) obey(ctx context.Context, operation string, q controlRequest) error {
+	switch operation {
+	case "kill":
+		return c.Kill(ctx, q.Member)
+	case "pause":
+		return c.Pause(ctx, q.Member)
+	case "start":
+		return c.Start(ctx, q.Member)
+	case "lag":
+		return c.SetLag(ctx, q.Member, time.Duration(q.Lag))
+	case "heal":
+		return c.Heal(ctx)
+	case "grow":
+		return c.Grow(ctx)
+	case "close":
+		// Closing also ends the control server, so it is answered when it begins; the caller waits for the name to be free.
+		go func() { _ = c.Close(context.Background()) }() // whoever owns the cluster waits for Done
+		return nil
 	}
+	fault, err := wan.ParseFault(q.Fault)
+	if err != nil {
+		return faultError(operation, q.Fault, err)
+	}
+	if operation == "apply" {
+		return c.Apply(ctx, fault)
+	}
+	return c.Remove(ctx, fault)
 }
 
 func answer(w http.ResponseWriter, value any, err error) {
@@ -134,14 +138,8 @@ func answer(w http.ResponseWriter, value any, err error) {
 }
 
 func toControlError(err error) controlError {
-	e := controlError{Message: err.Error(), Hint: hint.Of(err), Kind: -1}
-	for i, sentinel := range controlSentinels {
-		if errors.Is(err, sentinel) {
-			e.Kind = i
-			break
-		}
-	}
-	return e
+	kind := slices.IndexFunc(controlSentinels, func(sentinel error) bool { return errors.Is(err, sentinel) })
+	return controlError{Message: err.Error(), Hint: hint.Of(err), Kind: kind}
 }
 
 // A remoteError is a controlError that arrived.

@@ -21,18 +21,15 @@ func (c *Cluster) Grow(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	return c.roster.Grow(func(old, fresh []*process) error {
+	err = c.roster.Grow(func(old, fresh []*process) error {
 		if err := c.form(ctx, old, fresh); err != nil {
 			return fmt.Errorf("grow cluster %s: %w", c.Name(), err)
 		}
-		encoded, err := c.options.Grown.Marshal()
-		if err != nil {
-			return fmt.Errorf("record topology: %w", err)
-		}
-		c.mu.Lock()
-		c.state.Topology = string(encoded)
-		c.mu.Unlock()
 		c.report("grown")
-		return c.saveState()
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return c.saveState()
 }

@@ -38,7 +38,7 @@ func TestPresetsLayOut(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			homes, counts := map[string]int{}, map[kind]int{}
+			homes, counts := map[string]int{}, map[layout.Kind]int{}
 			for _, n := range nodes {
 				counts[n.Kind]++
 				if n.Home {
@@ -52,7 +52,7 @@ func TestPresetsLayOut(t *testing.T) {
 				}
 			}
 			clients := len(world.Datacenters) - voters
-			if counts[kindConfig] != len(world.Datacenters) || counts[kindRouter] != clients || cores != (counts[kindCore] == clients) {
+			if counts[layout.Config] != len(world.Datacenters) || counts[layout.Router] != clients || cores != (counts[layout.Core] == clients) {
 				t.Errorf("%s: got %v, want %d config servers and %d routers", name, counts, len(world.Datacenters), clients)
 			}
 			for set, n := range homes {
@@ -60,7 +60,7 @@ func TestPresetsLayOut(t *testing.T) {
 					t.Errorf("%s: %s has %d homes, want 1", name, set, n)
 				}
 			}
-			if want := len(world.Shards) + 1 + counts[kindCore]; len(homes) != want {
+			if want := len(world.Shards) + 1 + counts[layout.Core]; len(homes) != want {
 				t.Errorf("%s: got %d sets with a home, want %d", name, len(homes), want)
 			}
 			t.Logf("%s, cores %v: %d processes", name, cores, len(nodes))
@@ -134,7 +134,7 @@ func lookUp(d bson.D, key string) any {
 }
 
 func TestBookFindsByName(t *testing.T) {
-	b := book{{Name: "nyc/NYC", Host: "127.0.0.1:1", Log: "nyc.log"}, {Name: "router/NYC", Kind: kindRouter, Datacenter: "NYC", Host: "127.0.0.1:2"}}
+	b := book{{Name: "nyc/NYC", Host: "127.0.0.1:1", Log: "nyc.log"}, {Name: "router/NYC", Kind: layout.Router, Datacenter: "NYC", Host: "127.0.0.1:2"}}
 	a := addresses(func() (book, *security) { return b, nil })
 	uri, err := a.URI("NYC")
 	if diff := cmp.Diff("mongodb://127.0.0.1:2/", uri); diff != "" || err != nil {

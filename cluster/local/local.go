@@ -36,7 +36,6 @@ type Cluster struct {
 
 	mu    sync.Mutex
 	state state // guarded by mu
-	ready bool  // guarded by mu
 
 	// life ends when Close begins; what is under way then stops.
 	life    context.Context
@@ -80,7 +79,7 @@ func (c *Cluster) Watch(texts ...string) *wan.Watch { return c.network.Watch(tex
 func (c *Cluster) members() book {
 	var b book
 	for _, p := range c.roster.Members() {
-		m := memberState{Name: p.Name, Kind: p.Kind, Shard: p.Shard, Datacenter: p.DC, Host: p.advertised(), Port: p.realPort(), Log: p.log}
+		m := memberState{Name: p.Name, Kind: p.Kind, Shard: p.Shard, Datacenter: p.DC, Host: p.Advertised(), Port: p.realPort(), Log: p.log}
 		if r := p.current(); r.alive() {
 			m.Process = r.id
 		}
@@ -91,10 +90,13 @@ func (c *Cluster) members() book {
 
 // saveState records what runs now.
 func (c *Cluster) saveState() error {
+	world, err := c.Topology().Marshal()
+	if err != nil {
+		return fmt.Errorf("record topology: %w", err)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.state.Ready = c.ready
-	c.state.Members = c.members()
+	c.state.Topology, c.state.Members = string(world), c.members()
 	return c.state.write(c.dir)
 }
 
@@ -117,20 +119,14 @@ func (c *Cluster) stop(ctx context.Context) error {
 	var all sync.WaitGroup
 	for _, p := range c.roster.All() {
 		all.Go(func() { p.direct.Disconnect(ctx) })
-		if err := p.signalKill(); err != nil {
-			problems = append(problems, err)
-		}
+		problems = append(problems, p.signalKill())
 	}
 	for _, p := range c.roster.All() {
-		if err := p.kill(ctx); err != nil {
-			problems = append(problems, err)
-		}
+		problems = append(problems, p.kill(ctx))
 		releasePort(p.realPort())
 	}
 	all.Wait()
-	if c.forker != nil {
-		c.forker.close()
-	}
+	c.forker.close()
 	if c.network != nil {
 		problems = append(problems, c.network.Close())
 	}
@@ -149,11 +145,7 @@ func (c *Cluster) stop(ctx context.Context) error {
 
 // begin returns a context that also ends when the cluster is closed. While the work is not ended, Close waits for it.
 func (c *Cluster) begin(ctx context.Context) (_ context.Context, end func(), _ error) {
-	if !c.working.TryRLock() {
-		return nil, nil, cluster.ErrClosed
-	}
-	if c.life.Err() != nil {
-		c.working.RUnlock()
+	if c.life.Err() != nil || !c.working.TryRLock() {
 		return nil, nil, cluster.ErrClosed
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

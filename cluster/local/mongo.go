@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
 )
@@ -17,10 +18,14 @@ var _ replica.Member = (*process)(nil)
 func (p *process) Node() layout.Node { return p.node }
 
 // Advertised is the address by which the others know the process.
-func (p *process) Advertised() string { return p.advertised() }
+func (p *process) Advertised() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.host
+}
 
 // Running tells that the process runs and is not paused.
-func (p *process) Running() bool { return p.current().alive() && !p.paused() }
+func (p *process) Running() bool { return p.condition().State == cluster.StateUp }
 
 // Run runs a command on the process, through its real port: the control plane feels no WAN.
 func (p *process) Run(ctx context.Context, command bson.D, into any) error {

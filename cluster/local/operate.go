@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
@@ -58,20 +59,23 @@ func (c *Cluster) Start(ctx context.Context, member string) error {
 // Apply puts a fault into force. It returns ErrBadFault, topology.ErrUnknownDatacenter or topology.ErrUnknownMember for what
 // cannot be.
 func (c *Cluster) Apply(ctx context.Context, fault wan.Fault) error {
-	return c.disturb(ctx, "apply", fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, lag.By) }, c.network.Apply)
+	return c.disturb(ctx, "apply", fault, c.network.Apply)
 }
 
 // Remove ends one fault that is in force.
 func (c *Cluster) Remove(ctx context.Context, fault wan.Fault) error {
-	return c.disturb(ctx, "remove", fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, 0) }, c.network.Remove)
+	return c.disturb(ctx, "remove", fault, c.network.Remove)
 }
 
-func (c *Cluster) disturb(ctx context.Context, verb string, fault wan.Fault, onLag func(wan.Lag) error, do func(wan.Fault) error) error {
+func (c *Cluster) disturb(ctx context.Context, verb string, fault wan.Fault, do func(wan.Fault) error) error {
 	if err := wan.Check(fault); err != nil {
 		return faultError(verb, fault.String(), err)
 	}
 	if lag, ok := fault.(wan.Lag); ok {
-		return onLag(lag)
+		if verb == "remove" {
+			lag.By = 0
+		}
+		return c.SetLag(ctx, lag.Member, lag.By)
 	}
 	_, end, err := c.begin(ctx)
 	if err != nil {
@@ -90,11 +94,7 @@ func faultError(verb, fault string, err error) error {
 	}
 	var unknown *wan.UnknownError
 	if errors.As(err, &unknown) && errors.Is(err, topology.ErrUnknownDatacenter) {
-		known := make([]topology.DatacenterID, len(unknown.Known))
-		for i, name := range unknown.Known {
-			known[i] = topology.DatacenterID(name)
-		}
-		return fmt.Errorf("%s %q: %w", verb, fault, cluster.UnknownDatacenter(topology.DatacenterID(unknown.Name), known))
+		return fmt.Errorf("%s %q: %w", verb, fault, cluster.UnknownDatacenter(unknown.Name, unknown.Known))
 	}
 	return hint.New(fmt.Errorf("%s: %w %q: %w", verb, cluster.ErrBadFault, fault, bad.Err), bad.Hint())
 }
@@ -118,7 +118,7 @@ func (c *Cluster) Heal(ctx context.Context) error {
 // little more than its own time.
 func (c *Cluster) SetLag(ctx context.Context, member string, lag time.Duration) error {
 	return c.operate(ctx, member, func(ctx context.Context, p *process) error {
-		if lag > 0 && p.Kind == kindData && c.security.encrypts() {
+		if lag > 0 && p.Kind == layout.Data && c.security.encrypts() {
 			return hint.New(fmt.Errorf("lag %s: %w over TLS: the network cannot see which connections copy", member, cluster.ErrUnsupported),
 				"start the cluster without TLS (--auth works without it)")
 		}

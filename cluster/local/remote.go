@@ -52,13 +52,7 @@ func Attach(ctx context.Context, name, dir string) (*Remote, error) {
 
 // attach reads the state file of a cluster whose supervisor lives.
 func attach(name, dir string) (*Remote, error) {
-	if name == "" {
-		name = DefaultName
-	}
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	root, err := rootDir(dir)
+	name, root, err := place(name, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -68,10 +62,7 @@ func attach(name, dir string) (*Remote, error) {
 		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	}
 	r.addresses = func() (book, *security) { return r.seen().Members, r.seen().Security }
-	if err := r.read(); err != nil {
-		return nil, err
-	}
-	return r, nil
+	return r, r.read()
 }
 
 // read reads the state file of the cluster, whose supervisor has to live.

@@ -6,14 +6,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster"
@@ -158,8 +156,7 @@ func createAdmin(ctx context.Context, p *process) error {
 		// A majority of a set that is being formed is not there yet; the cluster is ready only when everybody has copied.
 		{Key: "writeConcern", Value: bson.D{{Key: "w", Value: 1}}},
 	}, ended)
-	var answer mongo.ServerError
-	if errors.As(err, &answer) && answer.HasErrorCode(codeUserExists) {
+	if replica.HasCode(err, codeUserExists) {
 		return nil
 	}
 	return err

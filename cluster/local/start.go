@@ -39,8 +39,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 
 // prepare takes the name, the directory, the ports and the network. No process runs yet.
 func prepare(o Options, began time.Time) (_ *Cluster, err error) {
-	mongos := o.Tools.Mongos != ""
-	nodes, first, err := layout.OfGrowing(o.Topology, o.Grown, !mongos)
+	nodes, first, err := layout.OfGrowing(o.Topology, o.Grown, o.Tools.Mongos == "")
 	if err != nil {
 		return nil, err
 	}
@@ -92,13 +91,8 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 	if c.control, err = serveControl(c); err != nil {
 		return nil, err
 	}
-	encoded, err := o.Topology.Marshal()
-	if err != nil {
-		return nil, fmt.Errorf("record topology: %w", err)
-	}
 	c.state = state{
-		Name: o.Name, Supervisor: identify(os.Getpid()), Started: began.UTC(), Topology: string(encoded),
-		Control: c.control.address, Token: c.control.token,
+		Name: o.Name, Supervisor: identify(os.Getpid()), Started: began.UTC(), Control: c.control.address, Token: c.control.token,
 		ServerVersion: o.Tools.Version, QueryRouter: queryRouter(o.Tools), Security: c.security,
 	}
 	return c, c.saveState()
@@ -115,15 +109,14 @@ func newNetwork(world *topology.Topology, scale float64) (*wan.Network, error) {
 
 // addProcess gives a node its port and, if other datacenters talk to it, its front.
 func (c *Cluster) addProcess(n node) error {
-	p := &process{node: n, security: c.security, log: filepath.Join(c.dir, "logs", fileName(n.Name)+".log")}
 	port, err := takePort()
 	if err != nil {
 		return err
 	}
-	p.port, p.host = port, loopback(port)
+	p := &process{node: n, security: c.security, log: filepath.Join(c.dir, "logs", fileName(n.Name)+".log"), port: port, host: loopback(port)}
 	c.roster.Add(p) // from here on Close gives the port back
 	c.lags.Members = append(c.lags.Members, p)
-	if n.Kind == kindRouter || n.Kind == kindCore {
+	if n.Kind == layout.Router || n.Kind == layout.Core {
 		return nil // only their own datacenter talks to them
 	}
 	p.host, err = c.network.Front(n.Name, n.DC, loopback(port))
@@ -168,16 +161,16 @@ func (c *Cluster) movePort(p *process) error {
 	return nil
 }
 
-// launch starts the process and records it. The network knows the pid before the process can open a connection.
+// launch starts the process and records it.
 func (c *Cluster) launch(p *process) (*run, error) {
-	cmd, cleanUp, err := c.command(p)
+	cmd, err := c.command(p)
 	if err != nil {
 		return nil, err
 	}
-	defer cleanUp()
-	r, err := p.launch(c.forker, cmd,
-		func(pid int) error { return c.network.Register(pid, p.DC, p.Name) },
-		c.network.Unregister)
+	if log, ok := cmd.Stdout.(*os.File); ok {
+		defer func() { _ = log.Close() }()
+	}
+	r, err := p.launch(c.forker, cmd, c.network)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -34,7 +35,7 @@ type state struct {
 
 type memberState struct {
 	Name       string                `json:"name"`
-	Kind       kind                  `json:"kind"`
+	Kind       layout.Kind           `json:"kind"`
 	Shard      topology.ShardID      `json:"shard,omitempty"`
 	Datacenter topology.DatacenterID `json:"datacenter"`
 	Host       string                `json:"host"`

@@ -9,9 +9,6 @@ import (
 	"github.com/geoshard/geoshard/cluster/internal/replica"
 )
 
-// answerWithin is how long a status waits for one member.
-const answerWithin = time.Second
-
 // Status asks every process once, in parallel, through the control plane: faults of the network do not hide a member.
 func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 	ctx, end, err := c.begin(ctx)
@@ -19,7 +16,7 @@ func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 		return cluster.Status{}, err
 	}
 	defer end()
-	members := c.roster.LookAt(func(p *process) replica.Look { return p.look(ctx) })
+	members := c.roster.LookAt(ctx, (*process).condition)
 	if err := ctx.Err(); err != nil {
 		return cluster.Status{}, fmt.Errorf("ask members of %s: %w", c.Name(), context.Cause(ctx))
 	}
@@ -35,33 +32,19 @@ func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 	return s, nil
 }
 
-func (p *process) look(ctx context.Context) replica.Look {
-	l := replica.Unasked(p)
-	r := p.current()
-	switch {
-	case !r.alive():
-		l.Member.State, l.Member.Detail = cluster.StateDown, p.whyDown(r)
-		return l
-	case p.paused():
-		l.Member.State = cluster.StatePaused
-	default:
-		ctx, cancel := context.WithTimeout(ctx, answerWithin)
-		defer cancel()
-		l = replica.At(ctx, p)
-	}
-	l.Member.PID = r.id.PID
-	return l
-}
-
-func (p *process) whyDown(r *run) string {
+func (p *process) condition() replica.Condition {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
+	switch r := p.run; {
 	case r == nil:
-		return "not started"
-	case r.killed:
-		return "killed"
+		return replica.Condition{State: cluster.StateDown, Detail: "not started"}
+	case !r.alive() && r.killed:
+		return replica.Condition{State: cluster.StateDown, Detail: "killed"}
+	case !r.alive():
+		return replica.Condition{State: cluster.StateDown, Detail: fmt.Sprintf("ended by itself: %v; see %s", r.err, p.log)}
+	case r.paused:
+		return replica.Condition{State: cluster.StatePaused, PID: r.id.PID}
 	default:
-		return fmt.Sprintf("ended by itself: %v; see %s", r.err, p.log)
+		return replica.Condition{State: cluster.StateUp, PID: r.id.PID}
 	}
 }

@@ -29,11 +29,11 @@ type Formation[M Member] struct {
 	// Report hears what has been reached.
 	Report func(format string, a ...any)
 
-	running map[string]milestone // by member
-	primary map[string]milestone // by replica set
-	routing milestone            // a query router answers
-	first   sync.Once            // reaches routing
-	adding  sync.Mutex           // the config server adds one shard at a time
+	running    map[string]milestone // by member
+	configured milestone            // the config servers have their primary, and all their members
+	routing    milestone            // a query router answers
+	first      sync.Once            // reaches routing
+	adding     sync.Mutex           // the config server adds one shard at a time
 }
 
 // A milestone is something that other steps wait for.
@@ -51,24 +51,18 @@ func (m milestone) wait(ctx context.Context) error {
 // Run returns when every fresh member does its work, and every new set has its primary at home. One that failed or was interrupted may be repeated.
 func (f *Formation[M]) Run(ctx context.Context) error {
 	present, sets := bySet(f.Old), bySet(f.Fresh)
-	f.running, f.primary, f.routing = map[string]milestone{}, map[string]milestone{}, make(milestone)
+	f.running, f.configured, f.routing = map[string]milestone{}, make(milestone), make(milestone)
 	for _, m := range f.Fresh {
 		f.running[m.Node().Name] = make(milestone)
 	}
-	for set := range sets {
-		f.primary[set] = make(milestone)
-	}
-	for set := range present {
-		if f.primary[set] == nil { // it gets nobody
-			f.primary[set] = make(milestone)
-			close(f.primary[set])
-		}
+	if sets[cluster.ConfigSet] == nil { // it gets nobody
+		close(f.configured)
 	}
 	if len(f.Old) > 0 {
 		f.first.Do(func() { close(f.routing) })
 	}
 	steps, stepping := errgroup.WithContext(ctx)
-	steps.Go(func() error { return f.startServers(stepping, steps) })
+	steps.Go(func() error { return f.startServers(stepping) })
 	for set, members := range sets {
 		steps.Go(func() error {
 			if len(present[set]) > 0 {
@@ -104,16 +98,14 @@ func bySet[M Member](members []M) map[string][]M {
 func startingAtOnce() int { return runtime.GOMAXPROCS(0) + 1 }
 
 // startServers starts everything but the query routers.
-func (f *Formation[M]) startServers(ctx context.Context, steps *errgroup.Group) error {
-	slots := make(chan struct{}, startingAtOnce())
+func (f *Formation[M]) startServers(ctx context.Context) error {
+	servers, ctx := errgroup.WithContext(ctx)
+	servers.SetLimit(startingAtOnce())
 	for _, m := range f.order() {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		steps.Go(func() error {
-			defer func() { <-slots }()
+		servers.Go(func() error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			if err := f.Launch(ctx, m); err != nil {
 				return err
 			}
@@ -122,7 +114,7 @@ func (f *Formation[M]) startServers(ctx context.Context, steps *errgroup.Group) 
 			return nil
 		})
 	}
-	return nil
+	return servers.Wait()
 }
 
 // order is one in which the rest can begin early: the config servers, because everybody waits for them, what the first query router needs, because shards are added through
@@ -153,29 +145,26 @@ func (f *Formation[M]) order() []M {
 
 // formSet initiates a replica set from its home member, waits until that one is primary, and makes a shard of the set.
 func (f *Formation[M]) formSet(ctx context.Context, set string, members []M) error {
+	// replSetInitiate asks every member before it starts, so all of them have to listen.
+	if err := f.awaitRunning(ctx, members); err != nil {
+		return err
+	}
 	hosts := map[string]string{}
 	var nodes []layout.Node
-	var home M
 	for _, m := range members {
 		n := m.Node()
-		// replSetInitiate asks every member before it starts, so all of them have to listen.
-		if err := f.running[n.Name].wait(ctx); err != nil {
-			return err
-		}
 		hosts[n.Name] = m.Advertised()
 		nodes = append(nodes, n)
-		if n.Home {
-			home = m
-		}
 	}
+	home := homeOf(members)
 	config := layout.SetConfig(set, nodes, hosts, f.ElectionTimeout)
-	// On a busy machine the first connection, with its login, may take longer than a command has.
-	if err := Persist(ctx, home, bson.D{{Key: "replSetInitiate", Value: config}}, f.Ended); err != nil && !initiated(err) {
+	// On a busy machine the first connection, with its login, may take longer than a command has. An earlier attempt may have been carried out without being heard.
+	if err := f.persist(ctx, home, bson.D{{Key: "replSetInitiate", Value: config}}); err != nil && !HasCode(err, codeAlreadyInitialized) {
 		return err
 	}
 	// After one election timeout, since a set that was just initiated has heard of no primary. To ask the member to step up would save that time by a command that MongoDB
 	// does not document.
-	if err := f.await(ctx, home, "become primary", func(h Hello) bool { return h.Primary }); err != nil {
+	if err := f.await(ctx, home, "become primary", Hello.leads); err != nil {
 		return err
 	}
 	f.Report("primary of %s is at home in %s", set, home.Node().DC)
@@ -184,23 +173,35 @@ func (f *Formation[M]) formSet(ctx context.Context, set string, members []M) err
 			return err
 		}
 	}
-	if set == cluster.ConfigSet {
-		if err := f.persist(ctx, home, majorityByDefault()); err != nil {
+	if set != cluster.ConfigSet {
+		return f.addShard(ctx, set, members)
+	}
+	if err := f.persist(ctx, home, majorityByDefault()); err != nil {
+		return err
+	}
+	close(f.configured)
+	return nil
+}
+
+// awaitRunning waits until all of these members run.
+func (f *Formation[M]) awaitRunning(ctx context.Context, members []M) error {
+	for _, m := range members {
+		if err := f.running[m.Node().Name].wait(ctx); err != nil {
 			return err
 		}
-		close(f.primary[set])
-		return nil
 	}
-	close(f.primary[set])
-	return f.addShard(ctx, set, members)
+	return nil
+}
+
+// homeOf is the member of a set that is to be its primary.
+func homeOf[M Member](members []M) M {
+	return members[slices.IndexFunc(members, func(m M) bool { return m.Node().Home })]
 }
 
 // joinSet makes members part of a set that works.
 func (f *Formation[M]) joinSet(ctx context.Context, set string, present, joining []M) error {
-	for _, m := range joining {
-		if err := f.running[m.Node().Name].wait(ctx); err != nil {
-			return err
-		}
+	if err := f.awaitRunning(ctx, joining); err != nil {
+		return err
 	}
 	if err := f.join(ctx, present, joining); err != nil {
 		return err
@@ -208,12 +209,14 @@ func (f *Formation[M]) joinSet(ctx context.Context, set string, present, joining
 	for _, m := range joining {
 		f.Report("%s is a member of %s", m.Node().Name, set)
 	}
-	close(f.primary[set])
+	if set == cluster.ConfigSet {
+		close(f.configured)
+	}
 	return nil
 }
 
 func (f *Formation[M]) startRouter(ctx context.Context, m M) error {
-	if err := f.primary[cluster.ConfigSet].wait(ctx); err != nil {
+	if err := f.configured.wait(ctx); err != nil {
 		return err
 	}
 	if core, ok := f.running[layout.MemberName(cluster.RouterCore, m.Node().DC)]; ok {
@@ -232,8 +235,15 @@ func (f *Formation[M]) startRouter(ctx context.Context, m M) error {
 	return nil
 }
 
-// mostElections is how often a set that is added may change its primary meanwhile.
-const mostElections = 3
+const (
+	codeAlreadyInitialized = 23
+	// codeOperationFailed is that of config servers which failed in what they asked of a shard, such as of one that changed its primary at that moment: they do
+	// not pass its own code on.
+	codeOperationFailed = 96
+
+	// mostElections is how often a set that is added may change its primary meanwhile.
+	mostElections = 3
+)
 
 // addShard adds a shard through whichever query router answers first.
 func (f *Formation[M]) addShard(ctx context.Context, set string, members []M) error {
@@ -242,34 +252,71 @@ func (f *Formation[M]) addShard(ctx context.Context, set string, members []M) er
 	}
 	f.adding.Lock()
 	defer f.adding.Unlock()
-	for _, m := range slices.Concat(f.Old, f.Fresh) {
-		if m.Node().Kind != layout.Router || !m.Running() {
-			continue
-		}
-		if h, err := Greet(ctx, m); err != nil || !h.Routes() {
-			continue
-		}
-		command := bson.D{{Key: "addShard", Value: set + "/" + Hosts(members, set)}, {Key: "name", Value: set}}
-		err := f.persist(ctx, m, command)
-		for range mostElections {
-			if !wrapped(err) {
-				break
-			}
-			for _, home := range members {
-				if n := home.Node(); n.Set == set && n.Home {
-					if err := f.await(ctx, home, "be primary again", func(h Hello) bool { return h.Primary }); err != nil {
-						return err
-					}
-				}
-			}
-			err = f.persist(ctx, m, command)
-		}
-		if err == nil {
-			f.Report("shard %s is added", set)
-		}
-		return err
+	router, found := firstThat(ctx, slices.Concat(f.Old, f.Fresh), func(k layout.Kind) bool { return k == layout.Router }, Hello.Routes)
+	if !found {
+		return fmt.Errorf("add shard %s: no query router answers any more", set)
 	}
-	return fmt.Errorf("add shard %s: no query router answers any more", set)
+	command := bson.D{{Key: "addShard", Value: named(members, set)}, {Key: "name", Value: set}}
+	elections := 0
+	err := insist(ctx, "run addShard on "+router.Node().Name, func(got *error) (bool, error) {
+		if err := f.awaitNoneAdded(ctx); err != nil {
+			return false, err
+		}
+		*got = router.Run(ctx, command, nil)
+		switch {
+		case Passing(*got):
+			return false, f.Ended(ctx, router)
+		case HasCode(*got, codeOperationFailed) && elections < mostElections:
+			elections++
+			return false, f.await(ctx, homeOf(members), "be primary again", Hello.leads)
+		default:
+			return true, *got
+		}
+	})
+	if err == nil {
+		f.Report("shard %s is added", set)
+	}
+	return err
+}
+
+// awaitNoneAdded waits until no config server has an addShard under way. One that was sent before, by an earlier start too, may go on after its answer got lost; a second one beside it
+// has aborted a config server that had just been elected.
+func (f *Formation[M]) awaitNoneAdded(ctx context.Context) error {
+	for _, m := range slices.Concat(f.Old, f.Fresh) {
+		if m.Node().Kind != layout.Config {
+			continue
+		}
+		err := Await(ctx, LookEvery, "wait for the end of addShard on "+m.Node().Name, func() (bool, error) {
+			if !m.Running() {
+				return true, nil
+			}
+			adds, err := addsShard(ctx, m)
+			if err != nil {
+				return f.Ended(ctx, m) != nil, nil
+			}
+			return !adds, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addsShard(ctx context.Context, m Member) (bool, error) {
+	var answer struct {
+		Cursor struct {
+			FirstBatch []bson.Raw `bson:"firstBatch"`
+		} `bson:"cursor"`
+	}
+	given := bson.D{{Key: "$exists", Value: true}}
+	err := m.Run(ctx, bson.D{{Key: "aggregate", Value: 1}, {Key: "cursor", Value: bson.D{}}, {Key: "pipeline", Value: bson.A{
+		bson.D{{Key: "$currentOp", Value: bson.D{{Key: "allUsers", Value: true}}}},
+		bson.D{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{
+			bson.D{{Key: "command.addShard", Value: given}}, bson.D{{Key: "command._configsvrAddShard", Value: given}},
+		}}}}},
+	}}}, &answer)
+	return len(answer.Cursor.FirstBatch) > 0, err
 }
 
 // awaitWork waits until all do their work: on a busy machine a set may have changed its mind about its primary since it was formed.
@@ -281,7 +328,7 @@ func (f *Formation[M]) awaitWork(ctx context.Context) error {
 		}
 		works := Hello.Works
 		if n.Home {
-			works = func(h Hello) bool { return h.Primary }
+			works = Hello.leads
 		}
 		if err := f.await(ctx, m, "do its work", works); err != nil {
 			return err

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 )
@@ -86,72 +85,37 @@ func field(d bson.D, key string) any {
 
 // reconfigure puts an edited configuration into force. It reads the configuration anew for each attempt: the primary may change meanwhile.
 func reconfigure[M Member](ctx context.Context, present []M, edit func([]bson.D) ([]bson.D, bool)) error {
-	var last error
-	err := Await(ctx, LookEvery, "reconfigure "+present[0].Node().Set, func() (bool, error) {
-		primary, found := primaryOf(ctx, present)
+	return insist(ctx, "reconfigure "+present[0].Node().Set, func(got *error) (bool, error) {
+		primary, found := firstThat(ctx, present, func(k layout.Kind) bool { return k != layout.Arbiter }, Hello.leads)
 		if !found {
-			last = errors.New("there is no primary")
+			*got = errors.New("there is no primary")
 			return false, nil
 		}
-		last = attempt(ctx, primary, edit)
-		if Passing(last) || inProgress(last) {
+		if *got = attempt(ctx, primary, edit); Passing(*got) || HasCode(*got, stillUnderWay...) {
 			return false, nil
 		}
-		return true, last
+		return true, *got
 	})
-	if err != nil && ctx.Err() != nil {
-		return errors.Join(err, last)
-	}
-	return err
 }
 
 func attempt(ctx context.Context, primary Member, edit func([]bson.D) ([]bson.D, bool)) error {
 	var answer struct {
-		Config bson.D `bson:"config"`
+		Config struct {
+			Version int      `bson:"version"`
+			Members []bson.D `bson:"members"`
+			Rest    bson.M   `bson:",inline"`
+		} `bson:"config"`
 	}
 	if err := primary.Run(ctx, bson.D{{Key: "replSetGetConfig", Value: 1}}, &answer); err != nil {
 		return err
 	}
-	var now struct {
-		Version int      `bson:"version"`
-		Members []bson.D `bson:"members"`
-	}
-	encoded, err := bson.Marshal(answer.Config)
-	if err == nil {
-		err = bson.Unmarshal(encoded, &now)
-	}
-	if err != nil {
-		return fmt.Errorf("read the configuration of %s: %w", primary.Node().Set, err)
-	}
-	members, changed := edit(now.Members)
-	if !changed {
+	config, changed := &answer.Config, false
+	if config.Members, changed = edit(config.Members); !changed {
 		return nil
 	}
-	for i, e := range answer.Config {
-		switch e.Key {
-		case "version":
-			answer.Config[i].Value = now.Version + 1
-		case "members":
-			answer.Config[i].Value = members
-		}
-	}
-	return primary.Run(ctx, bson.D{{Key: "replSetReconfig", Value: answer.Config}}, nil)
+	config.Version++
+	return primary.Run(ctx, bson.D{{Key: "replSetReconfig", Value: config}}, nil)
 }
 
-// inProgress tells that another configuration is still on its way to a majority.
-func inProgress(err error) bool {
-	var answer mongo.CommandError
-	return errors.As(err, &answer) && (answer.Name == "ConfigurationInProgress" || answer.Name == "CurrentConfigNotCommittedYet")
-}
-
-func primaryOf[M Member](ctx context.Context, members []M) (primary M, found bool) {
-	for _, m := range members {
-		if !m.Running() || m.Node().Kind == layout.Arbiter {
-			continue
-		}
-		if h, err := Greet(ctx, m); err == nil && h.Primary {
-			return m, true
-		}
-	}
-	return primary, false
-}
+// stillUnderWay are the codes of a set whose other configuration is still on its way to a majority: ConfigurationInProgress, CurrentConfigNotCommittedYet.
+var stillUnderWay = []int{109, 308}

@@ -39,6 +39,8 @@ type Hello struct {
 // Works tells that a member does its work: routes, takes writes, copies them or votes.
 func (h Hello) Works() bool { return h.Routes() || h.Primary || h.Secondary || h.Arbiter }
 
+func (h Hello) leads() bool { return h.Primary }
+
 // Routes tells that it is a query router.
 func (h Hello) Routes() bool { return h.Msg == "isdbgrid" }
 
@@ -49,6 +51,19 @@ func Greet(ctx context.Context, m Member) (Hello, error) {
 	return h, err
 }
 
+// firstThat is the first running member of such a kind that greets as wanted.
+func firstThat[M Member](ctx context.Context, members []M, kind func(layout.Kind) bool, wanted func(Hello) bool) (first M, found bool) {
+	for _, m := range members {
+		if !kind(m.Node().Kind) || !m.Running() {
+			continue
+		}
+		if h, err := Greet(ctx, m); err == nil && wanted(h) {
+			return m, true
+		}
+	}
+	return first, false
+}
+
 // passingCodes are what servers answer while a primary steps down, up or is looked for.
 var passingCodes = []int{
 	6, 7, 89, // HostUnreachable, HostNotFound, NetworkTimeout
@@ -57,29 +72,17 @@ var passingCodes = []int{
 	10107, 13435, 13436, // NotWritablePrimary, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary
 }
 
-// Passing tells that an error is of the kind that a repetition gets over.
+// HasCode tells that a server answered with one of these codes.
+func HasCode(err error, codes ...int) bool {
+	var answer mongo.ServerError
+	return errors.As(err, &answer) && slices.ContainsFunc(codes, answer.HasErrorCode)
+}
+
+// Passing tells that an error is of the kind that a repetition gets over. A broken connection may look like a server's answer without a code; a server that says
+// itself that its time was over may have done the work all the same.
 func Passing(err error) bool {
-	var answer mongo.ServerError
-	if errors.As(err, &answer) {
-		return slices.ContainsFunc(passingCodes, answer.HasErrorCode)
-	}
-	return mongo.IsNetworkError(err) || mongo.IsTimeout(err)
-}
-
-const codeAlreadyInitialized = 23
-
-// initiated tells that an earlier attempt to initiate a set was carried out.
-func initiated(err error) bool {
-	var answer mongo.ServerError
-	return errors.As(err, &answer) && answer.HasErrorCode(codeAlreadyInitialized)
-}
-
-const codeOperationFailed = 96
-
-// wrapped tells that the config servers failed in what they asked of a shard, such as of one that changed its primary at that moment: they do not pass its own code on.
-func wrapped(err error) bool {
-	var answer mongo.ServerError
-	return errors.As(err, &answer) && answer.HasErrorCode(codeOperationFailed)
+	answered := errors.As(err, new(mongo.ServerError))
+	return HasCode(err, passingCodes...) || mongo.IsNetworkError(err) || mongo.IsTimeout(err) && !answered
 }
 
 // majorityByDefault is the command that states the cluster's default write concern. Where it is not stated addShard refuses shards whose own default would be w: 1, as sets
@@ -92,13 +95,18 @@ func majorityByDefault() bson.D {
 // Persist repeats an idempotent command while a set that has just been formed changes its mind about its primary. ended says why the member's process has ended, and is nil
 // while it lives.
 func Persist[M Member](ctx context.Context, m M, command bson.D, ended func(context.Context, M) error) error {
-	var last error
-	err := Await(ctx, LookEvery, fmt.Sprintf("run %s on %s", command[0].Key, m.Node().Name), func() (bool, error) {
-		if last = m.Run(ctx, command, nil); Passing(last) {
+	return insist(ctx, fmt.Sprintf("run %s on %s", command[0].Key, m.Node().Name), func(got *error) (bool, error) {
+		if *got = m.Run(ctx, command, nil); Passing(*got) {
 			return false, ended(ctx, m)
 		}
-		return true, last
+		return true, *got
 	})
+}
+
+// insist is Await for what is tried, not looked at: the end of ctx comes with what the last attempt got.
+func insist(ctx context.Context, what string, attempt func(got *error) (bool, error)) error {
+	var last error
+	err := Await(ctx, LookEvery, what, func() (bool, error) { return attempt(&last) })
 	if err != nil && ctx.Err() != nil {
 		return errors.Join(err, last)
 	}
@@ -116,15 +124,18 @@ func AwaitHello[M Member](ctx context.Context, m M, what string, wanted func(Hel
 	})
 }
 
-// Hosts lists the advertised addresses of a replica set's members.
-func Hosts[M Member](members []M, set string) string {
+// ConfigServers names the config set in the form that routers take: "config/host:port,host:port".
+func ConfigServers[M Member](members []M) string { return named(members, cluster.ConfigSet) }
+
+// named is a replica set with the advertised addresses of those of its members.
+func named[M Member](members []M, set string) string {
 	var hosts []string
 	for _, m := range members {
 		if m.Node().Set == set {
 			hosts = append(hosts, m.Advertised())
 		}
 	}
-	return strings.Join(hosts, ",")
+	return set + "/" + strings.Join(hosts, ",")
 }
 
 // LookEvery is how often a state is looked at while something waits for it.

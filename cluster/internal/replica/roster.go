@@ -1,8 +1,11 @@
 package replica
 
 import (
+	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
@@ -39,31 +42,25 @@ func (r *Roster[M]) Members() []M { return r.all[:min(int(r.present.Load()), len
 
 // Member is the one of a name, or topology.ErrUnknownMember.
 func (r *Roster[M]) Member(name string) (M, error) {
-	var known []string
-	for _, m := range r.Members() {
-		if m.Node().Name == name {
-			return m, nil
-		}
-		known = append(known, m.Node().Name)
-	}
-	var none M
-	return none, cluster.UnknownMember(name, known)
+	return Find(r.Members(), name, func(m M) string { return m.Node().Name }, cluster.UnknownMember)
 }
 
 // Router is the query router of a datacenter, or topology.ErrUnknownDatacenter.
 func (r *Roster[M]) Router(dc topology.DatacenterID) (M, error) {
-	var known []topology.DatacenterID
-	for _, m := range r.Members() {
-		if m.Node().Kind != layout.Router {
-			continue
+	routers := slices.DeleteFunc(slices.Clone(r.Members()), func(m M) bool { return m.Node().Kind != layout.Router })
+	return Find(routers, dc, func(m M) topology.DatacenterID { return m.Node().DC }, cluster.UnknownDatacenter)
+}
+
+// Find is the one of a name, or what unknown says of that name and of those that there are.
+func Find[T any, S ~string](all []T, name S, nameOf func(T) S, unknown func(S, []S) error) (found T, _ error) {
+	var known []S
+	for _, one := range all {
+		if nameOf(one) == name {
+			return one, nil
 		}
-		if m.Node().DC == dc {
-			return m, nil
-		}
-		known = append(known, m.Node().DC)
+		known = append(known, nameOf(one))
 	}
-	var none M
-	return none, cluster.UnknownDatacenter(dc, known)
+	return found, unknown(name, known)
 }
 
 // Topology is the world as it is now.
@@ -106,15 +103,16 @@ func (r *Roster[M]) Hold() (release func()) {
 }
 
 // LookAt looks at all members that belong to the cluster in parallel.
-func (r *Roster[M]) LookAt(look func(M) Look) []cluster.Member {
+func (r *Roster[M]) LookAt(ctx context.Context, condition func(M) Condition) []cluster.Member {
 	members := r.Members()
-	looks := make([]Look, len(members))
+	seen, applied := make([]cluster.Member, len(members)), make([]time.Time, len(members))
 	var all sync.WaitGroup
 	for i, m := range members {
-		all.Go(func() { looks[i] = look(m) })
+		all.Go(func() { seen[i], applied[i] = look(ctx, m, condition(m)) })
 	}
 	all.Wait()
-	return withLags(looks)
+	setLags(seen, applied)
+	return seen
 }
 
 // Links are links of the emulated network as a status tells them.

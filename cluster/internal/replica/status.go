@@ -8,6 +8,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/topology"
 )
 
 // A Status is the part of replSetGetStatus that is used.
@@ -62,71 +63,70 @@ func Ask(ctx context.Context, m Member) (Status, error) {
 	return s, err
 }
 
-// A Look is what one member said about itself.
-type Look struct {
-	Member cluster.Member
-	// Applied is when the newest operation it has was made; zero when that is not known.
-	Applied time.Time
+// A Condition is what the provider knows of a process; one that is up is asked for the rest.
+type Condition struct {
+	PID    int
+	State  cluster.State
+	Detail string
 }
 
-// Unasked is what is known of a member without asking it.
-func Unasked(m Member) Look {
+// answerWithin is how long a status waits for one member.
+const answerWithin = time.Second
+
+// look asks a member what it does, if it runs. The time is when the newest operation that it has was made; zero when that is not known.
+func look(ctx context.Context, m Member, now Condition) (cluster.Member, time.Time) {
 	n := m.Node()
-	return Look{Member: cluster.Member{
+	seen := cluster.Member{
 		Name: n.Name, Shard: n.Shard, Datacenter: n.DC, Host: m.Advertised(), Role: declared[n.Kind], Home: n.Home && n.Kind != layout.Core,
-	}}
-}
-
-// At asks a running member what it does.
-func At(ctx context.Context, m Member) Look {
-	l, kind := Unasked(m), m.Node().Kind
-	if kind == layout.Router {
-		h, err := Greet(ctx, m)
-		l.Member.State, l.Member.Detail = stateFrom(err, h.Routes())
-		return l
+		PID: now.PID, State: now.State, Detail: now.Detail,
 	}
-	status, err := Ask(ctx, m)
-	l.Member.State, l.Member.Detail = stateFrom(err, status.works())
-	l.Applied = status.applied()
+	if now.State != cluster.StateUp {
+		return seen, time.Time{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	var works bool
+	var status Status
+	var err error
+	if n.Kind == layout.Router {
+		var h Hello
+		h, err = Greet(ctx, m)
+		works = h.Routes()
+	} else {
+		status, err = Ask(ctx, m)
+		works = status.works()
+	}
 	switch {
 	case err != nil:
-	case kind == layout.Config && status.MyState == statePrimary:
-		l.Member.Role = cluster.RoleConfigPrimary
-	case kind == layout.Data && status.MyState == statePrimary:
-		l.Member.Role = cluster.RolePrimary
-	case kind == layout.Data && status.MyState == stateSecondary:
-		l.Member.Role = cluster.RoleSecondary
+		seen.State, seen.Detail = cluster.StateUnreachable, err.Error()
+		return seen, time.Time{}
+	case !works:
+		seen.State = cluster.StateStarting
 	}
-	return l
-}
-
-func stateFrom(err error, working bool) (cluster.State, string) {
 	switch {
-	case err != nil:
-		return cluster.StateUnreachable, err.Error()
-	case working:
-		return cluster.StateUp, ""
-	default:
-		return cluster.StateStarting, ""
+	case n.Kind == layout.Config && status.MyState == statePrimary:
+		seen.Role = cluster.RoleConfigPrimary
+	case n.Kind == layout.Data && status.MyState == statePrimary:
+		seen.Role = cluster.RolePrimary
+	case n.Kind == layout.Data && status.MyState == stateSecondary:
+		seen.Role = cluster.RoleSecondary
 	}
+	return seen, status.applied()
 }
 
-// withLags compares the members of each shard with the newest operation of their primary.
-func withLags(looks []Look) []cluster.Member {
-	newest := map[string]time.Time{}
-	for _, l := range looks {
-		if l.Member.Role == cluster.RolePrimary && l.Applied.After(newest[string(l.Member.Shard)]) {
-			newest[string(l.Member.Shard)] = l.Applied
+// setLags compares the members of each shard with the newest operation of their primary; applied has the newest of each.
+func setLags(members []cluster.Member, applied []time.Time) {
+	newest := map[topology.ShardID]time.Time{}
+	for i, m := range members {
+		if m.Role == cluster.RolePrimary && applied[i].After(newest[m.Shard]) {
+			newest[m.Shard] = applied[i]
 		}
 	}
-	members := make([]cluster.Member, len(looks))
-	for i, l := range looks {
-		members[i] = l.Member
-		reference, known := newest[string(l.Member.Shard)]
-		if l.Member.Role == cluster.RoleSecondary && known && !l.Applied.IsZero() {
-			lag := cluster.Duration(max(0, reference.Sub(l.Applied)))
+	for i, m := range members {
+		reference, known := newest[m.Shard]
+		if m.Role == cluster.RoleSecondary && known && !applied[i].IsZero() {
+			lag := cluster.Duration(max(0, reference.Sub(applied[i])))
 			members[i].Lag = &lag
 		}
 	}
-	return members
 }

@@ -79,10 +79,10 @@ func (b *box) open() error {
 		return err
 	}
 	for _, m := range b.config.Members {
-		if _, err := b.links.Front(m.Name, m.DC, nobody); err != nil {
+		if _, err := b.links.Front(m.Name, m.DC, nobody.String()); err != nil {
 			return err
 		}
-		if _, err := b.control.Front(m.Name, outside, nobody); err != nil {
+		if _, err := b.control.Front(m.Name, outside, nobody.String()); err != nil {
 			return err
 		}
 	}
@@ -196,30 +196,23 @@ func (b *box) register(text string) error {
 	if err != nil {
 		return fmt.Errorf("register %s: %w", member, err)
 	}
-	b.drop(member)
-	b.mu.Lock()
-	b.members[real.Addr()] = member
-	b.mu.Unlock()
-	return b.lead(member, address)
+	return b.lead(member, real)
 }
 
 // forget is for a member whose container has ended: what connects is refused at once, as by a machine where nobody listens. Without that, the
 // name of a container that does not run would be looked for elsewhere, and its address for seconds.
-func (b *box) forget(member string) error {
-	b.drop(member)
-	return b.lead(member, nobody)
-}
-
-func (b *box) drop(member string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	maps.DeleteFunc(b.members, func(_ netip.Addr, name string) bool { return name == member })
-}
+func (b *box) forget(member string) error { return b.lead(member, nobody) }
 
 // nobody is an address in the box's own container where nobody listens.
-const nobody = "127.0.0.1:9"
+var nobody = netip.MustParseAddrPort("127.0.0.1:9")
 
-// lead makes a member's two ports lead to an address.
-func (b *box) lead(member, target string) error {
-	return errors.Join(b.links.SetTarget(member, target), b.control.SetTarget(member, target))
+// lead makes a member's two ports lead to an address, where alone its connections come from then.
+func (b *box) lead(member string, to netip.AddrPort) error {
+	b.mu.Lock()
+	maps.DeleteFunc(b.members, func(_ netip.Addr, name string) bool { return name == member })
+	if to != nobody {
+		b.members[to.Addr()] = member
+	}
+	b.mu.Unlock()
+	return errors.Join(b.links.SetTarget(member, to.String()), b.control.SetTarget(member, to.String()))
 }

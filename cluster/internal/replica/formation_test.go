@@ -1,0 +1,110 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/cluster/internal/layout"
+)
+
+// A played is a member that answers as a test says.
+type played struct {
+	node   layout.Node
+	answer func(command bson.D) (bson.D, error)
+}
+
+func (m *played) Node() layout.Node  { return m.node }
+func (m *played) Advertised() string { return m.node.Name + ":1" }
+func (m *played) Running() bool      { return true }
+
+func (m *played) Run(_ context.Context, command bson.D, into any) error {
+	answer, err := m.answer(command)
+	if err != nil || into == nil {
+		return err
+	}
+	encoded, err := bson.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	return bson.Unmarshal(encoded, into)
+}
+
+// A config server that takes over while it carries an addShard out must not get another one: it has been seen to end of it (invariant balancerConfig).
+func TestAddShardIsSentAgainOnlyWhenNoneIsUnderWay(t *testing.T) {
+	for name, first := range map[string]error{
+		"the router lost its way to the config servers": mongo.CommandError{Code: 6, Name: "HostUnreachable"},
+		"the way to the router broke":                   mongo.CommandError{Message: "connection() error", Labels: []string{"NetworkError"}},
+		"the shard changed its primary":                 mongo.CommandError{Code: codeOperationFailed, Name: "OperationFailed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sent, underWay := 0, 2 // an interrupted start has left one, which takes two looks
+				config := &played{node: layout.Node{Name: "config/B", Kind: layout.Config, Set: "config"}, answer: func(command bson.D) (bson.D, error) {
+					var operations bson.A
+					if command[0].Key != "aggregate" {
+						return nil, fmt.Errorf("unexpected %s", command[0].Key)
+					}
+					if underWay > 0 {
+						underWay--
+						operations = append(operations, bson.D{{Key: "command", Value: bson.D{{Key: "_configsvrAddShard", Value: "s/s/A:1"}}}})
+					}
+					return bson.D{{Key: "cursor", Value: bson.D{{Key: "firstBatch", Value: operations}}}}, nil
+				}}
+				idle := &played{node: layout.Node{Name: "config/A", Kind: layout.Config, Set: "config"}, answer: func(bson.D) (bson.D, error) {
+					return bson.D{{Key: "cursor", Value: bson.D{{Key: "firstBatch", Value: bson.A{}}}}}, nil
+				}}
+				router := &played{node: layout.Node{Name: "router/A", Kind: layout.Router}, answer: func(command bson.D) (bson.D, error) {
+					if command[0].Key == "hello" {
+						return bson.D{{Key: "msg", Value: "isdbgrid"}}, nil
+					}
+					if underWay > 0 {
+						t.Errorf("addShard was sent while another one was under way")
+					}
+					if sent++; sent == 1 {
+						underWay = 3
+						return nil, first
+					}
+					return nil, nil
+				}}
+				home := &played{node: layout.Node{Name: "s/A", Kind: layout.Data, Set: "s", Home: true}, answer: func(bson.D) (bson.D, error) {
+					return bson.D{{Key: "isWritablePrimary", Value: true}}, nil
+				}}
+				f := &Formation[*played]{
+					Old: []*played{idle, config, router}, Fresh: []*played{home}, routing: make(milestone),
+					Ended: func(context.Context, *played) error { return nil }, Report: t.Logf,
+				}
+				close(f.routing)
+				if err := f.addShard(t.Context(), "s", []*played{home}); err != nil || sent != 2 {
+					t.Errorf("got %v after %d times, want nil after 2", err, sent)
+				}
+			})
+		})
+	}
+}
+
+// What a repetition gets over is told by the server's codes, or by the driver, which makes a command's error of a broken connection too.
+func TestPassing(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false},
+		{mongo.CommandError{Code: 10107, Name: "NotWritablePrimary"}, true},
+		{fmt.Errorf("run: %w", mongo.CommandError{Code: 91, Name: "ShutdownInProgress"}), true},
+		{mongo.CommandError{Code: 96, Name: "OperationFailed"}, false},
+		{mongo.CommandError{Message: "connection() error", Labels: []string{"NetworkError"}}, true},
+		{fmt.Errorf("run: %w", mongo.CommandError{Labels: []string{"NetworkError"}, Wrapped: context.DeadlineExceeded}), true},
+		{mongo.CommandError{Code: 50, Name: "MaxTimeMSExpired"}, false},
+		{context.DeadlineExceeded, true},
+		{context.Canceled, false},
+	} {
+		if got := Passing(c.err); got != c.want {
+			t.Errorf("%v: got %v, want %v", c.err, got, c.want)
+		}
+	}
+}
