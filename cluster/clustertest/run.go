@@ -79,7 +79,8 @@ func run(t *testing.T, s *suite) {
 		{"close leaves nothing", s.close},
 	} {
 		if !t.Run(test.name, test.run) {
-			s.dump(t)
+			status, err := s.Status(context.Background())
+			t.Logf("the cluster as it is now (%v):\n%s", err, describe(status))
 			t.FailNow() // the rest would only repeat that the cluster is broken
 		}
 	}
@@ -113,11 +114,6 @@ func Hint(err error) string {
 		return "\nhint: " + help
 	}
 	return ""
-}
-
-func (s *suite) dump(t *testing.T) {
-	status, err := s.Status(context.Background())
-	t.Logf("the cluster as it is now (%v):\n%s", err, describe(status))
 }
 
 func describe(s cluster.Status) string {

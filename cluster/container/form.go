@@ -22,11 +22,7 @@ func (c *Cluster) form(ctx context.Context, old, fresh []*member) error {
 
 // begin makes and starts a member's container and waits until its process answers.
 func (c *Cluster) begin(ctx context.Context, m *member) error {
-	command := c.serverCommand(m)
-	if m.node.Kind == layout.Router {
-		command = c.routerCommand(m)
-	}
-	if err := c.create(ctx, m, command); err != nil {
+	if err := c.create(ctx, m); err != nil {
 		return err
 	}
 	return c.await(ctx, m, "answer", func(replica.Hello) bool { return true })

@@ -70,28 +70,24 @@ const (
 	oplogMB = 64
 )
 
-func serverArguments(m *member) []string {
-	return []string{"--bind_ip_all", "--port", strconv.Itoa(m.port), "--setParameter", "diagnosticDataCollectionEnabled=false"}
-}
-
-func (c *Cluster) serverCommand(m *member) []string {
-	return slices.Concat([]string{"mongod"}, serverArguments(m), []string{"--dbpath", "/data/db"}, m.node.ServerArguments(cacheGB, oplogMB))
-}
-
-func (c *Cluster) routerCommand(m *member) []string {
-	return slices.Concat([]string{"mongos"}, serverArguments(m), layout.RouterArguments(), []string{"--configdb", replica.ConfigServers(c.roster.Members())})
+func (c *Cluster) command(m *member) []string {
+	common := []string{"--bind_ip_all", "--port", strconv.Itoa(m.port), "--setParameter", "diagnosticDataCollectionEnabled=false"}
+	if m.node.Kind == layout.Router {
+		return slices.Concat([]string{"mongos"}, common, layout.RouterArguments(), []string{"--configdb", replica.ConfigServers(c.roster.Members())})
+	}
+	return slices.Concat([]string{"mongod"}, common, []string{"--dbpath", "/data/db"}, m.node.ServerArguments(cacheGB, oplogMB))
 }
 
 // create makes and starts a member's container. It goes past testcontainers, which would publish the image's ports on all addresses of this machine; its
 // labels make testcontainers' reaper know the container all the same.
-func (c *Cluster) create(ctx context.Context, m *member, command []string) error {
+func (c *Cluster) create(ctx context.Context, m *member) error {
 	if m.container() != "" { // an attempt that was interrupted made it
 		return c.launch(ctx, m)
 	}
 	net, all := c.networks[m.node.DC], reapedLabels(c.id)
 	all[memberLabel] = m.node.Name
 	made, err := c.docker.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Config: &docker.Config{Image: c.settings.image, Cmd: command, Labels: all},
+		Config: &docker.Config{Image: c.settings.image, Cmd: c.command(m), Labels: all},
 		NetworkingConfig: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
 			net.name: {NetworkID: net.id},
 		}},

@@ -65,11 +65,6 @@ func (a *authority) issue(member, path string) error {
 	return writeSecret(path, append(pemOf("CERTIFICATE", signed), pemOf("PRIVATE KEY", encodedKey)...))
 }
 
-// publish writes the authority's own certificate, for all who want to know whom they talk to.
-func (a *authority) publish(path string) error {
-	return writeSecret(path, pemOf("CERTIFICATE", a.certificate.Raw))
-}
-
 func pemOf(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }

@@ -52,6 +52,18 @@ func ChildMain() {
 	os.Exit(exitCode(err))
 }
 
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case addressInUse(err):
+		return addressInUseExit
+	default:
+		slog.Error("child ends", "error", err)
+		return 1
+	}
+}
+
 // childCommand runs this program anew, as such a child.
 func childCommand(what string, arguments ...string) (*exec.Cmd, error) {
 	self, err := os.Executable()
@@ -66,18 +78,6 @@ func childCommand(what string, arguments ...string) (*exec.Cmd, error) {
 func errChildMain() error {
 	return hint.New(errors.New("start cluster: local.ChildMain was not called"),
 		"call local.ChildMain() first thing in main or TestMain: the query router runs in a re-executed copy of the program")
-}
-
-func exitCode(err error) int {
-	switch {
-	case err == nil:
-		return 0
-	case addressInUse(err):
-		return addressInUseExit
-	default:
-		slog.Error("child ends", "error", err)
-		return 1
-	}
 }
 
 func runRouter(ctx context.Context, encoded []byte) error {

@@ -19,10 +19,11 @@ import (
 const devmongosKind = "devmongos"
 
 func queryRouter(tools mongobin.Tools) cluster.QueryRouter {
+	router := cluster.QueryRouter{Kind: devmongosKind, Version: tools.Version}
 	if tools.Mongos != "" {
-		return cluster.QueryRouter{Kind: "mongos", Version: tools.Version}
+		router.Kind = "mongos"
 	}
-	return cluster.QueryRouter{Kind: devmongosKind, Version: tools.Version}
+	return router
 }
 
 // command is what starts a process. A log file that it writes to is closed here when it has been started.
@@ -33,7 +34,12 @@ func (c *Cluster) command(p *process) (*exec.Cmd, error) {
 	if err := os.MkdirAll(c.dataDir(p), 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory of %s: %w", p.Name, err)
 	}
-	return exec.Command(c.options.Tools.Mongod, c.mongodArguments(p)...), nil
+	args := append(serverArguments(p), "--dbpath", c.dataDir(p))
+	if p.Kind == layout.Core {
+		args = append(args, devmongos.CoreArguments()...)
+	}
+	args = append(args, p.ServerArguments(c.options.CacheSizeGB, c.options.OplogSizeMB)...)
+	return exec.Command(c.options.Tools.Mongod, args...), nil
 }
 
 // routerCommand starts mongos, or where there is none this program with the same command line; see ChildMain.
@@ -61,14 +67,6 @@ func (c *Cluster) routerCommand(p *process) (*exec.Cmd, error) {
 	cmd.Env = append(cmd.Env, childConfigEnv+"="+string(place))
 	cmd.Stdout, cmd.Stderr = log, log // for what a Go program says when it ends by itself
 	return cmd, nil
-}
-
-func (c *Cluster) mongodArguments(p *process) []string {
-	args := append(serverArguments(p), "--dbpath", c.dataDir(p))
-	if p.Kind == layout.Core {
-		args = append(args, devmongos.CoreArguments()...)
-	}
-	return append(args, p.ServerArguments(c.options.CacheSizeGB, c.options.OplogSizeMB)...)
 }
 
 func serverArguments(p *process) []string {

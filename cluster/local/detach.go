@@ -74,7 +74,7 @@ func StartDetached(ctx context.Context, o Options) (*Remote, error) {
 	}
 	if err := child.follow(ctx, request); err != nil {
 		err = errors.Join(err, child.giveUp())
-		if text := supervisorWords(logPath); text != "" {
+		if text := strings.TrimPrefix(tail(logPath), supervisorLogText); text != "" {
 			err = hint.New(err, strings.TrimPrefix(hint.Of(err)+"\n", "\n")+"the supervisor's log ends with:\n"+text)
 		}
 		if errors.Is(err, cluster.ErrRunning) {
@@ -136,7 +136,7 @@ func (s *supervisorChild) follow(ctx context.Context, q detachedRequest) error {
 		case err != nil:
 			return fmt.Errorf("start cluster %s: the supervisor ended: %w", q.Options.Name, err)
 		case report.Error != nil:
-			return &remoteError{*report.Error}
+			return report.Error
 		case report.Ready:
 			return nil
 		case report.Event != nil && q.Options.Progress != nil:
@@ -174,8 +174,7 @@ func runSupervisor(ctx context.Context) error {
 	signal.Ignore(brokenPipe...)
 	reports := json.NewEncoder(os.Stdout)
 	fail := func(err error) error {
-		e := toControlError(err)
-		_ = reports.Encode(detachedReport{Error: &e})
+		_ = reports.Encode(detachedReport{Error: toControlError(err)})
 		return err
 	}
 	in := bufio.NewReader(os.Stdin)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -24,7 +25,8 @@ type Cluster struct {
 	lock    *nameLock
 	network *wan.Network
 	forker  *forker
-	control *controlServer
+	control *http.Server
+	serving sync.WaitGroup // the control server
 	// security is nil for a cluster that lets everybody in.
 	security *security
 	started  time.Time
@@ -131,7 +133,7 @@ func (c *Cluster) stop(ctx context.Context) error {
 		problems = append(problems, c.network.Close())
 	}
 	if c.control != nil {
-		problems = append(problems, c.control.close(ctx))
+		problems = append(problems, c.closeControl(ctx))
 	}
 	if c.mark != nil { // otherwise nothing was made
 		problems = append(problems, c.mark.remove(c.dir))

@@ -188,8 +188,8 @@ func (r *Remote) call(ctx context.Context, method, path string, q controlRequest
 	decoder := json.NewDecoder(response.Body)
 	switch {
 	case response.StatusCode == http.StatusUnprocessableEntity:
-		e := &remoteError{}
-		if err := decoder.Decode(&e.controlError); err != nil {
+		e := &controlError{}
+		if err := decoder.Decode(e); err != nil {
 			return fmt.Errorf("decode answer of supervisor: %w", err)
 		}
 		return e

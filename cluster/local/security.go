@@ -77,7 +77,7 @@ func (s *security) certify(clusterName string, nodes []node) error {
 	s.CAFile = filepath.Join(s.dir, "ca.pem")
 	s.roots = x509.NewCertPool()
 	s.roots.AddCert(ca.certificate)
-	return ca.publish(s.CAFile)
+	return writeSecret(s.CAFile, pemOf("CERTIFICATE", ca.certificate.Raw)) // for all who want to know whom they talk to
 }
 
 // certificate is the path of a process's certificate and key.

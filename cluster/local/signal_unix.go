@@ -5,6 +5,7 @@ package local
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"syscall"
 )
 
@@ -18,6 +19,8 @@ func stopOrContinue(p *os.Process, stop bool) error {
 	}
 	return p.Signal(syscall.SIGCONT)
 }
+
+func startChild(cmd *exec.Cmd) error { return cmd.Start() }
 
 func addressInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
 

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
-	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
 
@@ -38,7 +38,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 }
 
 // prepare takes the name, the directory, the ports and the network. No process runs yet.
-func prepare(o Options, began time.Time) (_ *Cluster, err error) {
+func prepare(o Options, began time.Time) (*Cluster, error) {
 	nodes, first, err := layout.OfGrowing(o.Topology, o.Grown, o.Tools.Mongos == "")
 	if err != nil {
 		return nil, err
@@ -57,54 +57,49 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 	}
 	c.addresses = func() (book, *security) { return c.members(), c.security }
 	c.life, c.endLife = context.WithCancelCause(context.Background())
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, c.Close(context.Background()))
-		}
-	}()
+	if err := c.layOut(nodes); err != nil {
+		return nil, errors.Join(err, c.Close(context.Background()))
+	}
+	return c, nil
+}
+
+// layOut makes what the processes need.
+func (c *Cluster) layOut(nodes []node) (err error) {
 	if err := removeLeftovers(c.dir); err != nil {
-		return nil, err
+		return err
 	}
 	if c.mark, err = claim(c.dir, nodes); err != nil {
-		return nil, err
+		return err
 	}
 	for _, sub := range []string{"data", "logs"} {
 		if err := os.Mkdir(filepath.Join(c.dir, sub), 0o700); err != nil {
-			return nil, fmt.Errorf("make cluster directory: %w", err)
+			return fmt.Errorf("make cluster directory: %w", err)
 		}
 	}
+	o, world := c.options, c.roster.Widest()
 	if c.security, err = newSecurity(o, nodes, filepath.Join(c.dir, "secrets")); err != nil {
-		return nil, err
+		return err
 	}
-	if c.network, err = newNetwork(c.roster.Widest(), o.WANScale); err != nil {
-		return nil, err
+	c.network, err = wan.New(wan.Options{Datacenters: world.DatacenterIDs(), Links: world.Links, Scale: o.WANScale})
+	if err != nil {
+		return fmt.Errorf("emulate network: %w", err)
 	}
+	c.network.SetDelays(false) // until the cluster stands
 	c.lags.Delay = c.delayFetches
 	for _, n := range nodes {
-		if o.electionSpread != 0 {
-			n.ElectionSpread = o.electionSpread
-		}
+		n.ElectionSpread = cmp.Or(o.electionSpread, n.ElectionSpread)
 		if err := c.addProcess(n); err != nil {
-			return nil, err
+			return err
 		}
-	}
-	if c.control, err = serveControl(c); err != nil {
-		return nil, err
 	}
 	c.state = state{
-		Name: o.Name, Supervisor: identify(os.Getpid()), Started: began.UTC(), Control: c.control.address, Token: c.control.token,
+		Name: o.Name, Supervisor: identify(os.Getpid()), Started: c.started.UTC(),
 		ServerVersion: o.Tools.Version, QueryRouter: queryRouter(o.Tools), Security: c.security,
 	}
-	return c, c.saveState()
-}
-
-func newNetwork(world *topology.Topology, scale float64) (*wan.Network, error) {
-	network, err := wan.New(wan.Options{Datacenters: world.DatacenterIDs(), Links: world.Links, Scale: scale})
-	if err != nil {
-		return nil, fmt.Errorf("emulate network: %w", err)
+	if err := c.serveControl(); err != nil {
+		return err
 	}
-	network.SetDelays(false) // until the cluster stands
-	return network, nil
+	return c.saveState()
 }
 
 // addProcess gives a node its port and, if other datacenters talk to it, its front.

@@ -20,10 +20,10 @@ func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 	if err := ctx.Err(); err != nil {
 		return cluster.Status{}, fmt.Errorf("ask members of %s: %w", c.Name(), context.Cause(ctx))
 	}
+	router := queryRouter(c.options.Tools)
 	s := cluster.Status{
 		Name: c.Name(), Taken: time.Now().UTC(), Started: c.started.UTC(),
-		ServerVersion: c.options.Tools.Version, QueryRouter: queryRouter(c.options.Tools),
-		Access:  c.security.access(queryRouter(c.options.Tools)),
+		ServerVersion: router.Version, QueryRouter: router, Access: c.security.access(router),
 		Members: members, Links: replica.Links(c.network.Links()),
 	}
 	for _, f := range c.network.Faults() {

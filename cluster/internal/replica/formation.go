@@ -93,14 +93,11 @@ func bySet[M Member](members []M) map[string][]M {
 	return sets
 }
 
-// startingAtOnce limits how many servers start up at the same moment. Starting one is work for the processor: more at
-// once do not end sooner, but end together, and then nothing is left to do while the elections wait.
-func startingAtOnce() int { return runtime.GOMAXPROCS(0) + 1 }
-
 // startServers starts everything but the query routers.
 func (f *Formation[M]) startServers(ctx context.Context) error {
 	servers, ctx := errgroup.WithContext(ctx)
-	servers.SetLimit(startingAtOnce())
+	// Starting a server is work for the processor: more at once do not end sooner, but end together, and then nothing is left to do while the elections wait.
+	servers.SetLimit(runtime.GOMAXPROCS(0) + 1)
 	for _, m := range f.order() {
 		servers.Go(func() error {
 			if ctx.Err() != nil {
@@ -176,7 +173,10 @@ func (f *Formation[M]) formSet(ctx context.Context, set string, members []M) err
 	if set != cluster.ConfigSet {
 		return f.addShard(ctx, set, members)
 	}
-	if err := f.persist(ctx, home, majorityByDefault()); err != nil {
+	// Where the cluster's default write concern is not stated, addShard refuses shards whose own default would be w: 1, as sets with arbiters have it.
+	majority := bson.D{{Key: "w", Value: "majority"}}
+	err := f.persist(ctx, home, bson.D{{Key: "setDefaultRWConcern", Value: 1}, {Key: "defaultWriteConcern", Value: majority}, {Key: "writeConcern", Value: majority}})
+	if err != nil {
 		return err
 	}
 	close(f.configured)

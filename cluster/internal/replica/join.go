@@ -18,7 +18,7 @@ func (f *Formation[M]) join(ctx context.Context, present, joining []M) error {
 	for _, m := range joining {
 		if n := m.Node(); n.Kind != layout.Arbiter { // an arbiter has nothing to copy, and is nothing but its vote
 			n.Priority, n.Votes = 0, 0
-			if err := reconfigure(ctx, present, func(members []bson.D) ([]bson.D, bool) { return added(members, n, m.Advertised()) }); err != nil {
+			if err := reconfigure(ctx, present, n, m.Advertised(), added); err != nil {
 				return fmt.Errorf("add %s: %w", n.Name, err)
 			}
 		}
@@ -30,7 +30,7 @@ func (f *Formation[M]) join(ctx context.Context, present, joining []M) error {
 				return err
 			}
 		}
-		if err := reconfigure(ctx, present, func(members []bson.D) ([]bson.D, bool) { return empowered(members, n, m.Advertised()) }); err != nil {
+		if err := reconfigure(ctx, present, n, m.Advertised(), empowered); err != nil {
 			return fmt.Errorf("give %s its vote: %w", n.Name, err)
 		}
 		if err := f.await(ctx, m, "copy", Hello.Works); err != nil {
@@ -83,22 +83,25 @@ func field(d bson.D, key string) any {
 	return nil
 }
 
+// An edit changes what the members of a configuration say of one node, and tells whether it did.
+type edit func(members []bson.D, n layout.Node, host string) (edited []bson.D, changed bool)
+
 // reconfigure puts an edited configuration into force. It reads the configuration anew for each attempt: the primary may change meanwhile.
-func reconfigure[M Member](ctx context.Context, present []M, edit func([]bson.D) ([]bson.D, bool)) error {
+func reconfigure[M Member](ctx context.Context, present []M, n layout.Node, host string, do edit) error {
 	return insist(ctx, "reconfigure "+present[0].Node().Set, func(got *error) (bool, error) {
 		primary, found := firstThat(ctx, present, func(k layout.Kind) bool { return k != layout.Arbiter }, Hello.leads)
 		if !found {
 			*got = errors.New("there is no primary")
 			return false, nil
 		}
-		if *got = attempt(ctx, primary, edit); Passing(*got) || HasCode(*got, stillUnderWay...) {
+		if *got = attempt(ctx, primary, n, host, do); Passing(*got) || HasCode(*got, stillUnderWay...) {
 			return false, nil
 		}
 		return true, *got
 	})
 }
 
-func attempt(ctx context.Context, primary Member, edit func([]bson.D) ([]bson.D, bool)) error {
+func attempt(ctx context.Context, primary Member, n layout.Node, host string, do edit) error {
 	var answer struct {
 		Config struct {
 			Version int      `bson:"version"`
@@ -110,7 +113,7 @@ func attempt(ctx context.Context, primary Member, edit func([]bson.D) ([]bson.D,
 		return err
 	}
 	config, changed := &answer.Config, false
-	if config.Members, changed = edit(config.Members); !changed {
+	if config.Members, changed = do(config.Members, n, host); !changed {
 		return nil
 	}
 	config.Version++

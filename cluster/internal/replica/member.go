@@ -85,13 +85,6 @@ func Passing(err error) bool {
 	return HasCode(err, passingCodes...) || mongo.IsNetworkError(err) || mongo.IsTimeout(err) && !answered
 }
 
-// majorityByDefault is the command that states the cluster's default write concern. Where it is not stated addShard refuses shards whose own default would be w: 1, as sets
-// with arbiters have it.
-func majorityByDefault() bson.D {
-	majority := bson.D{{Key: "w", Value: "majority"}}
-	return bson.D{{Key: "setDefaultRWConcern", Value: 1}, {Key: "defaultWriteConcern", Value: majority}, {Key: "writeConcern", Value: majority}}
-}
-
 // Persist repeats an idempotent command while a set that has just been formed changes its mind about its primary. ended says why the member's process has ended, and is nil
 // while it lives.
 func Persist[M Member](ctx context.Context, m M, command bson.D, ended func(context.Context, M) error) error {

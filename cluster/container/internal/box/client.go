@@ -22,8 +22,7 @@ type Client struct {
 const requestWithin = 10 * time.Second
 
 // State asks what the network is like.
-func (c Client) State(ctx context.Context) (State, error) {
-	var s State
+func (c Client) State(ctx context.Context) (s State, _ error) {
 	body, err := c.send(ctx, http.MethodGet, "/state", "")
 	if err != nil {
 		return s, err

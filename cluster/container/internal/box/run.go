@@ -121,16 +121,11 @@ func (b *box) source(remote net.Addr) (topology.DatacenterID, string, bool) {
 
 func (b *box) serve(ctx context.Context) error {
 	server := &http.Server{Addr: net.JoinHostPort("", strconv.Itoa(b.config.APIPort)), Handler: b.guarded(b.routes()), ReadHeaderTimeout: 10 * time.Second}
-	ended := make(chan error, 1)
-	go func() { ended <- server.ListenAndServe() }()
-	select {
-	case err := <-ended:
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	if err := server.ListenAndServe(); ctx.Err() == nil {
 		return err
-	case <-ctx.Done():
-		_ = server.Close()
-		<-ended
-		return nil
 	}
+	return nil
 }
 
 // guarded lets in who shows the token: containers on the same networks could ask as well.
