@@ -127,7 +127,7 @@ func (g *given) MemberURI(member string) (string, error) {
 	shard, _, _ := strings.Cut(member, "/")
 	host, ok := g.shards[shard]
 	if !ok {
-		return "", cluster.UnknownMember(member, nil)
+		return "", cluster.Unknown(topology.ErrUnknownMember, member, nil)
 	}
 	u, err := url.Parse(g.uri)
 	if err != nil {

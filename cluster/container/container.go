@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -40,7 +39,6 @@ type Cluster struct {
 	lags    replica.Lags
 	router  cluster.QueryRouter
 
-	closed   atomic.Bool
 	closing  sync.Once
 	closeErr error
 
@@ -105,7 +103,7 @@ func (c *Cluster) Network(dc topology.DatacenterID) (string, error) {
 	if n, ok := c.networks[dc]; ok {
 		return n.name, nil
 	}
-	return "", cluster.UnknownDatacenter(dc, c.Topology().DatacenterIDs())
+	return "", cluster.Unknown(topology.ErrUnknownDatacenter, dc, c.Topology().DatacenterIDs())
 }
 
 // MemberURI is the connection string of exactly one member, for clients on this machine, or topology.ErrUnknownMember.
@@ -138,7 +136,6 @@ func (c *Cluster) HostMap() map[string]string {
 // Close removes every container with its data, and the networks. It is idempotent: later calls wait for the first and return its result.
 func (c *Cluster) Close(ctx context.Context) error {
 	c.closing.Do(func() {
-		c.closed.Store(true)
 		c.endLife()
 		defer c.roster.Hold()() // or a Grow would go on making containers
 		// Once begun, removing is finished: a caller who gives up must not leave half of it behind.

@@ -16,7 +16,7 @@ import (
 )
 
 func (c *Cluster) open() error {
-	if c.closed.Load() {
+	if c.life.Err() != nil {
 		return cluster.ErrClosed
 	}
 	return nil

@@ -3,7 +3,6 @@ package local
 import (
 	"slices"
 
-	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/topology"
@@ -36,13 +35,13 @@ func (a addresses) LogPath(member string) (string, error) {
 type book []memberState
 
 func (b book) find(member string) (memberState, error) {
-	return replica.Find(b, member, func(m memberState) string { return m.Name }, cluster.UnknownMember)
+	return replica.Find(b, member, func(m memberState) string { return m.Name }, topology.ErrUnknownMember)
 }
 
 func (a addresses) uri(dc topology.DatacenterID, secrets bool) (string, error) {
 	b, s := a()
 	routers := slices.DeleteFunc(slices.Clone(b), func(m memberState) bool { return m.Kind != layout.Router })
-	m, err := replica.Find(routers, dc, func(m memberState) topology.DatacenterID { return m.Datacenter }, cluster.UnknownDatacenter)
+	m, err := replica.Find(routers, dc, func(m memberState) topology.DatacenterID { return m.Datacenter }, topology.ErrUnknownDatacenter)
 	if err != nil {
 		return "", err
 	}

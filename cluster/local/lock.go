@@ -69,8 +69,6 @@ func examineLock(path string) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("look at lock: %w", err)
-	case info.Mode().IsRegular() && info.Size() == 0:
-		return nil
 	case !info.Mode().IsRegular():
 		return foreign(path, "it is no regular file, and the lock of the cluster would have that name")
 	}

@@ -94,7 +94,7 @@ func faultError(verb, fault string, err error) error {
 	}
 	var unknown *wan.UnknownError
 	if errors.As(err, &unknown) && errors.Is(err, topology.ErrUnknownDatacenter) {
-		return fmt.Errorf("%s %q: %w", verb, fault, cluster.UnknownDatacenter(unknown.Name, unknown.Known))
+		return fmt.Errorf("%s %q: %w", verb, fault, cluster.Unknown(unknown.Kind, unknown.Name, unknown.Known))
 	}
 	return hint.New(fmt.Errorf("%s: %w %q: %w", verb, cluster.ErrBadFault, fault, bad.Err), bad.Hint())
 }

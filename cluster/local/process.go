@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -207,12 +208,9 @@ func tail(path string) string {
 		return err.Error()
 	}
 	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
+	_, _ = f.Seek(-read, io.SeekEnd) // it fails for a shorter one, which is read from its beginning
+	buf, err := io.ReadAll(f)
 	if err != nil {
-		return err.Error()
-	}
-	buf := make([]byte, min(info.Size(), read))
-	if _, err := f.ReadAt(buf, info.Size()-int64(len(buf))); err != nil {
 		return err.Error()
 	}
 	var fatal []byte

@@ -309,12 +309,10 @@ func addsShard(ctx context.Context, m Member) (bool, error) {
 			FirstBatch []bson.Raw `bson:"firstBatch"`
 		} `bson:"cursor"`
 	}
-	given := bson.D{{Key: "$exists", Value: true}}
-	err := m.Run(ctx, bson.D{{Key: "aggregate", Value: 1}, {Key: "cursor", Value: bson.D{}}, {Key: "pipeline", Value: bson.A{
-		bson.D{{Key: "$currentOp", Value: bson.D{{Key: "allUsers", Value: true}}}},
-		bson.D{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{
-			bson.D{{Key: "command.addShard", Value: given}}, bson.D{{Key: "command._configsvrAddShard", Value: given}},
-		}}}}},
+	given := bson.M{"$exists": true}
+	err := m.Run(ctx, bson.D{{Key: "aggregate", Value: 1}, {Key: "cursor", Value: bson.M{}}, {Key: "pipeline", Value: bson.A{
+		bson.M{"$currentOp": bson.M{"allUsers": true}},
+		bson.M{"$match": bson.M{"$or": bson.A{bson.M{"command.addShard": given}, bson.M{"command._configsvrAddShard": given}}}},
 	}}}, &answer)
 	return len(answer.Cursor.FirstBatch) > 0, err
 }

@@ -42,17 +42,17 @@ func (r *Roster[M]) Members() []M { return r.all[:min(int(r.present.Load()), len
 
 // Member is the one of a name, or topology.ErrUnknownMember.
 func (r *Roster[M]) Member(name string) (M, error) {
-	return Find(r.Members(), name, func(m M) string { return m.Node().Name }, cluster.UnknownMember)
+	return Find(r.Members(), name, func(m M) string { return m.Node().Name }, topology.ErrUnknownMember)
 }
 
 // Router is the query router of a datacenter, or topology.ErrUnknownDatacenter.
 func (r *Roster[M]) Router(dc topology.DatacenterID) (M, error) {
 	routers := slices.DeleteFunc(slices.Clone(r.Members()), func(m M) bool { return m.Node().Kind != layout.Router })
-	return Find(routers, dc, func(m M) topology.DatacenterID { return m.Node().DC }, cluster.UnknownDatacenter)
+	return Find(routers, dc, func(m M) topology.DatacenterID { return m.Node().DC }, topology.ErrUnknownDatacenter)
 }
 
-// Find is the one of a name, or what unknown says of that name and of those that there are.
-func Find[T any, S ~string](all []T, name S, nameOf func(T) S, unknown func(S, []S) error) (found T, _ error) {
+// Find is the one of a name, or the sentinel, with the nearest of those that there are; see cluster.Unknown.
+func Find[T any, S ~string](all []T, name S, nameOf func(T) S, sentinel error) (found T, _ error) {
 	var known []S
 	for _, one := range all {
 		if nameOf(one) == name {
@@ -60,7 +60,7 @@ func Find[T any, S ~string](all []T, name S, nameOf func(T) S, unknown func(S, [
 		}
 		known = append(known, nameOf(one))
 	}
-	return found, unknown(name, known)
+	return found, cluster.Unknown(sentinel, name, known)
 }
 
 // Topology is the world as it is now.
@@ -79,7 +79,7 @@ func (r *Roster[M]) Datacenter(dc topology.DatacenterID) error {
 	if _, ok := r.Topology().Datacenter(dc); ok {
 		return nil
 	}
-	return cluster.UnknownDatacenter(dc, r.Topology().DatacenterIDs())
+	return cluster.Unknown(topology.ErrUnknownDatacenter, dc, r.Topology().DatacenterIDs())
 }
 
 // Grow lets form make the members that the cluster grows by part of it. It does nothing once that has been done; what failed may be repeated. One call goes on at a time.
