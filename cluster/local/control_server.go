@@ -73,8 +73,7 @@ func (c *Cluster) controlRoutes() http.Handler {
 	})
 	mux.HandleFunc("GET /v1/entries/{dc}", func(w http.ResponseWriter, r *http.Request) {
 		dc := topology.DatacenterID(r.PathValue("dc"))
-		_, err := c.Dialer(dc)
-		answer(w, c.network.Entries(dc), err)
+		answer(w, c.network.Entries(dc), c.roster.Datacenter(dc))
 	})
 	for _, operation := range []string{"kill", "pause", "start", "lag", "apply", "remove", "heal", "grow", "close"} {
 		mux.HandleFunc("POST /v1/"+operation, func(w http.ResponseWriter, r *http.Request) {

@@ -80,12 +80,9 @@ func examineLock(path string) error {
 }
 
 func sameFile(held *flock.Flock, path string) bool {
-	have, err := held.Stat()
-	if err != nil {
-		return false
-	}
-	now, err := os.Stat(path)
-	return err == nil && os.SameFile(have, now)
+	have, _ := held.Stat()
+	now, _ := os.Stat(path)
+	return os.SameFile(have, now) // one that is not there is none of the same
 }
 
 // release removes the lock file while it is still held, then lets go. A file without our text stays, empty as it was found. (Windows

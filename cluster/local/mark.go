@@ -145,12 +145,9 @@ func writeNew(path string, text []byte) error {
 
 // sameDir compares directories, not paths: the way to one may lead over a link.
 func sameDir(a, b string) bool {
-	one, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
+	one, _ := os.Stat(a)
+	other, _ := os.Stat(b)
+	return os.SameFile(one, other) // one that is not there is none of the same
 }
 
 func foreign(path, why string) error {

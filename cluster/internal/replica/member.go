@@ -13,6 +13,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/internal/pace"
 )
 
 // A Member is one process of a cluster, as its provider gives it.
@@ -136,17 +137,13 @@ const LookEvery = 50 * time.Millisecond
 
 // Await calls look every so often until it is done, fails, or ctx ends.
 func Await(ctx context.Context, every time.Duration, what string, look func() (bool, error)) error {
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
 	for {
 		done, err := look()
 		if done || err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if !pace.Pause(ctx, every) {
 			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
-		case <-ticker.C:
 		}
 	}
 }
