@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/devmongos"
 )
 
@@ -73,11 +71,6 @@ func childCommand(what string, arguments ...string) (*exec.Cmd, error) {
 	cmd := exec.Command(self, arguments...)
 	cmd.Env = append(os.Environ(), childEnv+"="+what)
 	return cmd, nil
-}
-
-func errChildMain() error {
-	return hint.New(errors.New("start cluster: local.ChildMain was not called"),
-		"call local.ChildMain() first thing in main or TestMain: the query router runs in a re-executed copy of the program")
 }
 
 func runRouter(ctx context.Context, encoded []byte) error {

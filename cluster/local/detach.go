@@ -39,9 +39,6 @@ type detachedReport struct {
 // of this program in a session of its own. It returns when the cluster is ready, as Start does; when ctx ends before,
 // nothing is left. The supervisor writes to NAME.log beside the cluster's directory.
 func StartDetached(ctx context.Context, o Options) (*Remote, error) {
-	if !childMainCalled.Load() {
-		return nil, errChildMain()
-	}
 	o, err := o.withDefaults(ctx)
 	if err != nil {
 		return nil, err

@@ -33,10 +33,7 @@ func claim(dir string, nodes []node) (*mark, error) {
 	for _, n := range nodes {
 		m.Members = append(m.Members, fileName(n.Name))
 	}
-	encoded, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encode mark: %w", err)
-	}
+	encoded, _ := json.MarshalIndent(m, "", "  ") // it is made of texts
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make cluster directory: %w", err)
 	}

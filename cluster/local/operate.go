@@ -42,11 +42,7 @@ func (c *Cluster) Start(ctx context.Context, member string) error {
 			return c.awaitWork(ctx, p)
 		}
 		p.direct.Disconnect(ctx) // the client of the former life would wait for its next heartbeat
-		r, err := c.launch(p)
-		if err != nil {
-			return err
-		}
-		if err := p.waitListening(ctx, r); err != nil {
+		if err := c.launch(ctx, p); err != nil {
 			return err
 		}
 		if err := c.awaitWork(ctx, p); err != nil {

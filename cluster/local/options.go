@@ -73,6 +73,10 @@ func (e Event) String() string { return fmt.Sprintf("%6.2fs %s", e.Elapsed.Secon
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
 
 func (o Options) withDefaults(ctx context.Context) (Options, error) {
+	if !childMainCalled.Load() {
+		return o, hint.New(errors.New("start cluster: local.ChildMain was not called"),
+			"call local.ChildMain() first thing in main or TestMain: the query router runs in a re-executed copy of the program")
+	}
 	if o.Topology == nil {
 		return o, errors.New("start cluster: no topology given")
 	}

@@ -22,7 +22,6 @@ import (
 type Remote struct {
 	addresses
 	root, name string
-	client     *http.Client
 	last       atomic.Pointer[seen]
 }
 
@@ -56,11 +55,7 @@ func attach(name, dir string) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Remote{
-		root: root, name: name,
-		// No keep-alive: a Remote has no Close of its own, so it must not hold connections.
-		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
-	}
+	r := &Remote{root: root, name: name}
 	r.addresses = func() (book, *security) { return r.seen().Members, r.seen().Security }
 	return r, r.read()
 }
@@ -168,16 +163,14 @@ func (r *Remote) post(ctx context.Context, path string, q controlRequest) error 
 }
 
 func (r *Remote) call(ctx context.Context, method, path string, q controlRequest, into any) error {
-	encoded, err := json.Marshal(q)
-	if err != nil {
-		return fmt.Errorf("encode request: %w", err)
-	}
+	encoded, _ := json.Marshal(q) // it is made of texts
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+r.seen().Control+"/v1/"+path, bytes.NewReader(encoded))
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}
 	request.Header.Set("Authorization", "Bearer "+r.seen().Token)
-	response, err := r.client.Do(request)
+	request.Close = true // nobody closes a Remote in this process, so it must not hold connections
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		if !r.seen().Supervisor.alive() {
 			return errors.Join(notRunning(r.name, "its supervisor has ended"), err)

@@ -19,9 +19,6 @@ import (
 //
 // It returns ErrRunning when a cluster of that name runs, in whatever process.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
-	if !childMainCalled.Load() {
-		return nil, errChildMain()
-	}
 	began := time.Now()
 	o, err := o.withDefaults(ctx)
 	if err != nil {
@@ -125,11 +122,7 @@ const portAttempts = 5
 // another one; only a first start may do that, because members with data are known by their address.
 func (c *Cluster) spawn(ctx context.Context, p *process) error {
 	for attempt := 1; ; attempt++ {
-		r, err := c.launch(p)
-		if err != nil {
-			return err
-		}
-		err = p.waitListening(ctx, r)
+		err := c.launch(ctx, p)
 		if err == nil || !portTaken(err) || attempt == portAttempts {
 			return err
 		}
@@ -156,18 +149,21 @@ func (c *Cluster) movePort(p *process) error {
 	return nil
 }
 
-// launch starts the process and records it.
-func (c *Cluster) launch(p *process) (*run, error) {
+// launch starts the process, records it, and returns when it takes connections.
+func (c *Cluster) launch(ctx context.Context, p *process) error {
 	cmd, err := c.command(p)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if log, ok := cmd.Stdout.(*os.File); ok {
 		defer func() { _ = log.Close() }()
 	}
 	r, err := p.launch(c.forker, cmd, c.network)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = c.saveState()
 	}
-	return r, c.saveState()
+	if err != nil {
+		return err
+	}
+	return p.waitListening(ctx, r)
 }

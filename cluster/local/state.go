@@ -46,15 +46,13 @@ type memberState struct {
 
 // write replaces the state file at once: a reader sees the old or the new one.
 func (s *state) write(dir string) error {
-	encoded, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode state: %w", err)
-	}
+	encoded, _ := json.MarshalIndent(s, "", "  ") // it is made of texts, numbers and a time
 	temporary := filepath.Join(dir, "."+stateFile)
-	if err := os.WriteFile(temporary, append(encoded, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write state: %w", err)
+	err := os.WriteFile(temporary, append(encoded, '\n'), 0o600)
+	if err == nil {
+		err = os.Rename(temporary, filepath.Join(dir, stateFile))
 	}
-	if err := os.Rename(temporary, filepath.Join(dir, stateFile)); err != nil {
+	if err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
 	return nil
