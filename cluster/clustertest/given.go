@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -55,12 +56,7 @@ func attach(at string, world *topology.Topology) (SharedCluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s=%s: %w", clusterEnv, at, err)
 	}
-	have, err := c.Topology().Marshal()
-	want, wrong := world.Marshal()
-	if err := errors.Join(err, wrong); err != nil {
-		return nil, err
-	}
-	if string(have) != string(want) {
+	if !reflect.DeepEqual(c.Topology(), world) {
 		return nil, fmt.Errorf("%s=%s: its topology is not that of cluster/clustertest/small.yaml", clusterEnv, at)
 	}
 	return c, nil

@@ -252,7 +252,7 @@ func (f *Formation[M]) addShard(ctx context.Context, set string, members []M) er
 	}
 	f.adding.Lock()
 	defer f.adding.Unlock()
-	router, found := firstThat(ctx, slices.Concat(f.Old, f.Fresh), func(k layout.Kind) bool { return k == layout.Router }, Hello.Routes)
+	router, found := firstThat(ctx, slices.Concat(f.Old, f.Fresh), Hello.Routes, layout.Router)
 	if !found {
 		return fmt.Errorf("add shard %s: no query router answers any more", set)
 	}

@@ -89,7 +89,7 @@ type edit func(members []bson.D, n layout.Node, host string) (edited []bson.D, c
 // reconfigure puts an edited configuration into force. It reads the configuration anew for each attempt: the primary may change meanwhile.
 func reconfigure[M Member](ctx context.Context, present []M, n layout.Node, host string, do edit) error {
 	return insist(ctx, "reconfigure "+present[0].Node().Set, func(got *error) (bool, error) {
-		primary, found := firstThat(ctx, present, func(k layout.Kind) bool { return k != layout.Arbiter }, Hello.leads)
+		primary, found := firstThat(ctx, present, Hello.leads, layout.Data, layout.Config)
 		if !found {
 			*got = errors.New("there is no primary")
 			return false, nil

@@ -52,10 +52,10 @@ func Greet(ctx context.Context, m Member) (Hello, error) {
 	return h, err
 }
 
-// firstThat is the first running member of such a kind that greets as wanted.
-func firstThat[M Member](ctx context.Context, members []M, kind func(layout.Kind) bool, wanted func(Hello) bool) (first M, found bool) {
+// firstThat is the first running member of some kinds that greets as wanted.
+func firstThat[M Member](ctx context.Context, members []M, wanted func(Hello) bool, kinds ...layout.Kind) (first M, found bool) {
 	for _, m := range members {
-		if !kind(m.Node().Kind) || !m.Running() {
+		if !slices.Contains(kinds, m.Node().Kind) || !m.Running() {
 			continue
 		}
 		if h, err := Greet(ctx, m); err == nil && wanted(h) {
