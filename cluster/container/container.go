@@ -59,7 +59,7 @@ func (c *Cluster) place(nodes []layout.Node, first int) {
 	for i, n := range nodes {
 		port := firstPort + 2*i
 		m := &member{
-			node: n, port: port, controlPort: firstControlPort + 2*i,
+			cluster: c, node: n, port: port, controlPort: firstControlPort + 2*i,
 			host: net.JoinHostPort(hostName(n.Name), strconv.Itoa(port)),
 		}
 		c.roster.Add(m)

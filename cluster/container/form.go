@@ -14,7 +14,7 @@ import (
 // form starts fresh members and makes them a sharded cluster, or part of the one that the old ones are.
 func (c *Cluster) form(ctx context.Context, old, fresh []*member) error {
 	f := replica.Formation[*member]{
-		Old: old, Fresh: fresh, Launch: c.begin, Ended: c.unlessEnded,
+		Old: old, Fresh: fresh, Launch: c.begin,
 		ElectionTimeout: c.settings.electionTimeout, Report: c.report,
 	}
 	return f.Run(ctx)
@@ -25,7 +25,7 @@ func (c *Cluster) begin(ctx context.Context, m *member) error {
 	if err := c.create(ctx, m); err != nil {
 		return err
 	}
-	return c.await(ctx, m, "answer", func(replica.Hello) bool { return true })
+	return replica.AwaitHello(ctx, m, "answer", func(replica.Hello) bool { return true })
 }
 
 // identify asks what was started: MongoDB's version, and whether its own mongos routes.

@@ -26,6 +26,7 @@ import (
 
 // A member is one container with the process of one node.
 type member struct {
+	cluster           *Cluster
 	node              layout.Node
 	port, controlPort int
 	// host is the advertised address, which leads to the box in every network.
@@ -113,7 +114,7 @@ func (c *Cluster) launch(ctx context.Context, m *member) error {
 	}
 	m.note(state.Pid, false, false)
 	if !state.Running {
-		return c.unlessEnded(ctx, m)
+		return m.Ended(ctx)
 	}
 	return c.api.Register(ctx, m.node.Name, netip.AddrPortFrom(address, uint16(m.port)).String())
 }
@@ -148,18 +149,18 @@ func (c *Cluster) inspect(ctx context.Context, m *member) (docker.State, netip.A
 	return *seen.Container.State, address, nil
 }
 
-// unlessEnded returns nil while a member's container runs, and what it said when it does not any more.
-func (c *Cluster) unlessEnded(ctx context.Context, m *member) error {
-	state, _, err := c.inspect(ctx, m)
+// Ended returns nil while the member's container runs, and what it said when it does not any more.
+func (m *member) Ended(ctx context.Context) error {
+	state, _, err := m.cluster.inspect(ctx, m)
 	if err != nil || state.Running || state.Paused {
 		return err
 	}
-	return hint.New(fmt.Errorf("%s ended with exit code %d", m.node.Name, state.ExitCode), "its log ends with:\n"+c.tail(ctx, m))
+	return hint.New(fmt.Errorf("%s ended with exit code %d", m.node.Name, state.ExitCode), "its log ends with:\n"+m.tail(ctx))
 }
 
 // tail returns the last lines of a member's log, or why they cannot be read.
-func (c *Cluster) tail(ctx context.Context, m *member) string {
-	log, err := c.docker.ContainerLogs(ctx, m.container(), client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: "20"})
+func (m *member) tail(ctx context.Context) string {
+	log, err := m.cluster.docker.ContainerLogs(ctx, m.container(), client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: "20"})
 	if err != nil {
 		return err.Error()
 	}

@@ -96,7 +96,7 @@ func (c *Cluster) Start(ctx context.Context, member string) error {
 			return err
 		}
 	}
-	if err := c.await(ctx, m, "answer", replica.Hello.Works); err != nil {
+	if err := replica.AwaitHello(ctx, m, "answer", replica.Hello.Works); err != nil {
 		return err
 	}
 	if state.Running { // also of a paused one

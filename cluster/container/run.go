@@ -10,7 +10,6 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 
 	"github.com/geoshard/geoshard/cluster/internal/layout"
-	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/hint"
 )
 
@@ -84,9 +83,4 @@ func (c *Cluster) report(format string, args ...any) {
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
 	c.settings.progress(fmt.Sprintf("%6.2fs ", time.Since(c.started).Seconds()) + fmt.Sprintf(format, args...))
-}
-
-// await waits for a member to be in a state; that its container ends meanwhile is an error which says why.
-func (c *Cluster) await(ctx context.Context, m *member, what string, wanted func(replica.Hello) bool) error {
-	return replica.AwaitHello(ctx, m, what, wanted, c.unlessEnded)
 }

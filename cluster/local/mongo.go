@@ -27,6 +27,14 @@ func (p *process) Advertised() string {
 // Running tells that the process runs and is not paused.
 func (p *process) Running() bool { return p.condition().State == cluster.StateUp }
 
+// Ended is why the process has ended, and nil while it lives.
+func (p *process) Ended(context.Context) error {
+	if r := p.current(); !r.alive() {
+		return p.exitError(r)
+	}
+	return nil
+}
+
 // Run runs a command on the process, through its real port: the control plane feels no WAN.
 func (p *process) Run(ctx context.Context, command bson.D, into any) error {
 	return p.direct.Run(ctx, p.node, func() *options.ClientOptions {

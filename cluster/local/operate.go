@@ -39,13 +39,13 @@ func (c *Cluster) Start(ctx context.Context, member string) error {
 			if err := p.setPaused(false); err != nil {
 				return err
 			}
-			return c.awaitWork(ctx, p)
+			return awaitWork(ctx, p)
 		}
 		p.direct.Disconnect(ctx) // the client of the former life would wait for its next heartbeat
 		if err := c.launch(ctx, p); err != nil {
 			return err
 		}
-		if err := c.awaitWork(ctx, p); err != nil {
+		if err := awaitWork(ctx, p); err != nil {
 			return err
 		}
 		return c.lags.Again(ctx, p)

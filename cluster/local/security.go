@@ -155,7 +155,7 @@ func createAdmin(ctx context.Context, p *process) error {
 		{Key: "createUser", Value: AdminUser}, {Key: "pwd", Value: p.security.Password}, {Key: "roles", Value: bson.A{"root"}},
 		// A majority of a set that is being formed is not there yet; the cluster is ready only when everybody has copied.
 		{Key: "writeConcern", Value: bson.D{{Key: "w", Value: 1}}},
-	}, ended)
+	})
 	if replica.HasCode(err, codeUserExists) {
 		return nil
 	}

@@ -21,8 +21,6 @@ type Formation[M Member] struct {
 	Old, Fresh []M
 	// Launch starts a member's process and returns when it takes connections; it leaves one that runs as it is.
 	Launch func(context.Context, M) error
-	// Ended says why a member's process has ended, and is nil while it lives.
-	Ended func(context.Context, M) error
 	// Admit makes the first user of a new set, whose primary it is given. nil = there are no users.
 	Admit           func(context.Context, M) error
 	ElectionTimeout time.Duration
@@ -156,12 +154,12 @@ func (f *Formation[M]) formSet(ctx context.Context, set string, members []M) err
 	home := homeOf(members)
 	config := layout.SetConfig(set, nodes, hosts, f.ElectionTimeout)
 	// On a busy machine the first connection, with its login, may take longer than a command has. An earlier attempt may have been carried out without being heard.
-	if err := f.persist(ctx, home, bson.D{{Key: "replSetInitiate", Value: config}}); err != nil && !HasCode(err, codeAlreadyInitialized) {
+	if err := Persist(ctx, home, bson.D{{Key: "replSetInitiate", Value: config}}); err != nil && !HasCode(err, codeAlreadyInitialized) {
 		return err
 	}
 	// After one election timeout, since a set that was just initiated has heard of no primary. To ask the member to step up would save that time by a command that MongoDB
 	// does not document.
-	if err := f.await(ctx, home, "become primary", Hello.leads); err != nil {
+	if err := AwaitHello(ctx, home, "become primary", Hello.leads); err != nil {
 		return err
 	}
 	f.Report("primary of %s is at home in %s", set, home.Node().DC)
@@ -175,7 +173,7 @@ func (f *Formation[M]) formSet(ctx context.Context, set string, members []M) err
 	}
 	// Where the cluster's default write concern is not stated, addShard refuses shards whose own default would be w: 1, as sets with arbiters have it.
 	majority := bson.D{{Key: "w", Value: "majority"}}
-	err := f.persist(ctx, home, bson.D{{Key: "setDefaultRWConcern", Value: 1}, {Key: "defaultWriteConcern", Value: majority}, {Key: "writeConcern", Value: majority}})
+	err := Persist(ctx, home, bson.D{{Key: "setDefaultRWConcern", Value: 1}, {Key: "defaultWriteConcern", Value: majority}, {Key: "writeConcern", Value: majority}})
 	if err != nil {
 		return err
 	}
@@ -227,7 +225,7 @@ func (f *Formation[M]) startRouter(ctx context.Context, m M) error {
 	if err := f.Launch(ctx, m); err != nil {
 		return err
 	}
-	if err := f.await(ctx, m, "route", Hello.Routes); err != nil {
+	if err := AwaitHello(ctx, m, "route", Hello.Routes); err != nil {
 		return err
 	}
 	f.Report("query router answers in %s", m.Node().DC)
@@ -265,10 +263,10 @@ func (f *Formation[M]) addShard(ctx context.Context, set string, members []M) er
 		*got = router.Run(ctx, command, nil)
 		switch {
 		case Passing(*got):
-			return false, f.Ended(ctx, router)
+			return false, router.Ended(ctx)
 		case HasCode(*got, codeOperationFailed) && elections < mostElections:
 			elections++
-			return false, f.await(ctx, homeOf(members), "be primary again", Hello.leads)
+			return false, AwaitHello(ctx, homeOf(members), "be primary again", Hello.leads)
 		default:
 			return true, *got
 		}
@@ -292,7 +290,7 @@ func (f *Formation[M]) awaitNoneAdded(ctx context.Context) error {
 			}
 			adds, err := addsShard(ctx, m)
 			if err != nil {
-				return f.Ended(ctx, m) != nil, nil
+				return m.Ended(ctx) != nil, nil
 			}
 			return !adds, nil
 		})
@@ -328,19 +326,9 @@ func (f *Formation[M]) awaitWork(ctx context.Context) error {
 		if n.Home {
 			works = Hello.leads
 		}
-		if err := f.await(ctx, m, "do its work", works); err != nil {
+		if err := AwaitHello(ctx, m, "do its work", works); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// await waits for a member to be in a state; that its process ends meanwhile is an error which says why.
-func (f *Formation[M]) await(ctx context.Context, m M, what string, wanted func(Hello) bool) error {
-	return AwaitHello(ctx, m, what, wanted, f.Ended)
-}
-
-// persist repeats an idempotent command while a set that has just been formed changes its mind about its primary.
-func (f *Formation[M]) persist(ctx context.Context, m M, command bson.D) error {
-	return Persist(ctx, m, command, f.Ended)
 }

@@ -22,6 +22,8 @@ func (m *played) Node() layout.Node  { return m.node }
 func (m *played) Advertised() string { return m.node.Name + ":1" }
 func (m *played) Running() bool      { return true }
 
+func (m *played) Ended(context.Context) error { return nil }
+
 func (m *played) Run(_ context.Context, command bson.D, into any) error {
 	answer, err := m.answer(command)
 	if err != nil || into == nil {
@@ -76,7 +78,7 @@ func TestAddShardIsSentAgainOnlyWhenNoneIsUnderWay(t *testing.T) {
 				}}
 				f := &Formation[*played]{
 					Old: []*played{idle, config, router}, Fresh: []*played{home}, routing: make(milestone),
-					Ended: func(context.Context, *played) error { return nil }, Report: t.Logf,
+					Report: t.Logf,
 				}
 				close(f.routing)
 				if err := f.addShard(t.Context(), "s", []*played{home}); err != nil || sent != 2 {

@@ -26,14 +26,14 @@ func (f *Formation[M]) join(ctx context.Context, present, joining []M) error {
 	for _, m := range joining {
 		n := m.Node()
 		if n.Kind != layout.Arbiter {
-			if err := f.await(ctx, m, "copy", Hello.Works); err != nil {
+			if err := AwaitHello(ctx, m, "copy", Hello.Works); err != nil {
 				return err
 			}
 		}
 		if err := reconfigure(ctx, present, n, m.Advertised(), empowered); err != nil {
 			return fmt.Errorf("give %s its vote: %w", n.Name, err)
 		}
-		if err := f.await(ctx, m, "copy", Hello.Works); err != nil {
+		if err := AwaitHello(ctx, m, "copy", Hello.Works); err != nil {
 			return err
 		}
 	}

@@ -24,6 +24,8 @@ type Member interface {
 	Advertised() string
 	// Running tells that its process runs and is not paused.
 	Running() bool
+	// Ended says why its process has ended, and is nil while it lives.
+	Ended(ctx context.Context) error
 	// Run runs a command on the admin database of exactly this process, past the emulated network. into may be nil.
 	Run(ctx context.Context, command bson.D, into any) error
 }
@@ -86,12 +88,12 @@ func Passing(err error) bool {
 	return HasCode(err, passingCodes...) || mongo.IsNetworkError(err) || mongo.IsTimeout(err) && !answered
 }
 
-// Persist repeats an idempotent command while a set that has just been formed changes its mind about its primary. ended says why the member's process has ended, and is nil
-// while it lives.
-func Persist[M Member](ctx context.Context, m M, command bson.D, ended func(context.Context, M) error) error {
+// Persist repeats an idempotent command while a set that has just been formed changes its mind about its primary. That the member's process ends meanwhile is an
+// error which says why.
+func Persist(ctx context.Context, m Member, command bson.D) error {
 	return insist(ctx, fmt.Sprintf("run %s on %s", command[0].Key, m.Node().Name), func(got *error) (bool, error) {
 		if *got = m.Run(ctx, command, nil); Passing(*got) {
-			return false, ended(ctx, m)
+			return false, m.Ended(ctx)
 		}
 		return true, *got
 	})
@@ -108,11 +110,11 @@ func insist(ctx context.Context, what string, attempt func(got *error) (bool, er
 }
 
 // AwaitHello waits until a member greets as wanted; that its process ends meanwhile is an error which says why (see Persist).
-func AwaitHello[M Member](ctx context.Context, m M, what string, wanted func(Hello) bool, ended func(context.Context, M) error) error {
+func AwaitHello(ctx context.Context, m Member, what string, wanted func(Hello) bool) error {
 	return Await(ctx, LookEvery, fmt.Sprintf("wait for %s to %s", m.Node().Name, what), func() (bool, error) {
 		h, err := Greet(ctx, m)
 		if err != nil {
-			return false, ended(ctx, m)
+			return false, m.Ended(ctx)
 		}
 		return wanted(h), nil
 	})
