@@ -8,20 +8,17 @@ import (
 )
 
 func (c *Cluster) bringUp(ctx context.Context) error {
-	ctx, end, err := c.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	if err := c.form(ctx, nil, c.roster.Members()); err != nil {
-		return fmt.Errorf("start cluster %s: %w", c.options.Name, err)
-	}
-	c.network.SetDelays(true)
-	c.mu.Lock()
-	c.state.Ready = true
-	c.mu.Unlock()
-	c.report("ready")
-	return c.saveState()
+	return c.during(ctx, func(ctx context.Context) error {
+		if err := c.form(ctx, nil, c.roster.Members()); err != nil {
+			return fmt.Errorf("start cluster %s: %w", c.options.Name, err)
+		}
+		c.network.SetDelays(true)
+		c.mu.Lock()
+		c.state.Ready = true
+		c.mu.Unlock()
+		c.report("ready")
+		return c.saveState()
+	})
 }
 
 // form starts fresh processes and makes them a cluster, or part of the one that the old ones are.

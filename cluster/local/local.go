@@ -145,18 +145,16 @@ func (c *Cluster) stop(ctx context.Context) error {
 	return nil
 }
 
-// begin returns a context that also ends when the cluster is closed. While the work is not ended, Close waits for it.
-func (c *Cluster) begin(ctx context.Context) (_ context.Context, end func(), _ error) {
+// during does work, with a context that also ends when the cluster is closed. Close waits for the end of the work.
+func (c *Cluster) during(ctx context.Context, work func(context.Context) error) error {
 	if c.life.Err() != nil || !c.working.TryRLock() {
-		return nil, nil, cluster.ErrClosed
+		return cluster.ErrClosed
 	}
+	defer c.working.RUnlock()
 	ctx, cancel := context.WithCancelCause(ctx)
-	unhook := context.AfterFunc(c.life, func() { cancel(cluster.ErrClosed) })
-	return ctx, func() {
-		unhook()
-		cancel(nil)
-		c.working.RUnlock()
-	}, nil
+	defer cancel(nil)
+	defer context.AfterFunc(c.life, func() { cancel(cluster.ErrClosed) })()
+	return work(ctx)
 }
 
 func (c *Cluster) report(format string, args ...any) {

@@ -73,12 +73,7 @@ func (c *Cluster) disturb(ctx context.Context, verb string, fault wan.Fault, do 
 		}
 		return c.SetLag(ctx, lag.Member, lag.By)
 	}
-	_, end, err := c.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	return faultError(verb, fault.String(), do(fault))
+	return c.during(ctx, func(context.Context) error { return faultError(verb, fault.String(), do(fault)) })
 }
 
 // faultError turns what the network says about a fault into the errors of the cluster package, or returns nil for nil. How faults are
@@ -97,14 +92,11 @@ func faultError(verb, fault string, err error) error {
 
 // Heal removes every fault of the links and every lag. Killed and paused members stay as they are.
 func (c *Cluster) Heal(ctx context.Context) error {
-	ctx, end, err := c.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	return c.lags.Heal(ctx, func() error {
-		c.network.Heal()
-		return nil
+	return c.during(ctx, func(ctx context.Context) error {
+		return c.lags.Heal(ctx, func() error {
+			c.network.Heal()
+			return nil
+		})
 	})
 }
 
@@ -134,10 +126,5 @@ func (c *Cluster) operate(ctx context.Context, member string, do func(context.Co
 	if err != nil {
 		return err
 	}
-	ctx, end, err := c.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	return do(ctx, p)
+	return c.during(ctx, func(ctx context.Context) error { return do(ctx, p) })
 }

@@ -10,26 +10,23 @@ import (
 )
 
 // Status asks every process once, in parallel, through the control plane: faults of the network do not hide a member.
-func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
-	ctx, end, err := c.begin(ctx)
-	if err != nil {
-		return cluster.Status{}, err
-	}
-	defer end()
-	members := c.roster.LookAt(ctx, (*process).condition)
-	if err := ctx.Err(); err != nil {
-		return cluster.Status{}, fmt.Errorf("ask members of %s: %w", c.Name(), context.Cause(ctx))
-	}
-	router := queryRouter(c.options.Tools)
-	s := cluster.Status{
-		Name: c.Name(), Taken: time.Now().UTC(), Started: c.started.UTC(),
-		ServerVersion: router.Version, QueryRouter: router, Access: c.security.access(router),
-		Members: members, Links: replica.Links(c.network.Links()),
-	}
-	for _, f := range c.network.Faults() {
-		s.Faults = append(s.Faults, f.String())
-	}
-	return s, nil
+func (c *Cluster) Status(ctx context.Context) (s cluster.Status, _ error) {
+	err := c.during(ctx, func(ctx context.Context) error {
+		members, router := c.roster.LookAt(ctx, (*process).condition), queryRouter(c.options.Tools)
+		if ctx.Err() != nil {
+			return fmt.Errorf("ask members of %s: %w", c.Name(), context.Cause(ctx))
+		}
+		s = cluster.Status{
+			Name: c.Name(), Taken: time.Now().UTC(), Started: c.started.UTC(),
+			ServerVersion: router.Version, QueryRouter: router, Access: c.security.access(router),
+			Members: members, Links: replica.Links(c.network.Links()),
+		}
+		for _, f := range c.network.Faults() {
+			s.Faults = append(s.Faults, f.String())
+		}
+		return nil
+	})
+	return s, err
 }
 
 func (p *process) condition() replica.Condition {
