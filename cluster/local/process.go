@@ -16,6 +16,7 @@ import (
 	psnet "github.com/shirou/gopsutil/v4/net"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/wan"
@@ -24,6 +25,9 @@ import (
 // pollEvery is how often a state is looked at while something waits for it: short against the 100 ms and more that
 // servers take for anything, long against the cost of a look.
 const pollEvery = 25 * time.Millisecond
+
+// A node is embedded in a process under this name.
+type node = layout.Node
 
 // A process is one node of the layout with its address and, while it runs, its operating-system process.
 type process struct {
