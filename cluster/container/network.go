@@ -3,6 +3,7 @@ package container
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -187,10 +188,7 @@ func buildBox(ctx context.Context, api client.APIClient) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for the daemon's machine: %w", err)
 	}
-	arch, ok := map[string]string{"x86_64": "amd64", "aarch64": "arm64"}[info.Info.Architecture]
-	if !ok {
-		arch = info.Info.Architecture
-	}
+	arch := cmp.Or(map[string]string{"x86_64": "amd64", "aarch64": "arm64"}[info.Info.Architecture], info.Info.Architecture)
 	boxes.mu.Lock()
 	defer boxes.mu.Unlock()
 	if boxes.built[arch] == nil {

@@ -115,27 +115,21 @@ func (f *Formation[M]) startServers(ctx context.Context) error {
 // order is one in which the rest can begin early: the config servers, because everybody waits for them, what the first query router needs, because shards are added through
 // it, then set by set, so that the first sets elect while the last ones start.
 func (f *Formation[M]) order() []M {
-	servers := slices.DeleteFunc(slices.Clone(f.Fresh), func(m M) bool { return m.Node().Kind == layout.Router })
-	var firstCore string
-	for _, m := range servers {
-		if m.Node().Kind == layout.Core && firstCore == "" {
-			firstCore = m.Node().Name
-		}
-	}
-	rank := func(n layout.Node) int {
-		switch {
-		case n.Kind == layout.Config:
-			return 0
-		case n.Name == firstCore:
-			return 1
-		case n.Kind == layout.Core:
-			return 3
+	var config, firstCore, sets, cores []M
+	for _, m := range f.Fresh {
+		switch kind := m.Node().Kind; {
+		case kind == layout.Router:
+		case kind == layout.Config:
+			config = append(config, m)
+		case kind == layout.Core && firstCore == nil:
+			firstCore = []M{m}
+		case kind == layout.Core:
+			cores = append(cores, m)
 		default:
-			return 2
+			sets = append(sets, m)
 		}
 	}
-	slices.SortStableFunc(servers, func(a, b M) int { return rank(a.Node()) - rank(b.Node()) })
-	return servers
+	return slices.Concat(config, firstCore, sets, cores)
 }
 
 // formSet initiates a replica set from its home member, waits until that one is primary, and makes a shard of the set.
