@@ -1,7 +1,6 @@
 package local
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,7 +25,7 @@ type detachedRequest struct {
 	Topology, Grown []byte // YAML; Grown may be empty
 }
 
-const released = "released\n"
+const released = "released"
 
 // A detachedReport is one line of a detached supervisor's standard output.
 type detachedReport struct {
@@ -157,8 +156,7 @@ func (s *supervisorChild) giveUp() error {
 
 // release lets the supervisor live on without us.
 func (s *supervisorChild) release() error {
-	_, err := io.WriteString(s.in, released)
-	if err = errors.Join(err, s.in.Close()); err != nil {
+	if err := errors.Join(json.NewEncoder(s.in).Encode(released), s.in.Close()); err != nil {
 		return errors.Join(fmt.Errorf("release supervisor: %w", err), s.giveUp())
 	}
 	go func() { _ = s.cmd.Wait() }() // or, when it ends before this process does, it would stay a zombie
@@ -174,7 +172,7 @@ func runSupervisor(ctx context.Context) error {
 		_ = reports.Encode(detachedReport{Error: toControlError(err)})
 		return err
 	}
-	in := bufio.NewReader(os.Stdin)
+	in := json.NewDecoder(os.Stdin)
 	o, err := readRequest(in)
 	if err != nil {
 		return fail(err)
@@ -185,7 +183,8 @@ func runSupervisor(ctx context.Context) error {
 	defer nobodyWaits(nil)
 	mayLive := make(chan struct{})
 	go func() { // ends with the input, at the latest with the process
-		if line, _ := in.ReadString('\n'); line == released {
+		var word string
+		if _ = in.Decode(&word); word == released {
 			close(mayLive)
 			return
 		}
@@ -209,14 +208,10 @@ func runSupervisor(ctx context.Context) error {
 	return errors.Join(c.Close(context.Background()), removeSupervisorLog(filepath.Join(o.Dir, o.Name+supervisorLogEnd)))
 }
 
-func readRequest(in *bufio.Reader) (o Options, _ error) {
-	line, err := in.ReadBytes('\n')
-	if err != nil {
-		return o, fmt.Errorf("read request: %w", err)
-	}
+func readRequest(in *json.Decoder) (o Options, err error) {
 	var q detachedRequest
-	if err := json.Unmarshal(line, &q); err != nil {
-		return o, fmt.Errorf("decode request: %w", err)
+	if err := in.Decode(&q); err != nil {
+		return o, fmt.Errorf("read request: %w", err)
 	}
 	o = q.Options
 	if o.Topology, err = topology.Parse("topology", q.Topology); err == nil && len(q.Grown) > 0 {

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -68,10 +69,7 @@ func (r *Roster[M]) Topology() *topology.Topology { return r.world.Load() }
 
 // Widest is the world with all that the cluster may grow by.
 func (r *Roster[M]) Widest() *topology.Topology {
-	if r.grown != nil {
-		return r.grown
-	}
-	return r.world.Load()
+	return cmp.Or(r.grown, r.world.Load())
 }
 
 // Datacenter is nil for a datacenter that there is, and else topology.ErrUnknownDatacenter.

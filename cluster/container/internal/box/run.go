@@ -149,8 +149,8 @@ func (b *box) routes() http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(state)
 	})
-	mux.HandleFunc("POST /faults", act(func(text string) error { return withFault(text, b.links.Apply) }))
-	mux.HandleFunc("DELETE /faults", act(func(text string) error { return withFault(text, b.links.Remove) }))
+	mux.HandleFunc("POST /faults", act(withFault(b.links.Apply)))
+	mux.HandleFunc("DELETE /faults", act(withFault(b.links.Remove)))
 	mux.HandleFunc("POST /heal", act(func(string) error { b.links.Heal(); return nil }))
 	mux.HandleFunc("POST /delays", act(func(string) error { b.links.SetDelays(true); return nil }))
 	mux.HandleFunc("POST /addresses", act(b.register))
@@ -173,12 +173,14 @@ func act(do func(text string) error) http.HandlerFunc {
 	}
 }
 
-func withFault(text string, do func(wan.Fault) error) error {
-	f, err := wan.ParseFault(text)
-	if err != nil {
-		return err
+func withFault(do func(wan.Fault) error) func(text string) error {
+	return func(text string) error {
+		f, err := wan.ParseFault(text)
+		if err != nil {
+			return err
+		}
+		return do(f)
 	}
-	return do(f)
 }
 
 // register takes the address where a member really is, which may have changed with its container's last start: "nyc/LON 172.18.0.5:27101".
