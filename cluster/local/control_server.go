@@ -15,15 +15,7 @@ import (
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/geoshard/geoshard/wan"
 )
-
-// A controlRequest is the body of every POST; which fields count depends on the path.
-type controlRequest struct {
-	Member string           `json:"member,omitempty"`
-	Fault  string           `json:"fault,omitempty"`
-	Lag    cluster.Duration `json:"lag,omitempty"`
-}
 
 // A controlError is an error on its way to another process, and there.
 type controlError struct {
@@ -86,36 +78,6 @@ func (c *Cluster) controlRoutes() http.Handler {
 		})
 	}
 	return mux
-}
-
-// obey does what another process asks for.
-func (c *Cluster) obey(ctx context.Context, operation string, q controlRequest) error {
-	switch operation {
-	case "kill":
-		return c.Kill(ctx, q.Member)
-	case "pause":
-		return c.Pause(ctx, q.Member)
-	case "start":
-		return c.Start(ctx, q.Member)
-	case "lag":
-		return c.SetLag(ctx, q.Member, time.Duration(q.Lag))
-	case "heal":
-		return c.Heal(ctx)
-	case "grow":
-		return c.Grow(ctx)
-	case "close":
-		// Closing also ends the control server, so it is answered when it begins; the caller waits for the name to be free.
-		go func() { _ = c.Close(context.Background()) }() // whoever owns the cluster waits for Done
-		return nil
-	}
-	fault, err := wan.ParseFault(q.Fault)
-	if err != nil {
-		return faultError(operation, q.Fault, err)
-	}
-	if operation == "apply" {
-		return c.Apply(ctx, fault)
-	}
-	return c.Remove(ctx, fault)
 }
 
 func answer(w http.ResponseWriter, value any, err error) {

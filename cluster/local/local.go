@@ -19,6 +19,7 @@ import (
 // A Cluster is a running cluster whose supervisor is this process. It is safe for concurrent use.
 type Cluster struct {
 	addresses
+	operations
 	options Options
 	dir     string
 	mark    *mark // of dir; nil until it is ours

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync/atomic"
-	"time"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/hint"
@@ -21,6 +20,7 @@ import (
 // A Remote is a cluster whose supervisor is another process. It is safe for concurrent use.
 type Remote struct {
 	addresses
+	operations
 	root, name string
 	last       atomic.Pointer[seen]
 }
@@ -56,6 +56,7 @@ func attach(name, dir string) (*Remote, error) {
 		return nil, err
 	}
 	r := &Remote{root: root, name: name}
+	r.operations = r.post
 	r.addresses = func() (book, *security) { return r.seen().Members, r.seen().Security }
 	return r, r.read()
 }
@@ -114,39 +115,6 @@ func (r *Remote) Status(ctx context.Context) (cluster.Status, error) {
 	return s, err
 }
 
-// Kill ends a member's process; see Cluster.Kill.
-func (r *Remote) Kill(ctx context.Context, member string) error {
-	return r.post(ctx, "kill", controlRequest{Member: member})
-}
-
-// Pause stops a member's process; see Cluster.Pause.
-func (r *Remote) Pause(ctx context.Context, member string) error {
-	return r.post(ctx, "pause", controlRequest{Member: member})
-}
-
-// Start starts a killed member or lets a paused one go on; see Cluster.Start.
-func (r *Remote) Start(ctx context.Context, member string) error {
-	return r.post(ctx, "start", controlRequest{Member: member})
-}
-
-// Apply puts a fault into force; see Cluster.Apply.
-func (r *Remote) Apply(ctx context.Context, fault wan.Fault) error {
-	return r.post(ctx, "apply", controlRequest{Fault: fault.String()})
-}
-
-// Remove ends one fault that is in force.
-func (r *Remote) Remove(ctx context.Context, fault wan.Fault) error {
-	return r.post(ctx, "remove", controlRequest{Fault: fault.String()})
-}
-
-// Heal removes every fault of the links and every lag.
-func (r *Remote) Heal(ctx context.Context) error { return r.post(ctx, "heal", controlRequest{}) }
-
-// SetLag holds a member behind; see Cluster.SetLag.
-func (r *Remote) SetLag(ctx context.Context, member string, lag time.Duration) error {
-	return r.post(ctx, "lag", controlRequest{Member: member, Lag: cluster.Duration(lag)})
-}
-
 // Grow makes the cluster what it was started to grow to; see Cluster.Grow.
 func (r *Remote) Grow(ctx context.Context) error {
 	if err := r.post(ctx, "grow", controlRequest{}); err != nil {
@@ -158,8 +126,8 @@ func (r *Remote) Grow(ctx context.Context) error {
 // Close stops the cluster, as its supervisor's Close does, and returns when nothing is left of it.
 func (r *Remote) Close(ctx context.Context) error { return down(ctx, r.name, r.root) }
 
-func (r *Remote) post(ctx context.Context, path string, q controlRequest) error {
-	return r.call(ctx, http.MethodPost, path, q, nil)
+func (r *Remote) post(ctx context.Context, operation string, q controlRequest) error {
+	return r.call(ctx, http.MethodPost, operation, q, nil)
 }
 
 func (r *Remote) call(ctx context.Context, method, path string, q controlRequest, into any) error {

@@ -52,6 +52,7 @@ func prepare(o Options, began time.Time) (*Cluster, error) {
 		options: o, dir: dir, lock: lock, started: began,
 		forker: newForker(), roster: replica.NewRoster[*process](o.Topology, o.Grown, first), done: make(chan struct{}),
 	}
+	c.operations = c.obey
 	c.addresses = func() (book, *security) { return c.members(), c.security }
 	c.life, c.endLife = context.WithCancelCause(context.Background())
 	if err := c.layOut(nodes); err != nil {
