@@ -176,7 +176,7 @@ func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 	for _, one := range containers.Items {
 		states[one.ID] = one.State
 	}
-	members := c.roster.LookAt(ctx, func(m *member) replica.Condition { return m.condition(states[m.container()]) })
+	members := c.roster.LookAt(ctx, func(m *member) cluster.Member { return m.condition(states[m.container()]) })
 	network, err := c.api.State(ctx)
 	if err != nil {
 		return cluster.Status{}, err
@@ -190,17 +190,17 @@ func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 	}, nil
 }
 
-func (m *member) condition(state docker.ContainerState) replica.Condition {
+func (m *member) condition(state docker.ContainerState) cluster.Member {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
 	case state == docker.StateRunning:
-		return replica.Condition{State: cluster.StateUp, PID: m.pid}
+		return cluster.Member{State: cluster.StateUp, PID: m.pid}
 	case state == docker.StatePaused:
-		return replica.Condition{State: cluster.StatePaused, PID: m.pid}
+		return cluster.Member{State: cluster.StatePaused, PID: m.pid}
 	case m.killed:
-		return replica.Condition{State: cluster.StateDown, Detail: "killed"}
+		return cluster.Member{State: cluster.StateDown, Detail: "killed"}
 	default:
-		return replica.Condition{State: cluster.StateDown, Detail: "ended by itself"}
+		return cluster.Member{State: cluster.StateDown, Detail: "ended by itself"}
 	}
 }

@@ -29,19 +29,19 @@ func (c *Cluster) Status(ctx context.Context) (s cluster.Status, _ error) {
 	return s, err
 }
 
-func (p *process) condition() replica.Condition {
+func (p *process) condition() cluster.Member {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch r := p.run; {
 	case r == nil:
-		return replica.Condition{State: cluster.StateDown, Detail: "not started"}
+		return cluster.Member{State: cluster.StateDown, Detail: "not started"}
 	case !r.alive() && r.killed:
-		return replica.Condition{State: cluster.StateDown, Detail: "killed"}
+		return cluster.Member{State: cluster.StateDown, Detail: "killed"}
 	case !r.alive():
-		return replica.Condition{State: cluster.StateDown, Detail: fmt.Sprintf("ended by itself: %v; see %s", r.err, p.log)}
+		return cluster.Member{State: cluster.StateDown, Detail: fmt.Sprintf("ended by itself: %v; see %s", r.err, p.log)}
 	case r.paused:
-		return replica.Condition{State: cluster.StatePaused, PID: r.id.PID}
+		return cluster.Member{State: cluster.StatePaused, PID: r.id.PID}
 	default:
-		return replica.Condition{State: cluster.StateUp, PID: r.id.PID}
+		return cluster.Member{State: cluster.StateUp, PID: r.id.PID}
 	}
 }

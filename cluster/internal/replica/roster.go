@@ -100,8 +100,8 @@ func (r *Roster[M]) Hold() (release func()) {
 	return r.growing.Unlock
 }
 
-// LookAt looks at all members that belong to the cluster in parallel.
-func (r *Roster[M]) LookAt(ctx context.Context, condition func(M) Condition) []cluster.Member {
+// LookAt looks at all members that belong to the cluster in parallel. condition is what the provider knows of a process: PID, state and detail.
+func (r *Roster[M]) LookAt(ctx context.Context, condition func(M) cluster.Member) []cluster.Member {
 	members := r.Members()
 	seen, applied := make([]cluster.Member, len(members)), make([]time.Time, len(members))
 	var all sync.WaitGroup

@@ -63,24 +63,15 @@ func Ask(ctx context.Context, m Member) (Status, error) {
 	return s, err
 }
 
-// A Condition is what the provider knows of a process; one that is up is asked for the rest.
-type Condition struct {
-	PID    int
-	State  cluster.State
-	Detail string
-}
-
 // answerWithin is how long a status waits for one member.
 const answerWithin = time.Second
 
-// look asks a member what it does, if it runs. The time is when the newest operation that it has was made; zero when that is not known.
-func look(ctx context.Context, m Member, now Condition) (cluster.Member, time.Time) {
+// look asks a member what it does, if it is up as far as is known. The time is when the newest operation that it has was made; zero when that is not known.
+func look(ctx context.Context, m Member, seen cluster.Member) (cluster.Member, time.Time) {
 	n := m.Node()
-	seen := cluster.Member{
-		Name: n.Name, Shard: n.Shard, Datacenter: n.DC, Host: m.Advertised(), Role: declared[n.Kind], Home: n.Home && n.Kind != layout.Core,
-		PID: now.PID, State: now.State, Detail: now.Detail,
-	}
-	if now.State != cluster.StateUp {
+	seen.Name, seen.Shard, seen.Datacenter, seen.Host = n.Name, n.Shard, n.DC, m.Advertised()
+	seen.Role, seen.Home = declared[n.Kind], n.Home && n.Kind != layout.Core
+	if seen.State != cluster.StateUp {
 		return seen, time.Time{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
