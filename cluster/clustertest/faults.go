@@ -248,7 +248,7 @@ func (s *suite) keepWriting(t *testing.T, primary string) *load {
 	l.Load = testkit.Drive(t, 1, 50*time.Millisecond, func(ctx context.Context, _, _ int) (string, error) {
 		ctx, cancel := context.WithTimeout(ctx, within)
 		defer cancel()
-		_, err := notes.UpdateOne(ctx, bson.D{{Key: "_id", Value: 1}}, bson.D{{Key: "$inc", Value: bson.D{{Key: "n", Value: 1}}}}, upsert)
+		_, err := notes.UpdateOne(ctx, bson.M{"_id": 1}, bson.M{"$inc": bson.M{"n": 1}}, upsert)
 		if err != nil {
 			t.Errorf("write during lag: %v", err)
 		} else {

@@ -120,14 +120,14 @@ func (s *suite) routers(t *testing.T) {
 	clients := s.routerClients(t)
 	for dc, client := range clients {
 		notes := client.Database("clustertest").Collection("notes", options.Collection().SetWriteConcern(writeconcern.Majority()))
-		if _, err := notes.InsertOne(ctx, bson.D{{Key: "_id", Value: string(dc)}}); err != nil {
+		if _, err := notes.InsertOne(ctx, bson.M{"_id": string(dc)}); err != nil {
 			t.Fatalf("write through %s: %v", dc, err)
 		}
 	}
 	for dc, client := range clients {
 		for from := range clients {
 			var got bson.M
-			err := client.Database("clustertest").Collection("notes").FindOne(ctx, bson.D{{Key: "_id", Value: string(from)}}).Decode(&got)
+			err := client.Database("clustertest").Collection("notes").FindOne(ctx, bson.M{"_id": string(from)}).Decode(&got)
 			if err != nil {
 				t.Errorf("read %s's note through %s: %v", from, dc, err)
 			}

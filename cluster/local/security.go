@@ -154,7 +154,7 @@ func createAdmin(ctx context.Context, p *process) error {
 	err := replica.Persist(ctx, p, bson.D{
 		{Key: "createUser", Value: AdminUser}, {Key: "pwd", Value: p.security.Password}, {Key: "roles", Value: bson.A{"root"}},
 		// A majority of a set that is being formed is not there yet; the cluster is ready only when everybody has copied.
-		{Key: "writeConcern", Value: bson.D{{Key: "w", Value: 1}}},
+		{Key: "writeConcern", Value: bson.M{"w": 1}},
 	})
 	if replica.HasCode(err, codeUserExists) {
 		return nil

@@ -192,7 +192,7 @@ func SetConfig(set string, members []Node, hosts map[string]string, electionTime
 		config = append(config, bson.E{Key: "configsvr", Value: true})
 	} else {
 		settings = append(settings, bson.E{Key: "getLastErrorModes", Value: bson.D{
-			{Key: MultiDatacenter, Value: bson.D{{Key: "dc", Value: 2}}},
+			{Key: MultiDatacenter, Value: bson.M{"dc": 2}},
 		}})
 	}
 	return append(config, bson.E{Key: "members", Value: list}, bson.E{Key: "settings", Value: settings})
@@ -204,7 +204,7 @@ func (n Node) SetMember(id int, host string) bson.D {
 	if n.Kind == Arbiter { // MongoDB refuses tags on arbiters
 		return append(m, bson.E{Key: "arbiterOnly", Value: true})
 	}
-	return append(m, bson.E{Key: "tags", Value: bson.D{{Key: "dc", Value: string(n.DC)}}})
+	return append(m, bson.E{Key: "tags", Value: bson.M{"dc": string(n.DC)}})
 }
 
 // MultiDatacenter is the write-concern mode that every shard has: acknowledged by members of two distinct datacenters.

@@ -166,7 +166,7 @@ func (f *Formation[M]) formSet(ctx context.Context, set string, members []M) err
 		return f.addShard(ctx, set, members)
 	}
 	// Where the cluster's default write concern is not stated, addShard refuses shards whose own default would be w: 1, as sets with arbiters have it.
-	majority := bson.D{{Key: "w", Value: "majority"}}
+	majority := bson.M{"w": "majority"}
 	err := Persist(ctx, home, bson.D{{Key: "setDefaultRWConcern", Value: 1}, {Key: "defaultWriteConcern", Value: majority}, {Key: "writeConcern", Value: majority}})
 	if err != nil {
 		return err
