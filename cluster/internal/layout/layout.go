@@ -184,16 +184,12 @@ func SetConfig(set string, members []Node, hosts map[string]string, electionTime
 	for i, n := range members {
 		list = append(list, n.SetMember(i, hosts[n.Name]))
 	}
-	settings := bson.D{
-		{Key: "electionTimeoutMillis", Value: electionTimeout.Milliseconds()},
-	}
+	settings := bson.M{"electionTimeoutMillis": electionTimeout.Milliseconds()}
 	config := bson.D{{Key: "_id", Value: set}, {Key: "version", Value: 1}}
 	if members[0].Kind == Config {
 		config = append(config, bson.E{Key: "configsvr", Value: true})
 	} else {
-		settings = append(settings, bson.E{Key: "getLastErrorModes", Value: bson.D{
-			{Key: MultiDatacenter, Value: bson.M{"dc": 2}},
-		}})
+		settings["getLastErrorModes"] = bson.M{MultiDatacenter: bson.M{"dc": 2}}
 	}
 	return append(config, bson.E{Key: "members", Value: list}, bson.E{Key: "settings", Value: settings})
 }
