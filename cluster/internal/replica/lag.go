@@ -198,12 +198,12 @@ func (l *Lags) askToUnchain(ctx context.Context, lagging Member) (chained bool, 
 		if err != nil {
 			return chained, err
 		}
-		primary, ok := status.Primary()
-		if status.SyncSource != lagging.Advertised() || !ok {
+		primary := status.primary()
+		if status.SyncSource != lagging.Advertised() || primary == "" {
 			continue
 		}
 		chained = true
-		if err := m.Run(ctx, bson.D{{Key: "replSetSyncFrom", Value: primary.Name}}, nil); err != nil {
+		if err := m.Run(ctx, bson.D{{Key: "replSetSyncFrom", Value: primary}}, nil); err != nil {
 			return chained, err
 		}
 	}

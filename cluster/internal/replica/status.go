@@ -16,14 +16,15 @@ type Status struct {
 	MyState    int      `bson:"myState"`
 	SyncSource string   `bson:"syncSourceHost"`
 	Members    []Copier `bson:"members"`
+	Optimes    struct {
+		Applied time.Time `bson:"lastAppliedWallTime"`
+	} `bson:"optimes"`
 }
 
 // A Copier is one member as another one sees it.
 type Copier struct {
-	Name    string    `bson:"name"`
-	State   int       `bson:"state"`
-	Self    bool      `bson:"self"`
-	Applied time.Time `bson:"lastAppliedWallTime"`
+	Name  string `bson:"name"`
+	State int    `bson:"state"`
 }
 
 // MongoDB's numbers of member states.
@@ -33,27 +34,18 @@ const (
 	stateArbiter   = 7
 )
 
-// Primary returns the member that is held for the primary.
-func (s Status) Primary() (Copier, bool) {
+// primary names the member that is held for the primary; empty when there is none.
+func (s Status) primary() string {
 	for _, m := range s.Members {
 		if m.State == statePrimary {
-			return m, true
+			return m.Name
 		}
 	}
-	return Copier{}, false
+	return ""
 }
 
 func (s Status) works() bool {
 	return s.MyState == statePrimary || s.MyState == stateSecondary || s.MyState == stateArbiter
-}
-
-func (s Status) applied() time.Time {
-	for _, m := range s.Members {
-		if m.Self {
-			return m.Applied
-		}
-	}
-	return time.Time{}
 }
 
 // Ask asks a member for the state of its set.
@@ -102,7 +94,7 @@ func look(ctx context.Context, m Member, seen cluster.Member) (cluster.Member, t
 	case n.Kind == layout.Data && status.MyState == stateSecondary:
 		seen.Role = cluster.RoleSecondary
 	}
-	return seen, status.applied()
+	return seen, status.Optimes.Applied
 }
 
 // setLags compares the members of each shard with the newest operation of their primary; applied has the newest of each.
