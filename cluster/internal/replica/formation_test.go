@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -16,13 +17,15 @@ import (
 type played struct {
 	node   layout.Node
 	answer func(command bson.D) (bson.D, error)
+	down   bool  // as the provider knows
+	ended  error // by itself, which the provider is asked for
 }
 
 func (m *played) Node() layout.Node  { return m.node }
 func (m *played) Advertised() string { return m.node.Name + ":1" }
-func (m *played) Running() bool      { return true }
+func (m *played) Running() bool      { return !m.down }
 
-func (m *played) Ended(context.Context) error { return nil }
+func (m *played) Ended(context.Context) error { return m.ended }
 
 func (m *played) Run(_ context.Context, command bson.D, into any) error {
 	answer, err := m.answer(command)
@@ -87,6 +90,30 @@ func TestAddShardIsSentAgainOnlyWhenNoneIsUnderWay(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Config servers that do not run have nothing under way: a cluster grows without them.
+func TestAddShardWaitsForNoDeadConfigServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		silent := func(bson.D) (bson.D, error) {
+			asked++
+			return nil, mongo.CommandError{Labels: []string{"NetworkError"}}
+		}
+		config := func(name string) layout.Node { return layout.Node{Name: name, Kind: layout.Config, Set: "config"} }
+		killed := &played{node: config("config/A"), answer: silent, down: true}
+		crashed := &played{node: config("config/B"), answer: silent, ended: errors.New("exit status 14")}
+		busy := &played{node: config("config/C"), answer: func(bson.D) (bson.D, error) {
+			if asked++; asked < 4 {
+				return nil, mongo.CommandError{Code: 13436, Name: "NotPrimaryOrSecondary"}
+			}
+			return bson.D{{Key: "cursor", Value: bson.D{{Key: "firstBatch", Value: bson.A{}}}}}, nil
+		}}
+		f := &Formation[*played]{Old: []*played{killed, crashed, busy}}
+		if err := f.awaitNoneAdded(t.Context()); err != nil || asked != 4 {
+			t.Errorf("got %v after %d questions, want nil after 4: one to the crashed one, three to the busy one", err, asked)
+		}
+	})
 }
 
 // What a repetition gets over is told by the server's codes, or by the driver, which makes a command's error of a broken connection too.
