@@ -15,9 +15,15 @@ import (
 // within bounds each wait of the suite: several elections with their catch-up on a busy machine.
 const within = 90 * time.Second
 
+// A Provider's cluster also says each member's own URI. That of one with users has URIs with a password as well: SecretURI and SecretMemberURI.
+type Provider interface {
+	cluster.Cluster
+	MemberURI(member string) (string, error)
+}
+
 // A suite is one cluster under test.
 type suite struct {
-	cluster.Cluster
+	Provider
 	// routerURI and memberURI let in: with a user's password, where the cluster has users.
 	routerURI func(topology.DatacenterID) (string, error)
 	memberURI func(member string) (string, error)
@@ -26,38 +32,30 @@ type suite struct {
 }
 
 // Run checks that a provider keeps the contract of cluster.Cluster. start returns a cluster that is ready; Run closes
-// it. Providers also have to say each member's own URI (MemberURI); those of clusters with users, URIs with a password
-// (SecretURI and SecretMemberURI).
+// it.
 //
 // What a layout cannot show (a majority elsewhere when a datacenter is cut off, a second member to lag) is logged, not
 // passed over: at least one provider has to run the suite with three datacenters. The cluster is one that was not started to grow.
-func Run(t *testing.T, start func(t *testing.T) cluster.Cluster) {
+func Run(t *testing.T, start func(t *testing.T) Provider) {
 	t.Helper()
-	run(t, &suite{Cluster: start(t)})
+	run(t, &suite{Provider: start(t)})
 }
 
 // RunGrown is Run for a cluster that has grown.
-func RunGrown(t *testing.T, c cluster.Cluster) {
+func RunGrown(t *testing.T, c Provider) {
 	t.Helper()
-	run(t, &suite{Cluster: c, grown: true})
+	run(t, &suite{Provider: c, grown: true})
 }
 
 func run(t *testing.T, s *suite) {
 	t.Helper()
-	c := s.Cluster
 	t.Cleanup(func() {
-		if err := c.Close(context.Background()); err != nil {
+		if err := s.Close(context.Background()); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
-	members, ok := c.(interface {
-		MemberURI(member string) (string, error)
-	})
-	if !ok {
-		t.Fatalf("%T has no MemberURI", c)
-	}
-	s.routerURI, s.memberURI = c.URI, members.MemberURI
-	if guarded, ok := c.(interface {
+	s.routerURI, s.memberURI = s.URI, s.MemberURI
+	if guarded, ok := s.Provider.(interface {
 		SecretURI(dc topology.DatacenterID) (string, error)
 		SecretMemberURI(member string) (string, error)
 	}); ok {
