@@ -190,23 +190,6 @@ func homeOf[M Member](members []M) M {
 	return members[slices.IndexFunc(members, func(m M) bool { return m.Node().Home })]
 }
 
-// joinSet makes members part of a set that works.
-func (f *Formation[M]) joinSet(ctx context.Context, set string, present, joining []M) error {
-	if err := f.awaitRunning(ctx, joining); err != nil {
-		return err
-	}
-	if err := f.join(ctx, present, joining); err != nil {
-		return err
-	}
-	for _, m := range joining {
-		f.Report("%s is a member of %s", m.Node().Name, set)
-	}
-	if set == cluster.ConfigSet {
-		close(f.configured)
-	}
-	return nil
-}
-
 func (f *Formation[M]) startRouter(ctx context.Context, m M) error {
 	if err := f.configured.wait(ctx); err != nil {
 		return err

@@ -8,13 +8,17 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 )
 
-// join makes running processes members of a set that works: first without vote and priority, so that nothing waits for them and nobody elects them while
+// joinSet makes members part of a set that works: first without vote and priority, so that nothing waits for them and nobody elects them while
 // they copy; when they have copied, with what their node says, one at a time, since one configuration may change one vote only (manual: "Add Members to a Self-Managed
 // Replica Set"). Who is a member already is left as it is, so a join that was interrupted can be repeated.
-func (f *Formation[M]) join(ctx context.Context, present, joining []M) error {
+func (f *Formation[M]) joinSet(ctx context.Context, set string, present, joining []M) error {
+	if err := f.awaitRunning(ctx, joining); err != nil {
+		return err
+	}
 	for _, m := range joining {
 		if n := m.Node(); n.Kind != layout.Arbiter { // an arbiter has nothing to copy, and is nothing but its vote
 			n.Priority, n.Votes = 0, 0
@@ -36,6 +40,12 @@ func (f *Formation[M]) join(ctx context.Context, present, joining []M) error {
 		if err := AwaitHello(ctx, m, "copy", Hello.Works); err != nil {
 			return err
 		}
+	}
+	for _, m := range joining {
+		f.Report("%s is a member of %s", m.Node().Name, set)
+	}
+	if set == cluster.ConfigSet {
+		close(f.configured)
 	}
 	return nil
 }
