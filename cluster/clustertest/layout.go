@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -82,16 +83,7 @@ func (s *suite) tagsAndMode(t *testing.T) {
 	for _, shard := range s.Topology().Shards {
 		home, _ := s.home(t, shard.ID)
 		var got struct {
-			Config struct {
-				Members []struct {
-					Arbiter  bool              `bson:"arbiterOnly"`
-					Priority float64           `bson:"priority"`
-					Tags     map[string]string `bson:"tags"`
-				} `bson:"members"`
-				Settings struct {
-					Modes map[string]map[string]int `bson:"getLastErrorModes"`
-				} `bson:"settings"`
-			} `bson:"config"`
+			Config layout.SetConfig `bson:"config"`
 		}
 		client := s.connectMember(t, home)
 		must(t, client.Database("admin").RunCommand(ctx, bson.D{{Key: "replSetGetConfig", Value: 1}}).Decode(&got))

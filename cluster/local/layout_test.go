@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/configs"
@@ -96,13 +95,11 @@ func TestReplicaSetConfigOfVoters(t *testing.T) {
 				hosts[n.Name] = "host-of-" + n.Name
 			}
 		}
-		config := layout.SetConfig(set, members, hosts, DefaultElectionTimeout)
-		for _, m := range lookUp(config, "members").(bson.A) {
-			member := m.(bson.D)
-			got = append(got, fmt.Sprintf("%v priority %v arbiter %v tags %v", lookUp(member, "host"), lookUp(member, "priority"),
-				lookUp(member, "arbiterOnly") != nil, lookUp(member, "tags") != nil))
+		config := layout.NewSetConfig(set, members, hosts, DefaultElectionTimeout)
+		for _, m := range config.Members {
+			got = append(got, fmt.Sprintf("%v priority %v arbiter %v tags %v", m.Host, m.Priority, m.Arbiter, m.Tags != nil))
 		}
-		if set == "config" && lookUp(config, "configsvr") != true {
+		if set == "config" && !config.ConfigServer {
 			t.Error("the config set is not marked as one")
 		}
 	}
@@ -122,15 +119,6 @@ func TestReplicaSetConfigOfVoters(t *testing.T) {
 	if arbiters != 1 {
 		t.Errorf("got %d arbiters, want 1 in\n%s", arbiters, strings.Join(got, "\n"))
 	}
-}
-
-func lookUp(d bson.D, key string) any {
-	for _, e := range d {
-		if e.Key == key {
-			return e.Value
-		}
-	}
-	return nil
 }
 
 func TestBookFindsByName(t *testing.T) {

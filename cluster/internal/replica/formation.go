@@ -146,7 +146,7 @@ func (f *Formation[M]) formSet(ctx context.Context, set string, members []M) err
 		nodes = append(nodes, n)
 	}
 	home := homeOf(members)
-	config := layout.SetConfig(set, nodes, hosts, f.ElectionTimeout)
+	config := layout.NewSetConfig(set, nodes, hosts, f.ElectionTimeout)
 	// On a busy machine the first connection, with its login, may take longer than a command has. An earlier attempt may have been carried out without being heard.
 	if err := Persist(ctx, home, bson.D{{Key: "replSetInitiate", Value: config}}); err != nil && !HasCode(err, codeAlreadyInitialized) {
 		return err

@@ -51,50 +51,31 @@ func (f *Formation[M]) joinSet(ctx context.Context, set string, present, joining
 }
 
 // added adds a member to those of a configuration, unless it is there.
-func added(members []bson.D, n layout.Node, host string) ([]bson.D, bool) {
+func added(members []layout.SetMember, n layout.Node, host string) ([]layout.SetMember, bool) {
 	free := 0
 	for _, m := range members {
-		if field(m, "host") == host {
+		if m.Host == host {
 			return members, false
 		}
-		if id, ok := field(m, "_id").(int32); ok {
-			free = max(free, int(id)+1)
-		}
+		free = max(free, m.ID+1)
 	}
 	return append(members, n.SetMember(free, host)), true
 }
 
 // empowered gives a member the vote and the priority of its node, unless it has them, and adds it where it is missing.
-func empowered(members []bson.D, n layout.Node, host string) ([]bson.D, bool) {
-	at := slices.IndexFunc(members, func(m bson.D) bool { return field(m, "host") == host })
+func empowered(members []layout.SetMember, n layout.Node, host string) ([]layout.SetMember, bool) {
+	at := slices.IndexFunc(members, func(m layout.SetMember) bool { return m.Host == host })
 	if at < 0 {
 		return added(members, n, host)
 	}
-	if field(members[at], "votes") == int32(n.Votes) && field(members[at], "priority") == n.Priority {
-		return members, false
-	}
-	for i, e := range members[at] {
-		switch e.Key {
-		case "votes":
-			members[at][i].Value = n.Votes
-		case "priority":
-			members[at][i].Value = n.Priority
-		}
-	}
-	return members, true
-}
-
-func field(d bson.D, key string) any {
-	for _, e := range d {
-		if e.Key == key {
-			return e.Value
-		}
-	}
-	return nil
+	m := &members[at]
+	changed := m.Votes != n.Votes || m.Priority != n.Priority
+	m.Votes, m.Priority = n.Votes, n.Priority
+	return members, changed
 }
 
 // An edit changes what the members of a configuration say of one node, and tells whether it did.
-type edit func(members []bson.D, n layout.Node, host string) (edited []bson.D, changed bool)
+type edit func(members []layout.SetMember, n layout.Node, host string) (edited []layout.SetMember, changed bool)
 
 // reconfigure puts an edited configuration into force. It reads the configuration anew for each attempt: the primary may change meanwhile.
 func reconfigure[M Member](ctx context.Context, present []M, n layout.Node, host string, do edit) error {
@@ -113,11 +94,7 @@ func reconfigure[M Member](ctx context.Context, present []M, n layout.Node, host
 
 func attempt(ctx context.Context, primary Member, n layout.Node, host string, do edit) error {
 	var answer struct {
-		Config struct {
-			Version int      `bson:"version"`
-			Members []bson.D `bson:"members"`
-			Rest    bson.M   `bson:",inline"`
-		} `bson:"config"`
+		Config layout.SetConfig `bson:"config"`
 	}
 	if err := primary.Run(ctx, bson.D{{Key: "replSetGetConfig", Value: 1}}, &answer); err != nil {
 		return err
