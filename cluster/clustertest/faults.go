@@ -15,6 +15,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -114,12 +115,7 @@ func (s *suite) awaitHealth(t *testing.T, asked, about string, healthy bool) {
 	t.Helper()
 	client := s.connectMember(t, asked)
 	Await(t, s, "reachability as "+asked+" sees it", func(cluster.Status) bool {
-		var status struct {
-			Members []struct {
-				Name   string `bson:"name"`
-				Health int    `bson:"health"`
-			} `bson:"members"`
-		}
+		var status replica.Status
 		err := client.Database("admin").RunCommand(s.context(t), bson.D{{Key: "replSetGetStatus", Value: 1}}).Decode(&status)
 		if err != nil {
 			return false

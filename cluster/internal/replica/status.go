@@ -23,8 +23,9 @@ type Status struct {
 
 // A Copier is one member as another one sees it.
 type Copier struct {
-	Name  string `bson:"name"`
-	State int    `bson:"state"`
+	Name   string `bson:"name"`
+	State  int    `bson:"state"`
+	Health int    `bson:"health"` // 1 for one that is reached
 }
 
 // MongoDB's numbers of member states.
