@@ -87,15 +87,13 @@ func TestReplicaSetConfigOfVoters(t *testing.T) {
 	}
 	var got []string
 	for _, set := range []string{nodes[0].Set, "config"} {
-		var members []node
-		hosts := map[string]string{}
+		var members []layout.SetMember
 		for _, n := range nodes {
 			if n.Set == set {
-				members = append(members, n)
-				hosts[n.Name] = "host-of-" + n.Name
+				members = append(members, n.SetMember(len(members), "host-of-"+n.Name))
 			}
 		}
-		config := layout.NewSetConfig(set, members, hosts, DefaultElectionTimeout)
+		config := layout.NewSetConfig(set, members, DefaultElectionTimeout)
 		for _, m := range config.Members {
 			got = append(got, fmt.Sprintf("%v priority %v arbiter %v tags %v", m.Host, m.Priority, m.Arbiter, m.Tags != nil))
 		}

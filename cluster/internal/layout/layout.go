@@ -203,13 +203,10 @@ type SetMember struct {
 	Rest     bson.M            `bson:",inline"`
 }
 
-// NewSetConfig is the first configuration of a set. hosts are the advertised addresses by node name.
-func NewSetConfig(set string, members []Node, hosts map[string]string, electionTimeout time.Duration) SetConfig {
-	c := SetConfig{Name: set, Version: 1, ConfigServer: members[0].Kind == Config}
+// NewSetConfig is the first configuration of a set.
+func NewSetConfig(set string, members []SetMember, electionTimeout time.Duration) SetConfig {
+	c := SetConfig{Name: set, Version: 1, ConfigServer: set == cluster.ConfigSet, Members: members}
 	c.Settings.ElectionTimeout = electionTimeout.Milliseconds()
-	for i, n := range members {
-		c.Members = append(c.Members, n.SetMember(i, hosts[n.Name]))
-	}
 	if !c.ConfigServer {
 		c.Settings.Modes = map[string]map[string]int{MultiDatacenter: {"dc": 2}}
 	}

@@ -138,15 +138,11 @@ func (f *Formation[M]) formSet(ctx context.Context, set string, members []M) err
 	if err := f.awaitRunning(ctx, members); err != nil {
 		return err
 	}
-	hosts := map[string]string{}
-	var nodes []layout.Node
-	for _, m := range members {
-		n := m.Node()
-		hosts[n.Name] = m.Advertised()
-		nodes = append(nodes, n)
+	var list []layout.SetMember
+	for i, m := range members {
+		list = append(list, m.Node().SetMember(i, m.Advertised()))
 	}
-	home := homeOf(members)
-	config := layout.NewSetConfig(set, nodes, hosts, f.ElectionTimeout)
+	home, config := homeOf(members), layout.NewSetConfig(set, list, f.ElectionTimeout)
 	// On a busy machine the first connection, with its login, may take longer than a command has. An earlier attempt may have been carried out without being heard.
 	if err := Persist(ctx, home, bson.D{{Key: "replSetInitiate", Value: config}}); err != nil && !HasCode(err, codeAlreadyInitialized) {
 		return err
