@@ -22,7 +22,7 @@ import (
 
 // A Cluster is a cluster in containers. It is safe for concurrent use.
 type Cluster struct {
-	settings settings
+	settings
 	// id tells the containers and networks of this cluster, by a label.
 	id       string
 	started  time.Time
@@ -55,7 +55,7 @@ const (
 
 // place gives each node its addresses. A query router listens on two ports, so there is a gap.
 func (c *Cluster) place(nodes []layout.Node, first int) {
-	c.roster = replica.NewRoster[*member](c.settings.world, c.settings.grown, first)
+	c.roster = replica.NewRoster[*member](c.world, c.grown, first)
 	for i, n := range nodes {
 		port := firstPort + 2*i
 		m := &member{
@@ -74,7 +74,7 @@ func hostName(member string) string {
 }
 
 // Name is the name the cluster was started with.
-func (c *Cluster) Name() string { return c.settings.name }
+func (c *Cluster) Name() string { return c.name }
 
 // Topology is the declared world that the cluster was built from; after Grow it is the grown one.
 func (c *Cluster) Topology() *topology.Topology { return c.roster.Topology() }

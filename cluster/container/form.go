@@ -15,7 +15,7 @@ import (
 func (c *Cluster) form(ctx context.Context, old, fresh []*member) error {
 	f := replica.Formation[*member]{
 		Old: old, Fresh: fresh, Launch: c.begin,
-		ElectionTimeout: c.settings.electionTimeout, Report: c.report,
+		ElectionTimeout: c.electionTimeout, Report: c.report,
 	}
 	return f.Run(ctx)
 }
@@ -31,7 +31,7 @@ func (c *Cluster) begin(ctx context.Context, m *member) error {
 // identify asks what was started: MongoDB's version, and whether its own mongos routes.
 func (c *Cluster) identify(ctx context.Context) error {
 	members := c.roster.Members()
-	first := slices.IndexFunc(members, func(m *member) bool { return m.node.Kind == layout.Router })
+	first := slices.IndexFunc(members, func(m *member) bool { return m.Kind == layout.Router })
 	var router struct {
 		Version   string `bson:"version"`
 		Devmongos bson.D `bson:"devmongos"`

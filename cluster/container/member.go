@@ -24,10 +24,13 @@ import (
 	"github.com/geoshard/geoshard/hint"
 )
 
+// A node is embedded in a member under this name.
+type node = layout.Node
+
 // A member is one container with the process of one node.
 type member struct {
+	node
 	cluster           *Cluster
-	node              layout.Node
 	port, controlPort int
 	// host is the advertised address, which leads to the box in every network.
 	host string
@@ -73,10 +76,10 @@ const (
 
 func (c *Cluster) command(m *member) []string {
 	common := []string{"--bind_ip_all", "--port", strconv.Itoa(m.port), "--setParameter", "diagnosticDataCollectionEnabled=false"}
-	if m.node.Kind == layout.Router {
+	if m.Kind == layout.Router {
 		return slices.Concat([]string{"mongos"}, common, layout.RouterArguments(), []string{"--configdb", replica.ConfigServers(c.roster.Members())})
 	}
-	return slices.Concat([]string{"mongod"}, common, []string{"--dbpath", "/data/db"}, m.node.ServerArguments(cacheGB, oplogMB))
+	return slices.Concat([]string{"mongod"}, common, []string{"--dbpath", "/data/db"}, m.ServerArguments(cacheGB, oplogMB))
 }
 
 // create makes and starts a member's container. It goes past testcontainers, which would publish the image's ports on all addresses of this machine; its
@@ -85,16 +88,16 @@ func (c *Cluster) create(ctx context.Context, m *member) error {
 	if m.container() != "" { // an attempt that was interrupted made it
 		return c.launch(ctx, m)
 	}
-	net, all := c.networks[m.node.DC], reapedLabels(c.id)
-	all[memberLabel] = m.node.Name
+	net, all := c.networks[m.DC], reapedLabels(c.id)
+	all[memberLabel] = m.Name
 	made, err := c.docker.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Config: &docker.Config{Image: c.settings.image, Cmd: c.command(m), Labels: all},
+		Config: &docker.Config{Image: c.image, Cmd: c.command(m), Labels: all},
 		NetworkingConfig: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
 			net.name: {NetworkID: net.id},
 		}},
 	})
 	if err != nil {
-		return fmt.Errorf("make the container of %s: %w", m.node.Name, err)
+		return fmt.Errorf("make the container of %s: %w", m.Name, err)
 	}
 	m.mu.Lock()
 	m.id = made.ID
@@ -105,8 +108,8 @@ func (c *Cluster) create(ctx context.Context, m *member) error {
 // launch starts a member's container and tells the box about its address before anything can be fetched from there.
 func (c *Cluster) launch(ctx context.Context, m *member) error {
 	if _, err := c.docker.ContainerStart(ctx, m.container(), client.ContainerStartOptions{}); err != nil {
-		return hint.New(fmt.Errorf("start the container of %s: %w", m.node.Name, err),
-			"the image "+c.settings.image+" needs mongod and mongos; scripts/image.sh makes one that has both")
+		return hint.New(fmt.Errorf("start the container of %s: %w", m.Name, err),
+			"the image "+c.image+" needs mongod and mongos; scripts/image.sh makes one that has both")
 	}
 	state, address, err := c.inspect(ctx, m)
 	if err != nil {
@@ -116,7 +119,7 @@ func (c *Cluster) launch(ctx context.Context, m *member) error {
 	if !state.Running {
 		return m.Ended(ctx)
 	}
-	return c.api.Register(ctx, m.node.Name, netip.AddrPortFrom(address, uint16(m.port)).String())
+	return c.api.Register(ctx, m.Name, netip.AddrPortFrom(address, uint16(m.port)).String())
 }
 
 // note records what has become of the process.
@@ -138,11 +141,11 @@ func (c *Cluster) inspect(ctx context.Context, m *member) (docker.State, netip.A
 		err = errors.New("the daemon does not tell its state")
 	}
 	if err != nil {
-		return docker.State{}, netip.Addr{}, fmt.Errorf("inspect the container of %s: %w", m.node.Name, err)
+		return docker.State{}, netip.Addr{}, fmt.Errorf("inspect the container of %s: %w", m.Name, err)
 	}
 	var address netip.Addr
 	if seen.Container.NetworkSettings != nil {
-		if at := seen.Container.NetworkSettings.Networks[c.networks[m.node.DC].name]; at != nil {
+		if at := seen.Container.NetworkSettings.Networks[c.networks[m.DC].name]; at != nil {
 			address = at.IPAddress
 		}
 	}
@@ -155,7 +158,7 @@ func (m *member) Ended(ctx context.Context) error {
 	if err != nil || state.Running || state.Paused {
 		return err
 	}
-	return hint.New(fmt.Errorf("%s ended with exit code %d", m.node.Name, state.ExitCode), "its log ends with:\n"+m.tail(ctx))
+	return hint.New(fmt.Errorf("%s ended with exit code %d", m.Name, state.ExitCode), "its log ends with:\n"+m.tail(ctx))
 }
 
 // tail returns the last lines of a member's log, or why they cannot be read.

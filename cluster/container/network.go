@@ -82,7 +82,7 @@ func (c *Cluster) startBox(ctx context.Context) error {
 	publish(box.APIPort)
 	for _, m := range c.roster.All() {
 		publish(m.controlPort)
-		names = append(names, hostName(m.node.Name))
+		names = append(names, hostName(m.Name))
 	}
 	options := []testcontainers.ContainerCustomizer{
 		testcontainers.WithEntrypoint(box.Program), testcontainers.WithCmd(box.ConfigFile), testcontainers.WithLabels(labels(c.id)),
@@ -97,7 +97,7 @@ func (c *Cluster) startBox(ctx context.Context) error {
 	for _, dc := range c.roster.Widest().Datacenters {
 		options = append(options, network.WithNetworkName(names, c.networks[dc.ID].name))
 	}
-	running, err := testcontainers.Run(ctx, c.settings.image, options...)
+	running, err := testcontainers.Run(ctx, c.image, options...)
 	if err != nil {
 		return fmt.Errorf("start the network between the datacenters: %w", err)
 	}
@@ -128,13 +128,13 @@ func (c *Cluster) copyInto(ctx context.Context, container string, files map[stri
 }
 
 func (c *Cluster) boxConfig() box.Config {
-	config := box.Config{Token: c.api.Token, APIPort: box.APIPort, Links: c.roster.Widest().Links, Scale: c.settings.scale}
+	config := box.Config{Token: c.api.Token, APIPort: box.APIPort, Links: c.roster.Widest().Links, Scale: c.scale}
 	for _, dc := range c.roster.Widest().Datacenters {
 		config.Datacenters = append(config.Datacenters, box.Datacenter{ID: dc.ID, Subnet: c.networks[dc.ID].subnet})
 	}
 	for _, m := range c.roster.All() {
 		config.Members = append(config.Members, box.Member{
-			Name: m.node.Name, DC: m.node.DC, Port: m.port, ControlPort: m.controlPort,
+			Name: m.Name, DC: m.DC, Port: m.port, ControlPort: m.controlPort,
 		})
 	}
 	return config

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,9 +39,7 @@ func Run(ctx context.Context, options ...Option) (*Cluster, error) {
 			"start Docker, or say by DOCKER_HOST where it is")
 	}
 	c := &Cluster{settings: s, id: ulid.Make().String(), started: time.Now(), provider: provider, docker: provider.Client()}
-	if c.settings.name == "" {
-		c.settings.name = c.id
-	}
+	c.name = cmp.Or(c.name, c.id)
 	c.life, c.endLife = context.WithCancel(context.Background())
 	c.place(nodes, first)
 	if err := c.bringUp(ctx); err != nil {
@@ -82,5 +81,5 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 func (c *Cluster) report(format string, args ...any) {
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
-	c.settings.progress(fmt.Sprintf("%6.2fs ", time.Since(c.started).Seconds()) + fmt.Sprintf(format, args...))
+	c.progress(fmt.Sprintf("%6.2fs ", time.Since(c.started).Seconds()) + fmt.Sprintf(format, args...))
 }
