@@ -6,7 +6,6 @@ import (
 
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/spelling"
-	"github.com/geoshard/geoshard/topology"
 )
 
 // The errors that callers branch on, with errors.Is.
@@ -30,17 +29,8 @@ func CannotGrow(name, help string) error {
 	return hint.New(fmt.Errorf("grow cluster %s: %w: nothing was said at its start that it could grow by", name, ErrUnsupported), help)
 }
 
-// UnknownMember returns a topology.ErrUnknownMember for name whose hint is the nearest of the known names.
-func UnknownMember(name string, known []string) error {
-	return unknown(topology.ErrUnknownMember, name, known)
-}
-
-// UnknownDatacenter returns a topology.ErrUnknownDatacenter for dc whose hint is the nearest of the known names.
-func UnknownDatacenter(dc topology.DatacenterID, known []topology.DatacenterID) error {
-	return unknown(topology.ErrUnknownDatacenter, dc, known)
-}
-
-func unknown[S ~string](sentinel error, name S, known []S) error {
+// Unknown returns a topology.ErrUnknownMember or topology.ErrUnknownDatacenter, which is the sentinel, for a name; its hint is the nearest of the known names.
+func Unknown[S ~string](sentinel error, name S, known []S) error {
 	help := "known are " + spelling.List(known)
 	if best := spelling.Nearest(string(name), known); best != "" {
 		help = fmt.Sprintf("did you mean %q? %s", best, help)

@@ -42,15 +42,13 @@ func RoutesQueries(member string) bool {
 // ParseMemberName takes a member's name apart. It does not know which members exist; a name of another form returns an
 // topology.ErrUnknownMember.
 func ParseMemberName(name string) (MemberName, error) {
-	set, place, ok := strings.Cut(name, "/")
+	set, place, _ := strings.Cut(name, "/")
 	n := MemberName{Set: set, DC: topology.DatacenterID(place), Ordinal: 1}
 	if dot := strings.LastIndexByte(place, '.'); dot >= 0 {
 		n.DC = topology.DatacenterID(place[:dot])
-		if _, err := fmt.Sscanf(place[dot+1:], "%d", &n.Ordinal); err != nil {
-			ok = false
-		}
+		_, _ = fmt.Sscanf(place[dot+1:], "%d", &n.Ordinal) // what is no number is not written so
 	}
-	if !ok || n.Set == "" || n.DC == "" || n.Ordinal < 1 || n.String() != name {
+	if n.Set == "" || n.DC == "" || n.Ordinal < 1 || n.String() != name {
 		return MemberName{}, hint.New(fmt.Errorf("%w %q", topology.ErrUnknownMember, name),
 			`a member is written SHARD/DATACENTER, for example nyc/LON or nyc/LON.2; also config/NYC and router/NYC`)
 	}

@@ -104,7 +104,7 @@ func TestUnknownNamesCarryTheNearest(t *testing.T) {
 		"nyv/LON":          `did you mean "nyc/LON"?`,
 		"somewhere/else/x": "known are nyc/NYC, nyc/LON, config/NYC",
 	} {
-		err := cluster.UnknownMember(name, known)
+		err := cluster.Unknown(topology.ErrUnknownMember, name, known)
 		if !errors.Is(err, topology.ErrUnknownMember) {
 			t.Errorf("%s: got %v, want ErrUnknownMember", name, err)
 		}
@@ -112,7 +112,7 @@ func TestUnknownNamesCarryTheNearest(t *testing.T) {
 			t.Errorf("%s: got hint of %v, want it to start with %s", name, err, want)
 		}
 	}
-	if err := cluster.UnknownDatacenter("NYX", []topology.DatacenterID{"NYC"}); !errors.Is(err, topology.ErrUnknownDatacenter) {
+	if err := cluster.Unknown(topology.ErrUnknownDatacenter, "NYX", []topology.DatacenterID{"NYC"}); !errors.Is(err, topology.ErrUnknownDatacenter) {
 		t.Errorf("got %v, want ErrUnknownDatacenter", err)
 	}
 }

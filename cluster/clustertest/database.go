@@ -2,11 +2,8 @@ package clustertest
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,28 +13,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// dropWithin bounds the dropping of a test's database.
-const dropWithin = time.Minute
-
-// Database returns the name of a new database for a test on the shared cluster, and drops it at the test's end. Nobody else has one of that name: neither
-// another package, nor whoever owns the cluster.
-func Database(t testing.TB) string {
-	t.Helper()
-	uri, err := Shared(t).URI(SmallDC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return DatabaseAt(t, uri)
-}
-
-// DatabaseAt is Database on another cluster.
-func DatabaseAt(t testing.TB, uri string) string {
-	t.Helper()
-	program := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe"), ".test")
-	name := "test_" + program + "_" + strings.ToLower(rand.Text()[:12])
-	Claim(t, uri, name)
-	return name
-}
+// databaseWithin bounds one thing that is done with a database, such as to drop it.
+const databaseWithin = time.Minute
 
 // Claim takes a database whose name is part of what a test says, and drops it at the test's end. Where it has collections already the test ends at once and leaves
 // them alone: they are somebody's, or a test was killed.
@@ -63,7 +40,7 @@ func Claim(t testing.TB, uri, database string) {
 
 // withDatabase does one thing with a database on a connection of its own: a test's client may be closed by then.
 func withDatabase(uri, name string, do func(context.Context, *mongo.Database) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), dropWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), databaseWithin)
 	defer cancel()
 	client, err := mongo.Connect(options.Client().ApplyURI(uri))
 	if err != nil {

@@ -2,7 +2,7 @@
 // real cluster.
 //
 // It starts real processes and breaks them; it never pretends. [Run] wants a cluster of its own and closes it. A test
-// that only needs a query router takes [Shared], which several packages use at the same time, and a [Database]; one that
+// that only needs a query router takes [Shared], which several packages use at the same time, and may [Claim] databases there; one that
 // changes zones of shards or the balancer takes [Alone]; one that needs another topology a [World]; one that breaks
 // things [Own]. All start on first use, so that a package whose tests need none pays nothing.
 //
@@ -13,7 +13,7 @@
 //
 //	func TestPlan(t *testing.T) {
 //		uri, err := clustertest.Shared(t).URI(clustertest.SmallDC)
-//		database := clustertest.Database(t)
+//		clustertest.Claim(t, uri, "planned")
 //		...
 //	}
 package clustertest

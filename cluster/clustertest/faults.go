@@ -1,11 +1,11 @@
 package clustertest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,97 +15,61 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
 func (s *suite) killPrimary(t *testing.T) {
-	ctx := s.context(t)
 	shard := s.Topology().Shards[0]
 	home, other := s.home(t, shard.ID)
-	if err := s.Kill(ctx, home); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Kill(ctx, home); err != nil {
-		t.Errorf("kill of a dead member: got %v, want nil", err)
-	}
-	status, err := s.Status(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m, _ := status.Member(home); m.State != cluster.StateDown || m.PID != 0 {
+	s.twice(t, "kill of a dead member", s.Kill, home)
+	if m, _ := s.now(t).Member(home); m.State != cluster.StateDown || m.PID != 0 {
 		t.Errorf("killed member: got state %s, pid %d, want down and 0", m.State, m.PID)
 	}
-	if all, inside := voters(shard, s.Topology().HomeOf(shard.ID)); other != "" && 2*(all-inside) > all {
-		Await(t, s, "another primary", func(now cluster.Status) bool {
-			p, ok := now.Primary(shard.ID)
-			return ok && p.Name != home
-		})
+	if other != "" && majorityOutside(shard, s.Topology().HomeOf(shard.ID)) {
+		AwaitPrimary(t, s, shard.ID, home)
 	} else {
 		t.Logf("%s has no majority without its home: no other primary is expected", shard.ID)
 	}
-	if err := s.Start(ctx, home); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Start(ctx, home); err != nil {
-		t.Errorf("start of a running member: got %v, want nil", err)
-	}
+	s.twice(t, "start of a running member", s.Start, home)
 	AwaitWhole(t, s)
 }
 
 func (s *suite) pause(t *testing.T) {
-	ctx := s.context(t)
 	home, other := s.home(t, s.Topology().Shards[0].ID)
-	member := other
-	if member == "" {
-		member = home
-	}
-	if err := s.Pause(ctx, member); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Pause(ctx, member); err != nil {
-		t.Errorf("pause of a paused member: got %v, want nil", err)
-	}
-	status, err := s.Status(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m, _ := status.Member(member); m.State != cluster.StatePaused || m.PID == 0 {
+	member := cmp.Or(other, home)
+	s.twice(t, "pause of a paused member", s.Pause, member)
+	if m, _ := s.now(t).Member(member); m.State != cluster.StatePaused || m.PID == 0 {
 		t.Errorf("paused member: got state %s, pid %d, want paused and a pid", m.State, m.PID)
 	}
-	if err := s.Start(ctx, member); err != nil {
-		t.Fatal(err)
-	}
+	must(t, s.Start(s.context(t), member))
 	AwaitWhole(t, s)
+}
+
+// twice does with a member what changes nothing the second time.
+func (s *suite) twice(t *testing.T, what string, do func(context.Context, string) error, member string) {
+	t.Helper()
+	must(t, do(s.context(t), member))
+	if err := do(s.context(t), member); err != nil {
+		t.Errorf("%s: got %v, want nil", what, err)
+	}
 }
 
 // isolate cuts off a datacenter that is some shard's home while a majority of that shard is elsewhere.
 func (s *suite) isolate(t *testing.T) {
-	ctx := s.context(t)
 	for _, shard := range s.Topology().Shards {
 		dc := s.Topology().HomeOf(shard.ID)
-		all, inside := voters(shard, dc)
-		if _, other := s.home(t, shard.ID); other == "" || 2*(all-inside) <= all {
+		if _, other := s.home(t, shard.ID); other == "" || !majorityOutside(shard, dc) {
 			continue
 		}
-		if err := cluster.Isolate(ctx, s, dc); err != nil {
-			t.Fatal(err)
-		}
+		must(t, cluster.Isolate(s.context(t), s, dc))
+		inside := func(m cluster.Member) bool { return m.Datacenter == dc }
 		Await(t, s, "a primary outside "+string(dc), func(now cluster.Status) bool {
-			for _, m := range now.Members {
-				if m.Shard == shard.ID && m.Role == cluster.RolePrimary && m.Datacenter != dc {
-					return len(now.Faults) > 0
-				}
-			}
-			return false
+			return len(now.Faults) > 0 && len(slices.DeleteFunc(now.Primaries(shard.ID), inside)) > 0
 		})
 		Await(t, s, "the primary inside steps down", func(now cluster.Status) bool {
-			for _, m := range now.Members {
-				if m.Shard == shard.ID && m.Role == cluster.RolePrimary && m.Datacenter == dc {
-					return false
-				}
-			}
-			return true
+			return !slices.ContainsFunc(now.Primaries(shard.ID), inside)
 		})
 		s.healed(t)
 		return
@@ -115,16 +79,9 @@ func (s *suite) isolate(t *testing.T) {
 
 func (s *suite) healed(t *testing.T) {
 	t.Helper()
-	if err := s.Heal(s.context(t)); err != nil {
-		t.Fatal(err)
-	}
-	AwaitWhole(t, s)
-	status, err := s.Status(s.context(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(status.Faults) != 0 {
-		t.Errorf("after healing: got faults %v, want none", status.Faults)
+	must(t, s.Heal(s.context(t)))
+	if now := AwaitWhole(t, s); len(now.Faults) != 0 {
+		t.Errorf("after healing: got faults %v, want none", now.Faults)
 	}
 }
 
@@ -132,33 +89,20 @@ func (s *suite) healed(t *testing.T) {
 func (s *suite) cut(t *testing.T) {
 	shard := s.Topology().Shards[0]
 	home, other := s.home(t, shard.ID)
-	here := s.Topology().HomeOf(shard.ID)
-	status, err := s.Status(s.context(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	status, here := s.now(t), s.Topology().HomeOf(shard.ID)
 	there, _ := status.Member(other)
 	if other == "" || there.Datacenter == here {
 		t.Log("the first shard is in one datacenter: a cut cannot be shown in this layout")
 		return
 	}
-	homeHost := hostOf(t, status, home)
-	if err := cluster.Cut(s.context(t), s, here, there.Datacenter); err != nil {
-		t.Fatal(err)
-	}
+	first, _ := status.Member(home)
+	must(t, cluster.Cut(s.context(t), s, here, there.Datacenter))
 	Await(t, s, "the link is shown as cut", func(now cluster.Status) bool {
-		for _, l := range now.Links {
-			if l.Cut && joins(l, here, there.Datacenter) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(now.Links, func(l cluster.Link) bool { return l.Cut && joins(l, here, there.Datacenter) })
 	})
-	s.awaitHealth(t, other, homeHost, false)
-	if err := s.Heal(s.context(t)); err != nil {
-		t.Fatal(err)
-	}
-	s.awaitHealth(t, other, homeHost, true)
+	s.awaitHealth(t, other, first.Host, false)
+	must(t, s.Heal(s.context(t)))
+	s.awaitHealth(t, other, first.Host, true)
 	s.healed(t)
 }
 
@@ -171,12 +115,7 @@ func (s *suite) awaitHealth(t *testing.T, asked, about string, healthy bool) {
 	t.Helper()
 	client := s.connectMember(t, asked)
 	Await(t, s, "reachability as "+asked+" sees it", func(cluster.Status) bool {
-		var status struct {
-			Members []struct {
-				Name   string `bson:"name"`
-				Health int    `bson:"health"`
-			} `bson:"members"`
-		}
+		var status replica.Status
 		err := client.Database("admin").RunCommand(s.context(t), bson.D{{Key: "replSetGetStatus", Value: 1}}).Decode(&status)
 		if err != nil {
 			return false
@@ -206,51 +145,52 @@ func (s *suite) lag(t *testing.T) {
 		return
 	}
 	load := s.keepWriting(t, home)
-	defer load.stop()
+	defer func() {
+		load.Stop()
+		t.Logf("%d writes meanwhile", load.Acknowledged())
+	}()
 	// A shard that was idle may show the age of its last no-op as lag until the first write is copied.
 	Await(t, s, "no lag before", func(now cluster.Status) bool { return lagOf(now, other) < lag/3 })
-	if err := s.SetLag(s.context(t), other, lag); err != nil {
-		t.Fatal(err)
-	}
+	must(t, s.SetLag(s.context(t), other, lag))
 	Await(t, s, "the lag has built up, and the others have none", func(now cluster.Status) bool {
 		m, _ := now.Member(other)
-		return m.Role == cluster.RoleSecondary && m.Lag != nil && lagOf(now, other) >= lag-lag/5 && len(laggards(now, shard.ID, other, lag/2)) == 0
+		names, _ := laggards(now, shard.ID, other, lag/2)
+		return m.Role == cluster.RoleSecondary && m.Lag != nil && lagOf(now, other) >= lag-lag/5 && len(names) == 0
 	})
-	least, most, looks, others := time.Hour, time.Duration(0), 0, 0
+	others := 0
 	var held, free []time.Duration // of the member, and of the furthest of the others, which stand under the same load
 	for began := time.Now(); time.Since(began) < 2*lag; testkit.Pause(t.Context(), 200*time.Millisecond) {
-		now, err := s.Status(s.context(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		now := s.now(t)
 		if m, _ := now.Member(other); m.Lag == nil {
 			t.Fatalf("%s: no lag known\n%s", other, describe(now))
 		}
 		if load.pausing() {
 			continue // a lag is told by the primary's newest write: while there is none, the others catch up with it
 		}
-		looks++
-		held, free = append(held, lagOf(now, other)), append(free, furthest(now, shard.ID, other))
-		least, most = min(least, lagOf(now, other)), max(most, lagOf(now, other))
-		if names := laggards(now, shard.ID, other, lag/2); len(names) > 0 {
+		names, furthest := laggards(now, shard.ID, other, lag/2)
+		held, free = append(held, lagOf(now, other)), append(free, furthest)
+		if len(names) > 0 {
 			t.Logf("lagging too: %v", names)
 			others++
 		}
 	}
+	looks := len(held)
+	if looks == 0 {
+		t.Fatalf("no look at a lag, for no write was acknowledged, want about %s all the time", lag)
+	}
+	least, most := slices.Min(held), slices.Max(held)
 	limit, mayLag := lag+2*fetcherPatience, looks/3
 	t.Logf("%s was held %s to %s behind (set: %s, limit: %s) at %d looks; others lagged at %d", other, least, most, lag, limit, looks, others)
 	if usual, control := median(held), median(free); usual > 2*lag+control {
 		t.Errorf("got a usual lag of %s while the others had %s, want at most twice the %s that were set, and theirs", usual, control, lag)
 	}
-	if looks == 0 || least < lag*3/4 || most > limit {
+	if least < lag*3/4 || most > limit {
 		t.Errorf("got a lag of %s to %s at %d looks, want about %s all the time", least, most, looks, lag)
 	}
 	if others > mayLag {
 		t.Errorf("others lagged at %d of %d looks, want at most %d", others, looks, mayLag)
 	}
-	if err := s.SetLag(s.context(t), other, 0); err != nil {
-		t.Fatal(err)
-	}
+	must(t, s.SetLag(s.context(t), other, 0))
 	Await(t, s, "the lag is gone", func(now cluster.Status) bool { return lagOf(now, other) < lag/3 })
 	AwaitWhole(t, s)
 }
@@ -264,37 +204,29 @@ func lagOf(now cluster.Status, member string) time.Duration {
 	return time.Duration(*m.Lag)
 }
 
-// furthest is the greatest lag among the other members of a shard.
-func furthest(now cluster.Status, shard topology.ShardID, except string) (most time.Duration) {
-	for _, m := range now.Members {
-		if m.Shard == shard && m.Name != except && m.Lag != nil {
-			most = max(most, time.Duration(*m.Lag))
-		}
-	}
-	return most
-}
-
 func median(of []time.Duration) time.Duration {
-	if len(of) == 0 {
-		return 0
-	}
 	slices.Sort(of)
 	return of[len(of)/2]
 }
 
-// laggards are the other members of a shard that are further behind than the limit.
-func laggards(now cluster.Status, shard topology.ShardID, except string, limit time.Duration) (names []string) {
-	for _, n := range now.Members {
-		if n.Shard == shard && n.Name != except && n.Lag != nil && time.Duration(*n.Lag) > limit {
-			names = append(names, fmt.Sprintf("%s by %s", n.Name, *n.Lag))
+// laggards are the other members of a shard that are further behind than the limit; furthest is how far the last of all the others is.
+func laggards(now cluster.Status, shard topology.ShardID, except string, limit time.Duration) (names []string, furthest time.Duration) {
+	for _, m := range now.Members {
+		if m.Shard != shard || m.Name == except || m.Lag == nil {
+			continue
+		}
+		lag := time.Duration(*m.Lag)
+		furthest = max(furthest, lag)
+		if lag > limit {
+			names = append(names, fmt.Sprintf("%s by %s", m.Name, lag))
 		}
 	}
-	return names
+	return names, furthest
 }
 
-// A load writes until it is stopped.
+// A load writes to one shard, and knows when it did last.
 type load struct {
-	stop  func()
+	*testkit.Load
 	wrote atomic.Int64 // when the last write was acknowledged, in nanoseconds since 1970
 }
 
@@ -308,40 +240,25 @@ func (l *load) pausing() bool {
 func (s *suite) keepWriting(t *testing.T, primary string) *load {
 	t.Helper()
 	notes := s.connectMember(t, primary).Database("clustertest_load").Collection("ticks")
-	ctx, cancel := context.WithCancel(s.context(t))
-	var writing sync.WaitGroup
-	writes := 0
-	l := &load{stop: func() {
-		cancel()
-		writing.Wait()
-		t.Logf("%d writes meanwhile", writes)
-	}}
-	writing.Go(func() {
-		for ctx.Err() == nil {
-			if _, err := notes.UpdateOne(ctx, bson.D{{Key: "_id", Value: 1}}, bson.D{{Key: "$inc", Value: bson.D{{Key: "n", Value: 1}}}}, upsert); err == nil {
-				writes++
-				l.wrote.Store(time.Now().UnixNano())
-			} else if ctx.Err() == nil {
-				t.Errorf("write during lag: %v", err)
-				return
-			}
-			testkit.Pause(ctx, 50*time.Millisecond)
+	l := &load{}
+	l.Load = testkit.Drive(t, 1, 50*time.Millisecond, func(ctx context.Context, _, _ int) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
+		_, err := notes.UpdateOne(ctx, bson.M{"_id": 1}, bson.M{"$inc": bson.M{"n": 1}}, upsert)
+		if err != nil {
+			t.Errorf("write during lag: %v", err)
+		} else {
+			l.wrote.Store(time.Now().UnixNano())
 		}
+		return primary, err
 	})
 	return l
 }
 
 // close checks the promise of Close by what the status said before it.
 func (s *suite) close(t *testing.T) {
-	ctx := s.context(t)
-	before, err := s.Status(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	began := time.Now()
-	if err := s.Close(ctx); err != nil {
-		t.Fatal(err)
-	}
+	ctx, before, began := s.context(t), s.now(t), time.Now()
+	must(t, s.Close(ctx))
 	t.Logf("closed in %s", time.Since(began).Round(time.Millisecond))
 	if err := s.Close(ctx); err != nil {
 		t.Errorf("second close: got %v, want nil", err)
@@ -358,13 +275,4 @@ func (s *suite) close(t *testing.T) {
 			t.Errorf("%s: %s still takes connections", m.Name, m.Host)
 		}
 	}
-}
-
-func hostOf(t *testing.T, s cluster.Status, member string) string {
-	t.Helper()
-	m, ok := s.Member(member)
-	if !ok {
-		t.Fatalf("%s is not in the status", member)
-	}
-	return m.Host
 }

@@ -8,13 +8,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/local"
@@ -56,27 +56,14 @@ func attach(at string, world *topology.Topology) (SharedCluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s=%s: %w", clusterEnv, at, err)
 	}
-	have, err := c.Topology().Marshal()
-	if err != nil {
-		return nil, err
-	}
-	want, err := world.Marshal()
-	if err != nil {
-		return nil, err
-	}
-	if string(have) != string(want) {
+	if !reflect.DeepEqual(c.Topology(), world) {
 		return nil, fmt.Errorf("%s=%s: its topology is not that of cluster/clustertest/small.yaml", clusterEnv, at)
 	}
 	return c, nil
 }
 
-// An otherShardsError means that a given cluster has not the shards that tests name.
-type otherShardsError struct{ has []string }
-
-// Error is what a test needs, for Needs.
-func (e *otherShardsError) Error() string {
-	return "shards s0, s1 and s2 (there are " + strings.Join(e.has, ", ") + ")"
-}
+// errOtherShards means that a given cluster has not the shards that tests name. Its text is what a test needs, for Needs.
+var errOtherShards = errors.New("shards s0, s1 and s2")
 
 // A given cluster is somebody else's. Nothing about it is asked but where its shards are.
 type given struct {
@@ -87,19 +74,15 @@ type given struct {
 
 // connectGiven returns the cluster that a connection string leads to.
 func connectGiven(uri string, world *topology.Topology) (SharedCluster, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), attachWithin)
-	defer cancel()
 	var list struct {
 		Shards []struct {
 			ID   string `bson:"_id"`
 			Host string `bson:"host"` // "set/host:port,host:port"
 		} `bson:"shards"`
 	}
-	client, err := mongo.Connect(options.Client().ApplyURI(uri))
-	if err == nil {
-		defer func() { _ = client.Disconnect(ctx) }()
-		err = client.Database("admin").RunCommand(ctx, bson.D{{Key: "listShards", Value: 1}}).Decode(&list)
-	}
+	err := withDatabase(uri, "admin", func(ctx context.Context, admin *mongo.Database) error {
+		return admin.RunCommand(ctx, bson.D{{Key: "listShards", Value: 1}}).Decode(&list)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", uriEnv, redact.Error(err, uri))
 	}
@@ -112,7 +95,7 @@ func connectGiven(uri string, world *topology.Topology) (SharedCluster, error) {
 	}
 	for _, s := range world.Shards {
 		if _, ok := g.shards[string(s.ID)]; !ok {
-			return nil, &otherShardsError{has}
+			return nil, fmt.Errorf("%w (there are %s)", errOtherShards, strings.Join(has, ", "))
 		}
 	}
 	return g, nil
@@ -140,7 +123,7 @@ func (g *given) MemberURI(member string) (string, error) {
 	shard, _, _ := strings.Cut(member, "/")
 	host, ok := g.shards[shard]
 	if !ok {
-		return "", cluster.UnknownMember(member, nil)
+		return "", cluster.Unknown(topology.ErrUnknownMember, member, nil)
 	}
 	u, err := url.Parse(g.uri)
 	if err != nil {

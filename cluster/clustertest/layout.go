@@ -11,17 +11,13 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/topology"
 )
 
 // matrix checks each shard's row: every declared member is there, the home member is primary, the rest copy or vote.
 func (s *suite) matrix(t *testing.T) {
-	AwaitWhole(t, s)
-	status, err := s.Status(s.context(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	world := s.Topology()
+	status, world := AwaitWhole(t, s), s.Topology()
 	members := 0
 	for _, shard := range world.Shards {
 		primaries := 0
@@ -87,21 +83,10 @@ func (s *suite) tagsAndMode(t *testing.T) {
 	for _, shard := range s.Topology().Shards {
 		home, _ := s.home(t, shard.ID)
 		var got struct {
-			Config struct {
-				Members []struct {
-					Arbiter  bool              `bson:"arbiterOnly"`
-					Priority float64           `bson:"priority"`
-					Tags     map[string]string `bson:"tags"`
-				} `bson:"members"`
-				Settings struct {
-					Modes map[string]map[string]int `bson:"getLastErrorModes"`
-				} `bson:"settings"`
-			} `bson:"config"`
+			Config layout.SetConfig `bson:"config"`
 		}
 		client := s.connectMember(t, home)
-		if err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "replSetGetConfig", Value: 1}}).Decode(&got); err != nil {
-			t.Fatal(err)
-		}
+		must(t, client.Database("admin").RunCommand(ctx, bson.D{{Key: "replSetGetConfig", Value: 1}}).Decode(&got))
 		if len(got.Config.Members) != len(shard.Members) {
 			t.Fatalf("%s: got %d members, want %d", shard.ID, len(got.Config.Members), len(shard.Members))
 		}
@@ -127,22 +112,20 @@ func (s *suite) routers(t *testing.T) {
 	clients := s.routerClients(t)
 	for dc, client := range clients {
 		notes := client.Database("clustertest").Collection("notes", options.Collection().SetWriteConcern(writeconcern.Majority()))
-		if _, err := notes.InsertOne(ctx, bson.D{{Key: "_id", Value: string(dc)}}); err != nil {
+		if _, err := notes.InsertOne(ctx, bson.M{"_id": string(dc)}); err != nil {
 			t.Fatalf("write through %s: %v", dc, err)
 		}
 	}
-	reads := 0
 	for dc, client := range clients {
 		for from := range clients {
 			var got bson.M
-			err := client.Database("clustertest").Collection("notes").FindOne(ctx, bson.D{{Key: "_id", Value: string(from)}}).Decode(&got)
+			err := client.Database("clustertest").Collection("notes").FindOne(ctx, bson.M{"_id": string(from)}).Decode(&got)
 			if err != nil {
 				t.Errorf("read %s's note through %s: %v", from, dc, err)
 			}
-			reads++
 		}
 	}
-	t.Logf("%d writes, %d reads", len(clients), reads)
+	t.Logf("%d writes, %d reads", len(clients), len(clients)*len(clients))
 }
 
 func (s *suite) routerClients(t *testing.T) map[topology.DatacenterID]*mongo.Client {
@@ -153,9 +136,7 @@ func (s *suite) routerClients(t *testing.T) map[topology.DatacenterID]*mongo.Cli
 			continue
 		}
 		uri, err := s.routerURI(dc.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		clients[dc.ID] = connect(t, uri)
 	}
 	return clients
@@ -164,18 +145,14 @@ func (s *suite) routerClients(t *testing.T) map[topology.DatacenterID]*mongo.Cli
 func (s *suite) connectMember(t *testing.T, member string) *mongo.Client {
 	t.Helper()
 	uri, err := s.memberURI(member)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return connect(t, uri)
 }
 
 func connect(t *testing.T, uri string) *mongo.Client {
 	t.Helper()
 	client, err := mongo.Connect(options.Client().ApplyURI(uri))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() {
 		if err := client.Disconnect(context.Background()); err != nil {
 			t.Errorf("disconnect: %v", err)

@@ -3,7 +3,6 @@ package clustertest
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/geoshard/geoshard/cluster/local"
 )
@@ -16,14 +15,10 @@ func Own(t testing.TB, o local.Options) *local.Cluster {
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), worldWithin)
-	defer cancel()
-	began := time.Now()
-	c, err := local.Start(ctx, o)
+	c, err := begin(t, o)
 	if err != nil {
 		t.Fatalf("start the cluster %s: %v%s", o.Name, err, Hint(err))
 	}
-	t.Logf("cluster %s: started in %s", o.Name, time.Since(began).Round(time.Millisecond))
 	t.Cleanup(func() {
 		if err := c.Close(context.Background()); err != nil {
 			t.Errorf("close the cluster %s: %v", o.Name, err)

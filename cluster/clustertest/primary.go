@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,41 +38,25 @@ func AwaitPrimary(t testing.TB, c cluster.Watched, shard topology.ShardID, not s
 	if not != "" {
 		what += " that is not " + not
 	}
-	status := Await(t, c, what, func(s cluster.Status) bool {
-		_, ok := primaryBut(s, shard, not)
-		return ok
+	var found []cluster.Member // for a moment two may hold themselves for it
+	Await(t, c, what, func(s cluster.Status) bool {
+		found = slices.DeleteFunc(s.Primaries(shard), func(m cluster.Member) bool { return m.Name == not })
+		return len(found) > 0
 	})
-	found, _ := primaryBut(status, shard, not)
-	return found
-}
-
-// primaryBut finds a primary that is not the one named: for a moment two may hold themselves for it.
-func primaryBut(s cluster.Status, shard topology.ShardID, not string) (cluster.Member, bool) {
-	for _, m := range s.Primaries(shard) {
-		if m.Name != not {
-			return m, true
-		}
-	}
-	return cluster.Member{}, false
+	return found[0]
 }
 
 // Revive starts killed or paused members again, side by side, and returns when all of them work. Query routers come last, for they need the others. On a
 // busy machine a process may give up: then it is started once more.
 func Revive(t testing.TB, c cluster.Stopper, members ...string) {
 	t.Helper()
-	var routers, others []string
-	for _, name := range members {
-		if strings.HasPrefix(name, "router/") {
-			routers = append(routers, name)
-		} else {
-			others = append(others, name)
-		}
-	}
-	for _, group := range [][]string{others, routers} {
+	for _, routers := range []bool{false, true} {
 		testkit.EventuallyNil(t, testkit.Patience, "the members work again", func(ctx context.Context) error {
 			all, ctx := errgroup.WithContext(ctx)
-			for _, name := range group {
-				all.Go(func() error { return c.Start(ctx, name) })
+			for _, name := range members {
+				if strings.HasPrefix(name, "router/") == routers {
+					all.Go(func() error { return c.Start(ctx, name) })
+				}
 			}
 			return all.Wait()
 		})

@@ -15,9 +15,15 @@ import (
 // within bounds each wait of the suite: several elections with their catch-up on a busy machine.
 const within = 90 * time.Second
 
+// A Provider's cluster also says each member's own URI. That of one with users has URIs with a password as well: SecretURI and SecretMemberURI.
+type Provider interface {
+	cluster.Cluster
+	MemberURI(member string) (string, error)
+}
+
 // A suite is one cluster under test.
 type suite struct {
-	cluster.Cluster
+	Provider
 	// routerURI and memberURI let in: with a user's password, where the cluster has users.
 	routerURI func(topology.DatacenterID) (string, error)
 	memberURI func(member string) (string, error)
@@ -26,38 +32,30 @@ type suite struct {
 }
 
 // Run checks that a provider keeps the contract of cluster.Cluster. start returns a cluster that is ready; Run closes
-// it. Providers also have to say each member's own URI (MemberURI); those of clusters with users, URIs with a password
-// (SecretURI and SecretMemberURI).
+// it.
 //
 // What a layout cannot show (a majority elsewhere when a datacenter is cut off, a second member to lag) is logged, not
 // passed over: at least one provider has to run the suite with three datacenters. The cluster is one that was not started to grow.
-func Run(t *testing.T, start func(t *testing.T) cluster.Cluster) {
+func Run(t *testing.T, start func(t *testing.T) Provider) {
 	t.Helper()
-	run(t, &suite{Cluster: start(t)})
+	run(t, &suite{Provider: start(t)})
 }
 
 // RunGrown is Run for a cluster that has grown.
-func RunGrown(t *testing.T, c cluster.Cluster) {
+func RunGrown(t *testing.T, c Provider) {
 	t.Helper()
-	run(t, &suite{Cluster: c, grown: true})
+	run(t, &suite{Provider: c, grown: true})
 }
 
 func run(t *testing.T, s *suite) {
 	t.Helper()
-	c := s.Cluster
 	t.Cleanup(func() {
-		if err := c.Close(context.Background()); err != nil {
+		if err := s.Close(context.Background()); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
-	members, ok := c.(interface {
-		MemberURI(member string) (string, error)
-	})
-	if !ok {
-		t.Fatalf("%T has no MemberURI", c)
-	}
-	s.routerURI, s.memberURI = c.URI, members.MemberURI
-	if guarded, ok := c.(interface {
+	s.routerURI, s.memberURI = s.URI, s.MemberURI
+	if guarded, ok := s.Provider.(interface {
 		SecretURI(dc topology.DatacenterID) (string, error)
 		SecretMemberURI(member string) (string, error)
 	}); ok {
@@ -79,7 +77,8 @@ func run(t *testing.T, s *suite) {
 		{"close leaves nothing", s.close},
 	} {
 		if !t.Run(test.name, test.run) {
-			s.dump(t)
+			status, err := s.Status(context.Background())
+			t.Logf("the cluster as it is now (%v):\n%s", err, describe(status))
 			t.FailNow() // the rest would only repeat that the cluster is broken
 		}
 	}
@@ -91,17 +90,28 @@ func (s *suite) context(t *testing.T) context.Context {
 	return ctx
 }
 
+// now is the cluster's status.
+func (s *suite) now(t *testing.T) cluster.Status {
+	t.Helper()
+	status, err := s.Status(s.context(t))
+	must(t, err)
+	return status
+}
+
+// must ends a test with an error.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Hint is an error's hint on a line of its own, for the message of a test; empty for one that has none.
 func Hint(err error) string {
 	if help := hint.Of(err); help != "" {
 		return "\nhint: " + help
 	}
 	return ""
-}
-
-func (s *suite) dump(t *testing.T) {
-	status, err := s.Status(context.Background())
-	t.Logf("the cluster as it is now (%v):\n%s", err, describe(status))
 }
 
 func describe(s cluster.Status) string {
@@ -119,11 +129,7 @@ func describe(s cluster.Status) string {
 // home returns the home member of a shard, and another one that holds data ("" when there is none).
 func (s *suite) home(t *testing.T, shard topology.ShardID) (home, other string) {
 	t.Helper()
-	status, err := s.Status(s.context(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range status.Members {
+	for _, m := range s.now(t).Members {
 		switch {
 		case m.Shard != shard || m.Role == cluster.RoleArbiter:
 		case m.Home:
@@ -135,13 +141,13 @@ func (s *suite) home(t *testing.T, shard topology.ShardID) (home, other string) 
 	return home, other
 }
 
-// voters counts a shard's members, and those of them in one datacenter.
-func voters(shard topology.Shard, dc topology.DatacenterID) (all, inside int) {
+// majorityOutside tells that most members of a shard are in other datacenters.
+func majorityOutside(shard topology.Shard, dc topology.DatacenterID) bool {
+	outside := 0
 	for _, m := range shard.Members {
-		all++
-		if m.DC == dc {
-			inside++
+		if m.DC != dc {
+			outside++
 		}
 	}
-	return all, inside
+	return 2*outside > len(shard.Members)
 }

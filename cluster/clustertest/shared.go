@@ -20,13 +20,7 @@ const SmallDC topology.DatacenterID = "HERE"
 var small []byte
 
 // Small returns the topology of the small cluster: one datacenter, three shards of one member.
-func Small() (*topology.Topology, error) {
-	t, err := topology.Parse("small.yaml", small)
-	if err != nil {
-		return nil, fmt.Errorf("parse the small topology: %w", err)
-	}
-	return t, nil
-}
+func Small() (*topology.Topology, error) { return topology.Parse("small.yaml", small) }
 
 // A SharedCluster is what a test may ask of a cluster that it shares with other packages. Nobody can break it.
 type SharedCluster interface {
@@ -43,9 +37,9 @@ var mainCalled atomic.Bool
 
 // shared is the one cluster that this test binary shares with others.
 var shared struct {
-	mu      sync.Mutex
-	cluster SharedCluster // guarded by mu
-	err     error         // guarded by mu; told to every test
+	once    sync.Once
+	cluster SharedCluster
+	err     error // told to every test
 }
 
 // Main runs the tests and then closes the clusters that they started. It returns the exit code.
@@ -61,20 +55,15 @@ func Main(m *testing.M) int {
 }
 
 // Shared returns a cluster of the Small topology that other packages use at the same time: the one that GEOSHARD_TEST_URI leads to, that GEOSHARD_TEST_CLUSTER
-// names, or, without both, the one of this binary, started on first use. A test has a [Database] of its own there and changes nothing that others see: where it
+// names, or, without both, the one of this binary, started on first use. A test has databases of its own there (see [Claim]) and changes nothing that others see: where it
 // moves zones of shards, the balancer or a lease, it takes [Alone].
 func Shared(t testing.TB) SharedCluster {
 	t.Helper()
-	shared.mu.Lock()
-	defer shared.mu.Unlock()
 	if !mainCalled.Load() {
 		t.Fatal("clustertest.Shared needs TestMain to call clustertest.Main")
 	}
-	if shared.cluster == nil && shared.err == nil {
-		shared.cluster, shared.err = share(t)
-	}
-	var other *otherShardsError
-	if errors.As(shared.err, &other) {
+	shared.once.Do(func() { shared.cluster, shared.err = share(t) })
+	if errors.Is(shared.err, errOtherShards) {
 		Needs(t, shared.err.Error())
 	}
 	if shared.err != nil {

@@ -1,6 +1,7 @@
 package clustertest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -54,8 +55,9 @@ func (w *World) start(t testing.TB) error {
 	if !mainCalled.Load() {
 		return errors.New("TestMain has to call clustertest.Main")
 	}
-	declared, err := topology.Parse("world.yaml", []byte(w.YAML))
-	if err != nil {
+	o := w.Options
+	var err error
+	if o.Topology, err = topology.Parse("world.yaml", []byte(w.YAML)); err != nil {
 		return err
 	}
 	if w.dir, err = os.MkdirTemp("", "geoshard-"+w.Options.Name+"-"); err != nil {
@@ -64,17 +66,19 @@ func (w *World) start(t testing.TB) error {
 	worlds.mu.Lock()
 	worlds.open = append(worlds.open, w)
 	worlds.mu.Unlock()
-	o := w.Options
-	o.Topology, o.Dir = declared, w.dir
-	if o.WANScale == 0 {
-		o.WANScale = -1
-	}
+	o.Dir, o.WANScale = w.dir, cmp.Or(o.WANScale, -1)
+	w.cluster, err = begin(t, o)
+	return err
+}
+
+// begin starts a cluster, and says how long that took.
+func begin(t testing.TB, o local.Options) (*local.Cluster, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), worldWithin)
 	defer cancel()
 	began := time.Now()
-	w.cluster, err = local.Start(ctx, o)
+	c, err := local.Start(ctx, o)
 	t.Logf("cluster %s: started in %s", o.Name, time.Since(began).Round(time.Millisecond))
-	return err
+	return c, err
 }
 
 // closeWorlds closes what was started.

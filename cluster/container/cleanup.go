@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/moby/moby/client"
 	"github.com/shirou/gopsutil/v4/process"
+	"github.com/testcontainers/testcontainers-go"
 )
 
 // The labels of everything that a cluster starts.
@@ -26,6 +28,13 @@ const (
 
 func labels(id string) map[string]string {
 	return map[string]string{clusterLabel: id, ownerLabel: owner()}
+}
+
+// reapedLabels has those as well by which testcontainers' reaper knows what testcontainers did not make.
+func reapedLabels(id string) map[string]string {
+	all := testcontainers.GenericLabels()
+	maps.Copy(all, labels(id))
+	return all
 }
 
 func owner() string {
@@ -50,9 +59,7 @@ func removeCluster(ctx context.Context, api client.APIClient, id string) error {
 	}
 	var problems []error
 	for _, one := range containers.Items {
-		if err := removeContainer(ctx, api, one.ID); err != nil {
-			problems = append(problems, err)
-		}
+		problems = append(problems, removeContainer(ctx, api, one.ID))
 	}
 	networks, err := api.NetworkList(ctx, client.NetworkListOptions{Filters: ofCluster(id)})
 	if err != nil {
@@ -91,16 +98,16 @@ func removeAbandoned(ctx context.Context, api client.APIClient) error {
 	if err != nil {
 		return fmt.Errorf("list networks: %w", err)
 	}
-	abandoned := map[string]bool{}
+	owners := map[string]string{}
 	for _, one := range containers.Items {
-		abandoned[one.Labels[clusterLabel]] = gone(one.Labels[ownerLabel])
+		owners[one.Labels[clusterLabel]] = one.Labels[ownerLabel]
 	}
 	for _, one := range networks.Items {
-		abandoned[one.Labels[clusterLabel]] = gone(one.Labels[ownerLabel])
+		owners[one.Labels[clusterLabel]] = one.Labels[ownerLabel]
 	}
 	var problems []error
-	for id, yes := range abandoned {
-		if yes {
+	for id, owner := range owners {
+		if gone(owner) {
 			problems = append(problems, removeCluster(ctx, api, id))
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -23,7 +22,7 @@ import (
 
 // A Cluster is a cluster in containers. It is safe for concurrent use.
 type Cluster struct {
-	settings settings
+	settings
 	// id tells the containers and networks of this cluster, by a label.
 	id       string
 	started  time.Time
@@ -40,7 +39,6 @@ type Cluster struct {
 	lags    replica.Lags
 	router  cluster.QueryRouter
 
-	closed   atomic.Bool
 	closing  sync.Once
 	closeErr error
 
@@ -57,11 +55,11 @@ const (
 
 // place gives each node its addresses. A query router listens on two ports, so there is a gap.
 func (c *Cluster) place(nodes []layout.Node, first int) {
-	c.roster = replica.NewRoster[*member](c.settings.world, c.settings.grown, first)
+	c.roster = replica.NewRoster[*member](c.world, c.grown, first)
 	for i, n := range nodes {
 		port := firstPort + 2*i
 		m := &member{
-			node: n, port: port, controlPort: firstControlPort + 2*i,
+			cluster: c, node: n, port: port, controlPort: firstControlPort + 2*i,
 			host: net.JoinHostPort(hostName(n.Name), strconv.Itoa(port)),
 		}
 		c.roster.Add(m)
@@ -76,7 +74,7 @@ func hostName(member string) string {
 }
 
 // Name is the name the cluster was started with.
-func (c *Cluster) Name() string { return c.settings.name }
+func (c *Cluster) Name() string { return c.name }
 
 // Topology is the declared world that the cluster was built from; after Grow it is the grown one.
 func (c *Cluster) Topology() *topology.Topology { return c.roster.Topology() }
@@ -105,7 +103,7 @@ func (c *Cluster) Network(dc topology.DatacenterID) (string, error) {
 	if n, ok := c.networks[dc]; ok {
 		return n.name, nil
 	}
-	return "", cluster.UnknownDatacenter(dc, c.Topology().DatacenterIDs())
+	return "", cluster.Unknown(topology.ErrUnknownDatacenter, dc, c.Topology().DatacenterIDs())
 }
 
 // MemberURI is the connection string of exactly one member, for clients on this machine, or topology.ErrUnknownMember.
@@ -138,7 +136,6 @@ func (c *Cluster) HostMap() map[string]string {
 // Close removes every container with its data, and the networks. It is idempotent: later calls wait for the first and return its result.
 func (c *Cluster) Close(ctx context.Context) error {
 	c.closing.Do(func() {
-		c.closed.Store(true)
 		c.endLife()
 		defer c.roster.Hold()() // or a Grow would go on making containers
 		// Once begun, removing is finished: a caller who gives up must not leave half of it behind.

@@ -2,6 +2,7 @@ package container
 
 import (
 	"context"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -13,42 +14,34 @@ import (
 // form starts fresh members and makes them a sharded cluster, or part of the one that the old ones are.
 func (c *Cluster) form(ctx context.Context, old, fresh []*member) error {
 	f := replica.Formation[*member]{
-		Old: old, Fresh: fresh, Launch: c.begin, Ended: c.unlessEnded,
-		ElectionTimeout: c.settings.electionTimeout, Report: c.report,
+		Old: old, Fresh: fresh, Launch: c.begin,
+		ElectionTimeout: c.electionTimeout, Report: c.report,
 	}
 	return f.Run(ctx)
 }
 
 // begin makes and starts a member's container and waits until its process answers.
 func (c *Cluster) begin(ctx context.Context, m *member) error {
-	command := c.serverCommand(m)
-	if m.node.Kind == layout.Router {
-		command = c.routerCommand(m)
-	}
-	if err := c.create(ctx, m, command); err != nil {
+	if err := c.create(ctx, m); err != nil {
 		return err
 	}
-	return c.await(ctx, m, "answer", func(replica.Hello) bool { return true })
+	return replica.AwaitHello(ctx, m, "answer", func(replica.Hello) bool { return true })
 }
 
 // identify asks what was started: MongoDB's version, and whether its own mongos routes.
 func (c *Cluster) identify(ctx context.Context) error {
-	for _, m := range c.roster.Members() {
-		if m.node.Kind != layout.Router {
-			continue
-		}
-		var router struct {
-			Version   string `bson:"version"`
-			Devmongos bson.D `bson:"devmongos"`
-		}
-		if err := m.Run(ctx, bson.D{{Key: "serverStatus", Value: 1}}, &router); err != nil {
-			return err
-		}
-		c.router = cluster.QueryRouter{Kind: "mongos", Version: router.Version}
-		if router.Devmongos != nil {
-			c.router.Kind = "devmongos"
-		}
-		return nil
+	members := c.roster.Members()
+	first := slices.IndexFunc(members, func(m *member) bool { return m.Kind == layout.Router })
+	var router struct {
+		Version   string `bson:"version"`
+		Devmongos bson.D `bson:"devmongos"`
+	}
+	if err := members[first].Run(ctx, bson.D{{Key: "serverStatus", Value: 1}}, &router); err != nil {
+		return err
+	}
+	c.router = cluster.QueryRouter{Kind: "mongos", Version: router.Version}
+	if router.Devmongos != nil {
+		c.router.Kind = "devmongos"
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 //
 // A Grow that failed or was interrupted goes on when it is called again; when the cluster is grown it returns at once. Without WithGrowth it returns ErrUnsupported.
 func (c *Cluster) Grow(ctx context.Context) error {
-	if c.settings.grown == nil {
+	if c.grown == nil {
 		return cluster.CannotGrow(c.Name(), "run it with container.WithGrowth")
 	}
 	if err := c.open(); err != nil {

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,19 +16,21 @@ import (
 	docker "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
-	"github.com/testcontainers/testcontainers-go"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/hint"
 )
 
+// A node is embedded in a member under this name.
+type node = layout.Node
+
 // A member is one container with the process of one node.
 type member struct {
-	node              layout.Node
+	node
+	cluster           *Cluster
 	port, controlPort int
 	// host is the advertised address, which leads to the box in every network.
 	host string
@@ -72,38 +74,30 @@ const (
 	oplogMB = 64
 )
 
-func serverArguments(m *member) []string {
-	return []string{"--bind_ip_all", "--port", strconv.Itoa(m.port), "--setParameter", "diagnosticDataCollectionEnabled=false"}
-}
-
-func (c *Cluster) serverCommand(m *member) []string {
-	args := append(append([]string{"mongod"}, serverArguments(m)...), "--dbpath", "/data/db")
-	return append(args, m.node.ServerArguments(cacheGB, oplogMB)...)
-}
-
-func (c *Cluster) routerCommand(m *member) []string {
-	args := append(append([]string{"mongos"}, serverArguments(m)...), layout.RouterArguments()...)
-	return append(args, "--configdb", cluster.ConfigSet+"/"+replica.Hosts(c.roster.Members(), cluster.ConfigSet))
+func (c *Cluster) command(m *member) []string {
+	common := []string{"--bind_ip_all", "--port", strconv.Itoa(m.port), "--setParameter", "diagnosticDataCollectionEnabled=false"}
+	if m.Kind == layout.Router {
+		return slices.Concat([]string{"mongos"}, common, layout.RouterArguments(), []string{"--configdb", replica.ConfigServers(c.roster.Members())})
+	}
+	return slices.Concat([]string{"mongod"}, common, []string{"--dbpath", "/data/db"}, m.ServerArguments(cacheGB, oplogMB))
 }
 
 // create makes and starts a member's container. It goes past testcontainers, which would publish the image's ports on all addresses of this machine; its
 // labels make testcontainers' reaper know the container all the same.
-func (c *Cluster) create(ctx context.Context, m *member, command []string) error {
+func (c *Cluster) create(ctx context.Context, m *member) error {
 	if m.container() != "" { // an attempt that was interrupted made it
 		return c.launch(ctx, m)
 	}
-	net := c.networks[m.node.DC]
-	all := testcontainers.GenericLabels()
-	maps.Copy(all, labels(c.id))
-	all[memberLabel] = m.node.Name
+	net, all := c.networks[m.DC], reapedLabels(c.id)
+	all[memberLabel] = m.Name
 	made, err := c.docker.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Config: &docker.Config{Image: c.settings.image, Cmd: command, Labels: all},
+		Config: &docker.Config{Image: c.image, Cmd: c.command(m), Labels: all},
 		NetworkingConfig: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
 			net.name: {NetworkID: net.id},
 		}},
 	})
 	if err != nil {
-		return fmt.Errorf("make the container of %s: %w", m.node.Name, err)
+		return fmt.Errorf("make the container of %s: %w", m.Name, err)
 	}
 	m.mu.Lock()
 	m.id = made.ID
@@ -114,20 +108,25 @@ func (c *Cluster) create(ctx context.Context, m *member, command []string) error
 // launch starts a member's container and tells the box about its address before anything can be fetched from there.
 func (c *Cluster) launch(ctx context.Context, m *member) error {
 	if _, err := c.docker.ContainerStart(ctx, m.container(), client.ContainerStartOptions{}); err != nil {
-		return hint.New(fmt.Errorf("start the container of %s: %w", m.node.Name, err),
-			"the image "+c.settings.image+" needs mongod and mongos; scripts/image.sh makes one that has both")
+		return hint.New(fmt.Errorf("start the container of %s: %w", m.Name, err),
+			"the image "+c.image+" needs mongod and mongos; scripts/image.sh makes one that has both")
 	}
 	state, address, err := c.inspect(ctx, m)
 	if err != nil {
 		return err
 	}
-	m.mu.Lock()
-	m.pid, m.paused, m.killed = state.Pid, false, false
-	m.mu.Unlock()
+	m.note(state.Pid, false, false)
 	if !state.Running {
-		return c.unlessEnded(ctx, m)
+		return m.Ended(ctx)
 	}
-	return c.api.Register(ctx, m.node.Name, netip.AddrPortFrom(address, uint16(m.port)).String())
+	return c.api.Register(ctx, m.Name, netip.AddrPortFrom(address, uint16(m.port)).String())
+}
+
+// note records what has become of the process.
+func (m *member) note(pid int, paused, killed bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pid, m.paused, m.killed = pid, paused, killed
 }
 
 func (m *member) container() string {
@@ -142,45 +141,29 @@ func (c *Cluster) inspect(ctx context.Context, m *member) (docker.State, netip.A
 		err = errors.New("the daemon does not tell its state")
 	}
 	if err != nil {
-		return docker.State{}, netip.Addr{}, fmt.Errorf("inspect the container of %s: %w", m.node.Name, err)
+		return docker.State{}, netip.Addr{}, fmt.Errorf("inspect the container of %s: %w", m.Name, err)
 	}
 	var address netip.Addr
 	if seen.Container.NetworkSettings != nil {
-		if at := seen.Container.NetworkSettings.Networks[c.networks[m.node.DC].name]; at != nil {
+		if at := seen.Container.NetworkSettings.Networks[c.networks[m.DC].name]; at != nil {
 			address = at.IPAddress
 		}
 	}
 	return *seen.Container.State, address, nil
 }
 
-// An EndedError is a member whose process ended by itself.
-type EndedError struct {
-	Member string
-	Code   int
-	// Log is the end of what it logged.
-	Log string
-}
-
-// Error says which member ended and how.
-func (e *EndedError) Error() string {
-	return fmt.Sprintf("%s ended with exit code %d", e.Member, e.Code)
-}
-
-// Hint shows the end of the log.
-func (e *EndedError) Hint() string { return "its log ends with:\n" + e.Log }
-
-// unlessEnded returns nil while a member's container runs, and what it said when it does not any more.
-func (c *Cluster) unlessEnded(ctx context.Context, m *member) error {
-	state, _, err := c.inspect(ctx, m)
+// Ended returns nil while the member's container runs, and what it said when it does not any more.
+func (m *member) Ended(ctx context.Context) error {
+	state, _, err := m.cluster.inspect(ctx, m)
 	if err != nil || state.Running || state.Paused {
 		return err
 	}
-	return &EndedError{Member: m.node.Name, Code: state.ExitCode, Log: c.tail(ctx, m)}
+	return hint.New(fmt.Errorf("%s ended with exit code %d", m.Name, state.ExitCode), "its log ends with:\n"+m.tail(ctx))
 }
 
 // tail returns the last lines of a member's log, or why they cannot be read.
-func (c *Cluster) tail(ctx context.Context, m *member) string {
-	log, err := c.docker.ContainerLogs(ctx, m.container(), client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: "20"})
+func (m *member) tail(ctx context.Context) string {
+	log, err := m.cluster.docker.ContainerLogs(ctx, m.container(), client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: "20"})
 	if err != nil {
 		return err.Error()
 	}

@@ -3,12 +3,12 @@ package container
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -38,9 +38,7 @@ type dcNetwork struct {
 func (c *Cluster) openNetworks(ctx context.Context) error {
 	c.networks = map[topology.DatacenterID]dcNetwork{}
 	for _, dc := range c.roster.Widest().Datacenters {
-		all := testcontainers.GenericLabels()
-		maps.Copy(all, labels(c.id))
-		made, err := network.New(ctx, network.WithLabels(all))
+		made, err := network.New(ctx, network.WithLabels(reapedLabels(c.id)))
 		if err != nil {
 			return hint.New(fmt.Errorf("make the network of %s: %w", dc.ID, err),
 				"Docker has addresses for some 30 networks by default: `docker network prune` removes those that nobody uses")
@@ -74,18 +72,17 @@ func (c *Cluster) startBox(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("encode the configuration of the network: %w", err)
 	}
-	published := []int{box.APIPort}
-	var names []string
-	for _, m := range c.roster.All() {
-		published = append(published, m.controlPort)
-		names = append(names, hostName(m.node.Name))
-	}
-	var exposed []string
+	var names, exposed []string
 	bindings := mobynetwork.PortMap{}
-	for _, p := range published {
+	publish := func(p int) {
 		port := strconv.Itoa(p) + "/tcp"
 		exposed = append(exposed, port)
 		bindings[mobynetwork.MustParsePort(port)] = []mobynetwork.PortBinding{{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1}), HostPort: "0"}}
+	}
+	publish(box.APIPort)
+	for _, m := range c.roster.All() {
+		publish(m.controlPort)
+		names = append(names, hostName(m.Name))
 	}
 	options := []testcontainers.ContainerCustomizer{
 		testcontainers.WithEntrypoint(box.Program), testcontainers.WithCmd(box.ConfigFile), testcontainers.WithLabels(labels(c.id)),
@@ -100,7 +97,7 @@ func (c *Cluster) startBox(ctx context.Context) error {
 	for _, dc := range c.roster.Widest().Datacenters {
 		options = append(options, network.WithNetworkName(names, c.networks[dc.ID].name))
 	}
-	running, err := testcontainers.Run(ctx, c.settings.image, options...)
+	running, err := testcontainers.Run(ctx, c.image, options...)
 	if err != nil {
 		return fmt.Errorf("start the network between the datacenters: %w", err)
 	}
@@ -113,10 +110,11 @@ func (c *Cluster) copyInto(ctx context.Context, container string, files map[stri
 	w := tar.NewWriter(&packed)
 	for path, content := range files {
 		header := &tar.Header{Name: strings.TrimPrefix(path, "/"), Mode: 0o755, Size: int64(len(content))}
-		if err := w.WriteHeader(header); err != nil {
-			return fmt.Errorf("pack %s: %w", path, err)
+		err := w.WriteHeader(header)
+		if err == nil {
+			_, err = w.Write(content)
 		}
-		if _, err := w.Write(content); err != nil {
+		if err != nil {
 			return fmt.Errorf("pack %s: %w", path, err)
 		}
 	}
@@ -130,13 +128,13 @@ func (c *Cluster) copyInto(ctx context.Context, container string, files map[stri
 }
 
 func (c *Cluster) boxConfig() box.Config {
-	config := box.Config{Token: c.api.Token, APIPort: box.APIPort, Links: c.roster.Widest().Links, Scale: c.settings.scale}
+	config := box.Config{Token: c.api.Token, APIPort: box.APIPort, Links: c.roster.Widest().Links, Scale: c.scale}
 	for _, dc := range c.roster.Widest().Datacenters {
 		config.Datacenters = append(config.Datacenters, box.Datacenter{ID: dc.ID, Subnet: c.networks[dc.ID].subnet})
 	}
 	for _, m := range c.roster.All() {
 		config.Members = append(config.Members, box.Member{
-			Name: m.node.Name, DC: m.node.DC, Port: m.port, ControlPort: m.controlPort,
+			Name: m.Name, DC: m.DC, Port: m.port, ControlPort: m.controlPort,
 		})
 	}
 	return config
@@ -190,10 +188,7 @@ func buildBox(ctx context.Context, api client.APIClient) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for the daemon's machine: %w", err)
 	}
-	arch, ok := map[string]string{"x86_64": "amd64", "aarch64": "arm64"}[info.Info.Architecture]
-	if !ok {
-		arch = info.Info.Architecture
-	}
+	arch := cmp.Or(map[string]string{"x86_64": "amd64", "aarch64": "arm64"}[info.Info.Architecture], info.Info.Architecture)
 	boxes.mu.Lock()
 	defer boxes.mu.Unlock()
 	if boxes.built[arch] == nil {

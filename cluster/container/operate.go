@@ -16,7 +16,7 @@ import (
 )
 
 func (c *Cluster) open() error {
-	if c.closed.Load() {
+	if c.life.Err() != nil {
 		return cluster.ErrClosed
 	}
 	return nil
@@ -47,9 +47,7 @@ func (c *Cluster) Kill(ctx context.Context, member string) error {
 	case err := <-wait.Error:
 		return fmt.Errorf("wait for the end of %s: %w", member, err)
 	}
-	m.mu.Lock()
-	m.pid, m.paused, m.killed = 0, false, true
-	m.mu.Unlock()
+	m.note(0, false, true)
 	return c.api.Forget(ctx, member)
 }
 
@@ -71,9 +69,7 @@ func (c *Cluster) Pause(ctx context.Context, member string) error {
 	if _, err := c.docker.ContainerPause(ctx, m.container(), client.ContainerPauseOptions{}); err != nil {
 		return fmt.Errorf("pause %s: %w", member, err)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.paused = true
+	m.note(state.Pid, true, false)
 	return nil
 }
 
@@ -93,16 +89,14 @@ func (c *Cluster) Start(ctx context.Context, member string) error {
 		if _, err := c.docker.ContainerUnpause(ctx, m.container(), client.ContainerUnpauseOptions{}); err != nil {
 			return fmt.Errorf("let %s go on: %w", member, err)
 		}
-		m.mu.Lock()
-		m.paused = false
-		m.mu.Unlock()
+		m.note(state.Pid, false, false)
 	case !state.Running:
 		m.direct.Disconnect(ctx) // the client of the former life would wait for its next heartbeat
 		if err := c.launch(ctx, m); err != nil {
 			return err
 		}
 	}
-	if err := c.await(ctx, m, "answer", replica.Hello.Works); err != nil {
+	if err := replica.AwaitHello(ctx, m, "answer", replica.Hello.Works); err != nil {
 		return err
 	}
 	if state.Running { // also of a paused one
@@ -114,15 +108,15 @@ func (c *Cluster) Start(ctx context.Context, member string) error {
 // Apply puts a fault into force. It returns ErrBadFault, topology.ErrUnknownDatacenter or topology.ErrUnknownMember for what
 // cannot be.
 func (c *Cluster) Apply(ctx context.Context, fault wan.Fault) error {
-	return c.disturb(ctx, fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, lag.By) }, c.api.Apply)
+	return c.disturb(ctx, fault, false, c.api.Apply)
 }
 
 // Remove ends one fault that is in force.
 func (c *Cluster) Remove(ctx context.Context, fault wan.Fault) error {
-	return c.disturb(ctx, fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, 0) }, c.api.Remove)
+	return c.disturb(ctx, fault, true, c.api.Remove)
 }
 
-func (c *Cluster) disturb(ctx context.Context, fault wan.Fault, onLag func(wan.Lag) error, do func(context.Context, wan.Fault) error) error {
+func (c *Cluster) disturb(ctx context.Context, fault wan.Fault, end bool, do func(context.Context, wan.Fault) error) error {
 	if err := c.open(); err != nil {
 		return err
 	}
@@ -130,7 +124,10 @@ func (c *Cluster) disturb(ctx context.Context, fault wan.Fault, onLag func(wan.L
 		return fmt.Errorf("%w: %w", cluster.ErrBadFault, err) // the hint is err's
 	}
 	if lag, ok := fault.(wan.Lag); ok {
-		return onLag(lag)
+		if end {
+			lag.By = 0
+		}
+		return c.SetLag(ctx, lag.Member, lag.By)
 	}
 	for _, dc := range wan.Places(fault) {
 		if err := c.roster.Datacenter(dc); err != nil {
@@ -166,9 +163,6 @@ func (c *Cluster) delayFetches(ctx context.Context, member string, by time.Durat
 	return c.api.Apply(ctx, fault)
 }
 
-// answerWithin is how long a status waits for one member.
-const answerWithin = time.Second
-
 // Status asks every member once, in parallel, past all links: faults of the network do not hide a member.
 func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 	if err := c.open(); err != nil {
@@ -182,7 +176,7 @@ func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 	for _, one := range containers.Items {
 		states[one.ID] = one.State
 	}
-	members := c.roster.LookAt(func(m *member) replica.Look { return look(ctx, m, states[m.container()]) })
+	members := c.roster.LookAt(ctx, func(m *member) cluster.Member { return m.condition(states[m.container()]) })
 	network, err := c.api.State(ctx)
 	if err != nil {
 		return cluster.Status{}, err
@@ -196,24 +190,17 @@ func (c *Cluster) Status(ctx context.Context) (cluster.Status, error) {
 	}, nil
 }
 
-func look(ctx context.Context, m *member, state docker.ContainerState) replica.Look {
-	l := replica.Unasked(m)
+func (m *member) condition(state docker.ContainerState) cluster.Member {
 	m.mu.Lock()
-	pid, killed := m.pid, m.killed
-	m.mu.Unlock()
+	defer m.mu.Unlock()
 	switch {
+	case state == docker.StateRunning:
+		return cluster.Member{State: cluster.StateUp, PID: m.pid}
 	case state == docker.StatePaused:
-		l.Member.State = cluster.StatePaused
-	case state != docker.StateRunning:
-		pid, l.Member.State, l.Member.Detail = 0, cluster.StateDown, "ended by itself"
-		if killed {
-			l.Member.Detail = "killed"
-		}
+		return cluster.Member{State: cluster.StatePaused, PID: m.pid}
+	case m.killed:
+		return cluster.Member{State: cluster.StateDown, Detail: "killed"}
 	default:
-		ctx, cancel := context.WithTimeout(ctx, answerWithin)
-		defer cancel()
-		l = replica.At(ctx, m)
+		return cluster.Member{State: cluster.StateDown, Detail: "ended by itself"}
 	}
-	l.Member.PID = pid
-	return l
 }

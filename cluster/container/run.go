@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 
 	"github.com/geoshard/geoshard/cluster/internal/layout"
-	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/hint"
 )
 
@@ -39,9 +39,7 @@ func Run(ctx context.Context, options ...Option) (*Cluster, error) {
 			"start Docker, or say by DOCKER_HOST where it is")
 	}
 	c := &Cluster{settings: s, id: ulid.Make().String(), started: time.Now(), provider: provider, docker: provider.Client()}
-	if c.settings.name == "" {
-		c.settings.name = c.id
-	}
+	c.name = cmp.Or(c.name, c.id)
 	c.life, c.endLife = context.WithCancel(context.Background())
 	c.place(nodes, first)
 	if err := c.bringUp(ctx); err != nil {
@@ -83,10 +81,5 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 func (c *Cluster) report(format string, args ...any) {
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
-	c.settings.progress(fmt.Sprintf("%6.2fs ", time.Since(c.started).Seconds()) + fmt.Sprintf(format, args...))
-}
-
-// await waits for a member to be in a state; that its container ends meanwhile is an error which says why.
-func (c *Cluster) await(ctx context.Context, m *member, what string, wanted func(replica.Hello) bool) error {
-	return replica.AwaitHello(ctx, m, what, wanted, c.unlessEnded)
+	c.progress(fmt.Sprintf("%6.2fs ", time.Since(c.started).Seconds()) + fmt.Sprintf(format, args...))
 }

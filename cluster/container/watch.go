@@ -51,10 +51,10 @@ func startWatcher(id string) (*watcher, error) {
 	cmd.Env = append(os.Environ(), watchEnv+"="+id)
 	cmd.SysProcAttr = ownSession() // an interrupt from the keyboard is not for it
 	pipe, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start the watcher: %w", err)
+	if err == nil {
+		err = cmd.Start()
 	}
-	if err := cmd.Start(); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("start the watcher: %w", err)
 	}
 	return &watcher{cmd: cmd, pipe: pipe}, nil

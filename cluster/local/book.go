@@ -1,7 +1,10 @@
 package local
 
 import (
-	"github.com/geoshard/geoshard/cluster"
+	"slices"
+
+	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -32,29 +35,17 @@ func (a addresses) LogPath(member string) (string, error) {
 type book []memberState
 
 func (b book) find(member string) (memberState, error) {
-	var names []string
-	for _, m := range b {
-		if m.Name == member {
-			return m, nil
-		}
-		names = append(names, m.Name)
-	}
-	return memberState{}, cluster.UnknownMember(member, names)
+	return replica.Find(b, member, func(m memberState) string { return m.Name }, topology.ErrUnknownMember)
 }
 
 func (a addresses) uri(dc topology.DatacenterID, secrets bool) (string, error) {
 	b, s := a()
-	var known []topology.DatacenterID
-	for _, m := range b {
-		if m.Kind != kindRouter {
-			continue
-		}
-		if m.Datacenter == dc {
-			return s.uri(m.Host, false, secrets), nil
-		}
-		known = append(known, m.Datacenter)
+	routers := slices.DeleteFunc(slices.Clone(b), func(m memberState) bool { return m.Kind != layout.Router })
+	m, err := replica.Find(routers, dc, func(m memberState) topology.DatacenterID { return m.Datacenter }, topology.ErrUnknownDatacenter)
+	if err != nil {
+		return "", err
 	}
-	return "", cluster.UnknownDatacenter(dc, known)
+	return s.uri(m.Host, false, secrets), nil
 }
 
 func (a addresses) memberURI(member string, secrets bool) (string, error) {

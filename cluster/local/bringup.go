@@ -8,40 +8,29 @@ import (
 )
 
 func (c *Cluster) bringUp(ctx context.Context) error {
-	ctx, end, err := c.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	if err := c.form(ctx, nil, c.roster.Members()); err != nil {
-		return fmt.Errorf("start cluster %s: %w", c.options.Name, err)
-	}
-	c.network.SetDelays(true)
-	c.mu.Lock()
-	c.ready = true
-	c.mu.Unlock()
-	c.report("ready")
-	return c.saveState()
+	return c.during(ctx, func(ctx context.Context) error {
+		if err := c.form(ctx, nil, c.roster.Members()); err != nil {
+			return fmt.Errorf("start cluster %s: %w", c.options.Name, err)
+		}
+		c.network.SetDelays(true)
+		c.mu.Lock()
+		c.state.Ready = true
+		c.mu.Unlock()
+		c.report("ready")
+		return c.saveState()
+	})
 }
 
 // form starts fresh processes and makes them a cluster, or part of the one that the old ones are.
 func (c *Cluster) form(ctx context.Context, old, fresh []*process) error {
 	f := replica.Formation[*process]{
-		Old: old, Fresh: fresh, Launch: c.spawn, Ended: ended, Admit: createAdmin,
+		Old: old, Fresh: fresh, Launch: c.spawn, Admit: createAdmin,
 		ElectionTimeout: c.options.ElectionTimeout, Report: c.report,
 	}
 	return f.Run(ctx)
 }
 
-// ended is why a process has ended, and nil while it lives.
-func ended(_ context.Context, p *process) error {
-	if r := p.current(); !r.alive() {
-		return p.exitError(r)
-	}
-	return nil
-}
-
 // awaitWork waits until a process does its work: routes, takes writes, copies them or votes.
-func (c *Cluster) awaitWork(ctx context.Context, p *process) error {
-	return replica.AwaitHello(ctx, p, "do its work", replica.Hello.Works, ended)
+func awaitWork(ctx context.Context, p *process) error {
+	return replica.AwaitHello(ctx, p, "do its work", replica.Hello.Works)
 }

@@ -24,11 +24,7 @@ type authority struct {
 }
 
 func newAuthority(clusterName string) (*authority, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("make key of the certificate authority: %w", err)
-	}
-	template := certificateFor("geoshard " + clusterName + " authority")
+	key, template := newKey(), certificateFor("geoshard "+clusterName+" authority")
 	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
 	signed, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -41,6 +37,11 @@ func newAuthority(clusterName string) (*authority, error) {
 	return &authority{certificate: certificate, key: key}, nil
 }
 
+func newKey() *ecdsa.PrivateKey {
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // never fails
+	return key
+}
+
 func certificateFor(name string) *x509.Certificate {
 	serial, _ := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)) // rand.Reader never fails
 	return &x509.Certificate{
@@ -51,11 +52,7 @@ func certificateFor(name string) *x509.Certificate {
 
 // issue writes the certificate of one process with its key, as servers want it, in a file that nobody else may read.
 func (a *authority) issue(member, path string) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return fmt.Errorf("make key of %s: %w", member, err)
-	}
-	template := certificateFor(member)
+	key, template := newKey(), certificateFor(member)
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	// Members are servers to clients and clients to each other.
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
@@ -64,16 +61,8 @@ func (a *authority) issue(member, path string) error {
 	if err != nil {
 		return fmt.Errorf("sign certificate of %s: %w", member, err)
 	}
-	encodedKey, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return fmt.Errorf("encode key of %s: %w", member, err)
-	}
+	encodedKey, _ := x509.MarshalPKCS8PrivateKey(key) // it is of a kind that can be encoded
 	return writeSecret(path, append(pemOf("CERTIFICATE", signed), pemOf("PRIVATE KEY", encodedKey)...))
-}
-
-// publish writes the authority's own certificate, for all who want to know whom they talk to.
-func (a *authority) publish(path string) error {
-	return writeSecret(path, pemOf("CERTIFICATE", a.certificate.Raw))
 }
 
 func pemOf(kind string, der []byte) []byte {

@@ -3,15 +3,14 @@ package local
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"sync/atomic"
 	"syscall"
 
-	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/devmongos"
 )
 
@@ -51,11 +50,6 @@ func ChildMain() {
 	os.Exit(exitCode(err))
 }
 
-func errChildMain() error {
-	return hint.New(errors.New("start cluster: local.ChildMain was not called"),
-		"call local.ChildMain() first thing in main or TestMain: the query router runs in a re-executed copy of the program")
-}
-
 func exitCode(err error) int {
 	switch {
 	case err == nil:
@@ -66,6 +60,17 @@ func exitCode(err error) int {
 		slog.Error("child ends", "error", err)
 		return 1
 	}
+}
+
+// childCommand runs this program anew, as such a child.
+func childCommand(what string, arguments ...string) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find own executable: %w", err)
+	}
+	cmd := exec.Command(self, arguments...)
+	cmd.Env = append(os.Environ(), childEnv+"="+what)
+	return cmd, nil
 }
 
 func runRouter(ctx context.Context, encoded []byte) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 
 	"github.com/geoshard/geoshard/cluster"
@@ -18,61 +19,51 @@ import (
 const devmongosKind = "devmongos"
 
 func queryRouter(tools mongobin.Tools) cluster.QueryRouter {
+	router := cluster.QueryRouter{Kind: devmongosKind, Version: tools.Version}
 	if tools.Mongos != "" {
-		return cluster.QueryRouter{Kind: "mongos", Version: tools.Version}
+		router.Kind = "mongos"
 	}
-	return cluster.QueryRouter{Kind: devmongosKind, Version: tools.Version}
+	return router
 }
 
-// command is what starts a process. cleanUp is called when it has been started.
-func (c *Cluster) command(p *process) (_ *exec.Cmd, cleanUp func(), _ error) {
-	if p.Kind == kindRouter {
+// command is what starts a process. A log file that it writes to is closed here when it has been started.
+func (c *Cluster) command(p *process) (*exec.Cmd, error) {
+	if p.Kind == layout.Router {
 		return c.routerCommand(p)
 	}
 	if err := os.MkdirAll(c.dataDir(p), 0o700); err != nil {
-		return nil, nil, fmt.Errorf("make data directory of %s: %w", p.Name, err)
+		return nil, fmt.Errorf("make data directory of %s: %w", p.Name, err)
 	}
-	return exec.Command(c.options.Tools.Mongod, c.mongodArguments(p)...), func() {}, nil
-}
-
-// routerCommand starts mongos, or where there is none this program with the same command line; see ChildMain.
-func (c *Cluster) routerCommand(p *process) (*exec.Cmd, func(), error) {
-	arguments := c.mongosArguments(p)
-	if c.options.Tools.Mongos != "" {
-		return exec.Command(c.options.Tools.Mongos, arguments...), func() {}, nil
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, nil, fmt.Errorf("find own executable: %w", err)
-	}
-	core, err := c.roster.Member(memberName(cluster.RouterCore, p.DC))
-	if err != nil {
-		return nil, nil, err
-	}
-	place, err := json.Marshal(devmongos.Place{Name: p.Name, DC: p.DC, Core: core.advertised()})
-	if err != nil {
-		return nil, nil, fmt.Errorf("encode the place of %s: %w", p.Name, err)
-	}
-	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open log of %s: %w", p.Name, err)
-	}
-	cmd := exec.Command(self, arguments...)
-	cmd.Env = append(os.Environ(), childEnv+"="+childRouter, childConfigEnv+"="+string(place))
-	cmd.Stdout, cmd.Stderr = log, log // for what a Go program says when it ends by itself
-	return cmd, func() { _ = log.Close() }, nil
-}
-
-func (c *Cluster) mongodArguments(p *process) []string {
 	args := append(serverArguments(p), "--dbpath", c.dataDir(p))
 	if p.Kind == layout.Core {
 		args = append(args, devmongos.CoreArguments()...)
 	}
-	return append(args, p.ServerArguments(c.options.CacheSizeGB, c.options.OplogSizeMB)...)
+	args = append(args, p.ServerArguments(c.options.CacheSizeGB, c.options.OplogSizeMB)...)
+	return exec.Command(c.options.Tools.Mongod, args...), nil
 }
 
-func (c *Cluster) mongosArguments(p *process) []string {
-	return append(serverArguments(p), append(layout.RouterArguments(), "--configdb", c.configServers())...)
+// routerCommand starts mongos, or where there is none this program with the same command line; see ChildMain.
+func (c *Cluster) routerCommand(p *process) (*exec.Cmd, error) {
+	arguments := slices.Concat(serverArguments(p), layout.RouterArguments(), []string{"--configdb", replica.ConfigServers(c.roster.Members())})
+	if c.options.Tools.Mongos != "" {
+		return exec.Command(c.options.Tools.Mongos, arguments...), nil
+	}
+	cmd, err := childCommand(childRouter, arguments...)
+	if err != nil {
+		return nil, err
+	}
+	core, err := c.roster.Member(layout.MemberName(cluster.RouterCore, p.DC))
+	if err != nil {
+		return nil, err
+	}
+	place, _ := json.Marshal(devmongos.Place{Name: p.Name, DC: p.DC, Core: core.Advertised()}) // it is made of texts
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open log of %s: %w", p.Name, err)
+	}
+	cmd.Env = append(cmd.Env, childConfigEnv+"="+string(place))
+	cmd.Stdout, cmd.Stderr = log, log // for what a Go program says when it ends by itself
+	return cmd, nil
 }
 
 func serverArguments(p *process) []string {
@@ -81,9 +72,4 @@ func serverArguments(p *process) []string {
 		"--logpath", p.log, "--logappend",
 		"--setParameter", "diagnosticDataCollectionEnabled=false",
 	}, p.security.arguments(p.Name)...)
-}
-
-// configServers is the config set in the form that routers take: "config/host:port,host:port".
-func (c *Cluster) configServers() string {
-	return cluster.ConfigSet + "/" + replica.Hosts(c.roster.Members(), cluster.ConfigSet)
 }

@@ -17,7 +17,7 @@ import (
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	var c *local.Cluster
-	clustertest.Run(t, func(t *testing.T) cluster.Cluster {
+	clustertest.Run(t, func(t *testing.T) clustertest.Provider {
 		c = start(t, local.Options{Name: "conformance", Auth: true, Topology: local.Preset(t, "nyc-lon-syd")})
 		return c
 	})

@@ -9,35 +9,18 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/geoshard/geoshard/wan"
 )
 
-// A controlServer lets other processes of the same user operate the cluster: HTTP on loopback, every request with the
-// token from the state file.
-type controlServer struct {
-	address, token string
-
-	server  *http.Server
-	serving sync.WaitGroup
-}
-
-// A controlRequest is the body of every POST; which fields count depends on the path.
-type controlRequest struct {
-	Member string           `json:"member,omitempty"`
-	Fault  string           `json:"fault,omitempty"`
-	Lag    cluster.Duration `json:"lag,omitempty"`
-}
-
-// A controlError is an error on its way to another process.
+// A controlError is an error on its way to another process, and there.
 type controlError struct {
 	Message string `json:"error"`
-	Hint    string `json:"hint,omitempty"`
+	Help    string `json:"hint,omitempty"`
 	// Kind is the index of the sentinel in controlSentinels, -1 for none.
 	Kind int `json:"kind"`
 }
@@ -50,19 +33,20 @@ var controlSentinels = []error{
 	cluster.ErrForeign,
 }
 
-func serveControl(c *Cluster) (*controlServer, error) {
+// serveControl lets other processes of the same user operate the cluster: HTTP on loopback, every request with the token from the state file.
+func (c *Cluster) serveControl() error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("listen for control: %w", err)
+		return fmt.Errorf("listen for control: %w", err)
 	}
-	s := &controlServer{address: listener.Addr().String(), token: rand.Text()}
-	s.server = &http.Server{Handler: s.guard(controlRoutes(c, s)), ReadHeaderTimeout: 5 * time.Second}
-	s.serving.Go(func() { _ = s.server.Serve(listener) }) // always ErrServerClosed
-	return s, nil
+	c.state.Control, c.state.Token = listener.Addr().String(), rand.Text()
+	c.control = &http.Server{Handler: guard(c.state.Token, c.controlRoutes()), ReadHeaderTimeout: 5 * time.Second}
+	c.serving.Go(func() { _ = c.control.Serve(listener) }) // always ErrServerClosed
+	return nil
 }
 
-func (s *controlServer) guard(next http.Handler) http.Handler {
-	want := []byte("Bearer " + s.token)
+func guard(token string, next http.Handler) http.Handler {
+	want := []byte("Bearer " + token)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), want) != 1 {
 			http.Error(w, "unauthorized", http.StatusUnauthorized)
@@ -73,7 +57,7 @@ func (s *controlServer) guard(next http.Handler) http.Handler {
 	})
 }
 
-func controlRoutes(c *Cluster, s *controlServer) http.Handler {
+func (c *Cluster) controlRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
 		status, err := c.Status(r.Context())
@@ -81,47 +65,19 @@ func controlRoutes(c *Cluster, s *controlServer) http.Handler {
 	})
 	mux.HandleFunc("GET /v1/entries/{dc}", func(w http.ResponseWriter, r *http.Request) {
 		dc := topology.DatacenterID(r.PathValue("dc"))
-		_, err := c.Dialer(dc)
-		answer(w, c.network.Entries(dc), err)
+		answer(w, c.network.Entries(dc), c.roster.Datacenter(dc))
 	})
-	for name, do := range map[string]func(context.Context, controlRequest) error{
-		"kill":  func(ctx context.Context, q controlRequest) error { return c.Kill(ctx, q.Member) },
-		"pause": func(ctx context.Context, q controlRequest) error { return c.Pause(ctx, q.Member) },
-		"start": func(ctx context.Context, q controlRequest) error { return c.Start(ctx, q.Member) },
-		"lag": func(ctx context.Context, q controlRequest) error {
-			return c.SetLag(ctx, q.Member, time.Duration(q.Lag))
-		},
-		"apply":  withFault("apply", c.Apply),
-		"remove": withFault("remove", c.Remove),
-		"heal":   func(ctx context.Context, _ controlRequest) error { return c.Heal(ctx) },
-		"grow":   func(ctx context.Context, _ controlRequest) error { return c.Grow(ctx) },
-		// Closing also ends this server, so it is answered when it begins; the caller waits for the name to be free.
-		"close": func(context.Context, controlRequest) error {
-			go func() { _ = c.Close(context.Background()) }() // whoever owns the cluster waits for Done
-			return nil
-		},
-	} {
-		mux.HandleFunc("POST /v1/"+name, func(w http.ResponseWriter, r *http.Request) {
+	for _, operation := range []string{"kill", "pause", "start", "lag", "apply", "remove", "heal", "grow", "close"} {
+		mux.HandleFunc("POST /v1/"+operation, func(w http.ResponseWriter, r *http.Request) {
 			var q controlRequest
 			if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
 				answer(w, nil, fmt.Errorf("decode request: %w", err))
 				return
 			}
-			answer(w, struct{}{}, do(r.Context(), q))
+			answer(w, struct{}{}, c.obey(r.Context(), operation, q))
 		})
 	}
 	return mux
-}
-
-// withFault reads the fault of a request.
-func withFault(verb string, do func(context.Context, wan.Fault) error) func(context.Context, controlRequest) error {
-	return func(ctx context.Context, q controlRequest) error {
-		fault, err := wan.ParseFault(q.Fault)
-		if err != nil {
-			return faultError(verb, q.Fault, err)
-		}
-		return do(ctx, fault)
-	}
 }
 
 func answer(w http.ResponseWriter, value any, err error) {
@@ -133,24 +89,15 @@ func answer(w http.ResponseWriter, value any, err error) {
 	_ = json.NewEncoder(w).Encode(value) // a caller that went away hears nothing
 }
 
-func toControlError(err error) controlError {
-	e := controlError{Message: err.Error(), Hint: hint.Of(err), Kind: -1}
-	for i, sentinel := range controlSentinels {
-		if errors.Is(err, sentinel) {
-			e.Kind = i
-			break
-		}
-	}
-	return e
+func toControlError(err error) *controlError {
+	kind := slices.IndexFunc(controlSentinels, func(sentinel error) bool { return errors.Is(err, sentinel) })
+	return &controlError{Message: err.Error(), Help: hint.Of(err), Kind: kind}
 }
 
-// A remoteError is a controlError that arrived.
-type remoteError struct{ controlError }
-
-func (e *remoteError) Error() string { return e.Message }
+func (e *controlError) Error() string { return e.Message }
 
 // Unwrap returns the sentinel.
-func (e *remoteError) Unwrap() error {
+func (e *controlError) Unwrap() error {
 	if e.Kind < 0 || e.Kind >= len(controlSentinels) {
 		return nil
 	}
@@ -158,16 +105,16 @@ func (e *remoteError) Unwrap() error {
 }
 
 // Hint is the hint of the original.
-func (e *remoteError) Hint() string { return e.controlError.Hint }
+func (e *controlError) Hint() string { return e.Help }
 
-func (s *controlServer) close(ctx context.Context) error {
+func (c *Cluster) closeControl(ctx context.Context) error {
 	const politeness = 500 * time.Millisecond // for answers that are being written
 	ctx, cancel := context.WithTimeout(ctx, politeness)
 	defer cancel()
-	err := s.server.Shutdown(ctx)
+	err := c.control.Shutdown(ctx)
 	if err != nil {
-		err = s.server.Close()
+		err = c.control.Close()
 	}
-	s.serving.Wait()
+	c.serving.Wait()
 	return err
 }

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,10 +22,10 @@ import (
 // the end of that input means that nobody waits for it, and it gives up.
 type detachedRequest struct {
 	Options         Options
-	Topology, Grown string // YAML; Grown may be empty
+	Topology, Grown []byte // YAML; Grown may be empty
 }
 
-const released = "released\n"
+const released = "released"
 
 // A detachedReport is one line of a detached supervisor's standard output.
 type detachedReport struct {
@@ -39,16 +38,18 @@ type detachedReport struct {
 // of this program in a session of its own. It returns when the cluster is ready, as Start does; when ctx ends before,
 // nothing is left. The supervisor writes to NAME.log beside the cluster's directory.
 func StartDetached(ctx context.Context, o Options) (*Remote, error) {
-	if !childMainCalled.Load() {
-		return nil, errChildMain()
-	}
 	o, err := o.withDefaults(ctx)
 	if err != nil {
 		return nil, err
 	}
-	encoded, grown, err := o.encoded()
-	if err != nil {
-		return nil, err
+	request := detachedRequest{Options: o}
+	if request.Topology, err = o.Topology.Marshal(); err != nil {
+		return nil, fmt.Errorf("encode topology: %w", err)
+	}
+	if o.Grown != nil {
+		if request.Grown, err = o.Grown.Marshal(); err != nil {
+			return nil, fmt.Errorf("encode grown topology: %w", err)
+		}
 	}
 	logPath := filepath.Join(o.Dir, o.Name+supervisorLogEnd)
 	_, err = examine(filepath.Join(o.Dir, o.Name))
@@ -67,41 +68,20 @@ func StartDetached(ctx context.Context, o Options) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = child.follow(ctx, detachedRequest{Options: o, Topology: encoded, Grown: grown}, o.Progress)
-	if err != nil {
+	if err := child.follow(ctx, request); err != nil {
 		err = errors.Join(err, child.giveUp())
-		if text := supervisorWords(logPath); text != "" {
+		if text := strings.TrimPrefix(tail(logPath), supervisorLogText); text != "" {
 			err = hint.New(err, strings.TrimPrefix(hint.Of(err)+"\n", "\n")+"the supervisor's log ends with:\n"+text)
 		}
-		return nil, errors.Join(err, removeIfOurs(logPath, err))
+		if errors.Is(err, cluster.ErrRunning) {
+			return nil, err // the log is that of the one that runs
+		}
+		return nil, errors.Join(err, removeSupervisorLog(logPath))
 	}
 	if err := child.release(); err != nil {
 		return nil, err
 	}
 	return Attach(ctx, o.Name, o.Dir)
-}
-
-// encoded are the topologies as they are handed over; grown is empty where there is none.
-func (o Options) encoded() (t, grown string, _ error) {
-	text, err := o.Topology.Marshal()
-	if err != nil {
-		return "", "", fmt.Errorf("encode topology: %w", err)
-	}
-	if o.Grown == nil {
-		return string(text), "", nil
-	}
-	more, err := o.Grown.Marshal()
-	if err != nil {
-		return "", "", fmt.Errorf("encode grown topology: %w", err)
-	}
-	return string(text), string(more), nil
-}
-
-func removeIfOurs(path string, err error) error {
-	if errors.Is(err, cluster.ErrRunning) {
-		return nil // the log of the one that runs
-	}
-	return removeSupervisorLog(path)
 }
 
 // A supervisorChild is the starter's side of a detached supervisor.
@@ -112,34 +92,31 @@ type supervisorChild struct {
 }
 
 func startSupervisor(logPath string) (*supervisorChild, error) {
-	self, err := os.Executable()
+	cmd, err := childCommand(childSupervisor)
 	if err != nil {
-		return nil, fmt.Errorf("find own executable: %w", err)
+		return nil, err
 	}
 	log, err := openSupervisorLog(logPath)
 	if err != nil {
 		return nil, fmt.Errorf("open supervisor's log: %w", err)
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), childEnv+"="+childSupervisor)
-	cmd.SysProcAttr = detachedAttributes()
-	cmd.Stderr = log
+	cmd.SysProcAttr, cmd.Stderr = detachedAttributes(), log
 	child := &supervisorChild{cmd: cmd}
-	if child.in, err = cmd.StdinPipe(); err != nil {
-		return nil, fmt.Errorf("start supervisor: %w", err)
+	if child.in, err = cmd.StdinPipe(); err == nil {
+		child.out, err = cmd.StdoutPipe()
 	}
-	if child.out, err = cmd.StdoutPipe(); err != nil {
-		return nil, fmt.Errorf("start supervisor: %w", err)
+	if err == nil {
+		err = cmd.Start()
 	}
-	if err := cmd.Start(); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("start supervisor: %w", err)
 	}
 	return child, nil
 }
 
 // follow hands the request over and passes the events on until the cluster is ready.
-func (s *supervisorChild) follow(ctx context.Context, q detachedRequest, progress func(Event)) error {
+func (s *supervisorChild) follow(ctx context.Context, q detachedRequest) error {
 	// A closed input tells the supervisor that nobody waits any more; it cleans up, ends, and so ends the reading below.
 	defer context.AfterFunc(ctx, func() { _ = s.in.Close() })()
 	if err := json.NewEncoder(s.in).Encode(q); err != nil {
@@ -155,11 +132,11 @@ func (s *supervisorChild) follow(ctx context.Context, q detachedRequest, progres
 		case err != nil:
 			return fmt.Errorf("start cluster %s: the supervisor ended: %w", q.Options.Name, err)
 		case report.Error != nil:
-			return &remoteError{*report.Error}
+			return report.Error
 		case report.Ready:
 			return nil
-		case report.Event != nil && progress != nil:
-			progress(*report.Event)
+		case report.Event != nil && q.Options.Progress != nil:
+			q.Options.Progress(*report.Event)
 		}
 	}
 }
@@ -179,8 +156,7 @@ func (s *supervisorChild) giveUp() error {
 
 // release lets the supervisor live on without us.
 func (s *supervisorChild) release() error {
-	_, err := io.WriteString(s.in, released)
-	if err = errors.Join(err, s.in.Close()); err != nil {
+	if err := errors.Join(json.NewEncoder(s.in).Encode(released), s.in.Close()); err != nil {
 		return errors.Join(fmt.Errorf("release supervisor: %w", err), s.giveUp())
 	}
 	go func() { _ = s.cmd.Wait() }() // or, when it ends before this process does, it would stay a zombie
@@ -193,40 +169,28 @@ func runSupervisor(ctx context.Context) error {
 	signal.Ignore(brokenPipe...)
 	reports := json.NewEncoder(os.Stdout)
 	fail := func(err error) error {
-		e := toControlError(err)
-		_ = reports.Encode(detachedReport{Error: &e})
+		_ = reports.Encode(detachedReport{Error: toControlError(err)})
 		return err
 	}
-	in := bufio.NewReader(os.Stdin)
-	line, err := in.ReadBytes('\n')
+	in := json.NewDecoder(os.Stdin)
+	o, err := readRequest(in)
 	if err != nil {
-		return fail(fmt.Errorf("read request: %w", err))
-	}
-	var q detachedRequest
-	if err := json.Unmarshal(line, &q); err != nil {
-		return fail(fmt.Errorf("decode request: %w", err))
-	}
-	if q.Options.Topology, err = topology.Parse("topology", []byte(q.Topology)); err != nil {
 		return fail(err)
 	}
-	if q.Grown != "" {
-		if q.Options.Grown, err = topology.Parse("grown topology", []byte(q.Grown)); err != nil {
-			return fail(err)
-		}
-	}
-	q.Options.Progress = func(e Event) { _ = reports.Encode(detachedReport{Event: &e}) }
+	o.Progress = func(e Event) { _ = reports.Encode(detachedReport{Event: &e}) }
 
 	wanted, nobodyWaits := context.WithCancelCause(ctx)
 	defer nobodyWaits(nil)
 	mayLive := make(chan struct{})
 	go func() { // ends with the input, at the latest with the process
-		if line, _ := in.ReadString('\n'); line == released {
+		var word string
+		if _ = in.Decode(&word); word == released {
 			close(mayLive)
 			return
 		}
 		nobodyWaits(errors.New("the process that asked for the cluster has gone"))
 	}()
-	c, err := Start(wanted, q.Options)
+	c, err := Start(wanted, o)
 	if err != nil {
 		return fail(err)
 	}
@@ -241,5 +205,17 @@ func runSupervisor(ctx context.Context) error {
 	case <-c.Done():
 	case <-ctx.Done():
 	}
-	return errors.Join(c.Close(context.Background()), removeSupervisorLog(filepath.Join(q.Options.Dir, q.Options.Name+supervisorLogEnd)))
+	return errors.Join(c.Close(context.Background()), removeSupervisorLog(filepath.Join(o.Dir, o.Name+supervisorLogEnd)))
+}
+
+func readRequest(in *json.Decoder) (o Options, err error) {
+	var q detachedRequest
+	if err := in.Decode(&q); err != nil {
+		return o, fmt.Errorf("read request: %w", err)
+	}
+	o = q.Options
+	if o.Topology, err = topology.Parse("topology", q.Topology); err == nil && len(q.Grown) > 0 {
+		o.Grown, err = topology.Parse("grown topology", q.Grown)
+	}
+	return o, err
 }

@@ -58,13 +58,7 @@ func List(dir string) ([]Listed, error) {
 // when no process, port or directory is left, ErrNotRunning when there was nothing, and ErrForeign, with nothing changed, when the
 // directory of that name is not one that a cluster made. Files that a cluster's directory has besides stay, and the directory with them; that too is ErrForeign.
 func Down(ctx context.Context, name, dir string) error {
-	if name == "" {
-		name = DefaultName
-	}
-	if err := checkName(name); err != nil {
-		return err
-	}
-	root, err := rootDir(dir)
+	name, root, err := place(name, dir)
 	if err != nil {
 		return err
 	}
@@ -99,16 +93,10 @@ func (r *Remote) askToClose(ctx context.Context) error {
 	defer cancel()
 	err := r.post(patience, "close", controlRequest{})
 	if err == nil {
-		err = poll(patience, "wait for the end of "+r.seen().Name, func() (bool, error) {
-			lock, err := lockName(r.root, r.seen().Name)
-			if errors.Is(err, cluster.ErrRunning) {
-				return false, nil
-			}
-			if err != nil {
-				return false, err
-			}
-			return true, lock.release()
-		})
+		var lock *nameLock
+		if lock, err = awaitLock(patience, "wait for the end of "+r.name, r.root, r.name); err == nil {
+			err = lock.release()
+		}
 	}
 	switch {
 	case err == nil, errors.Is(err, cluster.ErrNotRunning):
@@ -117,9 +105,21 @@ func (r *Remote) askToClose(ctx context.Context) error {
 		return err
 	}
 	if err := r.seen().Supervisor.kill(); err != nil {
-		return fmt.Errorf("kill supervisor of %s: %w", r.seen().Name, err)
+		return fmt.Errorf("kill supervisor of %s: %w", r.name, err)
 	}
 	return nil
+}
+
+// awaitLock takes the lock of a name when nobody else holds it.
+func awaitLock(ctx context.Context, what, root, name string) (lock *nameLock, err error) {
+	err = poll(ctx, what, func() (_ bool, err error) {
+		lock, err = lockName(root, name)
+		if errors.Is(err, cluster.ErrRunning) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	return lock, err
 }
 
 // clearName removes leftovers under the lock. A supervisor that was just killed may need a moment to let go of it; somebody
@@ -127,14 +127,7 @@ func (r *Remote) askToClose(ctx context.Context) error {
 func clearName(ctx context.Context, name, root string) error {
 	patience, cancel := context.WithTimeout(ctx, answerToDown)
 	defer cancel()
-	var lock *nameLock
-	err := poll(patience, "wait for the lock of "+name, func() (_ bool, err error) {
-		lock, err = lockName(root, name)
-		if errors.Is(err, cluster.ErrRunning) {
-			return false, nil
-		}
-		return err == nil, err
-	})
+	lock, err := awaitLock(patience, "wait for the lock of "+name, root, name)
 	switch {
 	case err != nil && patience.Err() != nil && ctx.Err() == nil:
 		return hint.New(fmt.Errorf("stop cluster %s: a process that its state does not name holds %s", name, filepath.Join(root, name+lockEnd)),
@@ -143,7 +136,6 @@ func clearName(ctx context.Context, name, root string) error {
 		return err
 	}
 	dir := filepath.Join(root, name)
-	problems := []error{removeLeftovers(dir)}
 	// A killed detached supervisor also leaves its log.
-	return errors.Join(append(problems, removeSupervisorLog(dir+supervisorLogEnd), lock.release())...)
+	return errors.Join(removeLeftovers(dir), removeSupervisorLog(dir+supervisorLogEnd), lock.release())
 }

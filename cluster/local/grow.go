@@ -16,23 +16,17 @@ func (c *Cluster) Grow(ctx context.Context) error {
 	if c.options.Grown == nil {
 		return cluster.CannotGrow(c.Name(), "start it with the grown topology as well: geoshard cluster up --grow-to FILE")
 	}
-	ctx, end, err := c.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	return c.roster.Grow(func(old, fresh []*process) error {
-		if err := c.form(ctx, old, fresh); err != nil {
-			return fmt.Errorf("grow cluster %s: %w", c.Name(), err)
-		}
-		encoded, err := c.options.Grown.Marshal()
+	return c.during(ctx, func(ctx context.Context) error {
+		err := c.roster.Grow(func(old, fresh []*process) error {
+			if err := c.form(ctx, old, fresh); err != nil {
+				return fmt.Errorf("grow cluster %s: %w", c.Name(), err)
+			}
+			c.report("grown")
+			return nil
+		})
 		if err != nil {
-			return fmt.Errorf("record topology: %w", err)
+			return err
 		}
-		c.mu.Lock()
-		c.state.Topology = string(encoded)
-		c.mu.Unlock()
-		c.report("grown")
 		return c.saveState()
 	})
 }

@@ -21,15 +21,20 @@ const startTolerance = int64(time.Second / time.Millisecond)
 
 // identify returns the identity of a running process; the zero value when there is none.
 func identify(pid int) identity {
+	_, id := observe(pid)
+	return id
+}
+
+func observe(pid int) (*psutil.Process, identity) {
 	p, err := psutil.NewProcess(int32(pid))
 	if err != nil {
-		return identity{}
+		return nil, identity{}
 	}
 	started, err := p.CreateTime()
 	if err != nil {
-		return identity{}
+		return nil, identity{}
 	}
-	return identity{PID: pid, Started: started}
+	return p, identity{PID: pid, Started: started}
 }
 
 // alive reports whether the very process still runs. A zombie does not: somebody has still to wait for it, that is all.
@@ -37,21 +42,13 @@ func (id identity) alive() bool {
 	if id.PID <= 0 {
 		return false
 	}
-	now := identify(id.PID)
-	if now.PID == 0 {
-		return false
-	}
+	p, now := observe(id.PID)
 	difference := now.Started - id.Started
-	return -startTolerance <= difference && difference <= startTolerance && !zombie(id.PID)
-}
-
-func zombie(pid int) bool {
-	p, err := psutil.NewProcess(int32(pid))
-	if err != nil {
+	if p == nil || difference < -startTolerance || difference > startTolerance {
 		return false
 	}
-	states, err := p.Status()
-	return err == nil && slices.Contains(states, psutil.Zombie) // an error: the system has no zombies to tell of
+	states, _ := p.Status() // an error: the system has no zombies to tell of
+	return !slices.Contains(states, psutil.Zombie)
 }
 
 // kill ends the very process, if it still runs. The handle is taken before the check, so that the process cannot be

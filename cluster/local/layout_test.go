@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/configs"
@@ -38,7 +37,7 @@ func TestPresetsLayOut(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			homes, counts := map[string]int{}, map[kind]int{}
+			homes, counts := map[string]int{}, map[layout.Kind]int{}
 			for _, n := range nodes {
 				counts[n.Kind]++
 				if n.Home {
@@ -52,7 +51,7 @@ func TestPresetsLayOut(t *testing.T) {
 				}
 			}
 			clients := len(world.Datacenters) - voters
-			if counts[kindConfig] != len(world.Datacenters) || counts[kindRouter] != clients || cores != (counts[kindCore] == clients) {
+			if counts[layout.Config] != len(world.Datacenters) || counts[layout.Router] != clients || cores != (counts[layout.Core] == clients) {
 				t.Errorf("%s: got %v, want %d config servers and %d routers", name, counts, len(world.Datacenters), clients)
 			}
 			for set, n := range homes {
@@ -60,7 +59,7 @@ func TestPresetsLayOut(t *testing.T) {
 					t.Errorf("%s: %s has %d homes, want 1", name, set, n)
 				}
 			}
-			if want := len(world.Shards) + 1 + counts[kindCore]; len(homes) != want {
+			if want := len(world.Shards) + 1 + counts[layout.Core]; len(homes) != want {
 				t.Errorf("%s: got %d sets with a home, want %d", name, len(homes), want)
 			}
 			t.Logf("%s, cores %v: %d processes", name, cores, len(nodes))
@@ -88,21 +87,17 @@ func TestReplicaSetConfigOfVoters(t *testing.T) {
 	}
 	var got []string
 	for _, set := range []string{nodes[0].Set, "config"} {
-		var members []node
-		hosts := map[string]string{}
+		var members []layout.SetMember
 		for _, n := range nodes {
 			if n.Set == set {
-				members = append(members, n)
-				hosts[n.Name] = "host-of-" + n.Name
+				members = append(members, n.SetMember(len(members), "host-of-"+n.Name))
 			}
 		}
-		config := layout.SetConfig(set, members, hosts, DefaultElectionTimeout)
-		for _, m := range lookUp(config, "members").(bson.A) {
-			member := m.(bson.D)
-			got = append(got, fmt.Sprintf("%v priority %v arbiter %v tags %v", lookUp(member, "host"), lookUp(member, "priority"),
-				lookUp(member, "arbiterOnly") != nil, lookUp(member, "tags") != nil))
+		config := layout.NewSetConfig(set, members, DefaultElectionTimeout)
+		for _, m := range config.Members {
+			got = append(got, fmt.Sprintf("%v priority %v arbiter %v tags %v", m.Host, m.Priority, m.Arbiter, m.Tags != nil))
 		}
-		if set == "config" && lookUp(config, "configsvr") != true {
+		if set == "config" && !config.ConfigServer {
 			t.Error("the config set is not marked as one")
 		}
 	}
@@ -124,17 +119,8 @@ func TestReplicaSetConfigOfVoters(t *testing.T) {
 	}
 }
 
-func lookUp(d bson.D, key string) any {
-	for _, e := range d {
-		if e.Key == key {
-			return e.Value
-		}
-	}
-	return nil
-}
-
 func TestBookFindsByName(t *testing.T) {
-	b := book{{Name: "nyc/NYC", Host: "127.0.0.1:1", Log: "nyc.log"}, {Name: "router/NYC", Kind: kindRouter, Datacenter: "NYC", Host: "127.0.0.1:2"}}
+	b := book{{Name: "nyc/NYC", Host: "127.0.0.1:1", Log: "nyc.log"}, {Name: "router/NYC", Kind: layout.Router, Datacenter: "NYC", Host: "127.0.0.1:2"}}
 	a := addresses(func() (book, *security) { return b, nil })
 	uri, err := a.URI("NYC")
 	if diff := cmp.Diff("mongodb://127.0.0.1:2/", uri); diff != "" || err != nil {

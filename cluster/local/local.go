@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -18,13 +19,15 @@ import (
 // A Cluster is a running cluster whose supervisor is this process. It is safe for concurrent use.
 type Cluster struct {
 	addresses
+	operations
 	options Options
 	dir     string
 	mark    *mark // of dir; nil until it is ours
 	lock    *nameLock
 	network *wan.Network
 	forker  *forker
-	control *controlServer
+	control *http.Server
+	serving sync.WaitGroup // the control server
 	// security is nil for a cluster that lets everybody in.
 	security *security
 	started  time.Time
@@ -36,7 +39,6 @@ type Cluster struct {
 
 	mu    sync.Mutex
 	state state // guarded by mu
-	ready bool  // guarded by mu
 
 	// life ends when Close begins; what is under way then stops.
 	life    context.Context
@@ -80,7 +82,7 @@ func (c *Cluster) Watch(texts ...string) *wan.Watch { return c.network.Watch(tex
 func (c *Cluster) members() book {
 	var b book
 	for _, p := range c.roster.Members() {
-		m := memberState{Name: p.Name, Kind: p.Kind, Shard: p.Shard, Datacenter: p.DC, Host: p.advertised(), Port: p.realPort(), Log: p.log}
+		m := memberState{Name: p.Name, Kind: p.Kind, Shard: p.Shard, Datacenter: p.DC, Host: p.Advertised(), Port: p.realPort(), Log: p.log}
 		if r := p.current(); r.alive() {
 			m.Process = r.id
 		}
@@ -91,10 +93,13 @@ func (c *Cluster) members() book {
 
 // saveState records what runs now.
 func (c *Cluster) saveState() error {
+	world, err := c.Topology().Marshal()
+	if err != nil {
+		return fmt.Errorf("record topology: %w", err)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.state.Ready = c.ready
-	c.state.Members = c.members()
+	c.state.Topology, c.state.Members = string(world), c.members()
 	return c.state.write(c.dir)
 }
 
@@ -117,25 +122,19 @@ func (c *Cluster) stop(ctx context.Context) error {
 	var all sync.WaitGroup
 	for _, p := range c.roster.All() {
 		all.Go(func() { p.direct.Disconnect(ctx) })
-		if err := p.signalKill(); err != nil {
-			problems = append(problems, err)
-		}
+		problems = append(problems, p.signalKill())
 	}
 	for _, p := range c.roster.All() {
-		if err := p.kill(ctx); err != nil {
-			problems = append(problems, err)
-		}
+		problems = append(problems, p.kill(ctx))
 		releasePort(p.realPort())
 	}
 	all.Wait()
-	if c.forker != nil {
-		c.forker.close()
-	}
+	c.forker.close()
 	if c.network != nil {
 		problems = append(problems, c.network.Close())
 	}
 	if c.control != nil {
-		problems = append(problems, c.control.close(ctx))
+		problems = append(problems, c.closeControl(ctx))
 	}
 	if c.mark != nil { // otherwise nothing was made
 		problems = append(problems, c.mark.remove(c.dir))
@@ -147,22 +146,16 @@ func (c *Cluster) stop(ctx context.Context) error {
 	return nil
 }
 
-// begin returns a context that also ends when the cluster is closed. While the work is not ended, Close waits for it.
-func (c *Cluster) begin(ctx context.Context) (_ context.Context, end func(), _ error) {
-	if !c.working.TryRLock() {
-		return nil, nil, cluster.ErrClosed
+// during does work, with a context that also ends when the cluster is closed. Close waits for the end of the work.
+func (c *Cluster) during(ctx context.Context, work func(context.Context) error) error {
+	if c.life.Err() != nil || !c.working.TryRLock() {
+		return cluster.ErrClosed
 	}
-	if c.life.Err() != nil {
-		c.working.RUnlock()
-		return nil, nil, cluster.ErrClosed
-	}
+	defer c.working.RUnlock()
 	ctx, cancel := context.WithCancelCause(ctx)
-	unhook := context.AfterFunc(c.life, func() { cancel(cluster.ErrClosed) })
-	return ctx, func() {
-		unhook()
-		cancel(nil)
-		c.working.RUnlock()
-	}, nil
+	defer cancel(nil)
+	defer context.AfterFunc(c.life, func() { cancel(cluster.ErrClosed) })()
+	return work(ctx)
 }
 
 func (c *Cluster) report(format string, args ...any) {

@@ -69,8 +69,6 @@ func examineLock(path string) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("look at lock: %w", err)
-	case info.Mode().IsRegular() && info.Size() == 0:
-		return nil
 	case !info.Mode().IsRegular():
 		return foreign(path, "it is no regular file, and the lock of the cluster would have that name")
 	}
@@ -82,12 +80,9 @@ func examineLock(path string) error {
 }
 
 func sameFile(held *flock.Flock, path string) bool {
-	have, err := held.Stat()
-	if err != nil {
-		return false
-	}
-	now, err := os.Stat(path)
-	return err == nil && os.SameFile(have, now)
+	have, _ := held.Stat()
+	now, _ := os.Stat(path)
+	return os.SameFile(have, now) // one that is not there is none of the same
 }
 
 // release removes the lock file while it is still held, then lets go. A file without our text stays, empty as it was found. (Windows

@@ -7,78 +7,95 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
 
-// Kill ends a member's process with SIGKILL and returns when it is gone. Killing a dead one does nothing.
-func (c *Cluster) Kill(ctx context.Context, member string) error {
-	return c.operate(ctx, member, func(ctx context.Context, p *process) error {
-		p.direct.Disconnect(ctx)
-		if err := p.kill(ctx); err != nil {
-			return err
-		}
-		return c.saveState()
-	})
-}
-
-// Pause stops a member's process with SIGSTOP: its sockets stay open and nobody answers. It returns ErrUnsupported on
-// Windows and ErrNotRunning for a dead process.
-func (c *Cluster) Pause(ctx context.Context, member string) error {
-	return c.operate(ctx, member, func(_ context.Context, p *process) error { return p.setPaused(true) })
-}
-
-// Start starts a killed member, with the address and the data that it had, or lets a paused one go on. It is
-// idempotent, and returns when the member answers as what it is: a shard's member as primary, secondary or arbiter.
-// A member that finds no majority may stay in recovery; then the error is ctx's.
-func (c *Cluster) Start(ctx context.Context, member string) error {
-	return c.operate(ctx, member, func(ctx context.Context, p *process) error {
-		if p.current().alive() {
-			if err := p.setPaused(false); err != nil {
-				return err
-			}
-			return c.awaitWork(ctx, p)
-		}
-		p.direct.Disconnect(ctx) // the client of the former life would wait for its next heartbeat
-		r, err := c.launch(p)
-		if err != nil {
-			return err
-		}
-		if err := p.waitListening(ctx, r); err != nil {
-			return err
-		}
-		if err := c.awaitWork(ctx, p); err != nil {
-			return err
-		}
-		return c.lags.Again(ctx, p)
-	})
-}
-
-// Apply puts a fault into force. It returns ErrBadFault, topology.ErrUnknownDatacenter or topology.ErrUnknownMember for what
-// cannot be.
-func (c *Cluster) Apply(ctx context.Context, fault wan.Fault) error {
-	return c.disturb(ctx, "apply", fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, lag.By) }, c.network.Apply)
-}
-
-// Remove ends one fault that is in force.
-func (c *Cluster) Remove(ctx context.Context, fault wan.Fault) error {
-	return c.disturb(ctx, "remove", fault, func(lag wan.Lag) error { return c.SetLag(ctx, lag.Member, 0) }, c.network.Remove)
-}
-
-func (c *Cluster) disturb(ctx context.Context, verb string, fault wan.Fault, onLag func(wan.Lag) error, do func(wan.Fault) error) error {
-	if err := wan.Check(fault); err != nil {
-		return faultError(verb, fault.String(), err)
+// obey does what the supervisor's process or another one asks for.
+func (c *Cluster) obey(ctx context.Context, operation string, q controlRequest) error {
+	switch operation {
+	case "kill":
+		return c.operate(ctx, q.Member, c.kill)
+	case "pause":
+		return c.operate(ctx, q.Member, func(_ context.Context, p *process) error { return p.setPaused(true) })
+	case "start":
+		return c.operate(ctx, q.Member, c.start)
+	case "lag":
+		return c.setLag(ctx, q.Member, time.Duration(q.Lag))
+	case "heal":
+		return c.during(ctx, func(ctx context.Context) error {
+			return c.lags.Heal(ctx, func() error {
+				c.network.Heal()
+				return nil
+			})
+		})
+	case "grow":
+		return c.Grow(ctx)
+	case "close":
+		// Closing also ends the control server, so it is answered when it begins; the caller waits for the name to be free.
+		go func() { _ = c.Close(context.Background()) }() // whoever owns the cluster waits for Done
+		return nil
+	default: // apply or remove
+		return c.disturb(ctx, operation, q)
 	}
-	if lag, ok := fault.(wan.Lag); ok {
-		return onLag(lag)
-	}
-	_, end, err := c.begin(ctx)
+}
+
+func (c *Cluster) operate(ctx context.Context, member string, do func(context.Context, *process) error) error {
+	p, err := c.roster.Member(member)
 	if err != nil {
 		return err
 	}
-	defer end()
-	return faultError(verb, fault.String(), do(fault))
+	return c.during(ctx, func(ctx context.Context) error { return do(ctx, p) })
+}
+
+func (c *Cluster) kill(ctx context.Context, p *process) error {
+	p.direct.Disconnect(ctx)
+	if err := p.kill(ctx); err != nil {
+		return err
+	}
+	return c.saveState()
+}
+
+func (c *Cluster) start(ctx context.Context, p *process) error {
+	if p.current().alive() {
+		if err := p.setPaused(false); err != nil {
+			return err
+		}
+		return awaitWork(ctx, p)
+	}
+	p.direct.Disconnect(ctx) // the client of the former life would wait for its next heartbeat
+	if err := c.launch(ctx, p); err != nil {
+		return err
+	}
+	if err := awaitWork(ctx, p); err != nil {
+		return err
+	}
+	return c.lags.Again(ctx, p)
+}
+
+// disturb puts a fault into force, or ends it.
+func (c *Cluster) disturb(ctx context.Context, verb string, q controlRequest) (err error) {
+	fault := q.fault
+	if fault == nil {
+		fault, err = wan.ParseFault(q.Fault)
+	}
+	if err == nil {
+		err = wan.Check(fault)
+	}
+	if err != nil {
+		return faultError(verb, q.Fault, err)
+	}
+	lag, isLag := fault.(wan.Lag)
+	do := c.network.Apply
+	if verb == "remove" {
+		lag.By, do = 0, c.network.Remove
+	}
+	if isLag {
+		return c.setLag(ctx, lag.Member, lag.By)
+	}
+	return c.during(ctx, func(context.Context) error { return faultError(verb, q.Fault, do(fault)) })
 }
 
 // faultError turns what the network says about a fault into the errors of the cluster package, or returns nil for nil. How faults are
@@ -90,35 +107,14 @@ func faultError(verb, fault string, err error) error {
 	}
 	var unknown *wan.UnknownError
 	if errors.As(err, &unknown) && errors.Is(err, topology.ErrUnknownDatacenter) {
-		known := make([]topology.DatacenterID, len(unknown.Known))
-		for i, name := range unknown.Known {
-			known[i] = topology.DatacenterID(name)
-		}
-		return fmt.Errorf("%s %q: %w", verb, fault, cluster.UnknownDatacenter(topology.DatacenterID(unknown.Name), known))
+		return fmt.Errorf("%s %q: %w", verb, fault, cluster.Unknown(unknown.Kind, unknown.Name, unknown.Known))
 	}
 	return hint.New(fmt.Errorf("%s: %w %q: %w", verb, cluster.ErrBadFault, fault, bad.Err), bad.Hint())
 }
 
-// Heal removes every fault of the links and every lag. Killed and paused members stay as they are.
-func (c *Cluster) Heal(ctx context.Context) error {
-	ctx, end, err := c.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	return c.lags.Heal(ctx, func() error {
-		c.network.Heal()
-		return nil
-	})
-}
-
-// SetLag holds a shard's data member that far behind its sync source, by slowing the connections on which it fetches
-// the oplog: heartbeats, votes and acknowledgements keep their timing. 0 ends it. Only shard members that hold data can
-// lag; others return ErrUnsupported. It returns when the lag is in force: a lag of more than a few seconds builds up in
-// little more than its own time.
-func (c *Cluster) SetLag(ctx context.Context, member string, lag time.Duration) error {
+func (c *Cluster) setLag(ctx context.Context, member string, lag time.Duration) error {
 	return c.operate(ctx, member, func(ctx context.Context, p *process) error {
-		if lag > 0 && p.Kind == kindData && c.security.encrypts() {
+		if lag > 0 && p.Kind == layout.Data && c.security.encrypts() {
 			return hint.New(fmt.Errorf("lag %s: %w over TLS: the network cannot see which connections copy", member, cluster.ErrUnsupported),
 				"start the cluster without TLS (--auth works without it)")
 		}
@@ -131,17 +127,4 @@ func (c *Cluster) delayFetches(_ context.Context, member string, by time.Duratio
 		return c.network.Remove(wan.Lag{Member: member})
 	}
 	return c.network.Apply(wan.Lag{Member: member, By: by})
-}
-
-func (c *Cluster) operate(ctx context.Context, member string, do func(context.Context, *process) error) error {
-	p, err := c.roster.Member(member)
-	if err != nil {
-		return err
-	}
-	ctx, end, err := c.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	return do(ctx, p)
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,31 +73,21 @@ func (e Event) String() string { return fmt.Sprintf("%6.2fs %s", e.Elapsed.Secon
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
 
 func (o Options) withDefaults(ctx context.Context) (Options, error) {
+	if !childMainCalled.Load() {
+		return o, hint.New(errors.New("start cluster: local.ChildMain was not called"),
+			"call local.ChildMain() first thing in main or TestMain: the query router runs in a re-executed copy of the program")
+	}
 	if o.Topology == nil {
 		return o, errors.New("start cluster: no topology given")
 	}
-	if o.Name == "" {
-		o.Name = DefaultName
-	}
 	var err error
-	if o.Dir, err = rootDir(o.Dir); err != nil {
+	if o.Name, o.Dir, err = place(o.Name, o.Dir); err != nil {
 		return o, err
 	}
-	if err := checkName(o.Name); err != nil {
-		return o, err
-	}
-	if o.WANScale == 0 {
-		o.WANScale = 1
-	}
-	if o.ElectionTimeout == 0 {
-		o.ElectionTimeout = DefaultElectionTimeout
-	}
-	if o.OplogSizeMB == 0 {
-		o.OplogSizeMB = DefaultOplogSizeMB
-	}
-	if o.CacheSizeGB == 0 {
-		o.CacheSizeGB = DefaultCacheSizeGB
-	}
+	o.WANScale = cmp.Or(o.WANScale, 1)
+	o.ElectionTimeout = cmp.Or(o.ElectionTimeout, DefaultElectionTimeout)
+	o.OplogSizeMB = cmp.Or(o.OplogSizeMB, DefaultOplogSizeMB)
+	o.CacheSizeGB = cmp.Or(o.CacheSizeGB, DefaultCacheSizeGB)
 	if o.Tools.Mongod == "" {
 		if o.Tools, err = mongobin.Ensure(ctx, mongobin.Options{}); err != nil {
 			return o, fmt.Errorf("find the server's binaries: %w", err)
@@ -105,20 +96,20 @@ func (o Options) withDefaults(ctx context.Context) (Options, error) {
 	return o, nil
 }
 
-func checkName(name string) error {
-	if validName.MatchString(name) {
-		return nil
+// place returns a cluster's name and the directory that holds its directory, for Options.Name and Options.Dir.
+func place(name, dir string) (string, string, error) {
+	name = cmp.Or(name, DefaultName)
+	if !validName.MatchString(name) {
+		return "", "", hint.New(fmt.Errorf("bad cluster name %q", name),
+			"use letters, digits, '-' and '_', at most 63 of them")
 	}
-	return hint.New(fmt.Errorf("bad cluster name %q", name),
-		"use letters, digits, '-' and '_', at most 63 of them")
+	root, err := rootDir(dir)
+	return name, root, err
 }
 
 // rootDir returns the directory that holds the clusters' directories.
 func rootDir(dir string) (string, error) {
-	if dir == "" {
-		dir = os.Getenv(StateDirEnv)
-	}
-	if dir == "" {
+	if dir = cmp.Or(dir, os.Getenv(StateDirEnv)); dir == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
 			return "", hint.New(fmt.Errorf("find the cache directory: %w", err), "set "+StateDirEnv)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -15,13 +16,18 @@ import (
 	psnet "github.com/shirou/gopsutil/v4/net"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/wan"
 )
 
 // pollEvery is how often a state is looked at while something waits for it: short against the 100 ms and more that
 // servers take for anything, long against the cost of a look.
 const pollEvery = 25 * time.Millisecond
+
+// A node is embedded in a process under this name.
+type node = layout.Node
 
 // A process is one node of the layout with its address and, while it runs, its operating-system process.
 type process struct {
@@ -61,13 +67,6 @@ func (r *run) alive() bool {
 	}
 }
 
-// advertised is the address by which others know the process.
-func (p *process) advertised() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.host
-}
-
 // realPort is where the process itself listens.
 func (p *process) realPort() int {
 	p.mu.Lock()
@@ -81,8 +80,8 @@ func (p *process) current() *run {
 	return p.run
 }
 
-// launch starts the process. born hears of the new pid before anything else happens, gone after it was waited for.
-func (p *process) launch(f *forker, cmd *exec.Cmd, born func(pid int) error, gone func(pid int)) (*run, error) {
+// launch starts the process. The network knows the pid before the process can open a connection, until it was waited for.
+func (p *process) launch(f *forker, cmd *exec.Cmd, network *wan.Network) (*run, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.run.alive() {
@@ -92,7 +91,7 @@ func (p *process) launch(f *forker, cmd *exec.Cmd, born func(pid int) error, gon
 		return nil, fmt.Errorf("start %s: %w", p.Name, err)
 	}
 	pid := cmd.Process.Pid
-	if err := born(pid); err != nil {
+	if err := network.Register(pid, p.DC, p.Name); err != nil {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		return nil, fmt.Errorf("start %s: %w", p.Name, err)
@@ -100,7 +99,7 @@ func (p *process) launch(f *forker, cmd *exec.Cmd, born func(pid int) error, gon
 	r := &run{cmd: cmd, gone: make(chan struct{})}
 	go func() {
 		r.err = cmd.Wait()
-		gone(pid)
+		network.Unregister(pid)
 		close(r.gone)
 	}()
 	r.id = identify(pid)
@@ -150,21 +149,11 @@ func (p *process) setPaused(paused bool) error {
 	if p.run.paused == paused {
 		return nil
 	}
-	signal := resumeProcess
-	if paused {
-		signal = pauseProcess
-	}
-	if err := signal(p.run.cmd.Process); err != nil {
+	if err := stopOrContinue(p.run.cmd.Process, paused); err != nil {
 		return fmt.Errorf("pause or resume %s: %w", p.Name, err)
 	}
 	p.run.paused = paused
 	return nil
-}
-
-func (p *process) paused() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.run.alive() && p.run.paused
 }
 
 // waitListening returns when the process takes connections. When it ends instead, the error says why.
@@ -194,37 +183,19 @@ func listens(pid, port int) bool {
 	})
 }
 
-// An ExitError is a process that ended by itself.
-type ExitError struct {
-	Member string
-	// Code is the exit code, -1 after a signal.
-	Code int
-	// Log is the path of its log, Tail the end of it.
-	Log, Tail string
-	Err       error
-}
-
-// Error says which member ended and how.
-func (e *ExitError) Error() string { return fmt.Sprintf("%s ended: %v", e.Member, e.Err) }
-
-// Unwrap returns the error of the wait.
-func (e *ExitError) Unwrap() error { return e.Err }
-
-// Hint shows the end of the log.
-func (e *ExitError) Hint() string { return "see " + e.Log + "; it ends with:\n" + e.Tail }
-
+// exitError says which process ended by itself, and how, with the end of its log as the hint.
 func (p *process) exitError(r *run) error {
 	err := r.err
 	if err == nil {
 		err = errors.New("exit status 0")
 	}
-	return &ExitError{Member: p.Name, Code: r.cmd.ProcessState.ExitCode(), Log: p.log, Tail: tail(p.log), Err: err}
+	return hint.New(fmt.Errorf("%s ended: %w", p.Name, err), "see "+p.log+"; it ends with:\n"+tail(p.log))
 }
 
 // portTaken reports whether a process ended because somebody else had its port.
 func portTaken(err error) bool {
-	var exit *ExitError
-	return errors.As(err, &exit) && exit.Code == addressInUseExit
+	var exit *exec.ExitError
+	return errors.As(err, &exit) && exit.ExitCode() == addressInUseExit
 }
 
 // poll calls look until it is done, fails, or ctx ends.
@@ -241,12 +212,9 @@ func tail(path string) string {
 		return err.Error()
 	}
 	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
+	_, _ = f.Seek(-read, io.SeekEnd) // it fails for a shorter one, which is read from its beginning
+	buf, err := io.ReadAll(f)
 	if err != nil {
-		return err.Error()
-	}
-	buf := make([]byte, min(info.Size(), read))
-	if _, err := f.ReadAt(buf, info.Size()-int64(len(buf))); err != nil {
 		return err.Error()
 	}
 	var fatal []byte

@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
@@ -108,7 +109,7 @@ var latencyBands = []latencyBand{
 	// The entry goes there in half a round trip and the acknowledgement comes back in another half: 1 at least, less the 5 % by which
 	// the links may be off. A secondary has one report under way at a time, so an acknowledgement may first have to wait for the
 	// answer to the one before: up to 1 more. At twice the delay the least of all is 2.
-	{local.MultiDatacenter, local.MultiDatacenter, 0.95, 2.1, 1.9},
+	{layout.MultiDatacenter, layout.MultiDatacenter, 0.95, 2.1, 1.9},
 	// A majority counts what is journaled. A secondary reports "applied" and then "journaled", the second when the first has been answered:
 	// 2. It is less when the journal was quick enough for the first report, or a third datacenter little further away (New York and
 	// London, seen from Sydney) was in the right moment of its own turn: medians of 1.5 and single writes of 1.2 have been seen, 1 is the

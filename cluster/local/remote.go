@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync/atomic"
-	"time"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/hint"
@@ -21,8 +20,8 @@ import (
 // A Remote is a cluster whose supervisor is another process. It is safe for concurrent use.
 type Remote struct {
 	addresses
+	operations
 	root, name string
-	client     *http.Client
 	last       atomic.Pointer[seen]
 }
 
@@ -52,26 +51,14 @@ func Attach(ctx context.Context, name, dir string) (*Remote, error) {
 
 // attach reads the state file of a cluster whose supervisor lives.
 func attach(name, dir string) (*Remote, error) {
-	if name == "" {
-		name = DefaultName
-	}
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	root, err := rootDir(dir)
+	name, root, err := place(name, dir)
 	if err != nil {
 		return nil, err
 	}
-	r := &Remote{
-		root: root, name: name,
-		// No keep-alive: a Remote has no Close of its own, so it must not hold connections.
-		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
-	}
+	r := &Remote{root: root, name: name}
+	r.operations = r.post
 	r.addresses = func() (book, *security) { return r.seen().Members, r.seen().Security }
-	if err := r.read(); err != nil {
-		return nil, err
-	}
-	return r, nil
+	return r, r.read()
 }
 
 // read reads the state file of the cluster, whose supervisor has to live.
@@ -128,39 +115,6 @@ func (r *Remote) Status(ctx context.Context) (cluster.Status, error) {
 	return s, err
 }
 
-// Kill ends a member's process; see Cluster.Kill.
-func (r *Remote) Kill(ctx context.Context, member string) error {
-	return r.post(ctx, "kill", controlRequest{Member: member})
-}
-
-// Pause stops a member's process; see Cluster.Pause.
-func (r *Remote) Pause(ctx context.Context, member string) error {
-	return r.post(ctx, "pause", controlRequest{Member: member})
-}
-
-// Start starts a killed member or lets a paused one go on; see Cluster.Start.
-func (r *Remote) Start(ctx context.Context, member string) error {
-	return r.post(ctx, "start", controlRequest{Member: member})
-}
-
-// Apply puts a fault into force; see Cluster.Apply.
-func (r *Remote) Apply(ctx context.Context, fault wan.Fault) error {
-	return r.post(ctx, "apply", controlRequest{Fault: fault.String()})
-}
-
-// Remove ends one fault that is in force.
-func (r *Remote) Remove(ctx context.Context, fault wan.Fault) error {
-	return r.post(ctx, "remove", controlRequest{Fault: fault.String()})
-}
-
-// Heal removes every fault of the links and every lag.
-func (r *Remote) Heal(ctx context.Context) error { return r.post(ctx, "heal", controlRequest{}) }
-
-// SetLag holds a member behind; see Cluster.SetLag.
-func (r *Remote) SetLag(ctx context.Context, member string, lag time.Duration) error {
-	return r.post(ctx, "lag", controlRequest{Member: member, Lag: cluster.Duration(lag)})
-}
-
 // Grow makes the cluster what it was started to grow to; see Cluster.Grow.
 func (r *Remote) Grow(ctx context.Context) error {
 	if err := r.post(ctx, "grow", controlRequest{}); err != nil {
@@ -172,21 +126,19 @@ func (r *Remote) Grow(ctx context.Context) error {
 // Close stops the cluster, as its supervisor's Close does, and returns when nothing is left of it.
 func (r *Remote) Close(ctx context.Context) error { return down(ctx, r.name, r.root) }
 
-func (r *Remote) post(ctx context.Context, path string, q controlRequest) error {
-	return r.call(ctx, http.MethodPost, path, q, nil)
+func (r *Remote) post(ctx context.Context, operation string, q controlRequest) error {
+	return r.call(ctx, http.MethodPost, operation, q, nil)
 }
 
 func (r *Remote) call(ctx context.Context, method, path string, q controlRequest, into any) error {
-	encoded, err := json.Marshal(q)
-	if err != nil {
-		return fmt.Errorf("encode request: %w", err)
-	}
+	encoded, _ := json.Marshal(q) // it is made of texts
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+r.seen().Control+"/v1/"+path, bytes.NewReader(encoded))
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}
 	request.Header.Set("Authorization", "Bearer "+r.seen().Token)
-	response, err := r.client.Do(request)
+	request.Close = true // nobody closes a Remote in this process, so it must not hold connections
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		if !r.seen().Supervisor.alive() {
 			return errors.Join(notRunning(r.name, "its supervisor has ended"), err)
@@ -197,8 +149,8 @@ func (r *Remote) call(ctx context.Context, method, path string, q controlRequest
 	decoder := json.NewDecoder(response.Body)
 	switch {
 	case response.StatusCode == http.StatusUnprocessableEntity:
-		e := &remoteError{}
-		if err := decoder.Decode(&e.controlError); err != nil {
+		e := &controlError{}
+		if err := decoder.Decode(e); err != nil {
 			return fmt.Errorf("decode answer of supervisor: %w", err)
 		}
 		return e

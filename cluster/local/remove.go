@@ -16,27 +16,20 @@ import (
 	"github.com/geoshard/geoshard/hint"
 )
 
-// mongodFiles are the names, below a member's data directory, of what mongod writes there.
-var mongodFiles = regexp.MustCompile(`^(WiredTiger[^/]*|[^/]+\.wt|mongod\.lock|storage\.bson|_repair_incomplete` +
-	`|journal(/WiredTiger[^/]*)?|diagnostic\.data(/metrics\.[^/]*)?|(_tmp|rollback)(/.+)?)$`)
+// oursPattern matches the paths below a cluster's directory, with slashes, that geoshard or a server of the cluster makes. MEMBER stands for the members' names.
+const oursPattern = `^(\.?state\.json` +
+	`|secrets(/keyfile|/ca\.pem|/MEMBER\.pem)?` +
+	`|logs(/MEMBER\.log(\..*)?)?` + // mongod renames a full one to NAME.log.TIME
+	`|data(/MEMBER(/(WiredTiger[^/]*|[^/]+\.wt|mongod\.lock|storage\.bson|_repair_incomplete` +
+	`|journal(/WiredTiger[^/]*)?|diagnostic\.data(/metrics\.[^/]*)?|(_tmp|rollback)(/.+)?))?)?)$`
 
-// ours tells whether a path below a cluster's directory, with slashes, is of a kind that geoshard or a server of the cluster makes.
-func (m *mark) ours(name string) bool {
-	parts := strings.SplitN(name, "/", 3)
-	below := strings.TrimPrefix(name, parts[0]+"/")
-	switch parts[0] {
-	case stateFile, "." + stateFile:
-		return len(parts) == 1
-	case "secrets":
-		member, isCertificate := strings.CutSuffix(below, ".pem")
-		return len(parts) == 1 || below == "keyfile" || isCertificate && (member == "ca" || slices.Contains(m.Members, member))
-	case "logs":
-		member, rotated, isLog := strings.Cut(below, ".log") // mongod renames a full one to NAME.log.TIME
-		return len(parts) == 1 || isLog && slices.Contains(m.Members, member) && (rotated == "" || rotated[0] == '.')
-	case "data":
-		return len(parts) == 1 || slices.Contains(m.Members, parts[1]) && (len(parts) == 2 || mongodFiles.MatchString(parts[2]))
+// ours matches the paths that are the cluster's.
+func (m *mark) ours() *regexp.Regexp {
+	members := []string{`[^\s\S]`} // no text at all: a start that was killed while it wrote the mark has no members
+	for _, name := range m.Members {
+		members = append(members, regexp.QuoteMeta(name))
 	}
-	return false
+	return regexp.MustCompile(strings.ReplaceAll(oursPattern, "MEMBER", "("+strings.Join(members, "|")+")"))
 }
 
 // remove removes what is ours in a cluster's directory, file by file, then the mark, and the directory if it is empty then. What
@@ -46,7 +39,7 @@ func (m *mark) remove(dir string) error {
 	if err != nil {
 		return fmt.Errorf("remove cluster directory: %w", err)
 	}
-	s := &sweep{root: root, mark: m}
+	s := &sweep{root: root, ours: m.ours()}
 	s.directory(".")
 	if len(s.problems) == 0 { // or the next one has to know that the rest is ours
 		s.file(markFile)
@@ -70,7 +63,7 @@ func (m *mark) remove(dir string) error {
 // A sweep removes what is ours below a directory.
 type sweep struct {
 	root     *os.Root
-	mark     *mark
+	ours     *regexp.Regexp
 	kept     []string // what is not ours
 	problems []error
 }
@@ -86,7 +79,7 @@ func (s *sweep) directory(dir string) {
 		name := path.Join(dir, e.Name())
 		switch {
 		case name == markFile:
-		case !s.mark.ours(name) || !e.IsDir() && !e.Type().IsRegular(): // such as a link
+		case !s.ours.MatchString(name) || !e.IsDir() && !e.Type().IsRegular(): // such as a link
 			s.kept = append(s.kept, name)
 		case e.IsDir():
 			kept := len(s.kept)

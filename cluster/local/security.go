@@ -6,14 +6,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cluster"
@@ -79,7 +77,7 @@ func (s *security) certify(clusterName string, nodes []node) error {
 	s.CAFile = filepath.Join(s.dir, "ca.pem")
 	s.roots = x509.NewCertPool()
 	s.roots.AddCert(ca.certificate)
-	return ca.publish(s.CAFile)
+	return writeSecret(s.CAFile, pemOf("CERTIFICATE", ca.certificate.Raw)) // for all who want to know whom they talk to
 }
 
 // certificate is the path of a process's certificate and key.
@@ -156,10 +154,9 @@ func createAdmin(ctx context.Context, p *process) error {
 	err := replica.Persist(ctx, p, bson.D{
 		{Key: "createUser", Value: AdminUser}, {Key: "pwd", Value: p.security.Password}, {Key: "roles", Value: bson.A{"root"}},
 		// A majority of a set that is being formed is not there yet; the cluster is ready only when everybody has copied.
-		{Key: "writeConcern", Value: bson.D{{Key: "w", Value: 1}}},
-	}, ended)
-	var answer mongo.ServerError
-	if errors.As(err, &answer) && answer.HasErrorCode(codeUserExists) {
+		{Key: "writeConcern", Value: bson.M{"w": 1}},
+	})
+	if replica.HasCode(err, codeUserExists) {
 		return nil
 	}
 	return err

@@ -5,6 +5,7 @@ package local
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"syscall"
 )
 
@@ -12,8 +13,14 @@ import (
 // the same).
 const addressInUseExit = 48
 
-func pauseProcess(p *os.Process) error  { return p.Signal(syscall.SIGSTOP) }
-func resumeProcess(p *os.Process) error { return p.Signal(syscall.SIGCONT) }
+func stopOrContinue(p *os.Process, stop bool) error {
+	if stop {
+		return p.Signal(syscall.SIGSTOP)
+	}
+	return p.Signal(syscall.SIGCONT)
+}
+
+func startChild(cmd *exec.Cmd) error { return cmd.Start() }
 
 func addressInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
 

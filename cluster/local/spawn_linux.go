@@ -1,14 +1,9 @@
 package local
 
-import (
-	"os/exec"
-	"syscall"
-)
+import "syscall"
 
 // childAttributes: an own process group keeps the terminal's Ctrl-C away from the children, so that the supervisor
 // alone decides the order of stopping; Pdeathsig lets no child outlive the supervisor.
 func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
-
-func startChild(cmd *exec.Cmd) error { return cmd.Start() }

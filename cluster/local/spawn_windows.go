@@ -62,12 +62,9 @@ func startChild(cmd *exec.Cmd) error {
 	return nil
 }
 
-func pauseProcess(*os.Process) error {
+// stopOrContinue cannot stop, so there is never one to continue.
+func stopOrContinue(*os.Process, bool) error {
 	return fmt.Errorf("pause on windows: %w", cluster.ErrUnsupported)
-}
-
-func resumeProcess(*os.Process) error {
-	return fmt.Errorf("resume on windows: %w", cluster.ErrUnsupported)
 }
 
 func addressInUse(err error) bool { return errors.Is(err, windows.WSAEADDRINUSE) }

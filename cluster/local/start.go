@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
-	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
 )
 
@@ -19,9 +19,6 @@ import (
 //
 // It returns ErrRunning when a cluster of that name runs, in whatever process.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
-	if !childMainCalled.Load() {
-		return nil, errChildMain()
-	}
 	began := time.Now()
 	o, err := o.withDefaults(ctx)
 	if err != nil {
@@ -38,9 +35,8 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 }
 
 // prepare takes the name, the directory, the ports and the network. No process runs yet.
-func prepare(o Options, began time.Time) (_ *Cluster, err error) {
-	mongos := o.Tools.Mongos != ""
-	nodes, first, err := layout.OfGrowing(o.Topology, o.Grown, !mongos)
+func prepare(o Options, began time.Time) (*Cluster, error) {
+	nodes, first, err := layout.OfGrowing(o.Topology, o.Grown, o.Tools.Mongos == "")
 	if err != nil {
 		return nil, err
 	}
@@ -56,74 +52,64 @@ func prepare(o Options, began time.Time) (_ *Cluster, err error) {
 		options: o, dir: dir, lock: lock, started: began,
 		forker: newForker(), roster: replica.NewRoster[*process](o.Topology, o.Grown, first), done: make(chan struct{}),
 	}
+	c.operations = c.obey
 	c.addresses = func() (book, *security) { return c.members(), c.security }
 	c.life, c.endLife = context.WithCancelCause(context.Background())
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, c.Close(context.Background()))
-		}
-	}()
+	if err := c.layOut(nodes); err != nil {
+		return nil, errors.Join(err, c.Close(context.Background()))
+	}
+	return c, nil
+}
+
+// layOut makes what the processes need.
+func (c *Cluster) layOut(nodes []node) (err error) {
 	if err := removeLeftovers(c.dir); err != nil {
-		return nil, err
+		return err
 	}
 	if c.mark, err = claim(c.dir, nodes); err != nil {
-		return nil, err
+		return err
 	}
 	for _, sub := range []string{"data", "logs"} {
 		if err := os.Mkdir(filepath.Join(c.dir, sub), 0o700); err != nil {
-			return nil, fmt.Errorf("make cluster directory: %w", err)
+			return fmt.Errorf("make cluster directory: %w", err)
 		}
 	}
+	o, world := c.options, c.roster.Widest()
 	if c.security, err = newSecurity(o, nodes, filepath.Join(c.dir, "secrets")); err != nil {
-		return nil, err
+		return err
 	}
-	if c.network, err = newNetwork(c.roster.Widest(), o.WANScale); err != nil {
-		return nil, err
+	c.network, err = wan.New(wan.Options{Datacenters: world.DatacenterIDs(), Links: world.Links, Scale: o.WANScale})
+	if err != nil {
+		return fmt.Errorf("emulate network: %w", err)
 	}
+	c.network.SetDelays(false) // until the cluster stands
 	c.lags.Delay = c.delayFetches
 	for _, n := range nodes {
-		if o.electionSpread != 0 {
-			n.ElectionSpread = o.electionSpread
-		}
+		n.ElectionSpread = cmp.Or(o.electionSpread, n.ElectionSpread)
 		if err := c.addProcess(n); err != nil {
-			return nil, err
+			return err
 		}
-	}
-	if c.control, err = serveControl(c); err != nil {
-		return nil, err
-	}
-	encoded, err := o.Topology.Marshal()
-	if err != nil {
-		return nil, fmt.Errorf("record topology: %w", err)
 	}
 	c.state = state{
-		Name: o.Name, Supervisor: identify(os.Getpid()), Started: began.UTC(), Topology: string(encoded),
-		Control: c.control.address, Token: c.control.token,
+		Name: o.Name, Supervisor: identify(os.Getpid()), Started: c.started.UTC(),
 		ServerVersion: o.Tools.Version, QueryRouter: queryRouter(o.Tools), Security: c.security,
 	}
-	return c, c.saveState()
-}
-
-func newNetwork(world *topology.Topology, scale float64) (*wan.Network, error) {
-	network, err := wan.New(wan.Options{Datacenters: world.DatacenterIDs(), Links: world.Links, Scale: scale})
-	if err != nil {
-		return nil, fmt.Errorf("emulate network: %w", err)
+	if err := c.serveControl(); err != nil {
+		return err
 	}
-	network.SetDelays(false) // until the cluster stands
-	return network, nil
+	return c.saveState()
 }
 
 // addProcess gives a node its port and, if other datacenters talk to it, its front.
 func (c *Cluster) addProcess(n node) error {
-	p := &process{node: n, security: c.security, log: filepath.Join(c.dir, "logs", fileName(n.Name)+".log")}
 	port, err := takePort()
 	if err != nil {
 		return err
 	}
-	p.port, p.host = port, loopback(port)
+	p := &process{node: n, security: c.security, log: filepath.Join(c.dir, "logs", fileName(n.Name)+".log"), port: port, host: loopback(port)}
 	c.roster.Add(p) // from here on Close gives the port back
 	c.lags.Members = append(c.lags.Members, p)
-	if n.Kind == kindRouter || n.Kind == kindCore {
+	if n.Kind == layout.Router || n.Kind == layout.Core {
 		return nil // only their own datacenter talks to them
 	}
 	p.host, err = c.network.Front(n.Name, n.DC, loopback(port))
@@ -137,11 +123,7 @@ const portAttempts = 5
 // another one; only a first start may do that, because members with data are known by their address.
 func (c *Cluster) spawn(ctx context.Context, p *process) error {
 	for attempt := 1; ; attempt++ {
-		r, err := c.launch(p)
-		if err != nil {
-			return err
-		}
-		err = p.waitListening(ctx, r)
+		err := c.launch(ctx, p)
 		if err == nil || !portTaken(err) || attempt == portAttempts {
 			return err
 		}
@@ -168,18 +150,21 @@ func (c *Cluster) movePort(p *process) error {
 	return nil
 }
 
-// launch starts the process and records it. The network knows the pid before the process can open a connection.
-func (c *Cluster) launch(p *process) (*run, error) {
-	cmd, cleanUp, err := c.command(p)
+// launch starts the process, records it, and returns when it takes connections.
+func (c *Cluster) launch(ctx context.Context, p *process) error {
+	cmd, err := c.command(p)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer cleanUp()
-	r, err := p.launch(c.forker, cmd,
-		func(pid int) error { return c.network.Register(pid, p.DC, p.Name) },
-		c.network.Unregister)
+	if log, ok := cmd.Stdout.(*os.File); ok {
+		defer func() { _ = log.Close() }()
+	}
+	r, err := p.launch(c.forker, cmd, c.network)
+	if err == nil {
+		err = c.saveState()
+	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return r, c.saveState()
+	return p.waitListening(ctx, r)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -34,7 +35,7 @@ type state struct {
 
 type memberState struct {
 	Name       string                `json:"name"`
-	Kind       kind                  `json:"kind"`
+	Kind       layout.Kind           `json:"kind"`
 	Shard      topology.ShardID      `json:"shard,omitempty"`
 	Datacenter topology.DatacenterID `json:"datacenter"`
 	Host       string                `json:"host"`
@@ -45,15 +46,13 @@ type memberState struct {
 
 // write replaces the state file at once: a reader sees the old or the new one.
 func (s *state) write(dir string) error {
-	encoded, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode state: %w", err)
-	}
+	encoded, _ := json.MarshalIndent(s, "", "  ") // it is made of texts, numbers and a time
 	temporary := filepath.Join(dir, "."+stateFile)
-	if err := os.WriteFile(temporary, append(encoded, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write state: %w", err)
+	err := os.WriteFile(temporary, append(encoded, '\n'), 0o600)
+	if err == nil {
+		err = os.Rename(temporary, filepath.Join(dir, stateFile))
 	}
-	if err := os.Rename(temporary, filepath.Join(dir, stateFile)); err != nil {
+	if err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
 	return nil

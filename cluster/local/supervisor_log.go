@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"strings"
 )
 
 const (
@@ -46,6 +45,3 @@ func removeSupervisorLog(path string) error {
 	}
 	return nil
 }
-
-// supervisorWords is the end of what a supervisor has said.
-func supervisorWords(path string) string { return strings.TrimPrefix(tail(path), supervisorLogText) }

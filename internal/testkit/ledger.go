@@ -77,13 +77,11 @@ func (s Sums) Err() error {
 func (l *Ledger) Compare(there map[string]int) (s Sums) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	keys := map[string]bool{}
+	all := map[string]int{}
 	for _, m := range []map[string]int{l.acknowledged, l.unknown, there} {
-		for key := range m {
-			keys[key] = true
-		}
+		maps.Copy(all, m)
 	}
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
+	for _, key := range slices.Sorted(maps.Keys(all)) {
 		n, least := there[key], l.acknowledged[key]
 		most := least + l.unknown[key]
 		s.Acknowledged, s.Unknown, s.There = s.Acknowledged+least, s.Unknown+most-least, s.There+n

@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -34,12 +35,8 @@ func Measures(t testing.TB) {
 // turn waits for the lock; closing it ends the turn.
 func turn(ctx context.Context) (*flock.Flock, error) {
 	lock := flock.New(filepath.Join(os.TempDir(), "geoshard-tests-measure.lock"), flock.SetPermissions(0o666))
-	err := Await(ctx, "a turn to measure", func(context.Context) error {
-		locked, err := lock.TryLock()
-		if err == nil && !locked {
-			err = errNotYet
-		}
-		return err
-	})
-	return lock, err
+	if _, err := lock.TryLockContext(ctx, lookEvery); err != nil {
+		return nil, fmt.Errorf("a turn to measure: %w", err)
+	}
+	return lock, nil
 }

@@ -41,9 +41,6 @@ func Await(ctx context.Context, what string, look func(context.Context) error) e
 	return nil
 }
 
-// errNotYet is a condition that does not hold.
-var errNotYet = errors.New("it does not hold yet")
-
 // Eventually waits until a condition holds; the test ends when it does not within that time. It returns how long that took.
 func Eventually(t testing.TB, within time.Duration, what string, holds func() bool) time.Duration {
 	t.Helper()
@@ -51,7 +48,7 @@ func Eventually(t testing.TB, within time.Duration, what string, holds func() bo
 		if holds() {
 			return nil
 		}
-		return errNotYet
+		return errors.New("it does not hold yet")
 	})
 }
 

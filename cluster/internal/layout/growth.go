@@ -31,18 +31,18 @@ func OfGrowing(t, grown *topology.Topology, withCores bool) (nodes []Node, first
 	}
 	for _, n := range all {
 		before, there := had[n.Name]
-		if there { // how a set elects depends on how many it has; those that run keep what they have
-			n.ElectionSpread = before.ElectionSpread
-			if n.Kind == Config {
-				n.Priority = before.Priority
-			}
-		}
 		if !there {
 			nodes = append(nodes, n)
-		} else if before != n {
-			return nil, 0, cannotGrow("%s is %s there", n.Name, difference(before, n))
+			continue
 		}
 		delete(had, n.Name)
+		n.ElectionSpread = before.ElectionSpread // how a set elects depends on how many it has; those that run keep what they have
+		if n.Kind == Config {
+			n.Priority = before.Priority
+		}
+		if before != n {
+			return nil, 0, cannotGrow("%s is %s there", n.Name, difference(before, n))
+		}
 	}
 	for _, n := range nodes[:first] {
 		if _, missing := had[n.Name]; missing {

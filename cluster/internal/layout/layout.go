@@ -178,33 +178,48 @@ func MemberName(set string, dc topology.DatacenterID) string {
 	return cluster.MemberName{Set: set, DC: dc, Ordinal: 1}.String()
 }
 
-// SetConfig is the document for replSetInitiate. hosts are the advertised addresses by node name.
-func SetConfig(set string, members []Node, hosts map[string]string, electionTimeout time.Duration) bson.D {
-	var list bson.A
-	for i, n := range members {
-		list = append(list, n.SetMember(i, hosts[n.Name]))
+// A SetConfig is the configuration of a replica set, for replSetInitiate and replSetReconfig.
+type SetConfig struct {
+	Name         string      `bson:"_id"`
+	Version      int         `bson:"version"`
+	ConfigServer bool        `bson:"configsvr,omitempty"`
+	Members      []SetMember `bson:"members"`
+	Settings     struct {
+		ElectionTimeout int64                     `bson:"electionTimeoutMillis"`
+		Modes           map[string]map[string]int `bson:"getLastErrorModes,omitempty"`
+		Rest            bson.M                    `bson:",inline"`
+	} `bson:"settings"`
+	Rest bson.M `bson:",inline"` // what a server says besides
+}
+
+// A SetMember is what the configuration says about one member.
+type SetMember struct {
+	ID       int               `bson:"_id"`
+	Host     string            `bson:"host"`
+	Priority float64           `bson:"priority"`
+	Votes    int               `bson:"votes"`
+	Arbiter  bool              `bson:"arbiterOnly,omitempty"`
+	Tags     map[string]string `bson:"tags,omitempty"`
+	Rest     bson.M            `bson:",inline"`
+}
+
+// NewSetConfig is the first configuration of a set.
+func NewSetConfig(set string, members []SetMember, electionTimeout time.Duration) SetConfig {
+	c := SetConfig{Name: set, Version: 1, ConfigServer: set == cluster.ConfigSet, Members: members}
+	c.Settings.ElectionTimeout = electionTimeout.Milliseconds()
+	if !c.ConfigServer {
+		c.Settings.Modes = map[string]map[string]int{MultiDatacenter: {"dc": 2}}
 	}
-	settings := bson.D{
-		{Key: "electionTimeoutMillis", Value: electionTimeout.Milliseconds()},
-	}
-	config := bson.D{{Key: "_id", Value: set}, {Key: "version", Value: 1}}
-	if members[0].Kind == Config {
-		config = append(config, bson.E{Key: "configsvr", Value: true})
-	} else {
-		settings = append(settings, bson.E{Key: "getLastErrorModes", Value: bson.D{
-			{Key: MultiDatacenter, Value: bson.D{{Key: "dc", Value: 2}}},
-		}})
-	}
-	return append(config, bson.E{Key: "members", Value: list}, bson.E{Key: "settings", Value: settings})
+	return c
 }
 
 // SetMember is what the configuration of the node's set says about it. host is its advertised address.
-func (n Node) SetMember(id int, host string) bson.D {
-	m := bson.D{{Key: "_id", Value: id}, {Key: "host", Value: host}, {Key: "priority", Value: n.Priority}, {Key: "votes", Value: n.Votes}}
-	if n.Kind == Arbiter { // MongoDB refuses tags on arbiters
-		return append(m, bson.E{Key: "arbiterOnly", Value: true})
+func (n Node) SetMember(id int, host string) SetMember {
+	m := SetMember{ID: id, Host: host, Priority: n.Priority, Votes: n.Votes, Arbiter: n.Kind == Arbiter}
+	if !m.Arbiter { // MongoDB refuses tags on arbiters
+		m.Tags = map[string]string{"dc": string(n.DC)}
 	}
-	return append(m, bson.E{Key: "tags", Value: bson.D{{Key: "dc", Value: string(n.DC)}}})
+	return m
 }
 
 // MultiDatacenter is the write-concern mode that every shard has: acknowledged by members of two distinct datacenters.

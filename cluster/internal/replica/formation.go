@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,19 +22,17 @@ type Formation[M Member] struct {
 	Old, Fresh []M
 	// Launch starts a member's process and returns when it takes connections; it leaves one that runs as it is.
 	Launch func(context.Context, M) error
-	// Ended says why a member's process has ended, and is nil while it lives.
-	Ended func(context.Context, M) error
 	// Admit makes the first user of a new set, whose primary it is given. nil = there are no users.
 	Admit           func(context.Context, M) error
 	ElectionTimeout time.Duration
 	// Report hears what has been reached.
 	Report func(format string, a ...any)
 
-	running map[string]milestone // by member
-	primary map[string]milestone // by replica set
-	routing milestone            // a query router answers
-	first   sync.Once            // reaches routing
-	adding  sync.Mutex           // the config server adds one shard at a time
+	running    map[string]milestone // by member
+	configured milestone            // the config servers have their primary, and all their members
+	routing    milestone            // a query router answers
+	first      sync.Once            // reaches routing
+	adding     sync.Mutex           // the config server adds one shard at a time
 }
 
 // A milestone is something that other steps wait for.
@@ -51,24 +50,18 @@ func (m milestone) wait(ctx context.Context) error {
 // Run returns when every fresh member does its work, and every new set has its primary at home. One that failed or was interrupted may be repeated.
 func (f *Formation[M]) Run(ctx context.Context) error {
 	present, sets := bySet(f.Old), bySet(f.Fresh)
-	f.running, f.primary, f.routing = map[string]milestone{}, map[string]milestone{}, make(milestone)
+	f.running, f.configured, f.routing = map[string]milestone{}, make(milestone), make(milestone)
 	for _, m := range f.Fresh {
 		f.running[m.Node().Name] = make(milestone)
 	}
-	for set := range sets {
-		f.primary[set] = make(milestone)
-	}
-	for set := range present {
-		if f.primary[set] == nil { // it gets nobody
-			f.primary[set] = make(milestone)
-			close(f.primary[set])
-		}
+	if sets[cluster.ConfigSet] == nil { // it gets nobody
+		close(f.configured)
 	}
 	if len(f.Old) > 0 {
 		f.first.Do(func() { close(f.routing) })
 	}
 	steps, stepping := errgroup.WithContext(ctx)
-	steps.Go(func() error { return f.startServers(stepping, steps) })
+	steps.Go(func() error { return f.startServers(stepping) })
 	for set, members := range sets {
 		steps.Go(func() error {
 			if len(present[set]) > 0 {
@@ -99,21 +92,16 @@ func bySet[M Member](members []M) map[string][]M {
 	return sets
 }
 
-// startingAtOnce limits how many servers start up at the same moment. Starting one is work for the processor: more at
-// once do not end sooner, but end together, and then nothing is left to do while the elections wait.
-func startingAtOnce() int { return runtime.GOMAXPROCS(0) + 1 }
-
 // startServers starts everything but the query routers.
-func (f *Formation[M]) startServers(ctx context.Context, steps *errgroup.Group) error {
-	slots := make(chan struct{}, startingAtOnce())
+func (f *Formation[M]) startServers(ctx context.Context) error {
+	servers, ctx := errgroup.WithContext(ctx)
+	// Starting a server is work for the processor: more at once do not end sooner, but end together, and then nothing is left to do while the elections wait.
+	servers.SetLimit(runtime.GOMAXPROCS(0) + 1)
 	for _, m := range f.order() {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		steps.Go(func() error {
-			defer func() { <-slots }()
+		servers.Go(func() error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			if err := f.Launch(ctx, m); err != nil {
 				return err
 			}
@@ -122,60 +110,47 @@ func (f *Formation[M]) startServers(ctx context.Context, steps *errgroup.Group) 
 			return nil
 		})
 	}
-	return nil
+	return servers.Wait()
 }
 
 // order is one in which the rest can begin early: the config servers, because everybody waits for them, what the first query router needs, because shards are added through
 // it, then set by set, so that the first sets elect while the last ones start.
 func (f *Formation[M]) order() []M {
-	servers := slices.DeleteFunc(slices.Clone(f.Fresh), func(m M) bool { return m.Node().Kind == layout.Router })
-	var firstCore string
-	for _, m := range servers {
-		if m.Node().Kind == layout.Core && firstCore == "" {
-			firstCore = m.Node().Name
-		}
-	}
-	rank := func(n layout.Node) int {
-		switch {
-		case n.Kind == layout.Config:
-			return 0
-		case n.Name == firstCore:
-			return 1
-		case n.Kind == layout.Core:
-			return 3
+	var config, firstCore, sets, cores []M
+	for _, m := range f.Fresh {
+		switch kind := m.Node().Kind; {
+		case kind == layout.Router:
+		case kind == layout.Config:
+			config = append(config, m)
+		case kind == layout.Core && firstCore == nil:
+			firstCore = []M{m}
+		case kind == layout.Core:
+			cores = append(cores, m)
 		default:
-			return 2
+			sets = append(sets, m)
 		}
 	}
-	slices.SortStableFunc(servers, func(a, b M) int { return rank(a.Node()) - rank(b.Node()) })
-	return servers
+	return slices.Concat(config, firstCore, sets, cores)
 }
 
 // formSet initiates a replica set from its home member, waits until that one is primary, and makes a shard of the set.
 func (f *Formation[M]) formSet(ctx context.Context, set string, members []M) error {
-	hosts := map[string]string{}
-	var nodes []layout.Node
-	var home M
-	for _, m := range members {
-		n := m.Node()
-		// replSetInitiate asks every member before it starts, so all of them have to listen.
-		if err := f.running[n.Name].wait(ctx); err != nil {
-			return err
-		}
-		hosts[n.Name] = m.Advertised()
-		nodes = append(nodes, n)
-		if n.Home {
-			home = m
-		}
+	// replSetInitiate asks every member before it starts, so all of them have to listen.
+	if err := f.awaitRunning(ctx, members); err != nil {
+		return err
 	}
-	config := layout.SetConfig(set, nodes, hosts, f.ElectionTimeout)
-	// On a busy machine the first connection, with its login, may take longer than a command has.
-	if err := Persist(ctx, home, bson.D{{Key: "replSetInitiate", Value: config}}, f.Ended); err != nil && !initiated(err) {
+	var list []layout.SetMember
+	for i, m := range members {
+		list = append(list, m.Node().SetMember(i, m.Advertised()))
+	}
+	home, config := homeOf(members), layout.NewSetConfig(set, list, f.ElectionTimeout)
+	// On a busy machine the first connection, with its login, may take longer than a command has. An earlier attempt may have been carried out without being heard.
+	if err := Persist(ctx, home, bson.D{{Key: "replSetInitiate", Value: config}}); err != nil && !HasCode(err, codeAlreadyInitialized) {
 		return err
 	}
 	// After one election timeout, since a set that was just initiated has heard of no primary. To ask the member to step up would save that time by a command that MongoDB
 	// does not document.
-	if err := f.await(ctx, home, "become primary", func(h Hello) bool { return h.Primary }); err != nil {
+	if err := AwaitHello(ctx, home, "become primary", Hello.leads); err != nil {
 		return err
 	}
 	f.Report("primary of %s is at home in %s", set, home.Node().DC)
@@ -184,36 +159,36 @@ func (f *Formation[M]) formSet(ctx context.Context, set string, members []M) err
 			return err
 		}
 	}
-	if set == cluster.ConfigSet {
-		if err := f.persist(ctx, home, majorityByDefault()); err != nil {
-			return err
-		}
-		close(f.primary[set])
-		return nil
+	if set != cluster.ConfigSet {
+		return f.addShard(ctx, set, members)
 	}
-	close(f.primary[set])
-	return f.addShard(ctx, set, members)
+	// Where the cluster's default write concern is not stated, addShard refuses shards whose own default would be w: 1, as sets with arbiters have it.
+	majority := bson.M{"w": "majority"}
+	err := Persist(ctx, home, bson.D{{Key: "setDefaultRWConcern", Value: 1}, {Key: "defaultWriteConcern", Value: majority}, {Key: "writeConcern", Value: majority}})
+	if err != nil {
+		return err
+	}
+	close(f.configured)
+	return nil
 }
 
-// joinSet makes members part of a set that works.
-func (f *Formation[M]) joinSet(ctx context.Context, set string, present, joining []M) error {
-	for _, m := range joining {
+// awaitRunning waits until all of these members run.
+func (f *Formation[M]) awaitRunning(ctx context.Context, members []M) error {
+	for _, m := range members {
 		if err := f.running[m.Node().Name].wait(ctx); err != nil {
 			return err
 		}
 	}
-	if err := f.join(ctx, present, joining); err != nil {
-		return err
-	}
-	for _, m := range joining {
-		f.Report("%s is a member of %s", m.Node().Name, set)
-	}
-	close(f.primary[set])
 	return nil
 }
 
+// homeOf is the member of a set that is to be its primary.
+func homeOf[M Member](members []M) M {
+	return members[slices.IndexFunc(members, func(m M) bool { return m.Node().Home })]
+}
+
 func (f *Formation[M]) startRouter(ctx context.Context, m M) error {
-	if err := f.primary[cluster.ConfigSet].wait(ctx); err != nil {
+	if err := f.configured.wait(ctx); err != nil {
 		return err
 	}
 	if core, ok := f.running[layout.MemberName(cluster.RouterCore, m.Node().DC)]; ok {
@@ -224,7 +199,7 @@ func (f *Formation[M]) startRouter(ctx context.Context, m M) error {
 	if err := f.Launch(ctx, m); err != nil {
 		return err
 	}
-	if err := f.await(ctx, m, "route", Hello.Routes); err != nil {
+	if err := AwaitHello(ctx, m, "route", Hello.Routes); err != nil {
 		return err
 	}
 	f.Report("query router answers in %s", m.Node().DC)
@@ -232,8 +207,15 @@ func (f *Formation[M]) startRouter(ctx context.Context, m M) error {
 	return nil
 }
 
-// mostElections is how often a set that is added may change its primary meanwhile.
-const mostElections = 3
+const (
+	codeAlreadyInitialized = 23
+	// codeOperationFailed is that of config servers which failed in what they asked of a shard, such as of one that changed its primary at that moment: they do
+	// not pass its own code on.
+	codeOperationFailed = 96
+
+	// mostElections is how often a set that is added may change its primary meanwhile.
+	mostElections = 3
+)
 
 // addShard adds a shard through whichever query router answers first.
 func (f *Formation[M]) addShard(ctx context.Context, set string, members []M) error {
@@ -242,34 +224,73 @@ func (f *Formation[M]) addShard(ctx context.Context, set string, members []M) er
 	}
 	f.adding.Lock()
 	defer f.adding.Unlock()
-	for _, m := range slices.Concat(f.Old, f.Fresh) {
-		if m.Node().Kind != layout.Router || !m.Running() {
-			continue
-		}
-		if h, err := Greet(ctx, m); err != nil || !h.Routes() {
-			continue
-		}
-		command := bson.D{{Key: "addShard", Value: set + "/" + Hosts(members, set)}, {Key: "name", Value: set}}
-		err := f.persist(ctx, m, command)
-		for range mostElections {
-			if !wrapped(err) {
-				break
-			}
-			for _, home := range members {
-				if n := home.Node(); n.Set == set && n.Home {
-					if err := f.await(ctx, home, "be primary again", func(h Hello) bool { return h.Primary }); err != nil {
-						return err
-					}
-				}
-			}
-			err = f.persist(ctx, m, command)
-		}
-		if err == nil {
-			f.Report("shard %s is added", set)
-		}
-		return err
+	router, found := firstThat(ctx, slices.Concat(f.Old, f.Fresh), Hello.Routes, layout.Router)
+	if !found {
+		return fmt.Errorf("add shard %s: no query router answers any more", set)
 	}
-	return fmt.Errorf("add shard %s: no query router answers any more", set)
+	command := bson.D{{Key: "addShard", Value: named(members, set)}, {Key: "name", Value: set}}
+	elections := 0
+	err := insist(ctx, "run addShard on "+router.Node().Name, func(got *error) (bool, error) {
+		if err := f.awaitNoneAdded(ctx); err != nil {
+			return false, err
+		}
+		*got = router.Run(ctx, command, nil)
+		switch {
+		case Passing(*got):
+			return false, router.Ended(ctx)
+		case HasCode(*got, codeOperationFailed) && elections < mostElections:
+			elections++
+			return false, AwaitHello(ctx, homeOf(members), "be primary again", Hello.leads)
+		default:
+			return true, *got
+		}
+	})
+	if err == nil {
+		f.Report("shard %s is added", set)
+	}
+	return err
+}
+
+// awaitNoneAdded waits until no config server has an addShard under way. One that was sent before, by an earlier start too, may go on after its answer got lost; a second one beside it
+// has aborted a config server that had just been elected.
+func (f *Formation[M]) awaitNoneAdded(ctx context.Context) error {
+	for _, m := range slices.Concat(f.Old, f.Fresh) {
+		if m.Node().Kind != layout.Config {
+			continue
+		}
+		err := Await(ctx, LookEvery, "wait for the end of addShard on "+m.Node().Name, func() (bool, error) {
+			if !m.Running() {
+				return true, nil
+			}
+			adds, err := addsShard(ctx, m)
+			if err != nil {
+				return m.Ended(ctx) != nil, nil
+			}
+			return !adds, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addsShard tells whether a config server carries an addShard out: its own command for that has a name that ends so.
+func addsShard(ctx context.Context, m Member) (bool, error) {
+	type operation struct {
+		Command bson.D `bson:"command"`
+	}
+	var answer struct {
+		Cursor struct {
+			FirstBatch []operation `bson:"firstBatch"`
+		} `bson:"cursor"`
+	}
+	err := m.Run(ctx, bson.D{{Key: "aggregate", Value: 1}, {Key: "cursor", Value: bson.M{"batchSize": 10_000}}, {Key: "pipeline", Value: bson.A{
+		bson.M{"$currentOp": bson.M{"allUsers": true}}, bson.M{"$project": bson.M{"command": 1}},
+	}}}, &answer)
+	return slices.ContainsFunc(answer.Cursor.FirstBatch, func(o operation) bool {
+		return len(o.Command) > 0 && strings.HasSuffix(strings.ToLower(o.Command[0].Key), "addshard")
+	}), err
 }
 
 // awaitWork waits until all do their work: on a busy machine a set may have changed its mind about its primary since it was formed.
@@ -281,21 +302,11 @@ func (f *Formation[M]) awaitWork(ctx context.Context) error {
 		}
 		works := Hello.Works
 		if n.Home {
-			works = func(h Hello) bool { return h.Primary }
+			works = Hello.leads
 		}
-		if err := f.await(ctx, m, "do its work", works); err != nil {
+		if err := AwaitHello(ctx, m, "do its work", works); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// await waits for a member to be in a state; that its process ends meanwhile is an error which says why.
-func (f *Formation[M]) await(ctx context.Context, m M, what string, wanted func(Hello) bool) error {
-	return AwaitHello(ctx, m, what, wanted, f.Ended)
-}
-
-// persist repeats an idempotent command while a set that has just been formed changes its mind about its primary.
-func (f *Formation[M]) persist(ctx context.Context, m M, command bson.D) error {
-	return Persist(ctx, m, command, f.Ended)
 }

@@ -7,19 +7,22 @@ import (
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 )
 
-// join makes running processes members of a set that works: first without vote and priority, so that nothing waits for them and nobody elects them while
+// joinSet makes members part of a set that works: first without vote and priority, so that nothing waits for them and nobody elects them while
 // they copy; when they have copied, with what their node says, one at a time, since one configuration may change one vote only (manual: "Add Members to a Self-Managed
 // Replica Set"). Who is a member already is left as it is, so a join that was interrupted can be repeated.
-func (f *Formation[M]) join(ctx context.Context, present, joining []M) error {
+func (f *Formation[M]) joinSet(ctx context.Context, set string, present, joining []M) error {
+	if err := f.awaitRunning(ctx, joining); err != nil {
+		return err
+	}
 	for _, m := range joining {
 		if n := m.Node(); n.Kind != layout.Arbiter { // an arbiter has nothing to copy, and is nothing but its vote
 			n.Priority, n.Votes = 0, 0
-			if err := reconfigure(ctx, present, func(members []bson.D) ([]bson.D, bool) { return added(members, n, m.Advertised()) }); err != nil {
+			if err := reconfigure(ctx, present, n, m.Advertised(), added); err != nil {
 				return fmt.Errorf("add %s: %w", n.Name, err)
 			}
 		}
@@ -27,131 +30,82 @@ func (f *Formation[M]) join(ctx context.Context, present, joining []M) error {
 	for _, m := range joining {
 		n := m.Node()
 		if n.Kind != layout.Arbiter {
-			if err := f.await(ctx, m, "copy", Hello.Works); err != nil {
+			if err := AwaitHello(ctx, m, "copy", Hello.Works); err != nil {
 				return err
 			}
 		}
-		if err := reconfigure(ctx, present, func(members []bson.D) ([]bson.D, bool) { return empowered(members, n, m.Advertised()) }); err != nil {
+		if err := reconfigure(ctx, present, n, m.Advertised(), empowered); err != nil {
 			return fmt.Errorf("give %s its vote: %w", n.Name, err)
 		}
-		if err := f.await(ctx, m, "copy", Hello.Works); err != nil {
+		if err := AwaitHello(ctx, m, "copy", Hello.Works); err != nil {
 			return err
 		}
+	}
+	for _, m := range joining {
+		f.Report("%s is a member of %s", m.Node().Name, set)
+	}
+	if set == cluster.ConfigSet {
+		close(f.configured)
 	}
 	return nil
 }
 
 // added adds a member to those of a configuration, unless it is there.
-func added(members []bson.D, n layout.Node, host string) ([]bson.D, bool) {
+func added(members []layout.SetMember, n layout.Node, host string) ([]layout.SetMember, bool) {
 	free := 0
 	for _, m := range members {
-		if field(m, "host") == host {
+		if m.Host == host {
 			return members, false
 		}
-		if id, ok := field(m, "_id").(int32); ok {
-			free = max(free, int(id)+1)
-		}
+		free = max(free, m.ID+1)
 	}
 	return append(members, n.SetMember(free, host)), true
 }
 
 // empowered gives a member the vote and the priority of its node, unless it has them, and adds it where it is missing.
-func empowered(members []bson.D, n layout.Node, host string) ([]bson.D, bool) {
-	at := slices.IndexFunc(members, func(m bson.D) bool { return field(m, "host") == host })
+func empowered(members []layout.SetMember, n layout.Node, host string) ([]layout.SetMember, bool) {
+	at := slices.IndexFunc(members, func(m layout.SetMember) bool { return m.Host == host })
 	if at < 0 {
 		return added(members, n, host)
 	}
-	if field(members[at], "votes") == int32(n.Votes) && field(members[at], "priority") == n.Priority {
-		return members, false
-	}
-	for i, e := range members[at] {
-		switch e.Key {
-		case "votes":
-			members[at][i].Value = n.Votes
-		case "priority":
-			members[at][i].Value = n.Priority
-		}
-	}
-	return members, true
+	m := &members[at]
+	changed := m.Votes != n.Votes || m.Priority != n.Priority
+	m.Votes, m.Priority = n.Votes, n.Priority
+	return members, changed
 }
 
-func field(d bson.D, key string) any {
-	for _, e := range d {
-		if e.Key == key {
-			return e.Value
-		}
-	}
-	return nil
-}
+// An edit changes what the members of a configuration say of one node, and tells whether it did.
+type edit func(members []layout.SetMember, n layout.Node, host string) (edited []layout.SetMember, changed bool)
 
 // reconfigure puts an edited configuration into force. It reads the configuration anew for each attempt: the primary may change meanwhile.
-func reconfigure[M Member](ctx context.Context, present []M, edit func([]bson.D) ([]bson.D, bool)) error {
-	var last error
-	err := Await(ctx, LookEvery, "reconfigure "+present[0].Node().Set, func() (bool, error) {
-		primary, found := primaryOf(ctx, present)
+func reconfigure[M Member](ctx context.Context, present []M, n layout.Node, host string, do edit) error {
+	return insist(ctx, "reconfigure "+present[0].Node().Set, func(got *error) (bool, error) {
+		primary, found := firstThat(ctx, present, Hello.leads, layout.Data, layout.Config)
 		if !found {
-			last = errors.New("there is no primary")
+			*got = errors.New("there is no primary")
 			return false, nil
 		}
-		last = attempt(ctx, primary, edit)
-		if Passing(last) || inProgress(last) {
+		if *got = attempt(ctx, primary, n, host, do); Passing(*got) || HasCode(*got, stillUnderWay...) {
 			return false, nil
 		}
-		return true, last
+		return true, *got
 	})
-	if err != nil && ctx.Err() != nil {
-		return errors.Join(err, last)
-	}
-	return err
 }
 
-func attempt(ctx context.Context, primary Member, edit func([]bson.D) ([]bson.D, bool)) error {
+func attempt(ctx context.Context, primary Member, n layout.Node, host string, do edit) error {
 	var answer struct {
-		Config bson.D `bson:"config"`
+		Config layout.SetConfig `bson:"config"`
 	}
 	if err := primary.Run(ctx, bson.D{{Key: "replSetGetConfig", Value: 1}}, &answer); err != nil {
 		return err
 	}
-	var now struct {
-		Version int      `bson:"version"`
-		Members []bson.D `bson:"members"`
-	}
-	encoded, err := bson.Marshal(answer.Config)
-	if err == nil {
-		err = bson.Unmarshal(encoded, &now)
-	}
-	if err != nil {
-		return fmt.Errorf("read the configuration of %s: %w", primary.Node().Set, err)
-	}
-	members, changed := edit(now.Members)
-	if !changed {
+	config, changed := &answer.Config, false
+	if config.Members, changed = do(config.Members, n, host); !changed {
 		return nil
 	}
-	for i, e := range answer.Config {
-		switch e.Key {
-		case "version":
-			answer.Config[i].Value = now.Version + 1
-		case "members":
-			answer.Config[i].Value = members
-		}
-	}
-	return primary.Run(ctx, bson.D{{Key: "replSetReconfig", Value: answer.Config}}, nil)
+	config.Version++
+	return primary.Run(ctx, bson.D{{Key: "replSetReconfig", Value: config}}, nil)
 }
 
-// inProgress tells that another configuration is still on its way to a majority.
-func inProgress(err error) bool {
-	var answer mongo.CommandError
-	return errors.As(err, &answer) && (answer.Name == "ConfigurationInProgress" || answer.Name == "CurrentConfigNotCommittedYet")
-}
-
-func primaryOf[M Member](ctx context.Context, members []M) (primary M, found bool) {
-	for _, m := range members {
-		if !m.Running() || m.Node().Kind == layout.Arbiter {
-			continue
-		}
-		if h, err := Greet(ctx, m); err == nil && h.Primary {
-			return m, true
-		}
-	}
-	return primary, false
-}
+// stillUnderWay are the codes of a set whose other configuration is still on its way to a majority: ConfigurationInProgress, CurrentConfigNotCommittedYet.
+var stillUnderWay = []int{109, 308}

@@ -182,15 +182,10 @@ const (
 // unchain moves members that copy from the lagging one to its primary: the lag is to be that member's alone. It returns when they have changed over.
 func (l *Lags) unchain(ctx context.Context, lagging Member) error {
 	deadline := time.Now().Add(unchainWithin)
-	for {
+	return Await(ctx, unchainPause, "move members that copy from "+lagging.Node().Name, func() (bool, error) {
 		chained, err := l.askToUnchain(ctx, lagging)
-		if err != nil || !chained || time.Now().After(deadline) {
-			return err
-		}
-		if !pace.Pause(ctx, unchainPause) {
-			return fmt.Errorf("move members that copy from %s: %w", lagging.Node().Name, context.Cause(ctx))
-		}
-	}
+		return !chained || time.Now().After(deadline), err
+	})
 }
 
 // askToUnchain asks each member that copies from the lagging one to copy from the primary, and tells whether there was one.
@@ -203,12 +198,12 @@ func (l *Lags) askToUnchain(ctx context.Context, lagging Member) (chained bool, 
 		if err != nil {
 			return chained, err
 		}
-		primary, ok := status.Primary()
-		if status.SyncSource != lagging.Advertised() || !ok {
+		primary := status.primary()
+		if status.SyncSource != lagging.Advertised() || primary == "" {
 			continue
 		}
 		chained = true
-		if err := m.Run(ctx, bson.D{{Key: "replSetSyncFrom", Value: primary.Name}}, nil); err != nil {
+		if err := m.Run(ctx, bson.D{{Key: "replSetSyncFrom", Value: primary}}, nil); err != nil {
 			return chained, err
 		}
 	}

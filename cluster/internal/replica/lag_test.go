@@ -25,6 +25,8 @@ func (m *told) Node() layout.Node  { return m.node }
 func (m *told) Advertised() string { return m.node.Name + ":1" }
 func (m *told) Running() bool      { return true }
 
+func (m *told) Ended(context.Context) error { return nil }
+
 func (m *told) Run(_ context.Context, command bson.D, into any) error {
 	m.heard = append(m.heard, command[0].Key)
 	switch command[0].Key {

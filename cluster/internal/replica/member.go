@@ -13,6 +13,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/internal/pace"
 )
 
 // A Member is one process of a cluster, as its provider gives it.
@@ -23,6 +24,8 @@ type Member interface {
 	Advertised() string
 	// Running tells that its process runs and is not paused.
 	Running() bool
+	// Ended says why its process has ended, and is nil while it lives.
+	Ended(ctx context.Context) error
 	// Run runs a command on the admin database of exactly this process, past the emulated network. into may be nil.
 	Run(ctx context.Context, command bson.D, into any) error
 }
@@ -39,6 +42,8 @@ type Hello struct {
 // Works tells that a member does its work: routes, takes writes, copies them or votes.
 func (h Hello) Works() bool { return h.Routes() || h.Primary || h.Secondary || h.Arbiter }
 
+func (h Hello) leads() bool { return h.Primary }
+
 // Routes tells that it is a query router.
 func (h Hello) Routes() bool { return h.Msg == "isdbgrid" }
 
@@ -49,6 +54,19 @@ func Greet(ctx context.Context, m Member) (Hello, error) {
 	return h, err
 }
 
+// firstThat is the first running member of some kinds that greets as wanted.
+func firstThat[M Member](ctx context.Context, members []M, wanted func(Hello) bool, kinds ...layout.Kind) (first M, found bool) {
+	for _, m := range members {
+		if !slices.Contains(kinds, m.Node().Kind) || !m.Running() {
+			continue
+		}
+		if h, err := Greet(ctx, m); err == nil && wanted(h) {
+			return m, true
+		}
+	}
+	return first, false
+}
+
 // passingCodes are what servers answer while a primary steps down, up or is looked for.
 var passingCodes = []int{
 	6, 7, 89, // HostUnreachable, HostNotFound, NetworkTimeout
@@ -57,48 +75,34 @@ var passingCodes = []int{
 	10107, 13435, 13436, // NotWritablePrimary, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary
 }
 
-// Passing tells that an error is of the kind that a repetition gets over.
+// HasCode tells that a server answered with one of these codes.
+func HasCode(err error, codes ...int) bool {
+	var answer mongo.ServerError
+	return errors.As(err, &answer) && slices.ContainsFunc(codes, answer.HasErrorCode)
+}
+
+// Passing tells that an error is of the kind that a repetition gets over. A broken connection may look like a server's answer without a code; a server that says
+// itself that its time was over may have done the work all the same.
 func Passing(err error) bool {
-	var answer mongo.ServerError
-	if errors.As(err, &answer) {
-		return slices.ContainsFunc(passingCodes, answer.HasErrorCode)
-	}
-	return mongo.IsNetworkError(err) || mongo.IsTimeout(err)
+	answered := errors.As(err, new(mongo.ServerError))
+	return HasCode(err, passingCodes...) || mongo.IsNetworkError(err) || mongo.IsTimeout(err) && !answered
 }
 
-const codeAlreadyInitialized = 23
-
-// initiated tells that an earlier attempt to initiate a set was carried out.
-func initiated(err error) bool {
-	var answer mongo.ServerError
-	return errors.As(err, &answer) && answer.HasErrorCode(codeAlreadyInitialized)
-}
-
-const codeOperationFailed = 96
-
-// wrapped tells that the config servers failed in what they asked of a shard, such as of one that changed its primary at that moment: they do not pass its own code on.
-func wrapped(err error) bool {
-	var answer mongo.ServerError
-	return errors.As(err, &answer) && answer.HasErrorCode(codeOperationFailed)
-}
-
-// majorityByDefault is the command that states the cluster's default write concern. Where it is not stated addShard refuses shards whose own default would be w: 1, as sets
-// with arbiters have it.
-func majorityByDefault() bson.D {
-	majority := bson.D{{Key: "w", Value: "majority"}}
-	return bson.D{{Key: "setDefaultRWConcern", Value: 1}, {Key: "defaultWriteConcern", Value: majority}, {Key: "writeConcern", Value: majority}}
-}
-
-// Persist repeats an idempotent command while a set that has just been formed changes its mind about its primary. ended says why the member's process has ended, and is nil
-// while it lives.
-func Persist[M Member](ctx context.Context, m M, command bson.D, ended func(context.Context, M) error) error {
-	var last error
-	err := Await(ctx, LookEvery, fmt.Sprintf("run %s on %s", command[0].Key, m.Node().Name), func() (bool, error) {
-		if last = m.Run(ctx, command, nil); Passing(last) {
-			return false, ended(ctx, m)
+// Persist repeats an idempotent command while a set that has just been formed changes its mind about its primary. That the member's process ends meanwhile is an
+// error which says why.
+func Persist(ctx context.Context, m Member, command bson.D) error {
+	return insist(ctx, fmt.Sprintf("run %s on %s", command[0].Key, m.Node().Name), func(got *error) (bool, error) {
+		if *got = m.Run(ctx, command, nil); Passing(*got) {
+			return false, m.Ended(ctx)
 		}
-		return true, last
+		return true, *got
 	})
+}
+
+// insist is Await for what is tried, not looked at: the end of ctx comes with what the last attempt got.
+func insist(ctx context.Context, what string, attempt func(got *error) (bool, error)) error {
+	var last error
+	err := Await(ctx, LookEvery, what, func() (bool, error) { return attempt(&last) })
 	if err != nil && ctx.Err() != nil {
 		return errors.Join(err, last)
 	}
@@ -106,25 +110,28 @@ func Persist[M Member](ctx context.Context, m M, command bson.D, ended func(cont
 }
 
 // AwaitHello waits until a member greets as wanted; that its process ends meanwhile is an error which says why (see Persist).
-func AwaitHello[M Member](ctx context.Context, m M, what string, wanted func(Hello) bool, ended func(context.Context, M) error) error {
+func AwaitHello(ctx context.Context, m Member, what string, wanted func(Hello) bool) error {
 	return Await(ctx, LookEvery, fmt.Sprintf("wait for %s to %s", m.Node().Name, what), func() (bool, error) {
 		h, err := Greet(ctx, m)
 		if err != nil {
-			return false, ended(ctx, m)
+			return false, m.Ended(ctx)
 		}
 		return wanted(h), nil
 	})
 }
 
-// Hosts lists the advertised addresses of a replica set's members.
-func Hosts[M Member](members []M, set string) string {
+// ConfigServers names the config set in the form that routers take: "config/host:port,host:port".
+func ConfigServers[M Member](members []M) string { return named(members, cluster.ConfigSet) }
+
+// named is a replica set with the advertised addresses of those of its members.
+func named[M Member](members []M, set string) string {
 	var hosts []string
 	for _, m := range members {
 		if m.Node().Set == set {
 			hosts = append(hosts, m.Advertised())
 		}
 	}
-	return strings.Join(hosts, ",")
+	return set + "/" + strings.Join(hosts, ",")
 }
 
 // LookEvery is how often a state is looked at while something waits for it.
@@ -132,17 +139,13 @@ const LookEvery = 50 * time.Millisecond
 
 // Await calls look every so often until it is done, fails, or ctx ends.
 func Await(ctx context.Context, every time.Duration, what string, look func() (bool, error)) error {
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
 	for {
 		done, err := look()
 		if done || err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if !pace.Pause(ctx, every) {
 			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
-		case <-ticker.C:
 		}
 	}
 }

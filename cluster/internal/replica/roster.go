@@ -1,8 +1,12 @@
 package replica
 
 import (
+	"cmp"
+	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
@@ -39,31 +43,25 @@ func (r *Roster[M]) Members() []M { return r.all[:min(int(r.present.Load()), len
 
 // Member is the one of a name, or topology.ErrUnknownMember.
 func (r *Roster[M]) Member(name string) (M, error) {
-	var known []string
-	for _, m := range r.Members() {
-		if m.Node().Name == name {
-			return m, nil
-		}
-		known = append(known, m.Node().Name)
-	}
-	var none M
-	return none, cluster.UnknownMember(name, known)
+	return Find(r.Members(), name, func(m M) string { return m.Node().Name }, topology.ErrUnknownMember)
 }
 
 // Router is the query router of a datacenter, or topology.ErrUnknownDatacenter.
 func (r *Roster[M]) Router(dc topology.DatacenterID) (M, error) {
-	var known []topology.DatacenterID
-	for _, m := range r.Members() {
-		if m.Node().Kind != layout.Router {
-			continue
+	routers := slices.DeleteFunc(slices.Clone(r.Members()), func(m M) bool { return m.Node().Kind != layout.Router })
+	return Find(routers, dc, func(m M) topology.DatacenterID { return m.Node().DC }, topology.ErrUnknownDatacenter)
+}
+
+// Find is the one of a name, or the sentinel, with the nearest of those that there are; see cluster.Unknown.
+func Find[T any, S ~string](all []T, name S, nameOf func(T) S, sentinel error) (found T, _ error) {
+	var known []S
+	for _, one := range all {
+		if nameOf(one) == name {
+			return one, nil
 		}
-		if m.Node().DC == dc {
-			return m, nil
-		}
-		known = append(known, m.Node().DC)
+		known = append(known, nameOf(one))
 	}
-	var none M
-	return none, cluster.UnknownDatacenter(dc, known)
+	return found, cluster.Unknown(sentinel, name, known)
 }
 
 // Topology is the world as it is now.
@@ -71,10 +69,7 @@ func (r *Roster[M]) Topology() *topology.Topology { return r.world.Load() }
 
 // Widest is the world with all that the cluster may grow by.
 func (r *Roster[M]) Widest() *topology.Topology {
-	if r.grown != nil {
-		return r.grown
-	}
-	return r.world.Load()
+	return cmp.Or(r.grown, r.world.Load())
 }
 
 // Datacenter is nil for a datacenter that there is, and else topology.ErrUnknownDatacenter.
@@ -82,7 +77,7 @@ func (r *Roster[M]) Datacenter(dc topology.DatacenterID) error {
 	if _, ok := r.Topology().Datacenter(dc); ok {
 		return nil
 	}
-	return cluster.UnknownDatacenter(dc, r.Topology().DatacenterIDs())
+	return cluster.Unknown(topology.ErrUnknownDatacenter, dc, r.Topology().DatacenterIDs())
 }
 
 // Grow lets form make the members that the cluster grows by part of it. It does nothing once that has been done; what failed may be repeated. One call goes on at a time.
@@ -105,16 +100,17 @@ func (r *Roster[M]) Hold() (release func()) {
 	return r.growing.Unlock
 }
 
-// LookAt looks at all members that belong to the cluster in parallel.
-func (r *Roster[M]) LookAt(look func(M) Look) []cluster.Member {
+// LookAt looks at all members that belong to the cluster in parallel. condition is what the provider knows of a process: PID, state and detail.
+func (r *Roster[M]) LookAt(ctx context.Context, condition func(M) cluster.Member) []cluster.Member {
 	members := r.Members()
-	looks := make([]Look, len(members))
+	seen, applied := make([]cluster.Member, len(members)), make([]time.Time, len(members))
 	var all sync.WaitGroup
 	for i, m := range members {
-		all.Go(func() { looks[i] = look(m) })
+		all.Go(func() { seen[i], applied[i] = look(ctx, m, condition(m)) })
 	}
 	all.Wait()
-	return withLags(looks)
+	setLags(seen, applied)
+	return seen
 }
 
 // Links are links of the emulated network as a status tells them.

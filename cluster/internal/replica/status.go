@@ -8,6 +8,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/topology"
 )
 
 // A Status is the part of replSetGetStatus that is used.
@@ -15,14 +16,16 @@ type Status struct {
 	MyState    int      `bson:"myState"`
 	SyncSource string   `bson:"syncSourceHost"`
 	Members    []Copier `bson:"members"`
+	Optimes    struct {
+		Applied time.Time `bson:"lastAppliedWallTime"`
+	} `bson:"optimes"`
 }
 
 // A Copier is one member as another one sees it.
 type Copier struct {
-	Name    string    `bson:"name"`
-	State   int       `bson:"state"`
-	Self    bool      `bson:"self"`
-	Applied time.Time `bson:"lastAppliedWallTime"`
+	Name   string `bson:"name"`
+	State  int    `bson:"state"`
+	Health int    `bson:"health"` // 1 for one that is reached
 }
 
 // MongoDB's numbers of member states.
@@ -32,27 +35,18 @@ const (
 	stateArbiter   = 7
 )
 
-// Primary returns the member that is held for the primary.
-func (s Status) Primary() (Copier, bool) {
+// primary names the member that is held for the primary; empty when there is none.
+func (s Status) primary() string {
 	for _, m := range s.Members {
 		if m.State == statePrimary {
-			return m, true
+			return m.Name
 		}
 	}
-	return Copier{}, false
+	return ""
 }
 
 func (s Status) works() bool {
 	return s.MyState == statePrimary || s.MyState == stateSecondary || s.MyState == stateArbiter
-}
-
-func (s Status) applied() time.Time {
-	for _, m := range s.Members {
-		if m.Self {
-			return m.Applied
-		}
-	}
-	return time.Time{}
 }
 
 // Ask asks a member for the state of its set.
@@ -62,71 +56,61 @@ func Ask(ctx context.Context, m Member) (Status, error) {
 	return s, err
 }
 
-// A Look is what one member said about itself.
-type Look struct {
-	Member cluster.Member
-	// Applied is when the newest operation it has was made; zero when that is not known.
-	Applied time.Time
-}
+// answerWithin is how long a status waits for one member.
+const answerWithin = time.Second
 
-// Unasked is what is known of a member without asking it.
-func Unasked(m Member) Look {
+// look asks a member what it does, if it is up as far as is known. The time is when the newest operation that it has was made; zero when that is not known.
+func look(ctx context.Context, m Member, seen cluster.Member) (cluster.Member, time.Time) {
 	n := m.Node()
-	return Look{Member: cluster.Member{
-		Name: n.Name, Shard: n.Shard, Datacenter: n.DC, Host: m.Advertised(), Role: declared[n.Kind], Home: n.Home && n.Kind != layout.Core,
-	}}
-}
-
-// At asks a running member what it does.
-func At(ctx context.Context, m Member) Look {
-	l, kind := Unasked(m), m.Node().Kind
-	if kind == layout.Router {
-		h, err := Greet(ctx, m)
-		l.Member.State, l.Member.Detail = stateFrom(err, h.Routes())
-		return l
+	seen.Name, seen.Shard, seen.Datacenter, seen.Host = n.Name, n.Shard, n.DC, m.Advertised()
+	seen.Role, seen.Home = declared[n.Kind], n.Home && n.Kind != layout.Core
+	if seen.State != cluster.StateUp {
+		return seen, time.Time{}
 	}
-	status, err := Ask(ctx, m)
-	l.Member.State, l.Member.Detail = stateFrom(err, status.works())
-	l.Applied = status.applied()
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	var works bool
+	var status Status
+	var err error
+	if n.Kind == layout.Router {
+		var h Hello
+		h, err = Greet(ctx, m)
+		works = h.Routes()
+	} else {
+		status, err = Ask(ctx, m)
+		works = status.works()
+	}
 	switch {
 	case err != nil:
-	case kind == layout.Config && status.MyState == statePrimary:
-		l.Member.Role = cluster.RoleConfigPrimary
-	case kind == layout.Data && status.MyState == statePrimary:
-		l.Member.Role = cluster.RolePrimary
-	case kind == layout.Data && status.MyState == stateSecondary:
-		l.Member.Role = cluster.RoleSecondary
+		seen.State, seen.Detail = cluster.StateUnreachable, err.Error()
+		return seen, time.Time{}
+	case !works:
+		seen.State = cluster.StateStarting
 	}
-	return l
-}
-
-func stateFrom(err error, working bool) (cluster.State, string) {
 	switch {
-	case err != nil:
-		return cluster.StateUnreachable, err.Error()
-	case working:
-		return cluster.StateUp, ""
-	default:
-		return cluster.StateStarting, ""
+	case n.Kind == layout.Config && status.MyState == statePrimary:
+		seen.Role = cluster.RoleConfigPrimary
+	case n.Kind == layout.Data && status.MyState == statePrimary:
+		seen.Role = cluster.RolePrimary
+	case n.Kind == layout.Data && status.MyState == stateSecondary:
+		seen.Role = cluster.RoleSecondary
 	}
+	return seen, status.Optimes.Applied
 }
 
-// withLags compares the members of each shard with the newest operation of their primary.
-func withLags(looks []Look) []cluster.Member {
-	newest := map[string]time.Time{}
-	for _, l := range looks {
-		if l.Member.Role == cluster.RolePrimary && l.Applied.After(newest[string(l.Member.Shard)]) {
-			newest[string(l.Member.Shard)] = l.Applied
+// setLags compares the members of each shard with the newest operation of their primary; applied has the newest of each.
+func setLags(members []cluster.Member, applied []time.Time) {
+	newest := map[topology.ShardID]time.Time{}
+	for i, m := range members {
+		if m.Role == cluster.RolePrimary && applied[i].After(newest[m.Shard]) {
+			newest[m.Shard] = applied[i]
 		}
 	}
-	members := make([]cluster.Member, len(looks))
-	for i, l := range looks {
-		members[i] = l.Member
-		reference, known := newest[string(l.Member.Shard)]
-		if l.Member.Role == cluster.RoleSecondary && known && !l.Applied.IsZero() {
-			lag := cluster.Duration(max(0, reference.Sub(l.Applied)))
+	for i, m := range members {
+		reference, known := newest[m.Shard]
+		if m.Role == cluster.RoleSecondary && known && !applied[i].IsZero() {
+			lag := cluster.Duration(max(0, reference.Sub(applied[i])))
 			members[i].Lag = &lag
 		}
 	}
-	return members
 }

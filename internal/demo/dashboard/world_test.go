@@ -117,7 +117,7 @@ func (c stillCluster) Pause(_ context.Context, member string) error {
 }
 func (c stillCluster) Start(_ context.Context, member string) error {
 	if !strings.Contains(member, "/") {
-		return cluster.UnknownMember(member, []string{"nyc/NYC"})
+		return cluster.Unknown(topology.ErrUnknownMember, member, []string{"nyc/NYC"})
 	}
 	return c.done("start %s", member)
 }

@@ -22,8 +22,7 @@ type Client struct {
 const requestWithin = 10 * time.Second
 
 // State asks what the network is like.
-func (c Client) State(ctx context.Context) (State, error) {
-	var s State
+func (c Client) State(ctx context.Context) (s State, _ error) {
 	body, err := c.send(ctx, http.MethodGet, "/state", "")
 	if err != nil {
 		return s, err
@@ -68,25 +67,30 @@ func (c Client) do(ctx context.Context, method, path, text string) error {
 }
 
 func (c Client) send(ctx context.Context, method, path, text string) ([]byte, error) {
+	body, err := c.request(ctx, method, path, text)
+	if err != nil {
+		return nil, fmt.Errorf("ask the network: %w", err)
+	}
+	return body, nil
+}
+
+func (c Client) request(ctx context.Context, method, path, text string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestWithin)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+c.Address+path, strings.NewReader(text))
 	if err != nil {
-		return nil, fmt.Errorf("ask the network: %w", err)
+		return nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+c.Token)
 	request.Close = true // an idle connection would outlive the cluster
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask the network: %w", err)
+		return nil, err
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return nil, fmt.Errorf("ask the network: %w", err)
+	if err == nil && answer.StatusCode >= http.StatusMultipleChoices {
+		err = fmt.Errorf("%s %s: %s", method, path, strings.TrimSpace(string(body)))
 	}
-	if answer.StatusCode >= http.StatusMultipleChoices {
-		return nil, fmt.Errorf("ask the network: %s %s: %s", method, path, strings.TrimSpace(string(body)))
-	}
-	return body, nil
+	return body, err
 }

@@ -79,10 +79,10 @@ func (b *box) open() error {
 		return err
 	}
 	for _, m := range b.config.Members {
-		if _, err := b.links.Front(m.Name, m.DC, nobody); err != nil {
+		if _, err := b.links.Front(m.Name, m.DC, nobody.String()); err != nil {
 			return err
 		}
-		if _, err := b.control.Front(m.Name, outside, nobody); err != nil {
+		if _, err := b.control.Front(m.Name, outside, nobody.String()); err != nil {
 			return err
 		}
 	}
@@ -121,16 +121,11 @@ func (b *box) source(remote net.Addr) (topology.DatacenterID, string, bool) {
 
 func (b *box) serve(ctx context.Context) error {
 	server := &http.Server{Addr: net.JoinHostPort("", strconv.Itoa(b.config.APIPort)), Handler: b.guarded(b.routes()), ReadHeaderTimeout: 10 * time.Second}
-	ended := make(chan error, 1)
-	go func() { ended <- server.ListenAndServe() }()
-	select {
-	case err := <-ended:
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	if err := server.ListenAndServe(); ctx.Err() == nil {
 		return err
-	case <-ctx.Done():
-		_ = server.Close()
-		<-ended
-		return nil
 	}
+	return nil
 }
 
 // guarded lets in who shows the token: containers on the same networks could ask as well.
@@ -154,8 +149,8 @@ func (b *box) routes() http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(state)
 	})
-	mux.HandleFunc("POST /faults", act(func(text string) error { return withFault(text, b.links.Apply) }))
-	mux.HandleFunc("DELETE /faults", act(func(text string) error { return withFault(text, b.links.Remove) }))
+	mux.HandleFunc("POST /faults", act(withFault(b.links.Apply)))
+	mux.HandleFunc("DELETE /faults", act(withFault(b.links.Remove)))
 	mux.HandleFunc("POST /heal", act(func(string) error { b.links.Heal(); return nil }))
 	mux.HandleFunc("POST /delays", act(func(string) error { b.links.SetDelays(true); return nil }))
 	mux.HandleFunc("POST /addresses", act(b.register))
@@ -178,12 +173,14 @@ func act(do func(text string) error) http.HandlerFunc {
 	}
 }
 
-func withFault(text string, do func(wan.Fault) error) error {
-	f, err := wan.ParseFault(text)
-	if err != nil {
-		return err
+func withFault(do func(wan.Fault) error) func(text string) error {
+	return func(text string) error {
+		f, err := wan.ParseFault(text)
+		if err != nil {
+			return err
+		}
+		return do(f)
 	}
-	return do(f)
 }
 
 // register takes the address where a member really is, which may have changed with its container's last start: "nyc/LON 172.18.0.5:27101".
@@ -196,30 +193,23 @@ func (b *box) register(text string) error {
 	if err != nil {
 		return fmt.Errorf("register %s: %w", member, err)
 	}
-	b.drop(member)
-	b.mu.Lock()
-	b.members[real.Addr()] = member
-	b.mu.Unlock()
-	return b.lead(member, address)
+	return b.lead(member, real)
 }
 
 // forget is for a member whose container has ended: what connects is refused at once, as by a machine where nobody listens. Without that, the
 // name of a container that does not run would be looked for elsewhere, and its address for seconds.
-func (b *box) forget(member string) error {
-	b.drop(member)
-	return b.lead(member, nobody)
-}
-
-func (b *box) drop(member string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	maps.DeleteFunc(b.members, func(_ netip.Addr, name string) bool { return name == member })
-}
+func (b *box) forget(member string) error { return b.lead(member, nobody) }
 
 // nobody is an address in the box's own container where nobody listens.
-const nobody = "127.0.0.1:9"
+var nobody = netip.MustParseAddrPort("127.0.0.1:9")
 
-// lead makes a member's two ports lead to an address.
-func (b *box) lead(member, target string) error {
-	return errors.Join(b.links.SetTarget(member, target), b.control.SetTarget(member, target))
+// lead makes a member's two ports lead to an address, where alone its connections come from then.
+func (b *box) lead(member string, to netip.AddrPort) error {
+	b.mu.Lock()
+	maps.DeleteFunc(b.members, func(_ netip.Addr, name string) bool { return name == member })
+	if to != nobody {
+		b.members[to.Addr()] = member
+	}
+	b.mu.Unlock()
+	return errors.Join(b.links.SetTarget(member, to.String()), b.control.SetTarget(member, to.String()))
 }

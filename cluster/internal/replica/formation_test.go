@@ -1,0 +1,139 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/geoshard/geoshard/cluster/internal/layout"
+)
+
+// A played is a member that answers as a test says.
+type played struct {
+	node   layout.Node
+	answer func(command bson.D) (bson.D, error)
+	down   bool  // as the provider knows
+	ended  error // by itself, which the provider is asked for
+}
+
+func (m *played) Node() layout.Node  { return m.node }
+func (m *played) Advertised() string { return m.node.Name + ":1" }
+func (m *played) Running() bool      { return !m.down }
+
+func (m *played) Ended(context.Context) error { return m.ended }
+
+func (m *played) Run(_ context.Context, command bson.D, into any) error {
+	answer, err := m.answer(command)
+	if err != nil || into == nil {
+		return err
+	}
+	encoded, err := bson.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	return bson.Unmarshal(encoded, into)
+}
+
+// A config server that takes over while it carries an addShard out must not get another one: it has been seen to end of it (invariant balancerConfig).
+func TestAddShardIsSentAgainOnlyWhenNoneIsUnderWay(t *testing.T) {
+	for name, first := range map[string]error{
+		"the router lost its way to the config servers": mongo.CommandError{Code: 6, Name: "HostUnreachable"},
+		"the way to the router broke":                   mongo.CommandError{Message: "connection() error", Labels: []string{"NetworkError"}},
+		"the shard changed its primary":                 mongo.CommandError{Code: codeOperationFailed, Name: "OperationFailed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sent, underWay := 0, 2 // an interrupted start has left one, which takes two looks
+				config := &played{node: layout.Node{Name: "config/B", Kind: layout.Config, Set: "config"}, answer: func(command bson.D) (bson.D, error) {
+					operations := bson.A{bson.D{{Key: "command", Value: bson.D{{Key: "hello", Value: 1}}}}, bson.D{{Key: "opid", Value: 7}}}
+					if command[0].Key != "aggregate" {
+						return nil, fmt.Errorf("unexpected %s", command[0].Key)
+					}
+					if underWay > 0 {
+						underWay--
+						operations = append(operations, bson.D{{Key: "command", Value: bson.D{{Key: "_config" + "svrAddShard", Value: "s/s/A:1"}}}})
+					}
+					return bson.D{{Key: "cursor", Value: bson.D{{Key: "firstBatch", Value: operations}}}}, nil
+				}}
+				idle := &played{node: layout.Node{Name: "config/A", Kind: layout.Config, Set: "config"}, answer: func(bson.D) (bson.D, error) {
+					return bson.D{{Key: "cursor", Value: bson.D{{Key: "firstBatch", Value: bson.A{}}}}}, nil
+				}}
+				router := &played{node: layout.Node{Name: "router/A", Kind: layout.Router}, answer: func(command bson.D) (bson.D, error) {
+					if command[0].Key == "hello" {
+						return bson.D{{Key: "msg", Value: "isdbgrid"}}, nil
+					}
+					if underWay > 0 {
+						t.Errorf("addShard was sent while another one was under way")
+					}
+					if sent++; sent == 1 {
+						underWay = 3
+						return nil, first
+					}
+					return nil, nil
+				}}
+				home := &played{node: layout.Node{Name: "s/A", Kind: layout.Data, Set: "s", Home: true}, answer: func(bson.D) (bson.D, error) {
+					return bson.D{{Key: "isWritablePrimary", Value: true}}, nil
+				}}
+				f := &Formation[*played]{
+					Old: []*played{idle, config, router}, Fresh: []*played{home}, routing: make(milestone),
+					Report: t.Logf,
+				}
+				close(f.routing)
+				if err := f.addShard(t.Context(), "s", []*played{home}); err != nil || sent != 2 {
+					t.Errorf("got %v after %d times, want nil after 2", err, sent)
+				}
+			})
+		})
+	}
+}
+
+// Config servers that do not run have nothing under way: a cluster grows without them.
+func TestAddShardWaitsForNoDeadConfigServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		silent := func(bson.D) (bson.D, error) {
+			asked++
+			return nil, mongo.CommandError{Labels: []string{"NetworkError"}}
+		}
+		config := func(name string) layout.Node { return layout.Node{Name: name, Kind: layout.Config, Set: "config"} }
+		killed := &played{node: config("config/A"), answer: silent, down: true}
+		crashed := &played{node: config("config/B"), answer: silent, ended: errors.New("exit status 14")}
+		busy := &played{node: config("config/C"), answer: func(bson.D) (bson.D, error) {
+			if asked++; asked < 4 {
+				return nil, mongo.CommandError{Code: 13436, Name: "NotPrimaryOrSecondary"}
+			}
+			return bson.D{{Key: "cursor", Value: bson.D{{Key: "firstBatch", Value: bson.A{}}}}}, nil
+		}}
+		f := &Formation[*played]{Old: []*played{killed, crashed, busy}}
+		if err := f.awaitNoneAdded(t.Context()); err != nil || asked != 4 {
+			t.Errorf("got %v after %d questions, want nil after 4: one to the crashed one, three to the busy one", err, asked)
+		}
+	})
+}
+
+// What a repetition gets over is told by the server's codes, or by the driver, which makes a command's error of a broken connection too.
+func TestPassing(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false},
+		{mongo.CommandError{Code: 10107, Name: "NotWritablePrimary"}, true},
+		{fmt.Errorf("run: %w", mongo.CommandError{Code: 91, Name: "ShutdownInProgress"}), true},
+		{mongo.CommandError{Code: 96, Name: "OperationFailed"}, false},
+		{mongo.CommandError{Message: "connection() error", Labels: []string{"NetworkError"}}, true},
+		{fmt.Errorf("run: %w", mongo.CommandError{Labels: []string{"NetworkError"}, Wrapped: context.DeadlineExceeded}), true},
+		{mongo.CommandError{Code: 50, Name: "MaxTimeMSExpired"}, false},
+		{context.DeadlineExceeded, true},
+		{context.Canceled, false},
+	} {
+		if got := Passing(c.err); got != c.want {
+			t.Errorf("%v: got %v, want %v", c.err, got, c.want)
+		}
+	}
+}
