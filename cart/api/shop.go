@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +15,11 @@ import (
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/topology"
 )
 
 // list answers with a page of something. last is the name of an entry, behind which the next page begins.
-func list[T any](a *api, c *gin.Context, name string, find func(context.Context, consistency.Profile, page) ([]T, error), last func(T) string) error {
+func list[T any](a *api, c *gin.Context, name string, find func(_ context.Context, _ consistency.Profile, dc topology.DatacenterID, after string, limit int) ([]T, error), last func(T) string) error {
 	p, err := profileOf(c, readProfiles[:len(readProfiles)-1]) // a linearizable read is of one document
 	if err != nil {
 		return err
@@ -26,7 +28,7 @@ func list[T any](a *api, c *gin.Context, name string, find func(context.Context,
 	if err != nil {
 		return err
 	}
-	found, err := read(a, c, p, page.dc, func(ctx context.Context) ([]T, error) { return find(ctx, p, page) })
+	found, err := read(a, c, p, page.dc, func(ctx context.Context) ([]T, error) { return find(ctx, p, page.dc, page.after, page.limit) })
 	out := gin.H{name: found}
 	if len(found) == page.limit {
 		out["next"] = last(found[len(found)-1])
@@ -35,20 +37,15 @@ func list[T any](a *api, c *gin.Context, name string, find func(context.Context,
 }
 
 func (a *api) listOrders(c *gin.Context) error {
-	return list(a, c, "orders", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Order, error) {
-		return a.Store.Orders(ctx, p, of.dc, of.after, of.limit)
-	}, func(o cart.Order) string { return o.OrderID })
+	return list(a, c, "orders", a.Store.Orders, func(o cart.Order) string { return o.OrderID })
 }
 
 func (a *api) getOrder(c *gin.Context) error {
-	found, err := named(a, c, a.Store.Order)
-	return a.answer(c, http.StatusOK, found, err)
+	return one(a, c, a.Store.Order)
 }
 
 func (a *api) listProducts(c *gin.Context) error {
-	return list(a, c, "products", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Product, error) {
-		return a.Store.Products(ctx, p, of.dc, of.after, of.limit)
-	}, func(p cart.Product) string { return p.SKU })
+	return list(a, c, "products", a.Store.Products, func(p cart.Product) string { return p.SKU })
 }
 
 func (a *api) getProduct(c *gin.Context) error {
@@ -116,44 +113,29 @@ func (a *api) publish(c *gin.Context) error {
 		Until  time.Time `json:"until"`
 		Reason string    `json:"reason"`
 	}
-	p, err := profileOf(c, []string{"multi-datacenter", "durable"}) // a notice that is rolled back would be marked in some carts
-	if err != nil {
-		return err
-	}
-	key, err := keyOf(c)
+	w, err := writeOf(c, []string{"multi-datacenter", "durable"}) // a notice that is rolled back would be marked in some carts
 	if err == nil {
 		err = body(c, &in)
 	}
-	switch {
-	case err != nil:
-	case in.Until.IsZero() || in.Until.Year() > 9999:
+	if err == nil && (in.Until.IsZero() || in.Until.Year() > 9999) {
 		err = hint.New(fmt.Errorf("%w: until", cart.ErrInvalid), "send the date from which the product can be had again")
-	default:
-		err = cart.CheckText("reason", in.Reason)
 	}
-	if err != nil {
+	if err = cmp.Or(err, cart.CheckText("reason", in.Reason)); err != nil {
 		return err
 	}
 	written(c, a.Store.DataCenter())
-	n, outcome, err := a.Store.Publish(c.Request.Context(), p, cart.Notice{
-		Key: key, SKU: in.SKU, Until: in.Until.UTC().Truncate(time.Millisecond), Reason: in.Reason, Written: a.now()})
-	if err == nil {
-		replayed(c, outcome)
-	}
-	return a.answer(c, http.StatusCreated, n, err)
+	n, outcome, err := a.Store.Publish(c.Request.Context(), w.profile, cart.Notice{
+		Key: w.key, SKU: in.SKU, Until: in.Until.UTC().Truncate(time.Millisecond), Reason: in.Reason, Written: a.now()})
+	return a.done(c, http.StatusCreated, n, outcome, err)
 }
 
 func (a *api) listNotices(c *gin.Context) error {
-	return list(a, c, "notices", func(ctx context.Context, p consistency.Profile, of page) ([]cart.Notice, error) {
-		after := int64(0)
-		if of.after != "" {
-			n, err := strconv.ParseInt(of.after, 10, 64)
-			if err != nil || n < 0 {
-				return nil, hint.New(fmt.Errorf("%w: after %.100q", errParameter, of.after), "the number of a notice")
-			}
-			after = n
+	return list(a, c, "notices", func(ctx context.Context, p consistency.Profile, dc topology.DatacenterID, after string, limit int) ([]cart.Notice, error) {
+		seq, err := strconv.ParseInt(cmp.Or(after, "0"), 10, 64)
+		if err != nil || seq < 0 {
+			return nil, hint.New(fmt.Errorf("%w: after %.100q", errParameter, after), "the number of a notice")
 		}
-		return a.Store.Notices(ctx, p, of.dc, after, of.limit)
+		return a.Store.Notices(ctx, p, dc, seq, limit)
 	}, func(n cart.Notice) string { return strconv.FormatInt(n.Seq, 10) })
 }
 
