@@ -62,7 +62,7 @@ func (c Cart) With(r Request) (Cart, Outcome, error) {
 	if done, err := c.Knows(record); done || err != nil {
 		return c, Replayed, err
 	}
-	if err := c.takes(r); err != nil {
+	if err := c.takes(r.At, r.IfVersion); err != nil {
 		return c, OutcomeUnknown, err
 	}
 	next := c
@@ -88,14 +88,14 @@ func (c Cart) Knows(record Done) (bool, error) {
 	return true, nil
 }
 
-// takes refuses a request that comes at the wrong time.
-func (c Cart) takes(r Request) error {
+// takes refuses a request that comes at the wrong time, or is about another version; 0 = any.
+func (c Cart) takes(at time.Time, version int64) error {
 	switch {
 	case c.Status != Open:
 		return hint.New(fmt.Errorf("%w: %s", ErrClosed, c.Status), "make a new cart")
-	case r.IfVersion != 0 && r.IfVersion != c.Version:
-		return hint.New(fmt.Errorf("%w: it is at version %d, not %d", ErrVersion, c.Version, r.IfVersion), "read the cart and decide again")
-	case len(c.remembered(r.At)) >= MaxKeys:
+	case version != 0 && version != c.Version:
+		return hint.New(fmt.Errorf("%w: it is at version %d, not %d", ErrVersion, c.Version, version), "read the cart and decide again")
+	case len(c.remembered(at)) >= MaxKeys:
 		return hint.New(fmt.Errorf("%w: %d within %s", ErrTooBusy, MaxKeys, KeyLife), "wait some minutes")
 	}
 	return nil

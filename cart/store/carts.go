@@ -150,7 +150,7 @@ var nothing = doc("$unset", doc("nothing", ""))
 // cart decodes a stored cart.
 func (s *Store) cart(raw bson.Raw) (c cart.Cart, err error) {
 	if err := bson.Unmarshal(raw, &c); err != nil {
-		return c, fmt.Errorf("decode cart %s: %w", idOf(raw), err)
+		return c, fmt.Errorf("decode cart %s: %w", stringOf(raw, "_id"), err)
 	}
 	c.DataCenter = s.dataCenterOf(raw) // the document's own identifier has the home in which it was made
 	c.Handle, err = cart.HandleOf(c.DataCenter, c.CartID)

@@ -145,7 +145,7 @@ func (s *Store) Orders(ctx context.Context, p consistency.Profile, dc topology.D
 
 func (s *Store) order(raw bson.Raw) (o cart.Order, err error) {
 	if err := bson.Unmarshal(raw, &o); err != nil {
-		return o, fmt.Errorf("decode order %s: %w", idOf(raw), err)
+		return o, fmt.Errorf("decode order %s: %w", stringOf(raw, "_id"), err)
 	}
 	o.DataCenter = s.dataCenterOf(raw)
 	o.Handle, err = cart.HandleOf(o.DataCenter, o.OrderID)

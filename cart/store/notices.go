@@ -66,7 +66,7 @@ func (s *Store) noticeOf(ctx context.Context, p consistency.Profile, n cart.Noti
 
 func (s *Store) notice(raw bson.Raw) (n cart.Notice, err error) {
 	err = bson.Unmarshal(raw, &n)
-	n.ID, n.DataCenter = idOf(raw), s.dataCenterOf(raw)
+	n.ID, n.DataCenter = stringOf(raw, "_id"), s.dataCenterOf(raw)
 	return n, err
 }
 
@@ -143,8 +143,7 @@ func (s *Store) lackingCarts(n cart.Notice, others ...any) bson.D {
 func (s *Store) unmarked(ctx context.Context, p consistency.Profile, n cart.Notice, at time.Time) ([]mongo.WriteModel, error) {
 	cursor, err := s.primary(carts, p).Find(ctx, s.lackingCarts(n), options.Find().SetProjection(doc("cartId", 1)).SetLimit(markBatch))
 	return all(ctx, cursor, err, func(raw bson.Raw) (mongo.WriteModel, error) {
-		id, _ := raw.Lookup("cartId").StringValueOK()
-		return s.marking(n, id, at), nil
+		return s.marking(n, stringOf(raw, "cartId"), at), nil
 	})
 }
 

@@ -147,8 +147,7 @@ func (s *Store) Unsharded(ctx context.Context) ([]string, error) {
 			return nil, fmt.Errorf("read how %s is sharded: %w", ns.Name, err)
 		}
 		key, _ := raw.Lookup("key").DocumentOK()
-		elements, err := key.Elements()
-		if err != nil || len(elements) == 0 || elements[0].Key() != s.field {
+		if first, err := key.IndexErr(0); err != nil || first.Key() != s.field {
 			names = append(names, ns.Name)
 		}
 	}

@@ -134,13 +134,13 @@ func (s *Store) insert(ctx context.Context, in *mongo.Collection, id string, dc 
 
 // dataCenterOf reads the field with the configured name.
 func (s *Store) dataCenterOf(raw bson.Raw) topology.DatacenterID {
-	dc, _ := raw.Lookup(s.field).StringValueOK()
-	return topology.DatacenterID(dc)
+	return topology.DatacenterID(stringOf(raw, s.field))
 }
 
-func idOf(raw bson.Raw) string {
-	id, _ := raw.Lookup("_id").StringValueOK()
-	return id
+// stringOf is a field's text; empty where it has none.
+func stringOf(raw bson.Raw, field string) string {
+	text, _ := raw.Lookup(field).StringValueOK()
+	return text
 }
 
 // found decodes the one document that the driver found, and turns its answer for nothing into the domain's.
