@@ -34,14 +34,14 @@ type hub struct {
 	order     []string // topics, as they first came
 	latest    map[string][]byte
 	kept      map[string][]json.RawMessage
-	listeners map[*listener]struct{}
+	listeners map[listener]struct{}
 }
 
-// A listener is a page's stream. Its channel is closed when it is behind too far, or the hub ends.
-type listener struct{ frames chan frame }
+// A listener is a page's stream. It is closed when it is behind too far, or the hub ends.
+type listener chan frame
 
 func newHub() *hub {
-	return &hub{latest: map[string][]byte{}, kept: map[string][]json.RawMessage{}, listeners: map[*listener]struct{}{}}
+	return &hub{latest: map[string][]byte{}, kept: map[string][]json.RawMessage{}, listeners: map[listener]struct{}{}}
 }
 
 // set gives a topic another value.
@@ -79,26 +79,26 @@ func (h *hub) know(topic string) {
 func (h *hub) tell(f frame) {
 	for l := range h.listeners {
 		select {
-		case l.frames <- f:
+		case l <- f:
 		default:
 			h.dismiss(l)
 		}
 	}
 }
 
-func (h *hub) dismiss(l *listener) {
+func (h *hub) dismiss(l listener) {
 	delete(h.listeners, l)
-	close(l.frames)
+	close(l)
 }
 
 // join adds a page and returns what it has to know of before.
-func (h *hub) join() (*listener, []frame, error) {
+func (h *hub) join() (listener, []frame, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || len(h.listeners) >= mostListeners {
 		return nil, nil, errFull
 	}
-	l := &listener{frames: make(chan frame, mostWaiting)}
+	l := make(listener, mostWaiting)
 	h.listeners[l] = struct{}{}
 	var before []frame
 	for _, topic := range h.order {
@@ -112,7 +112,7 @@ func (h *hub) join() (*listener, []frame, error) {
 }
 
 // leave removes a page; one that was dismissed before is no matter.
-func (h *hub) leave(l *listener) {
+func (h *hub) leave(l listener) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, there := h.listeners[l]; there {
@@ -171,7 +171,7 @@ func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-tick.C:
 			s.write([]byte(":\n\n"))
-		case f, open := <-l.frames:
+		case f, open := <-l:
 			if !open {
 				return
 			}

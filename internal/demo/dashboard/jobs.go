@@ -109,15 +109,11 @@ func (d *Dashboard) setup(products []productView) {
 func (d *Dashboard) goods(ctx context.Context) {
 	_, _ = backoff.Retry(ctx, func() (struct{}, error) {
 		for _, dc := range served(d.world) {
-			var list struct{ Products []cart.Product }
+			var list struct{ Products []productView }
 			if _, _, err := d.ask(ctx, "", client.Get(dc, "catalogue?limit=50"), &list); err != nil || len(list.Products) == 0 {
 				continue
 			}
-			products := make([]productView, len(list.Products))
-			for i, p := range list.Products {
-				products[i] = productView{p.SKU, p.Name}
-			}
-			d.setup(products)
+			d.setup(list.Products)
 			return struct{}{}, nil
 		}
 		return struct{}{}, errNowhere
