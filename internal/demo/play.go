@@ -141,9 +141,14 @@ func (p *play) words(format string, args ...any) string {
 // say tells in words.
 func (p *play) say(format string, args ...any) { p.tell(Line{Text: p.words(format, args...)}) }
 
-// took tells how long something took.
+// took tells how long something took that ends now.
 func (p *play) took(since time.Time, format string, args ...any) {
-	p.tell(Line{Text: p.words(format, args...), Took: client.Rounded(time.Since(since))})
+	p.lasted(time.Since(since), format, args...)
+}
+
+// lasted tells how long something took.
+func (p *play) lasted(long time.Duration, format string, args ...any) {
+	p.tell(Line{Text: p.words(format, args...), Took: client.Rounded(long)})
 }
 
 // show tells of a request.
@@ -192,14 +197,16 @@ func (p *play) others(than topology.DatacenterID) []topology.DatacenterID {
 	return slices.DeleteFunc(slices.Clone(p.homes), func(dc topology.DatacenterID) bool { return dc == than })
 }
 
-// neighbour is the nearest home to a datacenter, by round trips; nearest is how far it is.
-func (p *play) neighbour(of topology.DatacenterID) (nearest topology.DatacenterID, rtt time.Duration) {
-	for _, dc := range p.others(of) {
-		if d := p.topology.RTT(of, dc); nearest == "" || d < rtt {
-			nearest, rtt = dc, d
-		}
+// byDistance orders datacenters by their round trips from one.
+func (p *play) byDistance(from topology.DatacenterID) func(a, b topology.DatacenterID) int {
+	return func(a, b topology.DatacenterID) int {
+		return cmp.Compare(p.topology.RTT(from, a), p.topology.RTT(from, b))
 	}
-	return nearest, rtt
+}
+
+// neighbour is the nearest home to a datacenter.
+func (p *play) neighbour(of topology.DatacenterID) topology.DatacenterID {
+	return slices.MinFunc(p.others(of), p.byDistance(of))
 }
 
 // primaryOf is a shard's primary as it was last seen; empty if there was none.

@@ -104,7 +104,7 @@ func coasts(ctx context.Context, p *play) error {
 // ownWrites writes into the followed cart from another datacenter and reads it there.
 func ownWrites(ctx context.Context, p *play) error {
 	b := p.hers
-	from, _ := p.neighbour(b.home)
+	from := p.neighbour(b.home)
 	rtt := p.topology.RTT(from, b.home)
 	for _, sku := range []string{"book", "console"} {
 		a, err := p.add(ctx, b, from, sku, 1, "")

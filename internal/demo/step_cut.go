@@ -36,19 +36,20 @@ func cutOff(ctx context.Context, p *play) error {
 	theirs = slices.Delete(theirs, at, at+1)
 	bystanders := p.work(ctx, others)
 	defer bystanders.abandon()
-	early, late := theirs, []writer(nil)
-	if profile == localFast { // what one member acknowledges in the moment before the cut may be lost with it; that is what the profile says
-		early, late = nil, theirs
-	}
-	load := p.work(ctx, early)
+	load := p.work(ctx, nil)
 	defer load.abandon()
+	if profile != localFast { // what one member acknowledges in the moment before the cut may be lost with it; that is what the profile says
+		load.also(theirs)
+	}
 	began := time.Now()
 	if p.spoilt("cut") {
 		p.say("spoilt: the links are left as they are")
 	} else if err := cluster.Isolate(ctx, p.cluster, dc); err != nil {
 		return err
 	}
-	load.also(late)
+	if profile == localFast {
+		load.also(theirs)
+	}
 	p.say("all links of %s are cut: members, query router, shop and gateway are alone", dc)
 	shard := p.shardOf(dc)
 	next, err := p.awaitPrimary(ctx, "cut", "a primary of "+string(shard)+" elsewhere", shard, func(m cluster.Member) bool { return m.Datacenter != dc })
@@ -94,7 +95,7 @@ func (p *play) led(ctx context.Context, dc topology.DatacenterID) error {
 
 // goOn shows what goes on while the datacenter is cut off.
 func (p *play) goOn(ctx context.Context, dc topology.DatacenterID, profile string, b *basket) error {
-	from, _ := p.neighbour(dc)
+	from := p.neighbour(dc)
 	at := p.at(dc)
 	if at != nil {
 		remaining := client.Nearest(p.topology, p.others(dc), *at)

@@ -78,7 +78,7 @@ func (p *play) consoles(ctx context.Context) error {
 // race publishes the notice, away from the followed cart's home, and adds the flashlight at the same time.
 func (p *play) race(ctx context.Context) error {
 	b := p.hers
-	supplier, _ := p.neighbour(b.home)
+	supplier := p.neighbour(b.home)
 	var notice cart.Notice
 	var published, added client.Answer
 	group, both := errgroup.WithContext(ctx)

@@ -117,13 +117,13 @@ func (p *play) awaitPrimary(ctx context.Context, step, what string, shard topolo
 }
 
 func (p *play) toldFailover(ctx context.Context, shard topology.ShardID, killed, next string, elected time.Duration, hit, calm outcome) error {
-	p.tell(Line{Text: cmp.Or(next, "nobody") + " is elected", Took: client.Rounded(elected)})
+	p.lasted(elected, "%s is elected", cmp.Or(next, "nobody"))
 	p.check("another member is primary", next != "" && next != killed, next, "any of "+string(shard)+" but "+killed)
 	hit.longest.Member = p.primaryOf(shard)
 	p.show(hit.longest, "the longest of %d writes meanwhile: held, and tried %d times", len(hit.answers), hit.longest.Tries)
 	p.unrefused("errors that clients saw", hit.refused)
 	s := spread(calm.answers)
-	p.tell(Line{Text: fmt.Sprintf("%d writes of customers elsewhere, half of them within", s.Count), Took: s.P50})
+	p.lasted(time.Duration(s.P50), "%d writes of customers elsewhere, half of them within", s.Count)
 	p.unrefused("errors that those saw", calm.refused)
 	p.report.Failover = &Failover{
 		Shard: shard, Killed: killed, Next: next, Elected: client.Rounded(elected), Held: hit.longest.Took,

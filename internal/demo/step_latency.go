@@ -50,8 +50,8 @@ func (p *play) stayed(what string, s Spread) {
 
 // measure measures what clients of one datacenter wait.
 func (p *play) measure(ctx context.Context, dc topology.DatacenterID) (l Latency, err error) {
-	near, rtt := p.neighbour(dc)
-	l = Latency{Datacenter: dc, Nearest: cluster.Duration(rtt)}
+	near := p.neighbour(dc)
+	l = Latency{Datacenter: dc, Nearest: cluster.Duration(p.topology.RTT(dc, near))}
 	carts := map[topology.DatacenterID]*basket{}
 	for _, home := range p.homes {
 		if carts[home], err = p.fill(ctx, home, "book"); err != nil {

@@ -11,7 +11,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
-	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/zones/verify"
 )
 
@@ -62,7 +61,7 @@ func (p *play) undo(ctx context.Context, b *basket) error {
 
 // proveZones tells what the start of the world has planned and applied, plans again, and proves by documents.
 func proveZones(ctx context.Context, p *play) error {
-	p.tell(Line{Text: fmt.Sprintf("plan: %d steps for %d collections", len(p.zoning.steps), len(p.topology.Namespaces)), Took: client.Rounded(p.zoning.planned)})
+	p.lasted(p.zoning.planned, "plan: %d steps for %d collections", len(p.zoning.steps), len(p.topology.Namespaces))
 	others := 0
 	for _, step := range p.zoning.steps {
 		if strings.Contains(step, p.topology.Router.Namespace) || !strings.Contains(step, database+".") {
@@ -72,7 +71,7 @@ func proveZones(ctx context.Context, p *play) error {
 		}
 	}
 	p.say("  and %d alike for the shop's other collections", others)
-	p.tell(Line{Text: "apply, and the shop's catalogue and stock (the links' delays came on after it)", Took: client.Rounded(p.zoning.applied)})
+	p.lasted(p.zoning.applied, "apply, and the shop's catalogue and stock (the links' delays came on after it)")
 	began := time.Now()
 	plan, err := p.Plan(ctx)
 	if err != nil {

@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,9 +14,7 @@ import (
 // travelled takes a customer of one datacenter to another one: reads are served there at once, writes go home, until the cart is given another home.
 func travelled(ctx context.Context, p *play) error {
 	home := p.homes[len(p.homes)-1]
-	abroad := slices.MaxFunc(p.others(home), func(a, b topology.DatacenterID) int { // the farther, the more it shows
-		return cmp.Compare(p.topology.RTT(home, a), p.topology.RTT(home, b))
-	})
+	abroad := slices.MaxFunc(p.others(home), p.byDistance(home)) // the farther, the more it shows
 	rtt := p.topology.RTT(home, abroad)
 	b, err := p.fill(ctx, home, "book", "umbrella")
 	if err != nil {
