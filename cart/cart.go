@@ -105,23 +105,20 @@ func (c Cart) Currency() string {
 	return c.Items[0].Currency
 }
 
-// index is the place of a product among the items, -1 if it is not there.
-func (c Cart) index(sku string) int {
-	return slices.IndexFunc(c.Items, func(i Item) bool { return i.SKU == sku })
-}
-
-// The shapes keep values out that mean something to the database ($, .), to a URL or to a terminal.
+// The shapes keep values out that mean something to the database ($, .), to a URL or to a terminal. Names are those of products, and of datacenters in topologies.
 var (
-	skuShape      = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,62}[A-Za-z0-9])?$`)
+	nameShape     = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,62}[A-Za-z0-9])?$`)
 	currencyShape = regexp.MustCompile(`^[A-Z]{3}$`)
 )
 
 // CheckSKU checks the name of a product.
-func CheckSKU(sku string) error {
-	if skuShape.MatchString(sku) {
+func CheckSKU(sku string) error { return checkName("product", sku, "game-console") }
+
+func checkName(of, name, such string) error {
+	if nameShape.MatchString(name) {
 		return nil
 	}
-	return hint.New(fmt.Errorf("%w: product %.100q", ErrInvalid, sku), "up to 64 letters, digits, - and _, such as game-console")
+	return hint.New(fmt.Errorf("%w: %s %.100q", ErrInvalid, of, name), "up to 64 letters, digits, - and _, such as "+such)
 }
 
 // CheckPrice checks a price in minor units.

@@ -1,6 +1,7 @@
 package cart
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -44,22 +45,11 @@ const MaxText = 100
 
 // Check refuses bad names, numbers and prices.
 func (a AddItem) Check() error {
-	if err := checkQuantity(a.Quantity); err != nil {
-		return err
-	}
-	if err := CheckPrice(a.Price, a.Currency); err != nil {
-		return err
-	}
-	return CheckSKU(a.SKU)
+	return cmp.Or(checkQuantity(a.Quantity), CheckPrice(a.Price, a.Currency), CheckSKU(a.SKU))
 }
 
 // Check refuses bad names and numbers.
-func (s SetQuantity) Check() error {
-	if err := checkQuantity(s.Quantity); err != nil {
-		return err
-	}
-	return CheckSKU(s.SKU)
-}
+func (s SetQuantity) Check() error { return cmp.Or(checkQuantity(s.Quantity), CheckSKU(s.SKU)) }
 
 // Check refuses bad names.
 func (r RemoveItem) Check() error { return CheckSKU(r.SKU) }
@@ -91,7 +81,7 @@ func (a AddItem) to(c *Cart) error {
 	if c.Currency() != "" && c.Currency() != a.Currency {
 		return hint.New(fmt.Errorf("%w: %s, not %s", ErrCurrency, a.Currency, c.Currency()), "one cart is paid in one currency: make another cart")
 	}
-	if i := c.index(a.SKU); i >= 0 {
+	if i, err := c.held(a.SKU); err == nil {
 		if c.Items[i].Quantity+a.Quantity > MaxQuantity {
 			return hint.New(fmt.Errorf("%w: %d more %s", ErrLimit, a.Quantity, a.SKU), fmt.Sprintf("a cart holds at most %d of a product", MaxQuantity))
 		}
@@ -107,21 +97,19 @@ func (a AddItem) to(c *Cart) error {
 }
 
 func (s SetQuantity) to(c *Cart) error {
-	i := c.index(s.SKU)
-	if i < 0 {
-		return noItem(s.SKU)
+	i, err := c.held(s.SKU)
+	if err == nil {
+		c.Items[i].Quantity = s.Quantity
 	}
-	c.Items[i].Quantity = s.Quantity
-	return nil
+	return err
 }
 
 func (r RemoveItem) to(c *Cart) error {
-	i := c.index(r.SKU)
-	if i < 0 {
-		return noItem(r.SKU)
+	i, err := c.held(r.SKU)
+	if err == nil {
+		c.Items = slices.Delete(c.Items, i, i+1)
 	}
-	c.Items = slices.Delete(c.Items, i, i+1)
-	return nil
+	return err
 }
 
 func (s SetCustomer) to(c *Cart) error {
@@ -134,6 +122,11 @@ func (Abandon) to(c *Cart) error {
 	return nil
 }
 
-func noItem(sku string) error {
-	return hint.New(fmt.Errorf("%w: %s", ErrNoItem, sku), "read the cart: the item may have been removed")
+// held is the place of a product among the items.
+func (c Cart) held(sku string) (int, error) {
+	i := slices.IndexFunc(c.Items, func(i Item) bool { return i.SKU == sku })
+	if i < 0 {
+		return i, hint.New(fmt.Errorf("%w: %s", ErrNoItem, sku), "read the cart: the item may have been removed")
+	}
+	return i, nil
 }

@@ -71,7 +71,7 @@ func (r Checkout) Record() Done {
 // PlanOrder is the order that a checkout makes, and the cart afterwards; or the reason why there is none. quote prices the shipping of a cart.
 // Take what Knows says first: a checkout that was done before is no error.
 func PlanOrder(c Cart, r Checkout, quote func(Cart) Shipping) (Order, Cart, error) {
-	if err := c.takes(Request{Key: r.Key, At: r.At, IfVersion: r.IfVersion}); err != nil {
+	if err := c.takes(r.At, r.IfVersion); err != nil {
 		return Order{}, c, err
 	}
 	if len(c.Active()) == 0 {

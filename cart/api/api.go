@@ -1,12 +1,17 @@
 package api
 
 import (
+	"cmp"
+	_ "embed"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/goccy/go-yaml"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -23,8 +28,8 @@ const (
 	// DefaultTimeout bounds a request: a tuned election and a retry fit into it, and a checkout across an ocean. While no primary is there for longer, the client, or
 	// the gateway in front, is told to send the request again rather than kept waiting. The inventory's grace has to be longer.
 	DefaultTimeout = 5 * time.Second
-	// DefaultBodyLimit is far above any request of the shop.
-	DefaultBodyLimit = 16 << 10
+	// bodyLimit is far above any request of the shop.
+	bodyLimit = 16 << 10
 )
 
 // Options say what an instance serves. Store, Witness and Keys are required.
@@ -34,9 +39,8 @@ type Options struct {
 	Witness *consistency.Witness
 	// Keys seal the causal tokens; all instances have the same.
 	Keys *signing.Keyring
-	// Timeout bounds a request, BodyLimit its body in bytes. 0 = the defaults.
-	Timeout   time.Duration
-	BodyLimit int64
+	// Timeout bounds a request; 0 = DefaultTimeout.
+	Timeout time.Duration
 	// Wait is how long a read may wait for a copy that is as new as its token; 0 = gintoken.DefaultWait.
 	Wait time.Duration
 	// PlainHTTP lets the token's cookie travel without TLS.
@@ -86,15 +90,8 @@ func (a *api) setDefaults() {
 	if a.Timeout <= 0 {
 		a.Timeout = DefaultTimeout
 	}
-	if a.BodyLimit <= 0 {
-		a.BodyLimit = DefaultBodyLimit
-	}
-	if a.Log == nil {
-		a.Log = slog.New(slog.DiscardHandler)
-	}
-	if a.Metrics == nil {
-		a.Metrics = prometheus.NewRegistry()
-	}
+	a.Log = cmp.Or(a.Log, slog.New(slog.DiscardHandler))
+	a.Metrics = cmp.Or(a.Metrics, prometheus.NewRegistry())
 	if a.Traces == nil {
 		a.Traces = noop.NewTracerProvider()
 	}
@@ -126,43 +123,71 @@ func (a *api) routes() (*gin.Engine, error) {
 	engine.RedirectTrailingSlash = false
 	engine.ContextWithFallback = true // spans and values of the request are seen through gin's context
 	_ = engine.SetTrustedProxies(nil) // clients say nothing about themselves that is believed
-	engine.Use(a.observe, gin.CustomRecoveryWithWriter(nil, a.recovered), a.limit)
+	engine.Use(a.observe, gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, reason any) {
+		a.fail(c, fmt.Errorf("%w: %v", errPanicked, reason))
+	}), a.limit)
 	engine.NoRoute(func(c *gin.Context) { a.fail(c, errNoRoute) })
 	engine.NoMethod(func(c *gin.Context) { a.fail(c, errNoMethod) })
 
-	do := func(handle func(*gin.Context) error) gin.HandlerFunc {
-		return func(c *gin.Context) {
-			if err := handle(c); err != nil {
-				a.fail(c, err)
-			}
-		}
-	}
-	engine.GET("/healthz", do(a.health))
-	engine.GET("/readyz", do(a.ready))
+	a.handle(&engine.RouterGroup, []route{{"GET /healthz", a.health}, {"GET /readyz", a.ready}})
 	engine.GET("/openapi.json", a.openAPI)
 	metrics := promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{})
 	engine.GET("/metrics", func(c *gin.Context) {
 		a.stamp(c)
 		metrics.ServeHTTP(c.Writer, c.Request)
 	})
-
-	v1 := engine.Group("/v1", token)
-	v1.POST("/carts", do(a.createCart))
-	v1.GET("/carts", do(a.listCarts))
-	v1.GET("/carts/:handle", do(a.getCart))
-	v1.PATCH("/carts/:handle", do(a.patchCart))
-	v1.DELETE("/carts/:handle", do(a.abandonCart))
-	v1.POST("/carts/:handle/items", do(a.addItem))
-	v1.PUT("/carts/:handle/items/:sku", do(a.setItem))
-	v1.DELETE("/carts/:handle/items/:sku", do(a.removeItem))
-	v1.POST("/carts/:handle/checkout", do(a.checkout))
-	v1.GET("/orders", do(a.listOrders))
-	v1.GET("/orders/:handle", do(a.getOrder))
-	v1.GET("/catalogue", do(a.listProducts))
-	v1.GET("/catalogue/:sku", do(a.getProduct))
-	v1.GET("/stock", do(a.listStock))
-	v1.GET("/analytics", do(a.analytics))
-	v1.GET("/notices", do(a.listNotices))
-	v1.POST("/notices", do(a.publish))
+	a.handle(engine.Group("/v1", token), []route{
+		{"POST /carts", a.createCart},
+		{"GET /carts", a.listCarts},
+		{"GET /carts/:handle", a.getCart},
+		{"PATCH /carts/:handle", a.patchCart},
+		{"DELETE /carts/:handle", a.abandonCart},
+		{"POST /carts/:handle/items", a.addItem},
+		{"PUT /carts/:handle/items/:sku", a.setItem},
+		{"DELETE /carts/:handle/items/:sku", a.removeItem},
+		{"POST /carts/:handle/checkout", a.checkout},
+		{"GET /orders", a.listOrders},
+		{"GET /orders/:handle", a.getOrder},
+		{"GET /catalogue", a.listProducts},
+		{"GET /catalogue/:sku", a.getProduct},
+		{"GET /stock", a.listStock},
+		{"GET /analytics", a.analytics},
+		{"GET /notices", a.listNotices},
+		{"POST /notices", a.publish},
+	})
 	return engine, nil
+}
+
+// A route is a method with a path, and what answers it; where that gives an error, a problem does. Their order is that of the header Allow.
+type route struct {
+	name   string
+	answer func(*gin.Context) error
+}
+
+func (a *api) handle(group *gin.RouterGroup, routes []route) {
+	for _, r := range routes {
+		method, path, _ := strings.Cut(r.name, " ")
+		group.Handle(method, path, func(c *gin.Context) {
+			if err := r.answer(c); err != nil {
+				a.fail(c, err)
+			}
+		})
+	}
+}
+
+//go:embed openapi.yaml
+var openapi []byte
+
+// Document is the OpenAPI document as JSON.
+func Document() ([]byte, error) {
+	document, err := yaml.YAMLToJSON(openapi)
+	if err != nil {
+		return nil, fmt.Errorf("read openapi.yaml: %w", err)
+	}
+	return document, nil
+}
+
+func (a *api) openAPI(c *gin.Context) {
+	a.stamp(c)
+	c.Data(http.StatusOK, "application/json", a.document)
 }

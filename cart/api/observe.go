@@ -36,12 +36,7 @@ type demand struct {
 
 const seenKey = "cartdemo.seen"
 
-func seenOf(c *gin.Context) *seen {
-	if s, ok := c.Value(seenKey).(*seen); ok {
-		return s
-	}
-	return &seen{began: time.Now(), watch: &consistency.Watch{}}
-}
+func seenOf(c *gin.Context) *seen { return c.MustGet(seenKey).(*seen) }
 
 // observe watches a request: what it asked of the database, for its headers, the metrics, the trace and the log.
 func (a *api) observe(c *gin.Context) {
@@ -67,15 +62,14 @@ func (a *api) observe(c *gin.Context) {
 	if c.Writer.Status() >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	attributes := []slog.Attr{slog.String("method", c.Request.Method), slog.String("path", c.Request.URL.Path), slog.Int("status", c.Writer.Status()),
-		slog.Duration("took", took), slog.String("servedBy", c.Writer.Header().Get("X-Served-By"))}
+	said := []any{"method", c.Request.Method, "path", c.Request.URL.Path, "status", c.Writer.Status(), "took", took, "servedBy", c.Writer.Header().Get("X-Served-By")}
 	if id := span.SpanContext().TraceID(); id.IsValid() {
-		attributes = append(attributes, slog.String("trace", id.String()))
+		said = append(said, "trace", id.String())
 	}
 	if len(c.Errors) > 0 {
-		attributes = append(attributes, slog.String("error", strings.Join(c.Errors.Errors(), "; ")))
+		said = append(said, "error", strings.Join(c.Errors.Errors(), "; "))
 	}
-	a.Log.LogAttrs(ctx, level, "request", attributes...)
+	a.Log.Log(ctx, level, "request", said...)
 }
 
 // methodLabel keeps clients from making metrics of their own.
@@ -92,12 +86,8 @@ func (a *api) limit(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.Timeout)
 	defer cancel()
 	c.Request = c.Request.WithContext(ctx)
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, a.BodyLimit)
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, bodyLimit)
 	c.Next()
-}
-
-func (a *api) recovered(c *gin.Context, reason any) {
-	a.fail(c, fmt.Errorf("%w: %v", errPanicked, reason))
 }
 
 // stamp writes the headers that every answer has, before its body.

@@ -114,14 +114,8 @@ func kindOf(err error) (k kind, shown bool) {
 		return away, false
 	case errors.As(err, &write) && write.WriteConcernError != nil:
 		return timedOut, false // written, and not acknowledged as asked
-	case errors.As(err, &server) && slices.ContainsFunc(elections, server.HasErrorCode):
+	case errors.As(err, &server) && slices.ContainsFunc(elections, server.HasErrorCode), errors.As(err, &labeled) && slices.ContainsFunc(retryable, labeled.HasErrorLabel):
 		return away, false
-	case errors.As(err, &labeled):
-		for _, label := range retryable {
-			if labeled.HasErrorLabel(label) {
-				return away, false
-			}
-		}
 	}
 	return internal, false
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"mime"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,44 +50,40 @@ func profileOf(c *gin.Context, allowed []string) (consistency.Profile, error) {
 	return p, err
 }
 
-// read reads something in the request's session that is at home in a datacenter.
+// read reads something in the request's session that is at home in a datacenter, at whom and how the profile says.
 func read[T any](a *api, c *gin.Context, p consistency.Profile, home topology.DatacenterID, find func(context.Context) (T, error)) (found T, err error) {
-	err = a.reading(c, p, home, func(ctx context.Context) (err error) {
-		found, err = find(ctx)
-		return err
-	})
-	return found, err
-}
-
-// named reads what the handle in the path names.
-func named[T any](a *api, c *gin.Context, find func(context.Context, consistency.Profile, cart.Handle) (T, error)) (none T, err error) {
-	h, err := cart.ParseHandle(c.Param("handle"))
-	if err != nil {
-		return none, err
-	}
-	p, err := profileOf(c, readProfiles)
-	if err != nil {
-		return none, err
-	}
-	return read(a, c, p, h.DataCenter, func(ctx context.Context) (T, error) { return find(ctx, p, h) })
-}
-
-// reading does a read of something that is at home in a datacenter, at whom and how the profile says.
-func (a *api) reading(c *gin.Context, p consistency.Profile, home topology.DatacenterID, do func(context.Context) error) error {
 	seenOf(c).asked = demand{mode: p.Read.Mode, first: home}
 	if p.Read.Mode != readpref.PrimaryMode {
 		seenOf(c).asked.first = a.Store.DataCenter()
 	}
 	if p.Read.Concern == "linearizable" {
 		// Newer than any token, and servers refuse both at once.
-		return do(mongo.NewSessionContext(c.Request.Context(), nil))
+		return find(mongo.NewSessionContext(c.Request.Context(), nil))
 	}
 	if p.Read.Bound > 0 {
 		if _, _, err := a.Witness.Freshen(mongo.SessionFromContext(c.Request.Context()), p.Read.Bound, a.Now()); err != nil {
-			return err
+			return found, err
 		}
 	}
-	return gintoken.Read(c, do)
+	err = gintoken.Read(c, func(ctx context.Context) (err error) {
+		found, err = find(ctx)
+		return err
+	})
+	return found, err
+}
+
+// one answers with what the handle in the path names.
+func one[T any](a *api, c *gin.Context, find func(context.Context, consistency.Profile, cart.Handle) (T, error)) error {
+	h, err := cart.ParseHandle(c.Param("handle"))
+	if err != nil {
+		return err
+	}
+	p, err := profileOf(c, readProfiles)
+	if err != nil {
+		return err
+	}
+	found, err := read(a, c, p, h.DataCenter, func(ctx context.Context) (T, error) { return find(ctx, p, h) })
+	return a.answer(c, http.StatusOK, found, err)
 }
 
 // written notes that the last command went to the primary of what is at home in a datacenter.
@@ -141,14 +138,6 @@ func (w *whole) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-func keyOf(c *gin.Context) (string, error) {
-	key := c.GetHeader("Idempotency-Key")
-	if key == "" {
-		return "", errNoKey
-	}
-	return key, nil
-}
-
 // versionOf reads If-Match: a cart's ETag, which is its version in quotes. 0 = none, or any.
 func versionOf(c *gin.Context) (int64, error) {
 	text := c.GetHeader("If-Match")
@@ -199,11 +188,23 @@ func (a *api) page(c *gin.Context) (page, error) {
 	return p, nil
 }
 
-// answer writes a value, unless there is an error.
+// answer writes a value, unless there is an error. A cart has its version as its ETag.
 func (a *api) answer(c *gin.Context, status int, value any, err error) error {
-	if err == nil {
-		a.stamp(c)
-		c.JSON(status, value)
+	if err != nil {
+		return err
 	}
-	return err
+	if held, is := value.(cart.Cart); is {
+		c.Header("ETag", etag(held.Version))
+	}
+	a.stamp(c)
+	c.JSON(status, value)
+	return nil
+}
+
+// done answers a write.
+func (a *api) done(c *gin.Context, status int, value any, outcome cart.Outcome, err error) error {
+	if err == nil && outcome == cart.Replayed {
+		c.Header("Idempotency-Replayed", "true")
+	}
+	return a.answer(c, status, value, err)
 }

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,11 +64,7 @@ type Event struct {
 
 // Run works until the context ends. It goes on after errors.
 func (i *Instance) Run(ctx context.Context) {
-	every := i.Every
-	if every <= 0 {
-		every = DefaultEvery
-	}
-	pace.Every(ctx, every, func() {
+	pace.Every(ctx, cmp.Or(i.Every, DefaultEvery), func() {
 		if err := i.Once(ctx); err != nil && ctx.Err() == nil {
 			i.tell(Event{Err: err})
 		}
@@ -141,25 +138,19 @@ func (i *Instance) look(ctx context.Context, n cart.Notice) (done bool, err erro
 		i.first = map[string]time.Time{}
 	}
 	i.first[n.ID] = first
-	done = now.Sub(first) >= i.grace()
+	done = now.Sub(first) >= cmp.Or(i.Grace, DefaultGrace)
 	if !seen || marked > 0 || done {
 		i.tell(Event{Notice: n, Marked: marked, Settled: done})
 	}
 	return done, nil
 }
 
-func (i *Instance) grace() time.Duration {
-	if i.Grace > 0 {
-		return i.Grace
-	}
-	return DefaultGrace
-}
-
 func (i *Instance) now() time.Time {
+	clock := time.Now
 	if i.Now != nil {
-		return i.Now().UTC().Truncate(time.Millisecond)
+		clock = i.Now
 	}
-	return time.Now().UTC().Truncate(time.Millisecond)
+	return clock().UTC().Truncate(time.Millisecond)
 }
 
 func (i *Instance) tell(e Event) {

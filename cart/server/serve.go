@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
@@ -22,6 +24,7 @@ import (
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/serve"
+	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
@@ -109,7 +112,7 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 	}
 	if t.World != nil {
 		if dc, ok := t.World.Datacenter(o.DataCenter); !ok || dc.Role == topology.RoleVoter {
-			return nil, hint.New(fmt.Errorf("%w: %s", topology.ErrUnknownDatacenter, o.DataCenter), "carts are at home in "+names(placement.Homes(t.World)))
+			return nil, hint.New(fmt.Errorf("%w: %s", topology.ErrUnknownDatacenter, o.DataCenter), "carts are at home in "+spelling.List(placement.Homes(t.World)))
 		}
 	}
 	if o.Keys, err = o.keys(); err != nil {
@@ -128,20 +131,9 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 }
 
 func (o *Options) setDefaults() error {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Listen == "" {
-		o.Listen = DefaultListen
-	}
+	o.Log, o.Listen, o.Drain = cmp.Or(o.Log, slog.New(slog.DiscardHandler)), cmp.Or(o.Listen, DefaultListen), cmp.Or(o.Drain, DefaultDrain)
 	if o.Timeout <= 0 {
 		o.Timeout = api.DefaultTimeout
-	}
-	if o.Drain <= 0 {
-		o.Drain = DefaultDrain
-	}
-	if o.Marked == nil {
-		o.Marked = func(int64) {}
 	}
 	if o.Listener == nil && o.CertFile == "" && !o.Insecure && !serve.OnThisMachine(o.Listen) {
 		return hint.New(fmt.Errorf("listen on %s: %w", o.Listen, ErrOpenToAll), "give --tls-certificate-file and --tls-key-file, or --insecure if something in front has TLS")
@@ -235,9 +227,9 @@ func (o *Options) tls() (*tls.Config, error) {
 }
 
 func (o *Options) hearInventory(registry *prometheus.Registry) func(inventory.Event) {
-	marked := prometheus.NewCounter(prometheus.CounterOpts{Name: "cartdemo_marked_carts_total", Help: "Carts whose items a notice has invalidated."})
-	failed := prometheus.NewCounter(prometheus.CounterOpts{Name: "cartdemo_inventory_errors_total", Help: "Looks of the inventory service that failed."})
-	registry.MustRegister(marked, failed)
+	made := promauto.With(registry)
+	marked := made.NewCounter(prometheus.CounterOpts{Name: "cartdemo_marked_carts_total", Help: "Carts whose items a notice has invalidated."})
+	failed := made.NewCounter(prometheus.CounterOpts{Name: "cartdemo_inventory_errors_total", Help: "Looks of the inventory service that failed."})
 	return func(e inventory.Event) {
 		if e.Err != nil {
 			failed.Inc()
@@ -245,14 +237,15 @@ func (o *Options) hearInventory(registry *prometheus.Registry) func(inventory.Ev
 			return
 		}
 		marked.Add(float64(e.Marked))
-		o.Marked(e.Marked)
+		if o.Marked != nil {
+			o.Marked(e.Marked)
+		}
 		o.Log.Info("inventory", "notice", e.Notice.ID, "sku", e.Notice.SKU, "marked", e.Marked, "settled", e.Settled)
 	}
 }
 
 func (o *Options) hearShipping(registry *prometheus.Registry) func(shipping.Round) {
-	priced := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cartdemo_shipping_total", Help: "Prices of shipping, by what became of them."}, []string{"outcome"})
-	registry.MustRegister(priced)
+	priced := promauto.With(registry).NewCounterVec(prometheus.CounterOpts{Name: "cartdemo_shipping_total", Help: "Prices of shipping, by what became of them."}, []string{"outcome"})
 	return func(r shipping.Round) {
 		priced.WithLabelValues("written").Add(float64(r.Priced))
 		priced.WithLabelValues("overtaken").Add(float64(r.Overtaken))

@@ -1,12 +1,14 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/cart"
@@ -16,7 +18,9 @@ import (
 	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // SetupOptions say which shop to make.
@@ -35,9 +39,6 @@ type SetupOptions struct {
 // DefaultStock lasts for a demonstration.
 const DefaultStock = 1_000_000
 
-// ErrUnsharded means that collections of the shop are not sharded by the datacenter.
-var ErrUnsharded = errors.New("not sharded by the datacenter")
-
 // Setup makes a shop: it shards the collections and gives each datacenter's range its zone, where there is a topology to do it by; creates indexes and
 // validators, the catalogue and the stock. What is there stays, so it can be run again.
 func Setup(ctx context.Context, o SetupOptions) error {
@@ -48,9 +49,6 @@ func Setup(ctx context.Context, o SetupOptions) error {
 	o.Target = t
 	if o.Progress == nil {
 		o.Progress = func(string) {}
-	}
-	if o.Planned == nil {
-		o.Planned = func(*zones.Plan) {}
 	}
 	if len(o.DataCenters) == 0 && t.World != nil {
 		o.DataCenters = placement.Homes(t.World)
@@ -80,35 +78,42 @@ func Setup(ctx context.Context, o SetupOptions) error {
 // collections makes the shop's collections and shards them. Made first, with all that belongs to them, they are sharded with it: to change a sharded one
 // takes as long as to shard it. So there are two plans: the first says which validators they are to have, and an apply takes none but of the state as it is then.
 func collections(ctx context.Context, s *store.Store, o SetupOptions) error {
-	t := o.Target
-	c, err := catalog.Open(ctx, catalog.Options{URI: t.URI})
+	shop := withShop(o.Target)
+	c, err := catalog.Open(ctx, catalog.Options{URI: o.Target.URI})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }() // all is done or has failed by then
-	if err := s.PlaceAt(ctx, center(t.World)); err != nil {
+	if err := s.PlaceAt(ctx, center(shop)); err != nil {
 		return err
 	}
-	plan, err := planShop(ctx, c, t)
+	wanted, err := c.Plan(ctx, shop, plan.Options{Shard: true})
 	if err != nil {
 		return err
 	}
-	o.Planned(plan)
+	if o.Planned != nil {
+		o.Planned(wanted)
+	}
 	o.Progress("collections, indexes and validators")
-	if err := s.Setup(ctx, validators(plan)); err != nil {
+	if err := s.Setup(ctx, validators(wanted)); err != nil {
 		return err
 	}
-	if err := shard(ctx, c, t, o.Progress); err != nil {
+	lacking, err := c.Plan(ctx, shop, plan.Options{Shard: true})
+	if err == nil && !lacking.Empty() {
+		o.Progress(fmt.Sprintf("collections and zones: %d steps", len(lacking.Steps)))
+		_, err = apply.Apply(ctx, lacking, c.ApplyDeps(catalog.LockOptions{}), apply.Options{Approve: dropsNothing})
+	}
+	if err != nil {
 		return err
 	}
-	return sharded(ctx, s, t)
+	return sharded(ctx, s, o.Target)
 }
 
 // sharded refuses a shop whose records would not be where they belong.
 func sharded(ctx context.Context, s *store.Store, t Target) error {
 	unsharded, err := s.Unsharded(ctx)
 	if err == nil && len(unsharded) > 0 {
-		err = hint.New(fmt.Errorf("%w: %s", ErrUnsharded, strings.Join(unsharded, ", ")), "give a topology with -f, or shard them first, by "+t.Field+" and the second field of docs/cartdemo.md")
+		err = hint.New(fmt.Errorf("not sharded by the datacenter: %s", strings.Join(unsharded, ", ")), "give a topology with -f, or shard them first, by "+t.Field+" and the second field of docs/cartdemo.md")
 	}
 	return err
 }
@@ -126,9 +131,7 @@ var currencies = map[string]string{"US": "USD", "CA": "CAD", "GB": "GBP", "AU": 
 func currencyOf(world *topology.Topology, id topology.DatacenterID) string {
 	if world != nil {
 		if dc, _ := world.Datacenter(id); len(dc.Countries) > 0 {
-			if currency, ok := currencies[dc.Countries[0]]; ok {
-				return currency
-			}
+			return cmp.Or(currencies[dc.Countries[0]], "EUR")
 		}
 	}
 	return "EUR"
@@ -165,4 +168,48 @@ func fill(ctx context.Context, s *store.Store, o SetupOptions) error {
 		})
 	}
 	return group.Wait()
+}
+
+// validators are those that a plan wants for collections, by the collections' names without the database.
+func validators(plan *zones.Plan) map[string]bson.Raw {
+	wanted := map[string]bson.Raw{}
+	for _, step := range plan.Steps {
+		if set, ok := step.Change.(zones.SetValidator); ok {
+			_, name, _ := strings.Cut(set.Collection, ".")
+			wanted[name] = bson.Raw(set.Validator)
+		}
+	}
+	return wanted
+}
+
+// dropsNothing approves steps that take nothing away.
+func dropsNothing(_ context.Context, steps []zones.Step) (bool, error) {
+	return !slices.ContainsFunc(steps, func(s zones.Step) bool { return zones.Drops(s.Change) }), nil
+}
+
+// center is the shard from whose home all the others are reached soonest: the servers' work of making collections goes from there.
+func center(world *topology.Topology) topology.ShardID {
+	homes := make([]topology.DatacenterID, len(world.Shards))
+	for i, shard := range world.Shards {
+		homes[i] = world.HomeOf(shard.ID)
+	}
+	if at := placement.Center(world, homes); at >= 0 {
+		return world.Shards[at].ID
+	}
+	return ""
+}
+
+// withShop is a target's topology with the shop's namespaces alone. One that the topology declares stays as it is declared.
+func withShop(t Target) *topology.Topology {
+	shop := *t.World
+	shop.Namespaces = nil
+	for _, ns := range store.Namespaces(t.Database, t.Field) {
+		if declared, ok := t.World.Namespace(ns.Name); ok {
+			ns = declared
+			ns.Related = nil // may name what is left out here
+		}
+		shop.Namespaces = append(shop.Namespaces, ns)
+	}
+	slices.SortFunc(shop.Namespaces, func(a, b topology.Namespace) int { return strings.Compare(a.Name, b.Name) })
+	return &shop
 }

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -30,9 +32,7 @@ type Target struct {
 
 // complete fills in what the target leaves to the local cluster and the topology. dc may be empty: any.
 func (t Target) complete(ctx context.Context, dc topology.DatacenterID) (Target, error) {
-	if t.Database == "" {
-		t.Database = store.DefaultDatabase
-	}
+	t.Database = cmp.Or(t.Database, store.DefaultDatabase)
 	if t.URI == "" {
 		if err := t.attach(ctx, dc); err != nil {
 			return t, err
@@ -43,9 +43,7 @@ func (t Target) complete(ctx context.Context, dc topology.DatacenterID) (Target,
 			t.Field = ns.ZoneBy
 		}
 	}
-	if t.Field == "" {
-		t.Field = store.DefaultField
-	}
+	t.Field = cmp.Or(t.Field, store.DefaultField)
 	return t, nil
 }
 
@@ -58,21 +56,14 @@ func (t *Target) attach(ctx context.Context, dc topology.DatacenterID) error {
 		t.World = running.Topology()
 	}
 	if dc == "" {
-		if dc, err = anyRouted(t.World); err != nil {
-			return err
+		i := slices.IndexFunc(t.World.Datacenters, func(dc topology.Datacenter) bool { return dc.Role != topology.RoleVoter })
+		if i < 0 {
+			return errors.New("the topology has no datacenter with a query router")
 		}
+		dc = t.World.Datacenters[i].ID
 	}
 	t.URI, err = running.SecretURI(dc)
 	return err
-}
-
-func anyRouted(world *topology.Topology) (topology.DatacenterID, error) {
-	for _, dc := range world.Datacenters {
-		if dc.Role != topology.RoleVoter {
-			return dc.ID, nil
-		}
-	}
-	return "", fmt.Errorf("the topology has no datacenter with a query router")
 }
 
 // connect opens the shop as seen from a datacenter. The witness sees all that the client does.
@@ -91,12 +82,4 @@ func (t Target) connect(dc topology.DatacenterID, traces trace.TracerProvider) (
 		return nil, nil, err
 	}
 	return s, witness, nil
-}
-
-func names(ids []topology.DatacenterID) string {
-	texts := make([]string, len(ids))
-	for i, id := range ids {
-		texts[i] = string(id)
-	}
-	return strings.Join(texts, ", ")
 }

@@ -1,6 +1,7 @@
 package shipping
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -44,11 +45,7 @@ type Round struct {
 
 // Run prices carts until the context ends. It goes on after errors.
 func (p *Process) Run(ctx context.Context) {
-	every := p.Every
-	if every <= 0 {
-		every = DefaultEvery
-	}
-	pace.Every(ctx, every, func() {
+	pace.Every(ctx, cmp.Or(p.Every, DefaultEvery), func() {
 		if round := p.Once(ctx); ctx.Err() == nil && p.Listen != nil {
 			p.Listen(round)
 		}
@@ -74,4 +71,22 @@ func (p *Process) Once(ctx context.Context) (round Round) {
 		}
 	}
 	return round
+}
+
+// The tariff, in minor units of whatever currency.
+const (
+	// perParcel is for each begun parcel, perItem for each thing in it.
+	perParcel = 499
+	perItem   = 50
+	// parcelSize is how many things a parcel holds.
+	parcelSize = 10
+)
+
+// Quote is the price of a cart's delivery from the warehouse in the cart's datacenter. Delayed items are not sent.
+func Quote(c cart.Cart) cart.Shipping {
+	n := c.Count()
+	parcels := (n + parcelSize - 1) / parcelSize
+	return cart.Shipping{
+		Warehouse: string(c.DataCenter), Items: n, Cost: int64(parcels*perParcel + n*perItem), Currency: c.Currency(), Version: c.Version,
+	}
 }

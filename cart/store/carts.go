@@ -18,36 +18,32 @@ import (
 )
 
 // Create makes a cart in this process's datacenter. The cart's handle follows from the key, so a request that is sent again meets its own cart.
-func (s *Store) Create(ctx context.Context, p consistency.Profile, key, customer string, at time.Time) (cart.Cart, cart.Outcome, error) {
+func (s *Store) Create(ctx context.Context, p consistency.Profile, key, customer string, at time.Time) (none cart.Cart, unknown cart.Outcome, err error) {
 	r := cart.Request{Key: key, At: at, Change: cart.SetCustomer{Customer: customer}}
 	if err := r.Check(); err != nil {
-		return cart.Cart{}, cart.OutcomeUnknown, err
+		return none, unknown, err
 	}
 	h, err := cart.HandleFor(s.dataCenter, key)
 	if err != nil {
-		return cart.Cart{}, cart.OutcomeUnknown, err
+		return none, unknown, err
 	}
 	c := cart.Cart{
 		Handle: h, DataCenter: h.DataCenter, CartID: h.ID.String(), Customer: customer, Items: []cart.Item{}, Status: cart.Open, Version: 1,
 		Created: at, Updated: at, Done: []cart.Done{r.Record()},
 	}
-	doc, err := s.document(h.String(), h.DataCenter, c)
-	if err != nil {
-		return cart.Cart{}, cart.OutcomeUnknown, err
-	}
 	if home, err := s.movedTo(ctx, p, h, at); err != nil {
-		return cart.Cart{}, cart.OutcomeUnknown, err
+		return none, unknown, err
 	} else if home != h {
 		return s.recreated(ctx, p, home, r)
 	}
-	_, err = s.collection(carts, p).InsertOne(ctx, doc)
+	err = s.insert(ctx, s.collection(carts, p), h.String(), h.DataCenter, c)
 	switch {
 	case mongo.IsDuplicateKeyError(err):
 		return s.recreated(ctx, p, h, r)
 	case refused(err, validationFailed): // by the zones' part of the validator: all the rest is ours
-		return cart.Cart{}, cart.OutcomeUnknown, hint.New(fmt.Errorf("%w: %s", cart.ErrNoHome, h.DataCenter), "make the cart in a datacenter that has a zone")
+		return none, unknown, hint.New(fmt.Errorf("%w: %s", cart.ErrNoHome, h.DataCenter), "make the cart in a datacenter that has a zone")
 	case err != nil:
-		return cart.Cart{}, cart.OutcomeUnknown, fmt.Errorf("create cart: %w", err)
+		return none, unknown, fmt.Errorf("create cart: %w", err)
 	}
 	return c, cart.Applied, nil
 }
@@ -62,7 +58,7 @@ func (s *Store) movedTo(ctx context.Context, p consistency.Profile, h cart.Handl
 		return h, nil
 	}
 	p.Read = consistency.Read{Concern: "majority", Mode: readpref.NearestMode, OwnDatacenter: true, Elsewhere: true}
-	raw, err := s.collection(carts, p).FindOne(ctx, bson.D{{Key: "_id", Value: h.String()}}, options.FindOne().SetProjection(bson.D{{Key: s.field, Value: 1}})).Raw()
+	raw, err := s.collection(carts, p).FindOne(ctx, doc("_id", h.String()), options.FindOne().SetProjection(doc(s.field, 1))).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return h, nil
 	}
@@ -75,11 +71,8 @@ func (s *Store) movedTo(ctx context.Context, p consistency.Profile, h cart.Handl
 
 // recreated answers a request for a cart that there is already.
 func (s *Store) recreated(ctx context.Context, p consistency.Profile, h cart.Handle, r cart.Request) (cart.Cart, cart.Outcome, error) {
-	found, err := s.settled(ctx, p, h)
-	if err == nil {
-		_, err = found.Knows(r.Record())
-	}
-	return found, cart.Replayed, err
+	c, _, err := s.Recall(ctx, p, h, r)
+	return c, cart.Replayed, err
 }
 
 // validationFailed is the server's code for a document that a validator refuses.
@@ -93,27 +86,23 @@ func refused(err error, code int) bool {
 
 // Cart reads a cart.
 func (s *Store) Cart(ctx context.Context, p consistency.Profile, h cart.Handle) (cart.Cart, error) {
-	raw, err := s.collection(carts, p).FindOne(ctx, s.cartAt(h)).Raw()
-	if err != nil {
-		return cart.Cart{}, notFound(err, "cart "+h.String())
-	}
-	return s.cart(raw)
+	return found(s.collection(carts, p).FindOne(ctx, s.cartAt(h)), "cart "+h.String(), s.cart)
 }
 
 // Carts lists carts of a datacenter by their identifiers, beginning behind one. An empty status means all.
 func (s *Store) Carts(ctx context.Context, p consistency.Profile, dc topology.DatacenterID, status cart.Status, after string, limit int) ([]cart.Cart, error) {
-	filter := s.at(dc, "cartId", bson.D{{Key: "$gt", Value: after}})
+	filter := s.at(dc, "cartId", doc("$gt", after))
 	if status != "" {
-		filter = append(filter, bson.E{Key: "status", Value: status})
+		filter = append(filter, doc("status", status)...)
 	}
-	cursor, err := s.collection(carts, p).Find(ctx, filter, options.Find().SetSort(bson.D{{Key: "cartId", Value: 1}}).SetLimit(int64(limit)))
+	cursor, err := s.collection(carts, p).Find(ctx, filter, inOrder("cartId", limit))
 	return all(ctx, cursor, err, s.cart)
 }
 
 // Change does a request in one atomic update at the cart's primary, wherever that is. What it does is what [cart.Cart.With] says.
-func (s *Store) Change(ctx context.Context, p consistency.Profile, h cart.Handle, r cart.Request) (cart.Cart, cart.Outcome, error) {
+func (s *Store) Change(ctx context.Context, p consistency.Profile, h cart.Handle, r cart.Request) (none cart.Cart, unknown cart.Outcome, err error) {
 	if err := r.Check(); err != nil {
-		return cart.Cart{}, cart.OutcomeUnknown, err
+		return none, unknown, err
 	}
 	filter, update := s.changing(h, r)
 	for {
@@ -123,12 +112,12 @@ func (s *Store) Change(ctx context.Context, p consistency.Profile, h cart.Handle
 			return c, cart.Applied, err
 		}
 		if !errors.Is(err, mongo.ErrNoDocuments) {
-			return cart.Cart{}, cart.OutcomeUnknown, fmt.Errorf("change cart %s: %w", h, err)
+			return none, unknown, fmt.Errorf("change cart %s: %w", h, err)
 		}
 		// Either the request was done before, or it cannot be done.
 		c, err := s.settled(ctx, p, h)
 		if err != nil {
-			return cart.Cart{}, cart.OutcomeUnknown, err
+			return none, unknown, err
 		}
 		if _, outcome, err := c.With(r); err != nil || outcome == cart.Replayed {
 			return c, outcome, err
@@ -139,33 +128,29 @@ func (s *Store) Change(ctx context.Context, p consistency.Profile, h cart.Handle
 
 // Recall reports whether a request was done before, and the cart. It is for requests that can no longer be done, because something beside the cart
 // has changed.
-func (s *Store) Recall(ctx context.Context, p consistency.Profile, h cart.Handle, r cart.Request) (cart.Cart, bool, error) {
+func (s *Store) Recall(ctx context.Context, p consistency.Profile, h cart.Handle, r cart.Request) (c cart.Cart, done bool, err error) {
 	if err := r.Check(); err != nil {
-		return cart.Cart{}, false, err
-	}
-	c, err := s.settled(ctx, p, h)
-	if err != nil {
 		return c, false, err
 	}
-	done, err := c.Knows(r.Record())
+	if c, err = s.settled(ctx, p, h); err == nil {
+		done, err = c.Knows(r.Record())
+	}
 	return c, done, err
 }
 
 // settled is the cart as its primary has it, once that is as safe as the profile's writes are. What a failed attempt of a request has left behind may
-// not be copied yet; to answer by it would be a promise that a failover breaks. An update that changes nothing waits as one that does.
+// not be copied yet; to answer by it would be a promise that a failover breaks.
 func (s *Store) settled(ctx context.Context, p consistency.Profile, h cart.Handle) (cart.Cart, error) {
-	nothing := bson.D{{Key: "$unset", Value: bson.D{{Key: "nothing", Value: ""}}}}
-	raw, err := s.collection(carts, p).FindOneAndUpdate(ctx, s.cartAt(h), nothing).Raw()
-	if err != nil {
-		return cart.Cart{}, notFound(err, "cart "+h.String())
-	}
-	return s.cart(raw)
+	return found(s.collection(carts, p).FindOneAndUpdate(ctx, s.cartAt(h), nothing), "cart "+h.String(), s.cart)
 }
+
+// nothing is an update that changes nothing, and waits as one that does.
+var nothing = doc("$unset", doc("nothing", ""))
 
 // cart decodes a stored cart.
 func (s *Store) cart(raw bson.Raw) (c cart.Cart, err error) {
 	if err := bson.Unmarshal(raw, &c); err != nil {
-		return c, fmt.Errorf("decode cart %s: %w", idOf(raw), err)
+		return c, fmt.Errorf("decode cart %s: %w", stringOf(raw, "_id"), err)
 	}
 	c.DataCenter = s.dataCenterOf(raw) // the document's own identifier has the home in which it was made
 	c.Handle, err = cart.HandleOf(c.DataCenter, c.CartID)
@@ -175,19 +160,16 @@ func (s *Store) cart(raw bson.Raw) (c cart.Cart, err error) {
 	return c, err
 }
 
-// all decodes everything of a cursor.
-func all[T any](ctx context.Context, cursor *mongo.Cursor, err error, decode func(bson.Raw) (T, error)) ([]T, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }()
-	found := []T{} // JSON's [], not null
-	for cursor.Next(ctx) {
-		one, err := decode(cursor.Current)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, one)
-	}
-	return found, cursor.Err()
+// Unpriced are open carts of this datacenter that have changed since their shipping was priced.
+func (s *Store) Unpriced(ctx context.Context, p consistency.Profile, limit int) ([]cart.Cart, error) {
+	cursor, err := s.primary(carts, p).Find(ctx, s.at(s.dataCenter, "shippingDue", true, "status", cart.Open), options.Find().SetLimit(int64(limit)))
+	return all(ctx, cursor, err, s.cart)
+}
+
+// Price writes the price of shipping, if the cart is still the one that it was made from; else the cart stays due. The cart's version
+// stays: nobody has changed what he buys.
+func (s *Store) Price(ctx context.Context, p consistency.Profile, h cart.Handle, price cart.Shipping) (written bool, err error) {
+	filter := s.cartAt(h, "version", price.Version, "status", cart.Open)
+	result, err := s.collection(carts, p).UpdateOne(ctx, filter, doc("$set", doc("shipping", price), "$unset", doc("shippingDue", "")))
+	return err == nil && result.MatchedCount == 1, err
 }

@@ -16,17 +16,12 @@ import (
 
 // Product reads a product of a datacenter's catalogue.
 func (s *Store) Product(ctx context.Context, p consistency.Profile, dc topology.DatacenterID, sku string) (cart.Product, error) {
-	raw, err := s.collection(catalogue, p).FindOne(ctx, s.at(dc, "sku", sku)).Raw()
-	if err != nil {
-		return cart.Product{}, notFound(err, fmt.Sprintf("product %s in %s", sku, dc))
-	}
-	return s.product(raw)
+	return found(s.collection(catalogue, p).FindOne(ctx, s.at(dc, "sku", sku)), fmt.Sprintf("product %s in %s", sku, dc), s.product)
 }
 
 // Products lists a datacenter's catalogue.
 func (s *Store) Products(ctx context.Context, p consistency.Profile, dc topology.DatacenterID, after string, limit int) ([]cart.Product, error) {
-	cursor, err := s.collection(catalogue, p).Find(ctx, s.at(dc, "sku", bson.D{{Key: "$gt", Value: after}}),
-		options.Find().SetSort(bson.D{{Key: "sku", Value: 1}}).SetLimit(int64(limit)))
+	cursor, err := s.collection(catalogue, p).Find(ctx, s.at(dc, "sku", doc("$gt", after)), inOrder("sku", limit))
 	return all(ctx, cursor, err, s.product)
 }
 
@@ -43,8 +38,7 @@ func (s *Store) PutProducts(ctx context.Context, p consistency.Profile, products
 		if err := errors.Join(cart.CheckSKU(product.SKU), cart.CheckPrice(product.Price, product.Currency)); err != nil {
 			return err
 		}
-		models[i] = mongo.NewUpdateOneModel().SetUpsert(true).SetFilter(s.skuAt(product.DataCenter, product.SKU)).SetUpdate(
-			bson.D{{Key: "$set", Value: bson.D{{Key: "name", Value: product.Name}, {Key: "price", Value: product.Price}, {Key: "currency", Value: product.Currency}}}})
+		models[i] = s.once(product.DataCenter, product.SKU, doc("$set", doc("name", product.Name, "price", product.Price, "currency", product.Currency)))
 	}
 	_, err := s.collection(catalogue, p).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
 	return err
@@ -52,7 +46,7 @@ func (s *Store) PutProducts(ctx context.Context, p consistency.Profile, products
 
 // Stock lists a datacenter's stock as its primary has it.
 func (s *Store) Stock(ctx context.Context, p consistency.Profile, dc topology.DatacenterID) ([]cart.Stock, error) {
-	cursor, err := s.primary(stock, p).Find(ctx, s.of(dc), options.Find().SetSort(bson.D{{Key: "sku", Value: 1}}))
+	cursor, err := s.primary(stock, p).Find(ctx, s.at(dc), options.Find().SetSort(doc("sku", 1)))
 	return all(ctx, cursor, err, func(raw bson.Raw) (one cart.Stock, err error) {
 		err = bson.Unmarshal(raw, &one)
 		one.DataCenter = s.dataCenterOf(raw)
@@ -64,14 +58,13 @@ func (s *Store) Stock(ctx context.Context, p consistency.Profile, dc topology.Da
 func (s *Store) BeginStock(ctx context.Context, p consistency.Profile, all ...cart.Stock) error {
 	models := make([]mongo.WriteModel, len(all))
 	for i, one := range all {
-		models[i] = mongo.NewUpdateOneModel().SetUpsert(true).SetFilter(s.skuAt(one.DataCenter, one.SKU)).SetUpdate(
-			bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "available", Value: one.Available}}}})
+		models[i] = s.once(one.DataCenter, one.SKU, doc("$setOnInsert", doc("available", one.Available)))
 	}
 	_, err := s.collection(stock, p).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
 	return err
 }
 
-// skuAt is the full shard key and the identifier of what there is once for a product and datacenter.
-func (s *Store) skuAt(dc topology.DatacenterID, sku string) bson.D {
-	return append(s.at(dc, "sku", sku), bson.E{Key: "_id", Value: string(dc) + "." + sku})
+// once updates, or makes, what there is once for a product and datacenter.
+func (s *Store) once(dc topology.DatacenterID, sku string, update bson.D) mongo.WriteModel {
+	return mongo.NewUpdateOneModel().SetUpsert(true).SetFilter(s.at(dc, "sku", sku, "_id", string(dc)+"."+sku)).SetUpdate(update)
 }

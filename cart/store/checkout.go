@@ -9,7 +9,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
@@ -22,18 +21,16 @@ var errReplayed = errors.New("done before")
 
 // Checkout orders a cart in one transaction: it takes the items from the stock, writes the order and closes the cart. All of them are of the
 // cart's datacenter, so the transaction stays on one shard. quote prices the shipping.
-func (s *Store) Checkout(ctx context.Context, p consistency.Profile, h cart.Handle, r cart.Checkout, quote func(cart.Cart) cart.Shipping) (cart.Order, cart.Outcome, error) {
+func (s *Store) Checkout(ctx context.Context, p consistency.Profile, h cart.Handle, r cart.Checkout, quote func(cart.Cart) cart.Shipping) (none cart.Order, unknown cart.Outcome, err error) {
 	if err := r.Check(); err != nil {
-		return cart.Order{}, cart.OutcomeUnknown, err
+		return none, unknown, err
 	}
 	session := mongo.SessionFromContext(ctx)
 	if session == nil {
-		own, err := s.client.StartSession(p.SessionOptions())
-		if err != nil {
-			return cart.Order{}, cart.OutcomeUnknown, err
+		if session, err = s.client.StartSession(p.SessionOptions()); err != nil {
+			return none, unknown, err
 		}
-		defer own.EndSession(context.WithoutCancel(ctx))
-		session = own
+		defer session.EndSession(context.WithoutCancel(ctx))
 	}
 	order, err := session.WithTransaction(ctx, func(ctx context.Context) (any, error) { return s.checkout(ctx, h, r, quote) }, p.TransactionOptions())
 	switch {
@@ -41,18 +38,14 @@ func (s *Store) Checkout(ctx context.Context, p consistency.Profile, h cart.Hand
 		order, err := s.replayed(ctx, p, h)
 		return order, cart.Replayed, err
 	case err != nil:
-		return cart.Order{}, cart.OutcomeUnknown, fmt.Errorf("check out cart %s: %w", h, err)
+		return none, unknown, fmt.Errorf("check out cart %s: %w", h, err)
 	}
 	return order.(cart.Order), cart.Applied, nil
 }
 
 // checkout runs inside the transaction, perhaps several times.
 func (s *Store) checkout(ctx context.Context, h cart.Handle, r cart.Checkout, quote func(cart.Cart) cart.Shipping) (none cart.Order, err error) {
-	raw, err := s.db.Collection(carts).FindOne(ctx, s.cartAt(h)).Raw()
-	if err != nil {
-		return none, notFound(err, "cart "+h.String())
-	}
-	c, err := s.cart(raw)
+	c, err := found(s.db.Collection(carts).FindOne(ctx, s.cartAt(h)), "cart "+h.String(), s.cart)
 	if err != nil {
 		return none, err
 	}
@@ -71,22 +64,15 @@ func (s *Store) checkout(ctx context.Context, h cart.Handle, r cart.Checkout, qu
 	if err := s.take(ctx, order.DataCenter, order.Items); err != nil {
 		return none, err
 	}
-	doc, err := s.document(h.String(), h.DataCenter, order)
-	if err != nil {
-		return none, err
-	}
-	_, err = s.db.Collection(orders).InsertOne(ctx, doc)
-	return order, err
+	return order, s.insert(ctx, s.db.Collection(orders), h.String(), h.DataCenter, order)
 }
 
 // close writes what a checkout makes of a cart, if it is still the one that was read.
 func (s *Store) close(ctx context.Context, was, next cart.Cart) error {
-	filter := append(s.cartAt(was.Handle), bson.E{Key: "version", Value: was.Version})
-	result, err := s.db.Collection(carts).UpdateOne(ctx, filter, bson.D{
-		{Key: "$set", Value: bson.D{{Key: "status", Value: next.Status}, {Key: "version", Value: next.Version}, {Key: "updated", Value: next.Updated},
-			{Key: "shipping", Value: next.Shipping}, {Key: "done", Value: next.Done}}},
-		{Key: "$unset", Value: bson.D{{Key: "shippingDue", Value: ""}}},
-	})
+	result, err := s.db.Collection(carts).UpdateOne(ctx, s.cartAt(was.Handle, "version", was.Version), doc(
+		"$set", doc("status", next.Status, "version", next.Version, "updated", next.Updated, "shipping", next.Shipping, "done", next.Done),
+		"$unset", doc("shippingDue", ""),
+	))
 	if err == nil && result.MatchedCount == 0 {
 		return hint.New(cart.ErrVersion, "read the cart and decide again")
 	}
@@ -98,8 +84,8 @@ func (s *Store) take(ctx context.Context, dc topology.DatacenterID, items []cart
 	models := make([]mongo.WriteModel, len(items))
 	for i, item := range items {
 		models[i] = mongo.NewUpdateOneModel().
-			SetFilter(append(s.at(dc, "sku", item.SKU), bson.E{Key: "available", Value: bson.D{{Key: "$gte", Value: int64(item.Quantity)}}})).
-			SetUpdate(bson.D{{Key: "$inc", Value: bson.D{{Key: "available", Value: -int64(item.Quantity)}}}})
+			SetFilter(s.at(dc, "sku", item.SKU, "available", doc("$gte", int64(item.Quantity)))).
+			SetUpdate(doc("$inc", doc("available", -int64(item.Quantity))))
 	}
 	result, err := s.db.Collection(stock).BulkWrite(ctx, models)
 	if err != nil || result.MatchedCount == int64(len(items)) {
@@ -114,17 +100,17 @@ func (s *Store) lacks(ctx context.Context, dc topology.DatacenterID, items []car
 	for i, item := range items {
 		skus[i] = item.SKU
 	}
-	var found []cart.Stock
-	cursor, err := s.db.Collection(stock).Find(mongo.NewSessionContext(ctx, nil), s.at(dc, "sku", bson.D{{Key: "$in", Value: skus}}))
+	var there []cart.Stock
+	cursor, err := s.db.Collection(stock).Find(mongo.NewSessionContext(ctx, nil), s.at(dc, "sku", doc("$in", skus)))
 	if err == nil {
-		err = cursor.All(ctx, &found)
+		err = cursor.All(ctx, &there)
 	}
 	if err != nil {
 		return err
 	}
 	var short []string
 	for _, item := range items {
-		if !slices.ContainsFunc(found, func(one cart.Stock) bool { return one.SKU == item.SKU && one.Available >= int64(item.Quantity) }) {
+		if !slices.ContainsFunc(there, func(one cart.Stock) bool { return one.SKU == item.SKU && one.Available >= int64(item.Quantity) }) {
 			short = append(short, fmt.Sprintf("%d of %s", item.Quantity, item.SKU))
 		}
 	}
@@ -136,35 +122,30 @@ func (s *Store) replayed(ctx context.Context, p consistency.Profile, h cart.Hand
 	if _, err := s.settled(ctx, p, h); err != nil {
 		return cart.Order{}, err
 	}
-	raw, err := s.primary(orders, p).FindOne(ctx, s.at(h.DataCenter, "orderId", h.ID.String())).Raw()
-	if errors.Is(err, mongo.ErrNoDocuments) { // the cart has moved since, and the order has not
-		raw, err = s.primary(orders, p).FindOne(ctx, bson.D{{Key: "orderId", Value: h.ID.String()}}).Raw()
+	result := s.primary(orders, p).FindOne(ctx, s.orderAt(h))
+	if errors.Is(result.Err(), mongo.ErrNoDocuments) { // the cart has moved since, and the order has not
+		result = s.primary(orders, p).FindOne(ctx, doc("orderId", h.ID.String()))
 	}
-	if err != nil {
-		return cart.Order{}, notFound(err, "order "+h.String())
-	}
-	return s.order(raw)
+	return found(result, "order "+h.String(), s.order)
 }
 
 // Order reads an order.
 func (s *Store) Order(ctx context.Context, p consistency.Profile, h cart.Handle) (cart.Order, error) {
-	raw, err := s.collection(orders, p).FindOne(ctx, s.at(h.DataCenter, "orderId", h.ID.String())).Raw()
-	if err != nil {
-		return cart.Order{}, notFound(err, "order "+h.String())
-	}
-	return s.order(raw)
+	return found(s.collection(orders, p).FindOne(ctx, s.orderAt(h)), "order "+h.String(), s.order)
 }
+
+// orderAt is an order by its full shard key.
+func (s *Store) orderAt(h cart.Handle) bson.D { return s.at(h.DataCenter, "orderId", h.ID.String()) }
 
 // Orders lists a datacenter's orders by their identifiers, beginning behind one.
 func (s *Store) Orders(ctx context.Context, p consistency.Profile, dc topology.DatacenterID, after string, limit int) ([]cart.Order, error) {
-	filter := s.at(dc, "orderId", bson.D{{Key: "$gt", Value: after}})
-	cursor, err := s.collection(orders, p).Find(ctx, filter, options.Find().SetSort(bson.D{{Key: "orderId", Value: 1}}).SetLimit(int64(limit)))
+	cursor, err := s.collection(orders, p).Find(ctx, s.at(dc, "orderId", doc("$gt", after)), inOrder("orderId", limit))
 	return all(ctx, cursor, err, s.order)
 }
 
 func (s *Store) order(raw bson.Raw) (o cart.Order, err error) {
 	if err := bson.Unmarshal(raw, &o); err != nil {
-		return o, fmt.Errorf("decode order %s: %w", idOf(raw), err)
+		return o, fmt.Errorf("decode order %s: %w", stringOf(raw, "_id"), err)
 	}
 	o.DataCenter = s.dataCenterOf(raw)
 	o.Handle, err = cart.HandleOf(o.DataCenter, o.OrderID)
@@ -173,14 +154,14 @@ func (s *Store) order(raw bson.Raw) (o cart.Order, err error) {
 
 // Sales are the totals of all datacenters.
 func (s *Store) Sales(ctx context.Context, p consistency.Profile) ([]cart.Sales, error) {
-	group := bson.D{{Key: "$group", Value: bson.D{
-		{Key: "_id", Value: bson.D{{Key: "dataCenter", Value: "$" + s.field}, {Key: "currency", Value: "$currency"}}},
-		{Key: "orders", Value: op("$sum", int64(1))},
-		{Key: "items", Value: op("$sum", op("$sum", "$items.quantity"))},
-		{Key: "revenue", Value: op("$sum", "$total")},
-	}}}
-	flat := bson.D{{Key: "$replaceRoot", Value: bson.D{{Key: "newRoot", Value: op("$mergeObjects", "$$ROOT", "$_id")}}}}
-	order := bson.D{{Key: "$sort", Value: bson.D{{Key: "dataCenter", Value: 1}, {Key: "currency", Value: 1}}}}
+	group := doc("$group", doc(
+		"_id", doc("dataCenter", "$"+s.field, "currency", "$currency"),
+		"orders", doc("$sum", int64(1)),
+		"items", doc("$sum", doc("$sum", "$items.quantity")),
+		"revenue", doc("$sum", "$total"),
+	))
+	flat := doc("$replaceRoot", doc("newRoot", op("$mergeObjects", "$$ROOT", "$_id")))
+	order := doc("$sort", doc("dataCenter", 1, "currency", 1))
 	cursor, err := s.collection(orders, p).Aggregate(ctx, bson.A{group, flat, order})
 	return all(ctx, cursor, err, func(raw bson.Raw) (sales cart.Sales, err error) { return sales, bson.Unmarshal(raw, &sales) })
 }

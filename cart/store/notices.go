@@ -30,19 +30,12 @@ func (s *Store) Publish(ctx context.Context, p consistency.Profile, n cart.Notic
 			return n, cart.OutcomeUnknown, err
 		}
 		// After the last number was read: had the same request been done since, the number would be taken.
-		if found, err := s.noticeOf(ctx, p, n); err != nil || found != nil {
-			if err == nil {
-				n = *found
-			}
-			return n, cart.Replayed, err
+		if written, err := s.noticeOf(ctx, p, n); !errors.Is(err, cart.ErrNotFound) {
+			return written, cart.Replayed, err
 		}
 		n.Seq = last + 1
-		n.ID = noticeID(n.DataCenter, n.Seq)
-		doc, err := s.document(n.ID, n.DataCenter, n)
-		if err != nil {
-			return n, cart.OutcomeUnknown, err
-		}
-		if _, err := s.collection(notices, p).InsertOne(ctx, doc); err == nil {
+		n.ID = fmt.Sprintf("%s.%d", n.DataCenter, n.Seq)
+		if err := s.insert(ctx, s.collection(notices, p), n.ID, n.DataCenter, n); err == nil {
 			return n, cart.Applied, nil
 		} else if !mongo.IsDuplicateKeyError(err) {
 			return n, cart.OutcomeUnknown, fmt.Errorf("publish notice: %w", err)
@@ -50,44 +43,30 @@ func (s *Store) Publish(ctx context.Context, p consistency.Profile, n cart.Notic
 	}
 }
 
-func noticeID(dc topology.DatacenterID, seq int64) string { return fmt.Sprintf("%s.%d", dc, seq) }
-
+// lastNotice is the number of this datacenter's latest notice; 0 if there is none.
 func (s *Store) lastNotice(ctx context.Context, p consistency.Profile) (int64, error) {
-	raw, err := s.primary(notices, p).FindOne(ctx, s.of(s.dataCenter), options.FindOne().SetSort(bson.D{{Key: "seq", Value: -1}})).Raw()
-	if errors.Is(err, mongo.ErrNoDocuments) {
+	last, err := found(s.primary(notices, p).FindOne(ctx, s.at(s.dataCenter), options.FindOne().SetSort(doc("seq", -1))), "notice", s.notice)
+	if errors.Is(err, cart.ErrNotFound) {
 		return 0, nil
 	}
-	if err != nil {
-		return 0, err
-	}
-	n, err := s.notice(raw)
-	return n.Seq, err
+	return last.Seq, err
 }
 
-// noticeOf is the notice that a request has written, as safe as the profile's writes are; nil if there is none.
-func (s *Store) noticeOf(ctx context.Context, p consistency.Profile, n cart.Notice) (*cart.Notice, error) {
-	nothing := bson.D{{Key: "$unset", Value: bson.D{{Key: "nothing", Value: ""}}}}
-	raw, err := s.primary(notices, p).FindOne(ctx, s.at(s.dataCenter, "key", n.Key)).Raw()
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return nil, nil
+// noticeOf is the notice that a request has written, as safe as the profile's writes are; ErrNotFound if there is none.
+func (s *Store) noticeOf(ctx context.Context, p consistency.Profile, n cart.Notice) (cart.Notice, error) {
+	written, err := found(s.primary(notices, p).FindOne(ctx, s.at(s.dataCenter, "key", n.Key)), "notice", s.notice)
+	if err == nil && written.Request != n.Request {
+		err = hint.New(cart.ErrKeyReused, "make a new key for each request")
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		_, err = s.collection(notices, p).UpdateOne(ctx, s.at(written.DataCenter, "seq", written.Seq), nothing)
 	}
-	found, err := s.notice(raw)
-	if err != nil {
-		return nil, err
-	}
-	if found.Request != n.Request {
-		return nil, hint.New(cart.ErrKeyReused, "make a new key for each request")
-	}
-	_, err = s.collection(notices, p).UpdateOne(ctx, s.at(found.DataCenter, "seq", found.Seq), nothing)
-	return &found, err
+	return written, err
 }
 
 func (s *Store) notice(raw bson.Raw) (n cart.Notice, err error) {
 	err = bson.Unmarshal(raw, &n)
-	n.ID, n.DataCenter = idOf(raw), s.dataCenterOf(raw)
+	n.ID, n.DataCenter = stringOf(raw, "_id"), s.dataCenterOf(raw)
 	return n, err
 }
 
@@ -100,8 +79,7 @@ func (s *Store) Origins(ctx context.Context, p consistency.Profile) ([]topology.
 
 // Notices are the notices of a datacenter behind a number, in their order.
 func (s *Store) Notices(ctx context.Context, p consistency.Profile, origin topology.DatacenterID, after int64, limit int) ([]cart.Notice, error) {
-	cursor, err := s.collection(notices, p).Find(ctx, s.at(origin, "seq", bson.D{{Key: "$gt", Value: after}}),
-		options.Find().SetSort(bson.D{{Key: "seq", Value: 1}}).SetLimit(int64(limit)))
+	cursor, err := s.collection(notices, p).Find(ctx, s.at(origin, "seq", doc("$gt", after)), inOrder("seq", limit))
 	return all(ctx, cursor, err, s.notice)
 }
 
@@ -109,7 +87,7 @@ func (s *Store) Notices(ctx context.Context, p consistency.Profile, origin topol
 func (s *Store) Position(ctx context.Context, p consistency.Profile, origin topology.DatacenterID) (int64, error) {
 	raw, err := s.primary(cursors, p).FindOne(ctx, s.position(origin)).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
-		return 0, nil
+		err = nil
 	}
 	seq, _ := raw.Lookup("seq").AsInt64OK()
 	return seq, err
@@ -117,18 +95,18 @@ func (s *Store) Position(ctx context.Context, p consistency.Profile, origin topo
 
 // Advance moves the position forward, never back.
 func (s *Store) Advance(ctx context.Context, p consistency.Profile, origin topology.DatacenterID, seq int64) error {
-	_, err := s.collection(cursors, p).UpdateOne(ctx, s.position(origin), bson.D{{Key: "$max", Value: bson.D{{Key: "seq", Value: seq}}}}, upsert())
+	_, err := s.collection(cursors, p).UpdateOne(ctx, s.position(origin), doc("$max", doc("seq", seq)), options.UpdateOne().SetUpsert(true))
 	return err
 }
 
 func (s *Store) position(origin topology.DatacenterID) bson.D {
 	name := "notices of " + string(origin)
-	return append(s.at(s.dataCenter, "name", name), bson.E{Key: "_id", Value: string(s.dataCenter) + "." + name})
+	return s.at(s.dataCenter, "name", name, "_id", string(s.dataCenter)+"."+name)
 }
 
 // Withhold marks the product in this datacenter's catalogue, so that it gets into no more carts.
 func (s *Store) Withhold(ctx context.Context, p consistency.Profile, n cart.Notice) error {
-	_, err := s.collection(catalogue, p).UpdateOne(ctx, s.at(s.dataCenter, "sku", n.SKU), bson.D{{Key: "$max", Value: bson.D{{Key: "delayed", Value: n.Until}}}})
+	_, err := s.collection(catalogue, p).UpdateOne(ctx, s.at(s.dataCenter, "sku", n.SKU), doc("$max", doc("delayed", n.Until)))
 	return err
 }
 
@@ -138,13 +116,9 @@ const markBatch = 500
 // Mark marks the product in all open carts of this datacenter, in each item once, and returns how many were marked now.
 func (s *Store) Mark(ctx context.Context, p consistency.Profile, n cart.Notice, at time.Time) (marked int64, err error) {
 	for {
-		keys, err := s.unmarked(ctx, p, n)
-		if err != nil || len(keys) == 0 {
+		models, err := s.unmarked(ctx, p, n, at)
+		if err != nil || len(models) == 0 {
 			return marked, err
-		}
-		models := make([]mongo.WriteModel, len(keys))
-		for i, id := range keys {
-			models[i] = s.marking(n, id, at)
 		}
 		result, err := s.collection(carts, p).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
 		if result != nil {
@@ -153,37 +127,34 @@ func (s *Store) Mark(ctx context.Context, p consistency.Profile, n cart.Notice, 
 		if err != nil {
 			return marked, fmt.Errorf("mark carts for notice %s: %w", n.ID, err)
 		}
-		if len(keys) < markBatch {
+		if len(models) < markBatch {
 			return marked, nil
 		}
 	}
 }
 
-// lacking is a condition on an item: it is of the notice's product, and not marked.
-func lacking(n cart.Notice) bson.D {
-	return bson.D{{Key: "sku", Value: n.SKU}, {Key: "delays.notice", Value: bson.D{{Key: "$ne", Value: n.ID}}}}
+// lackingCarts have an item of the notice's product that is not marked.
+func (s *Store) lackingCarts(n cart.Notice, others ...any) bson.D {
+	lacking := doc("sku", n.SKU, "delays.notice", doc("$ne", n.ID))
+	return append(s.at(s.dataCenter, "status", cart.Open, "items", doc("$elemMatch", lacking)), doc(others...)...)
 }
 
-func (s *Store) lackingCarts(n cart.Notice) bson.D {
-	return append(s.of(s.dataCenter), bson.E{Key: "status", Value: cart.Open}, bson.E{Key: "items", Value: bson.D{{Key: "$elemMatch", Value: lacking(n)}}})
-}
-
-func (s *Store) unmarked(ctx context.Context, p consistency.Profile, n cart.Notice) ([]string, error) {
-	cursor, err := s.primary(carts, p).Find(ctx, s.lackingCarts(n), options.Find().SetProjection(bson.D{{Key: "cartId", Value: 1}}).SetLimit(markBatch))
-	return all(ctx, cursor, err, func(raw bson.Raw) (string, error) {
-		id, _ := raw.Lookup("cartId").StringValueOK()
-		return id, nil
+// unmarked are updates of carts that are to be marked.
+func (s *Store) unmarked(ctx context.Context, p consistency.Profile, n cart.Notice, at time.Time) ([]mongo.WriteModel, error) {
+	cursor, err := s.primary(carts, p).Find(ctx, s.lackingCarts(n), options.Find().SetProjection(doc("cartId", 1)).SetLimit(markBatch))
+	return all(ctx, cursor, err, func(raw bson.Raw) (mongo.WriteModel, error) {
+		return s.marking(n, stringOf(raw, "cartId"), at), nil
 	})
 }
 
 // marking marks one cart, if it still is to be marked.
 func (s *Store) marking(n cart.Notice, id string, at time.Time) mongo.WriteModel {
 	return mongo.NewUpdateOneModel().
-		SetFilter(append(s.lackingCarts(n), bson.E{Key: "cartId", Value: id})).
-		SetUpdate(bson.D{
-			{Key: "$push", Value: bson.D{{Key: "items.$[item].delays", Value: cart.Delay{Notice: n.ID, Until: n.Until, Marked: at}}}},
-			{Key: "$inc", Value: bson.D{{Key: "version", Value: int64(1)}}},
-			{Key: "$set", Value: bson.D{{Key: "updated", Value: at}, {Key: "shippingDue", Value: true}}},
-		}).
-		SetArrayFilters([]any{bson.D{{Key: "item.sku", Value: n.SKU}, {Key: "item.delays.notice", Value: bson.D{{Key: "$ne", Value: n.ID}}}}})
+		SetFilter(s.lackingCarts(n, "cartId", id)).
+		SetUpdate(doc(
+			"$push", doc("items.$[item].delays", cart.Delay{Notice: n.ID, Until: n.Until, Marked: at}),
+			"$inc", doc("version", int64(1)),
+			"$set", doc("updated", at, "shippingDue", true),
+		)).
+		SetArrayFilters([]any{doc("item.sku", n.SKU, "item.delays.notice", doc("$ne", n.ID))})
 }

@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -19,10 +20,10 @@ import (
 // Namespaces. others are validators that collections are to have beside ours, by their names; nil = those that they have.
 func (s *Store) Setup(ctx context.Context, others map[string]bson.Raw) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, name := range []string{carts, orders, stock, catalogue, notices, cursors} {
+	for _, c := range collections {
 		group.Go(func() error {
-			if err := s.setup(ctx, name, others[name]); err != nil {
-				return fmt.Errorf("set up %s.%s: %w", s.db.Name(), name, err)
+			if err := s.setup(ctx, c, others[c.name]); err != nil {
+				return fmt.Errorf("set up %s.%s: %w", s.db.Name(), c.name, err)
 			}
 			return nil
 		})
@@ -32,11 +33,11 @@ func (s *Store) Setup(ctx context.Context, others map[string]bson.Raw) error {
 
 // PlaceAt makes the database, if it is not there, with a shard as its primary: the one from which collections are made.
 func (s *Store) PlaceAt(ctx context.Context, shard topology.ShardID) error {
-	there, err := s.client.Database("config").Collection("databases").CountDocuments(ctx, bson.D{{Key: "_id", Value: s.db.Name()}})
+	there, err := s.client.Database("config").Collection("databases").CountDocuments(ctx, doc("_id", s.db.Name()))
 	if err != nil || there > 0 {
 		return err
 	}
-	err = s.client.Database("admin").RunCommand(ctx, bson.D{{Key: "enableSharding", Value: s.db.Name()}, {Key: "primaryShard", Value: shard}}).Err()
+	err = s.client.Database("admin").RunCommand(ctx, doc("enableSharding", s.db.Name(), "primaryShard", shard)).Err()
 	if err != nil {
 		return fmt.Errorf("make the database %s: %w", s.db.Name(), err)
 	}
@@ -46,60 +47,44 @@ func (s *Store) PlaceAt(ctx context.Context, shard topology.ShardID) error {
 // namespaceExists is the server's code for a collection that is there already.
 const namespaceExists = 48
 
-func (s *Store) setup(ctx context.Context, name string, others bson.Raw) error {
-	validator, err := withOurs(others, s.schema(name))
+func (s *Store) setup(ctx context.Context, c collection, others bson.Raw) error {
+	validator, err := withOurs(others, s.schema(c.name))
 	if err != nil {
 		return err
 	}
-	err = s.db.CreateCollection(ctx, name, options.CreateCollection().SetValidator(validator))
+	err = s.db.CreateCollection(ctx, c.name, options.CreateCollection().SetValidator(validator))
 	exists := refused(err, namespaceExists)
 	if err != nil && !exists {
 		return err
 	}
-	if indexes := s.indexes(name); len(indexes) > 0 {
-		if _, err := s.db.Collection(name).Indexes().CreateMany(ctx, indexes); err != nil {
-			return err
-		}
+	if _, err := s.db.Collection(c.name).Indexes().CreateMany(ctx, s.indexes(c)); err != nil || !exists {
+		return err
 	}
-	if exists {
-		return s.validate(ctx, name, others)
-	}
-	return nil
+	return s.validate(ctx, c.name, others)
 }
 
 // indexes are those beside the shard key's, which sharding makes. All begin with the datacenter but the one
 // by which old carts are removed, and the one that finds the order of a cart that has moved.
-func (s *Store) indexes(collection string) []mongo.IndexModel {
-	by := func(names ...string) bson.D {
-		keys := bson.D{{Key: s.field, Value: 1}}
-		for _, name := range names {
-			keys = append(keys, bson.E{Key: name, Value: 1})
-		}
-		return keys
-	}
-	switch collection {
+func (s *Store) indexes(c collection) []mongo.IndexModel {
+	all := []mongo.IndexModel{{Keys: doc(s.field, 1, c.second, 1)}}
+	switch c.name {
 	case carts:
-		return []mongo.IndexModel{
-			{Keys: by("cartId")},
-			{Keys: by("status", "items.sku")},
-			{Keys: by("shippingDue"), Options: options.Index().SetPartialFilterExpression(bson.D{{Key: "shippingDue", Value: true}})},
-			{Keys: bson.D{{Key: "expires", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0)},
-		}
+		return append(all, []mongo.IndexModel{
+			{Keys: doc(s.field, 1, "status", 1, "items.sku", 1)},
+			{Keys: doc(s.field, 1, "shippingDue", 1), Options: options.Index().SetPartialFilterExpression(doc("shippingDue", true))},
+			{Keys: doc("expires", 1), Options: options.Index().SetExpireAfterSeconds(0)},
+		}...)
 	case orders:
-		return []mongo.IndexModel{{Keys: by("orderId")}, {Keys: bson.D{{Key: "orderId", Value: 1}}}}
-	case stock, catalogue:
-		return []mongo.IndexModel{{Keys: by("sku")}}
+		return append(all, mongo.IndexModel{Keys: doc("orderId", 1)})
 	case notices:
-		return []mongo.IndexModel{{Keys: by("seq")}, {Keys: by("key")}}
-	case cursors:
-		return []mongo.IndexModel{{Keys: by("name")}}
+		return append(all, mongo.IndexModel{Keys: doc(s.field, 1, "key", 1)})
 	}
-	return nil
+	return all
 }
 
 // validate gives a collection our part of its validator. Other parts stay: that of geoshard's zones refuses datacenters that nobody declared.
 func (s *Store) validate(ctx context.Context, name string, others bson.Raw) error {
-	specifications, err := s.db.ListCollectionSpecifications(ctx, bson.D{{Key: "name", Value: name}})
+	specifications, err := s.db.ListCollectionSpecifications(ctx, doc("name", name))
 	if err != nil {
 		return err
 	}
@@ -114,12 +99,12 @@ func (s *Store) validate(ctx context.Context, name string, others bson.Raw) erro
 	if err != nil || bytes.Equal(want, now) {
 		return err
 	}
-	return s.db.RunCommand(ctx, bson.D{{Key: "collMod", Value: name}, {Key: "validator", Value: want}}).Err()
+	return s.db.RunCommand(ctx, doc("collMod", name, "validator", want)).Err()
 }
 
 // withOurs replaces our part of a validator and keeps all others, in their order, behind it.
 func withOurs(now bson.Raw, schema bson.D) (bson.Raw, error) {
-	ours, err := bson.Marshal(bson.D{{Key: "$jsonSchema", Value: schema}})
+	ours, err := bson.Marshal(doc("$jsonSchema", schema))
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +117,7 @@ func withOurs(now bson.Raw, schema bson.D) (bson.Raw, error) {
 	if len(parts) == 1 {
 		return ours, nil
 	}
-	return bson.Marshal(bson.D{{Key: "$and", Value: parts}})
+	return bson.Marshal(doc("$and", parts))
 }
 
 // partsOf takes a validator apart at its $and.
@@ -141,12 +126,9 @@ func partsOf(validator bson.Raw) []bson.Raw {
 	if err != nil || len(elements) == 0 {
 		return nil
 	}
-	array, ok := elements[0].Value().ArrayOK()
-	if len(elements) != 1 || elements[0].Key() != "$and" || !ok {
-		return []bson.Raw{validator}
-	}
+	array, _ := elements[0].Value().ArrayOK()
 	values, err := array.Values()
-	if err != nil {
+	if err != nil || len(elements) != 1 || elements[0].Key() != "$and" {
 		return []bson.Raw{validator}
 	}
 	var parts []bson.Raw
@@ -160,15 +142,56 @@ func partsOf(validator bson.Raw) []bson.Raw {
 func (s *Store) Unsharded(ctx context.Context) ([]string, error) {
 	var names []string
 	for _, ns := range Namespaces(s.db.Name(), s.field) {
-		raw, err := s.client.Database("config").Collection("collections").FindOne(ctx, bson.D{{Key: "_id", Value: ns.Name}}).Raw()
+		raw, err := s.client.Database("config").Collection("collections").FindOne(ctx, doc("_id", ns.Name)).Raw()
 		if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
 			return nil, fmt.Errorf("read how %s is sharded: %w", ns.Name, err)
 		}
 		key, _ := raw.Lookup("key").DocumentOK()
-		elements, err := key.Elements()
-		if err != nil || len(elements) == 0 || elements[0].Key() != s.field {
+		if first, err := key.IndexErr(0); err != nil || first.Key() != s.field {
 			names = append(names, ns.Name)
 		}
 	}
 	return names, nil
+}
+
+// markOfOurs begins the title of our schemas, by which they are found again.
+const markOfOurs = "cart: shape of "
+
+// schema is what documents of a collection look like. It holds off what no version of this program writes, such as stock below nothing.
+func (s *Store) schema(name string) bson.D {
+	fields := map[string]bson.D{
+		carts: doc(
+			"cartId", text, "items", list(items(), cart.MaxItems), "status", doc("enum", []cart.Status{cart.Open, cart.Ordered, cart.Abandoned}),
+			"version", least(1), "created", date, "updated", date, "done", list(doc("bsonType", "object"), cart.MaxKeys),
+		),
+		orders:    doc("orderId", text, "items", list(items(), cart.MaxItems), "total", least(0), "currency", text, "placed", date),
+		stock:     doc("sku", text, "available", least(0)),
+		catalogue: doc("sku", text, "name", text, "price", least(0), "currency", text),
+		notices:   doc("seq", least(1), "sku", text, "until", date, "key", text),
+		cursors:   doc("name", text, "seq", least(0)),
+	}[name]
+	properties := append(doc("_id", text, s.field, text), fields...)
+	required := bson.A{}
+	for _, f := range properties {
+		required = append(required, f.Key)
+	}
+	return append(doc("title", markOfOurs+name), object(required, properties)...)
+}
+
+var (
+	text = doc("bsonType", "string")
+	date = doc("bsonType", "date")
+)
+
+func object(required bson.A, properties bson.D) bson.D {
+	return doc("bsonType", "object", "required", required, "properties", properties)
+}
+
+func least(n int) bson.D { return doc("bsonType", bson.A{"int", "long"}, "minimum", n) }
+
+func list(of bson.D, most int) bson.D { return doc("bsonType", "array", "maxItems", most, "items", of) }
+
+func items() bson.D {
+	quantity := append(least(1), doc("maximum", cart.MaxQuantity)...)
+	return object(bson.A{"sku", "quantity", "price", "currency"}, doc("sku", text, "quantity", quantity, "price", least(0), "currency", text))
 }

@@ -1,8 +1,11 @@
 package store
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"regexp"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -31,6 +34,11 @@ const (
 	cursors   = "cursors"
 )
 
+// A collection has the datacenter as the first field of its shard key, and a second one.
+type collection struct{ name, second string }
+
+var collections = []collection{{carts, "cartId"}, {orders, "orderId"}, {stock, "sku"}, {catalogue, "sku"}, {notices, "seq"}, {cursors, "name"}}
+
 // Options say where the shop is. Client and DataCenter are required.
 type Options struct {
 	Client *mongo.Client
@@ -57,12 +65,7 @@ var fieldShape = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,63}$`)
 
 // New returns the shop. It asks no server.
 func New(o Options) (*Store, error) {
-	if o.Database == "" {
-		o.Database = DefaultDatabase
-	}
-	if o.Field == "" {
-		o.Field = DefaultField
-	}
+	o.Database, o.Field = cmp.Or(o.Database, DefaultDatabase), cmp.Or(o.Field, DefaultField)
 	if o.Client == nil || o.DataCenter == "" || !fieldShape.MatchString(o.Field) {
 		return nil, ErrIncomplete
 	}
@@ -78,12 +81,10 @@ func (s *Store) DataCenter() topology.DatacenterID { return s.dataCenter }
 // Namespaces are the collections with their shard keys, as a topology declares them. The datacenter comes first, so a zone holds all that is
 // of a datacenter, and a transaction about one cart stays on one shard.
 func Namespaces(database, field string) []topology.Namespace {
-	key := func(second string) topology.Key { return topology.Key{{Name: field}, {Name: second}} }
 	var all []topology.Namespace
-	for _, c := range []struct{ name, second string }{
-		{carts, "cartId"}, {orders, "orderId"}, {stock, "sku"}, {catalogue, "sku"}, {notices, "seq"}, {cursors, "name"},
-	} {
-		all = append(all, topology.Namespace{Name: database + "." + c.name, Key: key(c.second), ZoneBy: field, Unknown: topology.UnknownReject})
+	for _, c := range collections {
+		key := topology.Key{{Name: field}, {Name: c.second}}
+		all = append(all, topology.Namespace{Name: database + "." + c.name, Key: key, ZoneBy: field, Unknown: topology.UnknownReject})
 	}
 	return all
 }
@@ -98,49 +99,80 @@ func (s *Store) primary(name string, p consistency.Profile) *mongo.Collection {
 	return s.db.Collection(name, p.CollectionOptions(s.dataCenter).SetReadPreference(readpref.Primary()))
 }
 
-// at is the full shard key of a document.
-func (s *Store) at(dc topology.DatacenterID, second string, value any) bson.D {
-	return bson.D{{Key: s.field, Value: dc}, {Key: second, Value: value}}
+// doc is a document of names and values by turns: doc("sku", "book", "quantity", 2).
+func doc(fields ...any) bson.D {
+	d := make(bson.D, 0, len(fields)/2)
+	for field := range slices.Chunk(fields, 2) {
+		d = append(d, bson.E{Key: field[0].(string), Value: field[1]})
+	}
+	return d
 }
 
-// of is everything of a datacenter.
-func (s *Store) of(dc topology.DatacenterID) bson.D { return bson.D{{Key: s.field, Value: dc}} }
+// at is everything of a datacenter that has some fields. With the second field of the shard key it is one document.
+func (s *Store) at(dc topology.DatacenterID, fields ...any) bson.D {
+	return append(doc(s.field, dc), doc(fields...)...)
+}
 
-// cartAt is the full shard key of a cart.
-func (s *Store) cartAt(h cart.Handle) bson.D { return s.at(h.DataCenter, "cartId", h.ID.String()) }
+// cartAt is a cart by its full shard key, if it has some fields.
+func (s *Store) cartAt(h cart.Handle, fields ...any) bson.D {
+	return append(s.at(h.DataCenter, "cartId", h.ID.String()), doc(fields...)...)
+}
 
-// document is what is stored of a value: the identifier, the datacenter under its configured name, and the value's fields. The identifier contains the
-// shard key, so it is unique in the cluster although each shard checks its own alone.
-func (s *Store) document(id string, dc topology.DatacenterID, value any) (bson.D, error) {
+// insert stores a value: its identifier, the datacenter under its configured name, and the value's fields. The identifier contains the shard key, so it is
+// unique in the cluster although each shard checks its own alone.
+func (s *Store) insert(ctx context.Context, in *mongo.Collection, id string, dc topology.DatacenterID, value any) error {
 	raw, err := bson.Marshal(value)
-	if err != nil {
-		return nil, err
-	}
 	var fields bson.D
-	if err := bson.Unmarshal(raw, &fields); err != nil {
-		return nil, err
+	if err == nil {
+		err = bson.Unmarshal(raw, &fields)
 	}
-	return append(bson.D{{Key: "_id", Value: id}, {Key: s.field, Value: dc}}, fields...), nil
-}
-
-// dataCenterOf reads the field with the configured name.
-func (s *Store) dataCenterOf(raw bson.Raw) topology.DatacenterID {
-	dc, _ := raw.Lookup(s.field).StringValueOK()
-	return topology.DatacenterID(dc)
-}
-
-func idOf(raw bson.Raw) string {
-	id, _ := raw.Lookup("_id").StringValueOK()
-	return id
-}
-
-// notFound turns the driver's answer for nothing into the domain's.
-func notFound(err error, what string) error {
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return hint.New(errors.Join(cart.ErrNotFound), "there is no "+what)
+	if err == nil {
+		_, err = in.InsertOne(ctx, append(doc("_id", id, s.field, dc), fields...))
 	}
 	return err
 }
 
-// upsert is for updates that may be the first.
-func upsert() *options.UpdateOneOptionsBuilder { return options.UpdateOne().SetUpsert(true) }
+// dataCenterOf reads the field with the configured name.
+func (s *Store) dataCenterOf(raw bson.Raw) topology.DatacenterID {
+	return topology.DatacenterID(stringOf(raw, s.field))
+}
+
+// stringOf is a field's text; empty where it has none.
+func stringOf(raw bson.Raw, field string) string {
+	text, _ := raw.Lookup(field).StringValueOK()
+	return text
+}
+
+// found decodes the one document that the driver found, and turns its answer for nothing into the domain's.
+func found[T any](result *mongo.SingleResult, what string, decode func(bson.Raw) (T, error)) (none T, err error) {
+	raw, err := result.Raw()
+	switch {
+	case errors.Is(err, mongo.ErrNoDocuments):
+		return none, hint.New(cart.ErrNotFound, "there is no "+what)
+	case err != nil:
+		return none, err
+	}
+	return decode(raw)
+}
+
+// all decodes everything of a cursor.
+func all[T any](ctx context.Context, cursor *mongo.Cursor, err error, decode func(bson.Raw) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }()
+	found := []T{} // JSON's [], not null
+	for cursor.Next(ctx) {
+		one, err := decode(cursor.Current)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, one)
+	}
+	return found, cursor.Err()
+}
+
+// inOrder sorts by a field, and takes so many.
+func inOrder(by string, limit int) *options.FindOptionsBuilder {
+	return options.Find().SetSort(doc(by, 1)).SetLimit(int64(limit))
+}

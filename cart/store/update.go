@@ -16,23 +16,19 @@ const abandonedFor = 30 * 24 * time.Hour
 // cart.Cart.With over again in the server's language, because there it is atomic.
 func (s *Store) changing(h cart.Handle, r cart.Request) (filter bson.D, pipeline bson.A) {
 	record := r.Record()
-	remembered := pick("$done", gt("$$each.expires", r.At))
-	filter = append(s.cartAt(h),
-		bson.E{Key: "status", Value: cart.Open},
-		bson.E{Key: "done.key", Value: bson.D{{Key: "$ne", Value: record.Key}}},
-		bson.E{Key: "$expr", Value: op("$lt", op("$size", remembered), cart.MaxKeys)},
-	)
+	remembered := pick("$done", op("$gt", "$$each.expires", r.At))
+	filter = s.cartAt(h, "status", cart.Open, "done.key", doc("$ne", record.Key), "$expr", op("$lt", doc("$size", remembered), cart.MaxKeys))
 	if r.IfVersion != 0 {
-		filter = append(filter, bson.E{Key: "version", Value: r.IfVersion})
+		filter = append(filter, doc("version", r.IfVersion)...)
 	}
-	set := bson.D{
-		{Key: "version", Value: op("$add", "$version", int64(1))},
-		{Key: "updated", Value: r.At},
-		{Key: "shippingDue", Value: due(r.Change)},
-		{Key: "done", Value: op("$concatArrays", remembered, bson.A{literal(record)})},
-	}
+	set := doc(
+		"version", op("$add", "$version", int64(1)),
+		"updated", r.At,
+		"shippingDue", due(r.Change),
+		"done", op("$concatArrays", remembered, bson.A{literal(record)}),
+	)
 	condition, change := effect(r.Change, r.At)
-	return append(filter, condition...), bson.A{bson.D{{Key: "$set", Value: append(set, change...)}}}
+	return append(filter, condition...), bson.A{doc("$set", append(set, change...))}
 }
 
 // due is whether shipping has to be priced after a change; a removed field takes the cart out of the index of those.
@@ -49,57 +45,49 @@ func effect(change cart.Change, at time.Time) (condition, set bson.D) {
 	case cart.AddItem:
 		return adding(c)
 	case cart.SetQuantity:
-		return holds(c.SKU), bson.D{{Key: "items", Value: eachOf(c.SKU, bson.D{{Key: "quantity", Value: c.Quantity}})}}
+		return holds(c.SKU), doc("items", eachOf(c.SKU, doc("quantity", c.Quantity)))
 	case cart.RemoveItem:
-		return holds(c.SKU), bson.D{{Key: "items", Value: pick("$items", op("$ne", "$$each.sku", literal(c.SKU)))}}
+		return holds(c.SKU), doc("items", pick("$items", op("$ne", "$$each.sku", literal(c.SKU))))
 	case cart.SetCustomer:
-		return nil, bson.D{{Key: "customer", Value: literal(c.Customer)}}
+		return nil, doc("customer", literal(c.Customer))
 	case cart.Abandon:
-		return nil, bson.D{{Key: "status", Value: cart.Abandoned}, {Key: "expires", Value: at.Add(abandonedFor)}}
+		return nil, doc("status", cart.Abandoned, "expires", at.Add(abandonedFor))
 	default:
 		panic(fmt.Sprintf("store: unknown change %T", change)) // impossible: the interface is sealed
 	}
 }
 
 func adding(a cart.AddItem) (condition, set bson.D) {
-	condition = bson.D{
-		{Key: "$nor", Value: bson.A{
-			bson.D{{Key: "items", Value: bson.D{{Key: "$elemMatch", Value: bson.D{{Key: "currency", Value: bson.D{{Key: "$ne", Value: a.Currency}}}}}}}},
-			bson.D{{Key: "items", Value: bson.D{{Key: "$elemMatch", Value: bson.D{
-				{Key: "sku", Value: a.SKU}, {Key: "quantity", Value: bson.D{{Key: "$gt", Value: cart.MaxQuantity - a.Quantity}}},
-			}}}}},
-		}},
-		{Key: "$or", Value: bson.A{
-			bson.D{{Key: "items.sku", Value: a.SKU}},
-			bson.D{{Key: fmt.Sprintf("items.%d", cart.MaxItems-1), Value: bson.D{{Key: "$exists", Value: false}}}},
-		}},
-	}
+	condition = doc(
+		"$nor", bson.A{
+			doc("items", doc("$elemMatch", doc("currency", doc("$ne", a.Currency)))),
+			doc("items", doc("$elemMatch", doc("sku", a.SKU, "quantity", doc("$gt", cart.MaxQuantity-a.Quantity)))),
+		},
+		"$or", bson.A{
+			doc("items.sku", a.SKU),
+			doc(fmt.Sprintf("items.%d", cart.MaxItems-1), doc("$exists", false)),
+		},
+	)
 	item := literal(cart.Item{SKU: a.SKU, Quantity: a.Quantity, Price: a.Price, Currency: a.Currency})
-	more := eachOf(a.SKU, bson.D{{Key: "quantity", Value: op("$add", "$$each.quantity", a.Quantity)}, {Key: "price", Value: a.Price}})
-	return condition, bson.D{{Key: "items", Value: op("$cond", op("$in", literal(a.SKU), "$items.sku"), more, op("$concatArrays", "$items", bson.A{item}))}}
+	more := eachOf(a.SKU, doc("quantity", op("$add", "$$each.quantity", a.Quantity), "price", a.Price))
+	return condition, doc("items", op("$cond", op("$in", literal(a.SKU), "$items.sku"), more, op("$concatArrays", "$items", bson.A{item})))
 }
 
-func holds(sku string) bson.D { return bson.D{{Key: "items.sku", Value: sku}} }
+func holds(sku string) bson.D { return doc("items.sku", sku) }
 
 // eachOf is the items with some fields of one product set.
 func eachOf(sku string, fields bson.D) bson.D {
 	changed := op("$cond", op("$eq", "$$each.sku", literal(sku)), op("$mergeObjects", "$$each", fields), "$$each")
-	return bson.D{{Key: "$map", Value: bson.D{{Key: "input", Value: "$items"}, {Key: "as", Value: "each"}, {Key: "in", Value: changed}}}}
+	return doc("$map", doc("input", "$items", "as", "each", "in", changed))
 }
 
 // pick is a list without what does not fulfil a condition on $$each.
 func pick(list string, condition bson.D) bson.D {
-	return bson.D{{Key: "$filter", Value: bson.D{{Key: "input", Value: list}, {Key: "as", Value: "each"}, {Key: "cond", Value: condition}}}}
+	return doc("$filter", doc("input", list, "as", "each", "cond", condition))
 }
 
-func gt(a, b any) bson.D { return op("$gt", a, b) }
-
-func op(name string, arguments ...any) bson.D {
-	if len(arguments) == 1 {
-		return bson.D{{Key: name, Value: arguments[0]}}
-	}
-	return bson.D{{Key: name, Value: bson.A(arguments)}}
-}
+// op is an operator with a list of arguments.
+func op(name string, arguments ...any) bson.D { return doc(name, bson.A(arguments)) }
 
 // literal keeps the server from reading a client's text as an expression.
-func literal(v any) bson.D { return bson.D{{Key: "$literal", Value: v}} }
+func literal(v any) bson.D { return doc("$literal", v) }

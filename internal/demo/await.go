@@ -56,7 +56,7 @@ func (p *play) awaits(ctx context.Context, step, what string, wanted func(contex
 // awaitServing waits until a gateway passes requests on to its own shop.
 func (w *World) awaitServing(ctx context.Context, dc topology.DatacenterID) error {
 	return await(ctx, patience, "the shop in "+string(dc)+" to serve", func(ctx context.Context) error {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.Shop(dc)+"/readyz", nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.places[dc].direct+"/readyz", nil)
 		if err != nil {
 			return err
 		}

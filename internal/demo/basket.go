@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,16 +60,13 @@ func (b *basket) acknowledged(c cart.Cart, a client.Answer, change func(items ma
 	defer b.mu.Unlock()
 	change(b.items)
 	b.writes++
-	b.version, b.handle, b.home = max(b.version, c.Version), c.Handle.String(), c.Handle.DataCenter
-	if a.Token != "" {
-		b.token = a.Token
-	}
+	b.version, b.handle, b.home, b.token = max(b.version, c.Version), c.Handle.String(), c.Handle.DataCenter, cmp.Or(a.Token, b.token)
 }
 
 // create makes a cart by way of a gateway, for a client at a place.
-func (p *play) create(ctx context.Context, from topology.DatacenterID, at *topology.Coordinates, customer, profile string) (*basket, client.Answer, error) {
+func (p *play) create(ctx context.Context, from topology.DatacenterID, at *topology.Coordinates, place, profile string) (*basket, client.Answer, error) {
 	var made cart.Cart
-	q := client.NewCart(from, customer)
+	q := client.NewCart(from, "a customer in "+place)
 	q.At, q.Profile = at, profile
 	a, err := p.send(ctx, q, &made)
 	if err != nil {
@@ -84,7 +82,7 @@ func (p *play) create(ctx context.Context, from topology.DatacenterID, at *topol
 
 // fill makes a cart in a datacenter with things in it.
 func (p *play) fill(ctx context.Context, dc topology.DatacenterID, things ...string) (*basket, error) {
-	b, _, err := p.create(ctx, dc, p.at(dc), "a customer in "+p.name(dc), "")
+	b, _, err := p.create(ctx, dc, p.at(dc), p.name(dc), "")
 	if err == nil && b.home != dc {
 		err = fmt.Errorf("a cart that was made in %s is at home in %s", dc, b.home)
 	}
@@ -98,7 +96,7 @@ func (p *play) fill(ctx context.Context, dc topology.DatacenterID, things ...str
 
 // at is where a datacenter is; nil if nobody has said.
 func (p *play) at(dc topology.DatacenterID) *topology.Coordinates {
-	d, _ := p.world.topology.Datacenter(dc)
+	d, _ := p.topology.Datacenter(dc)
 	return d.At
 }
 
@@ -129,23 +127,22 @@ func (p *play) set(ctx context.Context, b *basket, from topology.DatacenterID, s
 // again is how long a client waits before it sends a request again that was refused for the moment.
 const again = 200 * time.Millisecond
 
-// insist adds one of a product, and sends the request again, the same one, until it is acknowledged: what a client does that was refused for the moment. refusals
-// are what the answers before that said.
-func (p *play) insist(ctx context.Context, b *basket, from topology.DatacenterID, sku, profile string) (a client.Answer, refusals []string, err error) {
-	q := client.AddItem(from, b.newest(), sku, 1)
-	q.Key, q.Profile = client.NewKey(), profile
-	began := time.Now()
-	a, err = backoff.Retry(ctx, func() (client.Answer, error) {
-		a, err := p.change(ctx, b, q, func(items map[string]int) { items[sku]++ })
+// insist adds a notebook, and sends the request again, the same one, until it is acknowledged: what a client does that was refused for the moment.
+func (p *play) insist(ctx context.Context, w writer) (one written, err error) {
+	q := client.AddItem(w.from, w.basket.newest(), "notebook", 1)
+	q.Key, q.Profile = client.NewKey(), w.profile
+	one.began = time.Now()
+	one.Answer, err = backoff.Retry(ctx, func() (client.Answer, error) {
+		a, err := p.change(ctx, w.basket, q, func(items map[string]int) { items["notebook"]++ })
 		var refused *client.RefusedError
 		if errors.As(err, &refused) && refused.ForTheMoment() {
 			return a, err
 		}
 		return a, backoff.Permanent(err)
 	}, backoff.WithBackOff(backoff.NewConstantBackOff(again)), backoff.WithMaxElapsedTime(patience),
-		backoff.WithNotify(func(err error, _ time.Duration) { refusals = append(refusals, err.Error()) }))
-	a.Took = client.Rounded(time.Since(began))
-	return a, refusals, err
+		backoff.WithNotify(func(err error, _ time.Duration) { one.refusals = append(one.refusals, err.Error()) }))
+	one.Took = client.Rounded(time.Since(one.began))
+	return one, err
 }
 
 // look reads a cart, with the token of what its customer has seen, or without, and counts whether that was as new.
@@ -173,16 +170,13 @@ func (p *play) look(ctx context.Context, b *basket, from topology.DatacenterID, 
 func (p *play) counted(withToken, behind bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := &p.report.Reads
-	switch {
-	case withToken && behind:
-		r.WithToken, r.Stale = r.WithToken+1, r.Stale+1
-	case withToken:
-		r.WithToken++
-	case behind:
-		r.WithoutToken, r.Behind = r.WithoutToken+1, r.Behind+1
-	default:
-		r.WithoutToken++
+	reads, missed := &p.report.Reads.WithoutToken, &p.report.Reads.Behind
+	if withToken {
+		reads, missed = &p.report.Reads.WithToken, &p.report.Reads.Stale
+	}
+	*reads++
+	if behind {
+		*missed++
 	}
 }
 
@@ -204,15 +198,58 @@ func things(c cart.Cart) map[string]int {
 
 // list names products in order: "book, 2 mug".
 func list(items map[string]int) string {
-	text := ""
-	for i, sku := range slices.Sorted(maps.Keys(items)) {
-		if i > 0 {
-			text += ", "
-		}
+	var texts []string
+	for _, sku := range slices.Sorted(maps.Keys(items)) {
+		text := sku
 		if n := items[sku]; n != 1 {
-			text += fmt.Sprintf("%d ", n)
+			text = fmt.Sprintf("%d %s", n, sku)
 		}
-		text += sku
+		texts = append(texts, text)
 	}
-	return text
+	return strings.Join(texts, ", ")
+}
+
+// send sends a request once, and adds to the answer which member gave it.
+func (p *play) send(ctx context.Context, q client.Request, into any) (client.Answer, error) {
+	a, err := p.client.Send(ctx, q, into)
+	a.Member = p.member(a.Exchange)
+	return a, err
+}
+
+// member is the member of the record's shard that answered, as far as the shop's word goes: the primary for what asks primaries, and the copy in the datacenter
+// whose members alone were asked. A query router does not name it.
+func (p *play) member(x client.Exchange) string {
+	parts := strings.Split(x.ServedBy, "; ")
+	if len(parts) < 3 {
+		return ""
+	}
+	home, _, _ := strings.Cut(handleIn(x.Path), ".")
+	shard := p.shardOf(cmp.Or(x.Owner, topology.DatacenterID(home)))
+	if shard == "" {
+		return ""
+	}
+	if parts[2] == "primary" {
+		return p.primaryOf(shard)
+	}
+	dc, _, _ := strings.Cut(parts[0], " ")
+	return string(shard) + "/" + dc
+}
+
+// handleIn is the handle in a path of a cart or an order; empty if there is none.
+func handleIn(path string) string {
+	parts := strings.Split(path, "/")
+	if len(parts) < 4 || parts[2] != "carts" && parts[2] != "orders" {
+		return ""
+	}
+	return parts[3]
+}
+
+// shardOf is the shard whose preferred primary is in a datacenter; empty if there is none.
+func (w *World) shardOf(dc topology.DatacenterID) topology.ShardID {
+	for _, shard := range w.topology.Shards {
+		if w.topology.HomeOf(shard.ID) == dc {
+			return shard.ID
+		}
+	}
+	return ""
 }

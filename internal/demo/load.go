@@ -1,26 +1,29 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
 
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/internal/demo/client"
+	"github.com/geoshard/geoshard/internal/pace"
 	"github.com/geoshard/geoshard/topology"
 )
 
 // A writer is a client that adds one thing after the other to a cart.
 type writer struct {
-	from    topology.DatacenterID
-	basket  *basket
-	profile string
+	from, home topology.DatacenterID // of the client, and of the cart
+	basket     *basket
+	profile    string
 }
 
 // A written is one write of a writer, as its client saw it.
 type written struct {
 	client.Answer
-	began    time.Time
+	began time.Time
+	// refusals are what the answers said before the write was acknowledged.
 	refusals []string
 }
 
@@ -32,14 +35,14 @@ type load struct {
 	stop, cancel  context.CancelFunc
 	done          sync.WaitGroup
 
-	mu   sync.Mutex
-	all  []written // guarded by mu
-	errs []error   // guarded by mu
+	mu  sync.Mutex
+	all []written // guarded by mu
+	err error     // the first; guarded by mu
 }
 
 const (
-	// pace is how long a writer waits between two writes.
-	pace = 80 * time.Millisecond
+	// writeEvery is how long a writer waits between two writes.
+	writeEvery = 80 * time.Millisecond
 	// mostWrites is how many a writer does: a cart remembers cart.MaxKeys requests, and takes no more then.
 	mostWrites = cart.MaxKeys - 50
 )
@@ -57,15 +60,12 @@ func (p *play) work(ctx context.Context, writers []writer) *load {
 func (l *load) also(writers []writer) {
 	for _, w := range writers {
 		l.done.Go(func() {
-			tick := time.NewTicker(pace)
-			defer tick.Stop()
-			for n := 0; n < mostWrites && l.working.Err() == nil; n++ {
-				l.note(l.play.insistent(l.life, w)) // a write that was begun is ended
-				select {
-				case <-l.working.Done():
-				case <-tick.C:
+			n := 0
+			pace.Every(l.working, writeEvery, func() {
+				if n++; n <= mostWrites {
+					l.write(w)
 				}
-			}
+			})
 		})
 	}
 }
@@ -76,42 +76,47 @@ func (l *load) abandon() {
 	l.done.Wait()
 }
 
-func (p *play) insistent(ctx context.Context, w writer) (written, error) {
-	one := written{began: time.Now()}
-	var err error
-	one.Answer, one.refusals, err = p.insist(ctx, w.basket, w.from, "notebook", w.profile)
-	return one, err
-}
-
-func (l *load) note(one written, err error) {
+// write does one write to its end.
+func (l *load) write(w writer) {
+	one, err := l.play.insist(l.life, w)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil {
-		l.errs = append(l.errs, err)
-		return
+	if err == nil {
+		l.all = append(l.all, one)
 	}
-	l.all = append(l.all, one)
+	l.err = cmp.Or(l.err, err)
 }
 
-// end lets every writer end the write that he is at.
-func (l *load) end() ([]written, error) {
+// An outcome is what became of writes.
+type outcome struct {
+	answers []client.Answer
+	longest client.Answer // to the write for which a client waited longest
+	refused []string      // what all of them were told before they were acknowledged
+}
+
+// end lets every writer end the write that he is at. The outcome is that of the writes that were not acknowledged yet at a time.
+func (l *load) end(since time.Time) (o outcome, err error) {
 	l.stop()
 	l.done.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.errs) > 0 {
-		return l.all, l.errs[0]
-	}
-	return l.all, nil
-}
-
-// longest is the write for which a client waited longest, and refused what all of them were told before they were acknowledged.
-func longest(all []written) (most written, refused []string) {
-	for _, one := range all {
-		refused = append(refused, one.refusals...)
-		if one.Took > most.Took {
-			most = one
+	for _, one := range l.all {
+		if one.began.Add(time.Duration(one.Took)).Before(since) {
+			continue
+		}
+		o.answers = append(o.answers, one.Answer)
+		o.refused = append(o.refused, one.refusals...)
+		if one.Took > o.longest.Took {
+			o.longest = one.Answer
 		}
 	}
-	return most, refused
+	return o, l.err
+}
+
+// ended ends the writers to the carts that are hit, and those to others.
+func ended(hit, others *load, since time.Time) (of, bystanders outcome, err error) {
+	if of, err = hit.end(since); err == nil {
+		bystanders, err = others.end(since)
+	}
+	return of, bystanders, err
 }

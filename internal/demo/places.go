@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/geoshard/geoshard/router/gateway"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/geoshard/geoshard/wan"
 )
 
 // headerLocation is where a trusted proxy, here everybody on this machine, says where on Earth a client is: "latitude,longitude" in degrees.
@@ -44,52 +42,45 @@ type place struct {
 	shopListen, gateListen net.Listener
 	shop                   *server.Instance
 	gateway                *gateway.Gateway
-	client                 *mongo.Client
+	// uri is that of the datacenter's query router, client is connected to it, as a program there would be.
+	uri    string
+	client *mongo.Client
 	// marked counts the carts that the inventory service has marked.
 	marked atomic.Int64
 }
 
-// A service is a goroutine with an owner.
-type service struct {
-	stop context.CancelFunc
-	done sync.WaitGroup
-	err  error // once done
-}
-
-func launch(run func(context.Context) error) *service {
+// launch runs a service beside everything else. end stops it and waits for it; it is called once.
+func launch(run func(context.Context) error) (end func(context.Context) error) {
 	ctx, stop := context.WithCancel(context.Background())
-	s := &service{stop: stop}
-	s.done.Go(func() { s.err = run(ctx) })
-	return s
-}
-
-// end stops a service and waits for it. It is idempotent.
-func (s *service) end(context.Context) error {
-	s.stop()
-	s.done.Wait()
-	return s.err
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+	return func(context.Context) error {
+		stop()
+		return <-ended
+	}
 }
 
 // listen opens the addresses of all shops and gateways: the topology names them, so they are there before it. What connects before its server runs waits.
-func (w *World) listen(ctx context.Context, links *wan.Network) error {
-	on := func() (net.Listener, error) {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err == nil {
-			w.later(func(context.Context) error { return unless(net.ErrClosed, l.Close()) })
-		}
-		return l, err
-	}
+func (w *World) listen(ctx context.Context) error {
 	for _, dc := range w.homes {
+		on := func(what string) (net.Listener, error) {
+			l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+			if err != nil {
+				return nil, fmt.Errorf("listen for the %s in %s: %w", what, dc, err)
+			}
+			w.later(func(context.Context) error { return unless(net.ErrClosed, l.Close()) })
+			return l, nil
+		}
 		p := &place{dc: dc}
 		var err error
-		if p.shopListen, err = on(); err != nil {
-			return fmt.Errorf("listen for the shop in %s: %w", dc, err)
+		if p.shopListen, err = on("shop"); err != nil {
+			return err
 		}
-		if p.gateListen, err = on(); err != nil {
-			return fmt.Errorf("listen for the gateway in %s: %w", dc, err)
+		if p.gateListen, err = on("gateway"); err != nil {
+			return err
 		}
 		address := p.shopListen.Addr().String()
-		if p.front, err = links.Front("shop/"+string(dc), dc, address); err != nil {
+		if p.front, err = w.links.Front("shop/"+string(dc), dc, address); err != nil {
 			return err
 		}
 		p.direct, p.gate = "http://"+address, "http://"+p.gateListen.Addr().String()
@@ -133,7 +124,7 @@ func (w *World) route(declared *topology.Topology) error {
 }
 
 // open starts the shops and the gateways, and returns when each gateway serves.
-func (w *World) open(ctx context.Context, links *wan.Network) error {
+func (w *World) open(ctx context.Context) error {
 	var err error
 	if w.keys, err = signing.NewOwnKeyring("demo"); err != nil {
 		return err
@@ -144,7 +135,7 @@ func (w *World) open(ctx context.Context, links *wan.Network) error {
 		}
 	}
 	for _, dc := range w.homes {
-		if err := w.openGateway(w.places[dc], links); err != nil {
+		if err := w.openGateway(w.places[dc]); err != nil {
 			return fmt.Errorf("open the gateway in %s: %w", dc, err)
 		}
 	}
@@ -157,13 +148,12 @@ func (w *World) open(ctx context.Context, links *wan.Network) error {
 	return nil
 }
 
-func (w *World) openShop(ctx context.Context, p *place) error {
-	uri, err := w.cluster.URI(p.dc)
-	if err != nil {
+func (w *World) openShop(ctx context.Context, p *place) (err error) {
+	if p.uri, err = w.cluster.URI(p.dc); err != nil {
 		return err
 	}
 	p.shop, err = server.Open(ctx, server.Options{
-		Target: server.Target{URI: uri, World: w.topology}, DataCenter: p.dc, Listener: p.shopListen, Keys: w.keys, Drain: drainWithin, Every: lookEvery,
+		Target: server.Target{URI: p.uri, World: w.topology}, DataCenter: p.dc, Listener: p.shopListen, Keys: w.keys, Drain: drainWithin, Every: lookEvery,
 		Marked: func(carts int64) { p.marked.Add(carts) },
 	})
 	if err != nil {
@@ -171,27 +161,15 @@ func (w *World) openShop(ctx context.Context, p *place) error {
 	}
 	w.later(launch(func(ctx context.Context) error {
 		return unless(serve.ErrUnfinished, p.shop.Run(ctx)) // the requests are of this process
-	}).end)
+	}))
 	return nil
 }
 
-// connect connects to the query router of a place's datacenter, as a program there would. It ends with the world.
-func (w *World) connect(p *place) error {
-	uri, err := w.cluster.URI(p.dc)
-	if err != nil {
-		return err
-	}
-	if p.client, err = mongo.Connect(options.Client().ApplyURI(uri).SetAppName("geoshard-demo")); err != nil {
+func (w *World) openGateway(p *place) (err error) {
+	if p.client, err = mongo.Connect(options.Client().ApplyURI(p.uri).SetAppName("geoshard-demo")); err != nil {
 		return err
 	}
 	w.later(p.client.Disconnect)
-	return nil
-}
-
-func (w *World) openGateway(p *place, links *wan.Network) error {
-	if err := w.connect(p); err != nil {
-		return err
-	}
 	members, err := w.cluster.Dialer(p.dc)
 	if err != nil {
 		return err
@@ -203,7 +181,7 @@ func (w *World) openGateway(p *place, links *wan.Network) error {
 	p.gateway, err = gateway.New(gateway.Options{
 		World: w.topology, Here: p.dc, Keys: w.keys, Directory: homes, Client: p.client, Explain: true,
 		Members: func() *options.ClientOptions { return options.Client().SetDialer(members) },
-		Dial:    links.Dialer(p.dc).DialContext, CheckWithin: checkWithin,
+		Dial:    w.links.Dialer(p.dc).DialContext, CheckWithin: checkWithin,
 	})
 	if err != nil {
 		return err
@@ -212,9 +190,9 @@ func (w *World) openGateway(p *place, links *wan.Network) error {
 	if err != nil {
 		return err
 	}
-	running := launch(front.Serve)
+	end := launch(front.Serve)
 	w.later(func(ctx context.Context) error {
-		_ = running.end(ctx) // at most that requests did not end in time: they are of this process
+		_ = end(ctx) // at most that requests did not end in time: they are of this process
 		p.gateway.Close()
 		return nil
 	})

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/hint"
@@ -40,22 +43,21 @@ type PlayOptions struct {
 	Listen func(Event)
 }
 
-// A play is a story under way.
+// A play is a story under way in a world.
 type play struct {
-	world  *World
+	*World
 	listen func(Event)
 	broken string
 	client *client.Client
 
-	primaries primaries
-	// visitor is the customer whose cart the story follows, set by the step of the newcomers.
-	visitor visitor
-	hers    *basket
+	// hers is the cart that the story follows, of the customer in San Francisco; set by the step of the newcomers.
+	hers *basket
 
-	mu      sync.Mutex
-	report  *Report     // guarded by mu
-	step    *StepReport // guarded by mu
-	baskets []*basket   // guarded by mu
+	mu        sync.Mutex
+	report    *Report                     // guarded by mu
+	step      *StepReport                 // guarded by mu
+	baskets   []*basket                   // guarded by mu
+	primaries map[topology.ShardID]string // where they were when somebody last looked; guarded by mu
 	// notice is the identifier of the notice about a delay, once there is one.
 	notice string
 }
@@ -63,16 +65,19 @@ type play struct {
 // Play plays the story of a world's preset, step by step. It goes on when a check fails, and ends when a request or the cluster fails, or ctx ends; the error is
 // ctx's then, or nil: what went wrong is in the report.
 func Play(ctx context.Context, w *World, o PlayOptions) (*Report, error) {
-	story := Story(w.preset)
-	p := &play{world: w, listen: o.Listen, broken: o.Break, client: client.New(w),
-		report: &Report{Preset: w.preset, Began: w.began.UTC().Truncate(time.Millisecond), Started: client.Rounded(time.Since(w.began)), Broken: o.Break}}
+	story := Story(w.options.Preset)
+	p := &play{World: w, listen: o.Listen, broken: o.Break, client: client.New(w),
+		report: &Report{Preset: w.options.Preset, Began: w.began.UTC().Truncate(time.Millisecond), Started: client.Rounded(time.Since(w.began)), Broken: o.Break}}
 	defer p.client.Close()
 	if p.listen == nil {
 		p.listen = func(Event) {}
 	}
-	if err := p.introduce(ctx); err != nil {
+	status, err := w.cluster.Status(ctx)
+	if err != nil {
 		return p.report, err
 	}
+	p.report.ServerVersion, p.report.QueryRouter, p.report.Links = status.ServerVersion, status.QueryRouter, status.Links
+	p.notePrimaries(status)
 	for i, step := range story {
 		p.listen(StepBegun{Number: i + 1, Total: len(story), Step: step})
 		err := p.perform(ctx, step)
@@ -86,17 +91,6 @@ func Play(ctx context.Context, w *World, o PlayOptions) (*Report, error) {
 	}
 	p.report.Took = client.Rounded(time.Since(w.began))
 	return p.report, nil
-}
-
-// introduce notes what runs.
-func (p *play) introduce(ctx context.Context) error {
-	status, err := p.world.cluster.Status(ctx)
-	if err != nil {
-		return err
-	}
-	p.report.ServerVersion, p.report.QueryRouter, p.report.Links = status.ServerVersion, status.QueryRouter, status.Links
-	p.primaries.note(p.world.topology, status)
-	return nil
 }
 
 func (p *play) perform(ctx context.Context, step Step) error {
@@ -134,17 +128,32 @@ func (p *play) tell(l Line) {
 	p.listen(Told{Line: l})
 }
 
-// say tells in words.
-func (p *play) say(format string, args ...any) { p.tell(Line{Text: fmt.Sprintf(format, args...)}) }
+// words are what is told. Datacenters are told by their names.
+func (p *play) words(format string, args ...any) string {
+	for i, arg := range args {
+		if dc, is := arg.(topology.DatacenterID); is {
+			args[i] = p.name(dc)
+		}
+	}
+	return fmt.Sprintf(format, args...)
+}
 
-// took tells how long something took.
+// say tells in words.
+func (p *play) say(format string, args ...any) { p.tell(Line{Text: p.words(format, args...)}) }
+
+// took tells how long something took that ends now.
 func (p *play) took(since time.Time, format string, args ...any) {
-	p.tell(Line{Text: fmt.Sprintf(format, args...), Took: client.Rounded(time.Since(since))})
+	p.lasted(time.Since(since), format, args...)
+}
+
+// lasted tells how long something took.
+func (p *play) lasted(long time.Duration, format string, args ...any) {
+	p.tell(Line{Text: p.words(format, args...), Took: client.Rounded(long)})
 }
 
 // show tells of a request.
 func (p *play) show(a client.Answer, format string, args ...any) {
-	p.tell(Line{Text: fmt.Sprintf(format, args...), Exchange: &a.Exchange})
+	p.tell(Line{Text: p.words(format, args...), Exchange: &a.Exchange})
 }
 
 // check tells whether something is as it has to be.
@@ -160,57 +169,60 @@ func (p *play) atLeast(what string, got cluster.Duration, rtt time.Duration) {
 	p.check(what, time.Duration(got) >= rtt, got, "at least "+rtt.String())
 }
 
+// mostAtOnce is how many requests of one kind are under way at most.
+const mostAtOnce = 9
+
+// together does something with each of some things at the same time, and returns what came of each, in their order.
+func together[A, B any](ctx context.Context, all []A, do func(context.Context, A) (B, error)) ([]B, error) {
+	found := make([]B, len(all))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(mostAtOnce)
+	for i, one := range all {
+		group.Go(func() (err error) {
+			found[i], err = do(ctx, one)
+			return err
+		})
+	}
+	return found, group.Wait()
+}
+
 // name is a datacenter's name for people.
 func (p *play) name(dc topology.DatacenterID) string {
-	d, _ := p.world.topology.Datacenter(dc)
+	d, _ := p.topology.Datacenter(dc)
 	return cmp.Or(d.Name, string(dc))
 }
 
 // others are the homes other than one.
-func (p *play) others(than topology.DatacenterID) (list []topology.DatacenterID) {
-	for _, dc := range p.world.homes {
-		if dc != than {
-			list = append(list, dc)
-		}
+func (p *play) others(than topology.DatacenterID) []topology.DatacenterID {
+	return slices.DeleteFunc(slices.Clone(p.homes), func(dc topology.DatacenterID) bool { return dc == than })
+}
+
+// byDistance orders datacenters by their round trips from one.
+func (p *play) byDistance(from topology.DatacenterID) func(a, b topology.DatacenterID) int {
+	return func(a, b topology.DatacenterID) int {
+		return cmp.Compare(p.topology.RTT(from, a), p.topology.RTT(from, b))
 	}
-	return list
 }
 
-// neighbour is the nearest home to a datacenter, by round trips; nearest is how far it is.
-func (p *play) neighbour(of topology.DatacenterID) (nearest topology.DatacenterID, rtt time.Duration) {
-	for _, dc := range p.others(of) {
-		if d := p.world.topology.RTT(of, dc); nearest == "" || d < rtt {
-			nearest, rtt = dc, d
-		}
-	}
-	return nearest, rtt
+// neighbour is the nearest home to a datacenter.
+func (p *play) neighbour(of topology.DatacenterID) topology.DatacenterID {
+	return slices.MinFunc(p.others(of), p.byDistance(of))
 }
 
-// primaries remembers where the primaries were when somebody last looked.
-type primaries struct {
-	mu      sync.Mutex
-	byShard map[topology.ShardID]string // guarded by mu
-}
-
-func (p *primaries) of(shard topology.ShardID) string {
+// primaryOf is a shard's primary as it was last seen; empty if there was none.
+func (p *play) primaryOf(shard topology.ShardID) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.byShard[shard]
+	return p.primaries[shard]
 }
 
-func (p *primaries) note(world *topology.Topology, status cluster.Status) {
+func (p *play) notePrimaries(status cluster.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.byShard = map[topology.ShardID]string{}
-	for _, shard := range world.Shards {
+	p.primaries = map[topology.ShardID]string{}
+	for _, shard := range p.topology.Shards {
 		if m, ok := status.Primary(shard.ID); ok {
-			p.byShard[shard.ID] = m.Name
+			p.primaries[shard.ID] = m.Name
 		}
 	}
-}
-
-func (p *primaries) set(shard topology.ShardID, member string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.byShard[shard] = member
 }

@@ -122,7 +122,7 @@ type CutOff struct {
 
 // SalesReported are one datacenter's totals: by the analytics of every datacenter alike, and by the orders that were acknowledged.
 type SalesReported struct {
-	Datacenter topology.DatacenterID `json:"datacenter"`
+	DataCenter topology.DatacenterID `json:"datacenter"`
 	Currency   string                `json:"currency"`
 	Orders     int64                 `json:"orders"`
 	Items      int64                 `json:"items"`

@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -13,19 +12,17 @@ import (
 
 // newcomers asks for new carts by way of every gateway: the customer's place decides, not the way of his request.
 func newcomers(ctx context.Context, p *play) error {
-	p.visitor = sanFrancisco
-	home := client.Nearest(p.world.topology, p.world.homes, p.visitor.at)
-	p.say("%s is nearest to %s, by the great circle", p.name(home), p.visitor.name)
-	ways := slices.Concat(p.others(home), []topology.DatacenterID{home})
-	for _, from := range ways {
-		b, err := p.newcomer(ctx, p.visitor, from, home)
+	home := client.Nearest(p.topology, p.homes, sanFrancisco.at)
+	p.say("%s is nearest to %s, by the great circle", home, sanFrancisco.name)
+	for _, from := range append(p.others(home), home) {
+		b, err := p.newcomer(ctx, sanFrancisco, from, home)
 		if err != nil {
 			return err
 		}
 		p.hers = b // the last is the one that the story follows
 	}
 	for _, dc := range p.others(home) {
-		d, _ := p.world.topology.Datacenter(dc)
+		d, _ := p.topology.Datacenter(dc)
 		if d.At == nil {
 			continue
 		}
@@ -42,24 +39,24 @@ func (p *play) newcomer(ctx context.Context, v visitor, from, home topology.Data
 	if p.spoilt("newcomers") {
 		at = nil
 	}
-	b, a, err := p.create(ctx, from, at, "a customer in "+v.name, "")
+	b, a, err := p.create(ctx, from, at, v.name, "")
 	if err != nil {
 		return nil, err
 	}
-	p.show(a, "a new cart for %s, asked for in %s", v.name, p.name(from))
+	p.show(a, "a new cart for %s, asked for in %s", v.name, from)
 	same(p, "the cart is at home in", b.home, home)
 	if a.To != from {
-		p.atLeast("the link's round trip was waited for", a.Took, p.world.topology.RTT(from, a.To))
+		p.atLeast("the link's round trip was waited for", a.Took, p.topology.RTT(from, a.To))
 	}
 	return b, nil
 }
 
 // stamped reads the documents themselves: the field with the datacenter is the first of the shard key.
 func (p *play) stamped(ctx context.Context) error {
-	carts := p.world.places[p.world.center()].client.Database(database).Collection("carts")
+	carts := p.places[p.center()].client.Database(database).Collection("carts")
 	wrong := 0
 	for _, b := range p.all() {
-		n, err := carts.CountDocuments(ctx, bson.D{{Key: p.world.field, Value: b.home}, {Key: "cartId", Value: idOf(b.first)}})
+		n, err := carts.CountDocuments(ctx, bson.D{{Key: p.field, Value: b.home}, {Key: "cartId", Value: idOf(b.first)}})
 		if err != nil {
 			return fmt.Errorf("look for cart %s in the database: %w", b.first, err)
 		}
@@ -67,7 +64,7 @@ func (p *play) stamped(ctx context.Context) error {
 			wrong++
 		}
 	}
-	same(p, fmt.Sprintf("carts without the right value in the field %s, of %d", p.world.field, len(p.all())), wrong, 0)
+	same(p, fmt.Sprintf("carts without the right value in the field %s, of %d", p.field, len(p.all())), wrong, 0)
 	return nil
 }
 
@@ -79,28 +76,25 @@ type coast struct {
 
 // coastal are states of both coasts, each by its largest city: the article names East and West, and San Francisco.
 var coastal = []coast{
-	{"East", []visitor{{"New York", topology.Coordinates{Lat: 40.71, Long: -74.01}}, {"Massachusetts", topology.Coordinates{Lat: 42.36, Long: -71.06}},
-		{"Georgia", topology.Coordinates{Lat: 33.75, Long: -84.39}}, {"Florida", topology.Coordinates{Lat: 30.33, Long: -81.66}}}},
-	{"West", []visitor{{"Washington", topology.Coordinates{Lat: 47.61, Long: -122.33}}, {"Oregon", topology.Coordinates{Lat: 45.52, Long: -122.68}},
-		{"Nevada", topology.Coordinates{Lat: 36.17, Long: -115.14}}, sanFrancisco}},
+	{"East", []visitor{visitorFrom("New York", 40.71, -74.01), visitorFrom("Massachusetts", 42.36, -71.06), visitorFrom("Georgia", 33.75, -84.39), visitorFrom("Florida", 30.33, -81.66)}},
+	{"West", []visitor{visitorFrom("Washington", 47.61, -122.33), visitorFrom("Oregon", 45.52, -122.68), visitorFrom("Nevada", 36.17, -115.14), sanFrancisco}},
 }
 
 // coasts asks for carts for customers of both coasts, by way of both datacenters.
 func coasts(ctx context.Context, p *play) error {
-	p.visitor = sanFrancisco
 	for i, side := range coastal {
 		home := side.home
 		if p.spoilt("newcomers") {
 			home = coastal[1-i].home
 		}
 		for n, v := range side.places {
-			from := p.world.homes[n%len(p.world.homes)]
-			b, a, err := p.create(ctx, from, &v.at, "a customer in "+v.name, "")
+			from := p.homes[n%len(p.homes)]
+			b, a, err := p.create(ctx, from, &v.at, v.name, "")
 			if err != nil {
 				return err
 			}
-			p.show(a, "a new cart for %s, asked for in %s", v.name, p.name(from))
-			same(p, fmt.Sprintf("%s of the cart is", p.world.field), b.home, home)
+			p.show(a, "a new cart for %s, asked for in %s", v.name, from)
+			same(p, fmt.Sprintf("%s of the cart is", p.field), b.home, home)
 			p.hers = b // the last, of San Francisco, is the one that the story follows
 		}
 	}
@@ -110,14 +104,14 @@ func coasts(ctx context.Context, p *play) error {
 // ownWrites writes into the followed cart from another datacenter and reads it there.
 func ownWrites(ctx context.Context, p *play) error {
 	b := p.hers
-	from, _ := p.neighbour(b.home)
-	rtt := p.world.topology.RTT(from, b.home)
+	from := p.neighbour(b.home)
+	rtt := p.topology.RTT(from, b.home)
 	for _, sku := range []string{"book", "console"} {
 		a, err := p.add(ctx, b, from, sku, 1, "")
 		if err != nil {
 			return err
 		}
-		p.show(a, "the customer, who is in %s now, adds a %s", p.name(from), sku)
+		p.show(a, "the customer, who is in %s now, adds a %s", from, sku)
 		same(p, "the write is served at the cart's home", a.To, b.home)
 		p.atLeast("the link's round trip was waited for", a.Took, rtt)
 		if err := p.readsOwn(ctx, b, from, true); err != nil {
@@ -133,7 +127,7 @@ func ownWrites(ctx context.Context, p *play) error {
 		b = &basket{handle: other.handle, home: b.home, version: version, token: token, items: b.contents()}
 		p.say("spoilt: the reader asks for another cart")
 	}
-	for _, from := range p.world.homes {
+	for _, from := range p.homes {
 		if err := p.readsOwn(ctx, b, from, false); err != nil {
 			return err
 		}

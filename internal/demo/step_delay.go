@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,8 +20,8 @@ const consolesPerPlace = 3
 func delayed(ctx context.Context, p *play) error {
 	if p.spoilt("delay") {
 		dc := p.lost()
-		p.world.places[dc].shop.StopInventory()
-		p.say("spoilt: the inventory service in %s is stopped", p.name(dc))
+		p.places[dc].shop.StopInventory()
+		p.say("spoilt: the inventory service in %s is stopped", dc)
 	}
 	if err := p.consoles(ctx); err != nil {
 		return err
@@ -32,19 +33,27 @@ func delayed(ctx context.Context, p *play) error {
 		}
 	}
 	before := map[topology.DatacenterID]int64{}
-	for dc, place := range p.world.places {
+	for dc, place := range p.places {
 		before[dc] = place.marked.Load()
 	}
 	began := time.Now()
 	if err := p.race(ctx); err != nil {
 		return err
 	}
-	marked := func(dc topology.DatacenterID) int { return int(p.world.places[dc].marked.Load() - before[dc]) }
-	if err := p.awaitMarks(ctx, wanted, marked); err != nil {
+	marked := func(dc topology.DatacenterID) int { return int(p.places[dc].marked.Load() - before[dc]) }
+	err := p.awaits(ctx, "delay", "all carts to know of the delay", func(context.Context) error {
+		for dc, n := range wanted {
+			if got := marked(dc); got < n {
+				return fmt.Errorf("%s has marked %d of %d", dc, got, n)
+			}
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	p.took(began, "the notice has reached the carts in all datacenters")
-	for _, dc := range p.world.homes {
+	for _, dc := range p.homes {
 		same(p, fmt.Sprintf("carts that %s's inventory service has marked, of those at home there", p.name(dc)), marked(dc), wanted[dc])
 	}
 	if err := p.markedOnce(ctx); err != nil {
@@ -56,13 +65,10 @@ func delayed(ctx context.Context, p *play) error {
 // consoles makes carts with a console in every datacenter.
 func (p *play) consoles(ctx context.Context) error {
 	began := time.Now()
-	group, together := errgroup.WithContext(ctx)
-	for _, dc := range p.world.homes {
-		for range consolesPerPlace {
-			group.Go(func() error { _, err := p.fill(together, dc, "console", "mug"); return err })
-		}
-	}
-	if err := group.Wait(); err != nil {
+	at := slices.Repeat(p.homes, consolesPerPlace)
+	if _, err := together(ctx, at, func(ctx context.Context, dc topology.DatacenterID) (*basket, error) {
+		return p.fill(ctx, dc, "console", "mug")
+	}); err != nil {
 		return err
 	}
 	p.took(began, "%d more carts with a console in each datacenter", consolesPerPlace)
@@ -72,37 +78,25 @@ func (p *play) consoles(ctx context.Context) error {
 // race publishes the notice, away from the followed cart's home, and adds the flashlight at the same time.
 func (p *play) race(ctx context.Context) error {
 	b := p.hers
-	supplier, _ := p.neighbour(b.home)
+	supplier := p.neighbour(b.home)
 	var notice cart.Notice
 	var published, added client.Answer
-	group, together := errgroup.WithContext(ctx)
+	group, both := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		published, err = p.send(together, client.Publish(supplier, "console", time.Now().AddDate(0, 1, 0).Truncate(time.Hour), "the supplier is late"), &notice)
+		published, err = p.send(both, client.Publish(supplier, "console", time.Now().AddDate(0, 1, 0).Truncate(time.Hour), "the supplier is late"), &notice)
 		return err
 	})
 	group.Go(func() (err error) {
-		added, err = p.add(together, b, b.home, "flashlight", 1, "")
+		added, err = p.add(both, b, b.home, "flashlight", 1, "")
 		return err
 	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	p.notice = notice.ID
-	p.show(published, "a supplier's notice in %s: no console before %s", p.name(supplier), notice.Until.Format(time.DateOnly))
-	p.show(added, "at the same time the customer in %s adds a flashlight", p.name(b.home))
+	p.show(published, "a supplier's notice in %s: no console before %s", supplier, notice.Until.Format(time.DateOnly))
+	p.show(added, "at the same time the customer in %s adds a flashlight", b.home)
 	return nil
-}
-
-// awaitMarks waits until the services have marked as many carts as there are.
-func (p *play) awaitMarks(ctx context.Context, wanted map[topology.DatacenterID]int, marked func(topology.DatacenterID) int) error {
-	return p.awaits(ctx, "delay", "all carts to know of the delay", func(context.Context) error {
-		for dc, n := range wanted {
-			if got := marked(dc); got < n {
-				return fmt.Errorf("%s has marked %d of %d", dc, got, n)
-			}
-		}
-		return nil
-	})
 }
 
 // current reads a cart where it is written, so that nothing is missed; it is for checks, not for customers.
@@ -164,17 +158,14 @@ func (p *play) agreed(ctx context.Context) error {
 	same(p, "and what can be ordered is", list(things(cart.Cart{Items: now.Active()})), list(want))
 	// Whoever was told of this version sees no older one, wherever he reads.
 	b.mu.Lock()
-	b.version = now.Version
-	if a.Token != "" {
-		b.token = a.Token
-	}
+	b.version, b.token = now.Version, cmp.Or(a.Token, b.token)
 	b.mu.Unlock()
-	for _, from := range p.world.homes {
+	for _, from := range p.homes {
 		c, a, err := p.look(ctx, b, from, true)
 		if err != nil {
 			return err
 		}
-		p.show(a, "the same cart in %s: version %d", p.name(from), c.Version)
+		p.show(a, "the same cart in %s: version %d", from, c.Version)
 		p.check("it is the same there", c.Version >= now.Version && list(things(c)) == list(things(now)), list(things(c)), list(things(now)))
 	}
 	return nil

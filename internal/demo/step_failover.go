@@ -7,8 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -19,8 +18,8 @@ func failedOver(ctx context.Context, p *play) error {
 		return err
 	}
 	dc := p.away()
-	shard := p.world.shardOf(dc)
-	victim := p.primaries.of(shard)
+	shard := p.shardOf(dc)
+	victim := p.primaryOf(shard)
 	theirs, others, err := p.writers(ctx, dc, "")
 	if err != nil {
 		return err
@@ -31,35 +30,32 @@ func failedOver(ctx context.Context, p *play) error {
 	dead := append([]string{victim}, p.further(shard, victim)...)
 	began := time.Now()
 	for _, member := range slices.Backward(dead) {
-		if err := p.world.cluster.Kill(ctx, member); err != nil {
+		if err := p.cluster.Kill(ctx, member); err != nil {
 			return err
 		}
 	}
-	p.say("%s, primary of %s, gets SIGKILL while clients in all datacenters write to carts of %s", victim, shard, p.name(dc))
-	next, elected, err := p.awaitElection(ctx, shard, victim, began)
+	p.say("%s, primary of %s, gets SIGKILL while clients in all datacenters write to carts of %s", victim, shard, dc)
+	next, err := p.awaitPrimary(ctx, "failover", "another primary of "+string(shard), shard, func(m cluster.Member) bool { return m.Name != victim })
 	if err != nil {
 		return err
 	}
+	elected := time.Since(began)
 	if p.spoilt("failover") { // or nothing would ever be acknowledged
 		for _, member := range dead {
-			if err := p.world.cluster.Start(ctx, member); err != nil {
+			if err := p.cluster.Start(ctx, member); err != nil {
 				return err
 			}
 		}
 	}
-	all, err := load.end()
+	hit, calm, err := ended(load, bystanders, began)
 	if err != nil {
 		return err
 	}
-	untouched, err := bystanders.end()
-	if err != nil {
-		return err
-	}
-	if err := p.toldFailover(ctx, shard, victim, next, elected, after(all, began), after(untouched, began)); err != nil {
+	if err := p.toldFailover(ctx, shard, victim, next, elected, hit, calm); err != nil {
 		return err
 	}
 	began = time.Now()
-	if err := p.world.cluster.Start(ctx, victim); err != nil {
+	if err := p.cluster.Start(ctx, victim); err != nil {
 		return err
 	}
 	p.took(began, "%s is started again and copies what it missed", victim)
@@ -68,23 +64,18 @@ func failedOver(ctx context.Context, p *play) error {
 
 // writers are clients in every datacenter with carts at home in one, and clients at home elsewhere, who should not notice.
 func (p *play) writers(ctx context.Context, dc topology.DatacenterID, profile string) (theirs, others []writer, err error) {
-	group, together := errgroup.WithContext(ctx)
-	work := func(to *writer, from, home topology.DatacenterID, profile string) {
-		group.Go(func() error {
-			b, err := p.fill(together, home)
-			*to = writer{from: from, basket: b, profile: profile}
-			return err
-		})
+	var all []writer
+	for _, from := range p.homes {
+		all = append(all, writer{from: from, home: dc, profile: profile})
 	}
-	elsewhere := p.others(dc)
-	theirs, others = make([]writer, len(p.world.homes)), make([]writer, len(elsewhere))
-	for i, from := range p.world.homes {
-		work(&theirs[i], from, dc, profile)
+	for _, home := range p.others(dc) {
+		all = append(all, writer{from: home, home: home, profile: localFast})
 	}
-	for i, home := range elsewhere {
-		work(&others[i], home, home, localFast)
-	}
-	return theirs, others, group.Wait()
+	all, err = together(ctx, all, func(ctx context.Context, w writer) (_ writer, err error) {
+		w.basket, err = p.fill(ctx, w.home)
+		return w, err
+	})
+	return all[:len(p.homes):len(p.homes)], all[len(p.homes):], err
 }
 
 // further are the members that are killed besides the primary if the step is spoilt: so many that those who are left are no majority.
@@ -92,7 +83,7 @@ func (p *play) further(shard topology.ShardID, primary string) (names []string) 
 	if !p.spoilt("failover") {
 		return nil
 	}
-	s, _ := p.world.topology.Shard(shard)
+	s, _ := p.topology.Shard(shard)
 	for i := range s.Members {
 		if left := len(s.Members) - 1 - len(names); 2*left <= len(s.Members) {
 			break
@@ -104,45 +95,40 @@ func (p *play) further(shard topology.ShardID, primary string) (names []string) 
 	return names
 }
 
-// awaitElection waits for another primary. If the step is spoilt there will be none.
-func (p *play) awaitElection(ctx context.Context, shard topology.ShardID, old string, began time.Time) (next string, elected time.Duration, err error) {
-	err = p.awaits(ctx, "failover", "another primary of "+string(shard), func(ctx context.Context) error {
-		status, err := p.world.cluster.Status(ctx)
+// awaitPrimary waits for a primary that is as wanted. If the step is spoilt there will be none.
+func (p *play) awaitPrimary(ctx context.Context, step, what string, shard topology.ShardID, wanted func(cluster.Member) bool) (next string, err error) {
+	err = p.awaits(ctx, step, what, func(ctx context.Context) error {
+		status, err := p.cluster.Status(ctx)
 		if err != nil {
 			return err
 		}
-		m, ok := status.Primary(shard)
-		if !ok || m.Name == old {
+		leading := status.Primaries(shard) // one that is alone now may hold itself for a primary as well
+		i := slices.IndexFunc(leading, wanted)
+		if i < 0 {
 			return fmt.Errorf("%s has none yet", shard)
 		}
-		next = m.Name
-		p.primaries.note(p.world.topology, status)
+		next = leading[i].Name
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.primaries[shard] = next
 		return nil
 	})
-	return next, time.Since(began), err
+	return next, err
 }
 
-// after are the writes that were not acknowledged yet at a time.
-func after(all []written, at time.Time) []written {
-	return slices.DeleteFunc(all, func(w written) bool { return w.began.Add(time.Duration(w.Took)).Before(at) })
-}
-
-func (p *play) toldFailover(ctx context.Context, shard topology.ShardID, killed, next string, elected time.Duration, all, untouched []written) error {
-	p.tell(Line{Text: cmp.Or(next, "nobody") + " is elected", Took: client.Rounded(elected)})
+func (p *play) toldFailover(ctx context.Context, shard topology.ShardID, killed, next string, elected time.Duration, hit, calm outcome) error {
+	p.lasted(elected, "%s is elected", cmp.Or(next, "nobody"))
 	p.check("another member is primary", next != "" && next != killed, next, "any of "+string(shard)+" but "+killed)
-	most, refused := longest(all)
-	most.Member = p.primaries.of(shard)
-	p.show(most.Answer, "the longest of %d writes meanwhile: held, and tried %d times", len(all), most.Tries)
-	p.unrefused("errors that clients saw", refused)
-	var calm []client.Answer
-	for _, one := range untouched {
-		calm = append(calm, one.Answer)
+	hit.longest.Member = p.primaryOf(shard)
+	p.show(hit.longest, "the longest of %d writes meanwhile: held, and tried %d times", len(hit.answers), hit.longest.Tries)
+	p.unrefused("errors that clients saw", hit.refused)
+	s := spread(calm.answers)
+	p.lasted(time.Duration(s.P50), "%d writes of customers elsewhere, half of them within", s.Count)
+	p.unrefused("errors that those saw", calm.refused)
+	p.report.Failover = &Failover{
+		Shard: shard, Killed: killed, Next: next, Elected: client.Rounded(elected), Held: hit.longest.Took,
+		Writes: len(hit.answers), Errors: len(hit.refused) + len(calm.refused),
 	}
-	s := spread(calm)
-	_, errors := longest(untouched)
-	p.tell(Line{Text: fmt.Sprintf("%d writes of customers elsewhere, half of them within", s.Count), Took: s.P50})
-	p.unrefused("errors that those saw", errors)
-	p.report.Failover = &Failover{Shard: shard, Killed: killed, Next: next, Elected: client.Rounded(elected), Held: most.Took, Writes: len(all), Errors: len(refused) + len(errors)}
 	return p.nothingLost(ctx)
 }
 
@@ -170,17 +156,11 @@ func (p *play) nothingLost(ctx context.Context) error {
 func (p *play) compare(ctx context.Context) (w Writes, err error) {
 	baskets := p.all()
 	w.Carts = len(baskets)
-	stored := make([]map[string]int, len(baskets))
-	group, together := errgroup.WithContext(ctx)
-	group.SetLimit(8)
-	for i, b := range baskets {
-		group.Go(func() error {
-			c, _, err := p.current(together, b)
-			stored[i] = things(c)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	stored, err := together(ctx, baskets, func(ctx context.Context, b *basket) (map[string]int, error) {
+		c, _, err := p.current(ctx, b)
+		return things(c), err
+	})
+	if err != nil {
 		return w, err
 	}
 	for i, b := range baskets {

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/cart/api"
 	"github.com/geoshard/geoshard/cart/shipping"
@@ -20,8 +18,8 @@ import (
 func shipped(ctx context.Context, p *play) error {
 	b := p.hers
 	if p.spoilt("shipping") {
-		p.world.places[b.home].shop.StopShipping()
-		p.say("spoilt: the shipping process in %s is stopped", p.name(b.home))
+		p.places[b.home].shop.StopShipping()
+		p.say("spoilt: the shipping process in %s is stopped", b.home)
 	}
 	began := time.Now()
 	changed, err := p.add(ctx, b, b.home, "mug", 2, "")
@@ -41,7 +39,7 @@ func shipped(ctx context.Context, p *play) error {
 	if err != nil {
 		return err
 	}
-	p.took(began, "the background process of %s has priced it", p.name(b.home))
+	p.took(began, "the background process of %s has priced it", b.home)
 	want := shipping.Quote(c)
 	got := cart.Shipping{}
 	if c.Shipping != nil {
@@ -71,26 +69,33 @@ func sum(items map[string]int) (n int) {
 
 // analysed orders something in every datacenter, and asks each datacenter for the totals of all.
 func analysed(ctx context.Context, p *play) error {
-	baskets, err := p.full(ctx)
+	baskets, err := together(ctx, p.homes, func(ctx context.Context, dc topology.DatacenterID) (*basket, error) { // each with another number of things
+		b, err := p.fill(ctx, dc, "lamp", "notebook")
+		if err == nil {
+			_, err = p.set(ctx, b, dc, "lamp", slices.Index(p.homes, dc)+1, "", "")
+		}
+		return b, err
+	})
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	placed := map[topology.DatacenterID]*SalesReported{}
+	var placed []cart.Sales
 	token := ""
-	for i, dc := range p.world.homes {
+	for i, dc := range p.homes {
 		b := baskets[i]
 		order, a, err := p.order(ctx, b, token)
 		if err != nil {
 			return err
 		}
-		p.show(a, "an order in %s: %d things for %s", p.name(dc), count(order), money(order.Total, order.Currency))
+		n := cart.Cart{Items: order.Items}.Count()
+		p.show(a, "an order in %s: %d things for %s", dc, n, money(order.Total, order.Currency))
 		token = a.Token // who carries it has seen this order and all before it
-		placed[dc] = &SalesReported{Datacenter: dc, Currency: order.Currency, Orders: 1, Items: int64(count(order)), Revenue: order.Total}
+		placed = append(placed, cart.Sales{DataCenter: dc, Currency: order.Currency, Orders: 1, Items: int64(n), Revenue: order.Total})
 	}
 	p.took(began, "%d orders, each in a transaction at its home", len(placed))
 	if p.spoilt("analytics") {
-		b, err := p.fill(ctx, p.world.homes[0], "mug")
+		b, err := p.fill(ctx, p.homes[0], "mug")
 		if err != nil {
 			return err
 		}
@@ -101,39 +106,15 @@ func analysed(ctx context.Context, p *play) error {
 		p.say("spoilt: an order was placed that nobody has written down")
 		token = a.Token
 	}
-	for _, dc := range p.world.homes {
-		p.report.Sales = append(p.report.Sales, *placed[dc])
+	for _, sales := range placed {
+		p.report.Sales = append(p.report.Sales, SalesReported(sales))
 	}
-	for _, from := range p.world.homes {
+	for _, from := range p.homes {
 		if err := p.totals(ctx, from, token, placed); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// full makes a cart in every datacenter, each with another number of things.
-func (p *play) full(ctx context.Context) ([]*basket, error) {
-	baskets := make([]*basket, len(p.world.homes))
-	group, together := errgroup.WithContext(ctx)
-	for i, dc := range p.world.homes {
-		group.Go(func() error {
-			b, err := p.fill(together, dc, "lamp", "notebook")
-			if err == nil {
-				_, err = p.set(together, b, dc, "lamp", i+1, "", "")
-			}
-			baskets[i] = b
-			return err
-		})
-	}
-	return baskets, group.Wait()
-}
-
-func count(o cart.Order) (n int) {
-	for _, item := range o.Items {
-		n += item.Quantity
-	}
-	return n
 }
 
 // order orders a cart. The ledger keeps it: an ordered cart holds what was ordered.
@@ -153,7 +134,7 @@ func (p *play) order(ctx context.Context, b *basket, token string) (cart.Order, 
 }
 
 // totals asks one datacenter for the totals of all of them, as new as the token.
-func (p *play) totals(ctx context.Context, from topology.DatacenterID, token string, placed map[topology.DatacenterID]*SalesReported) error {
+func (p *play) totals(ctx context.Context, from topology.DatacenterID, token string, placed []cart.Sales) error {
 	q := client.Get(from, "analytics")
 	q.Token = token
 	var analysis api.Analysis
@@ -169,21 +150,17 @@ func (p *play) totals(ctx context.Context, from topology.DatacenterID, token str
 	if analysis.StalenessSeconds != nil {
 		age = fmt.Sprintf("at most %.1f s old", *analysis.StalenessSeconds)
 	}
-	p.show(a, "totals of %d datacenters, read in %s, %s", len(analysis.Sales), p.name(from), age)
-	var got, want []string
-	for _, s := range analysis.Sales {
-		got = append(got, totalled(s))
-	}
-	for _, s := range placed {
-		want = append(want, totalled(cart.Sales{DataCenter: s.Datacenter, Currency: s.Currency, Orders: s.Orders, Items: s.Items, Revenue: s.Revenue}))
-	}
-	slices.Sort(got)
-	slices.Sort(want)
-	same(p, "they are the orders that were acknowledged", strings.Join(got, "; "), strings.Join(want, "; "))
+	p.show(a, "totals of %d datacenters, read in %s, %s", len(analysis.Sales), from, age)
+	same(p, "they are the orders that were acknowledged", totalled(analysis.Sales), totalled(placed))
 	same(p, "and come from copies in", analysis.ReadIn, string(from))
 	return nil
 }
 
-func totalled(s cart.Sales) string {
-	return fmt.Sprintf("%s %d orders, %d things, %s", s.DataCenter, s.Orders, s.Items, money(s.Revenue, s.Currency))
+func totalled(all []cart.Sales) string {
+	var texts []string
+	for _, s := range all {
+		texts = append(texts, fmt.Sprintf("%s %d orders, %d things, %s", s.DataCenter, s.Orders, s.Items, money(s.Revenue, s.Currency)))
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, "; ")
 }

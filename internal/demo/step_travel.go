@@ -13,19 +13,14 @@ import (
 
 // travelled takes a customer of one datacenter to another one: reads are served there at once, writes go home, until the cart is given another home.
 func travelled(ctx context.Context, p *play) error {
-	home := p.world.homes[len(p.world.homes)-1]
-	var abroad topology.DatacenterID
-	for _, dc := range p.others(home) { // the farther, the more it shows
-		if abroad == "" || p.world.topology.RTT(home, dc) > p.world.topology.RTT(home, abroad) {
-			abroad = dc
-		}
-	}
-	rtt := p.world.topology.RTT(home, abroad)
+	home := p.homes[len(p.homes)-1]
+	abroad := slices.MaxFunc(p.others(home), p.byDistance(home)) // the farther, the more it shows
+	rtt := p.topology.RTT(home, abroad)
 	b, err := p.fill(ctx, home, "book", "umbrella")
 	if err != nil {
 		return err
 	}
-	p.say("a customer of %s, whose cart is at home there, is in %s now, %s away", p.name(home), p.name(abroad), rtt)
+	p.say("a customer of %s, whose cart is at home there, is in %s now, %s away", home, abroad, rtt)
 	if err := p.abroad(ctx, b, abroad, home, rtt); err != nil {
 		return err
 	}
@@ -46,7 +41,7 @@ func travelled(ctx context.Context, p *play) error {
 	if err != nil {
 		return err
 	}
-	p.show(a, "the old handle, asked for in %s", p.name(home))
+	p.show(a, "the old handle, asked for in %s", home)
 	same(p, "it leads to the cart at its new home", c.Handle.String(), b.handle)
 	return nil
 }
@@ -60,12 +55,12 @@ func (p *play) abroad(ctx context.Context, b *basket, from, home topology.Datace
 	if err != nil {
 		return err
 	}
-	p.show(a, "reads the cart in %s", p.name(from))
+	p.show(a, "reads the cart in %s", from)
 	same(p, "the read is served there", a.To, from)
 	past := ""
 	if p.spoilt("travel") {
-		past = p.world.Shop(from)
-		p.say("spoilt: the request goes to the shop in %s, past the gateway", p.name(from))
+		past = p.places[from].direct
+		p.say("spoilt: the request goes to the shop in %s, past the gateway", from)
 	}
 	a, err = p.set(ctx, b, from, "umbrella", 2, localFast, past)
 	if err != nil {
@@ -84,8 +79,8 @@ const localFast = "local-fast"
 // movable reports whether records can move between two homes: a move is a transaction over both shards, which arbiters rule out.
 func (p *play) movable(homes ...topology.DatacenterID) bool {
 	return !slices.ContainsFunc(homes, func(dc topology.DatacenterID) bool {
-		shard, _ := p.world.topology.Shard(p.world.shardOf(dc))
-		return slices.ContainsFunc(shard.Members, p.world.topology.Arbiter)
+		shard, _ := p.topology.Shard(p.shardOf(dc))
+		return slices.ContainsFunc(shard.Members, p.topology.Arbiter)
 	})
 }
 
@@ -93,11 +88,11 @@ func (p *play) movable(homes ...topology.DatacenterID) bool {
 func (p *play) move(ctx context.Context, b *basket, to topology.DatacenterID) error {
 	id := idOf(b.handle)
 	began := time.Now()
-	done, err := p.world.places[to].gateway.Rehome(ctx, string(b.home), id, string(to))
+	done, err := p.places[to].gateway.Rehome(ctx, string(b.home), id, string(to))
 	if err != nil {
 		return fmt.Errorf("move cart %s to %s: %w", b.handle, to, err)
 	}
-	p.took(began, "the customer stays: the cart gets its home in %s, in a transaction", p.name(to))
+	p.took(began, "the customer stays: the cart gets its home in %s, in a transaction", to)
 	same(p, "the cart was moved to", done.Handle, string(to)+"."+id)
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/internal/spelling"
@@ -53,15 +52,12 @@ type UnknownStepError struct {
 
 // Error names the steps there are.
 func (e *UnknownStepError) Error() string {
-	return fmt.Sprintf("unknown step %q: the steps are %s", e.Name, strings.Join(e.Known, ", "))
+	return fmt.Sprintf("unknown step %q: the steps are %s", e.Name, spelling.List(e.Known))
 }
 
 // Hint is the nearest step, or empty.
 func (e *UnknownStepError) Hint() string {
-	if near := spelling.Nearest(e.Name, e.Known); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
-	}
-	return ""
+	return spelling.Hint(e.Name, e.Known, "")
 }
 
 // CheckStep refuses the name of a step that the story of a preset does not have.
@@ -83,21 +79,25 @@ type visitor struct {
 }
 
 // sanFrancisco is where the customer of the articles lives, whom the story follows.
-var sanFrancisco = visitor{"San Francisco", topology.Coordinates{Lat: 37.77, Long: -122.42}}
+var sanFrancisco = visitorFrom("San Francisco", 37.77, -122.42)
+
+func visitorFrom(name string, lat, long float64) visitor {
+	return visitor{name, topology.Coordinates{Lat: lat, Long: long}}
+}
 
 // away and lost are the datacenters to which something happens: the primary of one is killed, the other is cut off. They are different ones.
-func (p *play) away() topology.DatacenterID { return p.world.homes[1] }
+func (p *play) away() topology.DatacenterID { return p.homes[1] }
 
 func (p *play) lost() topology.DatacenterID {
-	if len(p.world.homes) > 2 {
-		return p.world.homes[2]
+	if len(p.homes) > 2 {
+		return p.homes[2]
 	}
-	return p.world.homes[0]
+	return p.homes[0]
 }
 
 // whole waits until every member works and every primary is at home.
 func (p *play) whole(ctx context.Context) error {
-	err := p.world.awaitStatus(ctx, "all members to work and all primaries to be at home", cluster.Status.Whole)
+	err := p.awaitStatus(ctx, "all members to work and all primaries to be at home", cluster.Status.Whole)
 	if err != nil {
 		return err
 	}
@@ -106,9 +106,9 @@ func (p *play) whole(ctx context.Context) error {
 
 // lookAround notes where the primaries are now.
 func (p *play) lookAround(ctx context.Context) error {
-	status, err := p.world.cluster.Status(ctx)
+	status, err := p.cluster.Status(ctx)
 	if err == nil {
-		p.primaries.note(p.world.topology, status)
+		p.notePrimaries(status)
 	}
 	return err
 }

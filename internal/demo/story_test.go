@@ -22,8 +22,8 @@ func pretend(t *testing.T, preset string) *play {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &World{preset: preset, topology: declared, homes: placement.Homes(declared), places: map[topology.DatacenterID]*place{}}
-	return &play{world: w, listen: func(Event) {}, report: &Report{}, step: &StepReport{}}
+	w := &World{topology: declared, homes: placement.Homes(declared), places: map[topology.DatacenterID]*place{}}
+	return &play{World: w, listen: func(Event) {}, report: &Report{}, step: &StepReport{}}
 }
 
 var presets = []string{configs.Default, eastWest}
@@ -52,16 +52,16 @@ func TestStepsHaveNamesTitlesAndAWayToSpoilThem(t *testing.T) {
 func TestTheWorldDeclaresTheWholeShop(t *testing.T) {
 	for _, preset := range presets {
 		p := pretend(t, preset)
-		for i, dc := range p.world.homes {
-			p.world.places[dc] = &place{dc: dc, front: fmt.Sprintf("127.0.0.1:%d", i+1), gate: fmt.Sprintf("http://127.0.0.1:%d", i+11)}
+		for i, dc := range p.homes {
+			p.places[dc] = &place{dc: dc, front: fmt.Sprintf("127.0.0.1:%d", i+1), gate: fmt.Sprintf("http://127.0.0.1:%d", i+11)}
 		}
-		if err := p.world.route(p.world.topology); err != nil {
+		if err := p.route(p.topology); err != nil {
 			t.Errorf("%s: %v", preset, err)
 		}
-		if len(p.world.topology.Namespaces) != 6 {
-			t.Errorf("%s: %d collections, want the shop's 6", preset, len(p.world.topology.Namespaces))
+		if len(p.topology.Namespaces) != 6 {
+			t.Errorf("%s: %d collections, want the shop's 6", preset, len(p.topology.Namespaces))
 		}
-		if _, err := router.NewTable(p.world.topology); err != nil {
+		if _, err := router.NewTable(p.topology); err != nil {
 			t.Errorf("%s: %v", preset, err)
 		}
 	}
@@ -75,12 +75,12 @@ func TestCoastsAreNearestToTheirDatacenters(t *testing.T) {
 	p := pretend(t, eastWest)
 	for _, side := range coastal {
 		for _, v := range side.places {
-			if got := client.Nearest(p.world.topology, p.world.homes, v.at); got != side.home {
+			if got := client.Nearest(p.topology, p.homes, v.at); got != side.home {
 				t.Errorf("%s: nearest is %s, want %s", v.name, got, side.home)
 			}
 		}
 	}
-	if got := client.Nearest(pretend(t, configs.Default).world.topology, []topology.DatacenterID{"NYC", "LON", "SYD"}, sanFrancisco.at); got != "NYC" {
+	if got := client.Nearest(pretend(t, configs.Default).topology, []topology.DatacenterID{"NYC", "LON", "SYD"}, sanFrancisco.at); got != "NYC" {
 		t.Errorf("San Francisco: got %s, want NYC", got)
 	}
 }
@@ -96,7 +96,7 @@ func TestTheKilledAndTheLostAreNotTheSame(t *testing.T) {
 
 func TestTheMemberThatAnsweredIsNamed(t *testing.T) {
 	p := pretend(t, configs.Default)
-	p.primaries.note(p.world.topology, cluster.Status{Members: []cluster.Member{{Name: "lon/NYC", Shard: "lon", Role: cluster.RolePrimary, State: cluster.StateUp}}})
+	p.notePrimaries(cluster.Status{Members: []cluster.Member{{Name: "lon/NYC", Shard: "lon", Role: cluster.RolePrimary, State: cluster.StateUp}}})
 	for served, want := range map[string]string{
 		"LON expected; router 127.0.0.1:1; primary; 0s":       "lon/NYC", // its home is LON, and that is not where it is
 		"SYD expected; router 127.0.0.1:1; nearest; unknown":  "lon/SYD",
@@ -115,11 +115,11 @@ func TestTheMemberThatAnsweredIsNamed(t *testing.T) {
 func TestSpoiltFailoverLeavesNoMajority(t *testing.T) {
 	for _, preset := range presets {
 		p := pretend(t, preset)
-		if got := p.further(p.world.shardOf(p.away()), "x"); got != nil {
+		if got := p.further(p.shardOf(p.away()), "x"); got != nil {
 			t.Errorf("not spoilt: %v", got)
 		}
 		p.broken = "failover"
-		for _, shard := range p.world.topology.Shards {
+		for _, shard := range p.topology.Shards {
 			primary := shard.MemberName(0)
 			dead := append(p.further(shard.ID, primary), primary)
 			if left := len(shard.Members) - len(dead); 2*left > len(shard.Members) || strings.Contains(strings.Join(dead[:len(dead)-1], " ")+" ", primary+" ") {

@@ -10,6 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/geoshard/geoshard/cart/server"
 	"github.com/geoshard/geoshard/cart/store"
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/local"
@@ -20,6 +23,10 @@ import (
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/wan"
+	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
+	"github.com/geoshard/geoshard/zones/verify"
 )
 
 // DefaultName is the name of the demonstration's cluster, by which the other commands find it.
@@ -47,9 +54,9 @@ type Options struct {
 // A World is everything that runs. It is safe for concurrent use.
 type World struct {
 	options Options
-	preset  string
 	began   time.Time
 
+	links    *wan.Network
 	cluster  *linked
 	topology *topology.Topology
 	field    string           // the field of documents that names their datacenter
@@ -71,7 +78,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	w := &World{options: o, preset: o.Preset, began: time.Now(), places: map[topology.DatacenterID]*place{}}
+	w := &World{options: o, began: time.Now(), places: map[topology.DatacenterID]*place{}}
 	if err := w.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the demonstration: %w", err), w.Close(context.WithoutCancel(ctx)))
 	}
@@ -79,33 +86,38 @@ func Start(ctx context.Context, o Options) (*World, error) {
 }
 
 func (w *World) start(ctx context.Context) error {
-	declared, err := declaredWorld(w.preset)
+	declared, err := declaredWorld(w.options.Preset)
 	if err != nil {
 		return err
 	}
 	w.homes = placement.Homes(declared)
 	if len(w.homes) < 2 {
-		return hint.New(fmt.Errorf("preset %s: %d datacenters have a zone of their name, and the story is about two or more", w.preset, len(w.homes)),
+		return hint.New(fmt.Errorf("preset %s: %d datacenters have a zone of their name, and the story is about two or more", w.options.Preset, len(w.homes)),
 			"take the preset nyc-lon-syd or us-east-west")
 	}
-	links, err := wan.New(wan.Options{Datacenters: ids(declared.Datacenters), Links: declared.Links})
-	if err != nil {
+	if w.links, err = wan.New(wan.Options{Datacenters: declared.DatacenterIDs(), Links: declared.Links}); err != nil {
 		return err
 	}
-	w.later(func(context.Context) error { return links.Close() })
-	if err := w.listen(ctx, links); err != nil {
+	w.later(func(context.Context) error { return w.links.Close() })
+	if err := w.listen(ctx); err != nil {
 		return err
 	}
 	if err := w.route(declared); err != nil {
 		return err
 	}
-	if err := w.startCluster(ctx, links); err != nil {
+	c, err := local.Start(ctx, local.Options{
+		Name: w.options.Name, Dir: w.options.Dir, Topology: w.topology, ElectionTimeout: w.options.ElectionTimeout, Tools: w.options.Tools,
+		Progress: func(e local.Event) { w.options.Progress("cluster: " + e.Text) },
+	})
+	if err != nil {
 		return err
 	}
+	w.later(c.Close)
+	w.cluster = &linked{Cluster: c, links: w.links}
 	if err := w.zone(ctx); err != nil {
 		return err
 	}
-	return w.open(ctx, links)
+	return w.open(ctx)
 }
 
 // declaredWorld is the preset with all of the shop's collections, where it declares its carts alone.
@@ -131,20 +143,6 @@ func declaredWorld(preset string) (*topology.Topology, error) {
 	return world, nil
 }
 
-func (w *World) startCluster(ctx context.Context, links *wan.Network) error {
-	o := local.Options{
-		Name: w.options.Name, Dir: w.options.Dir, Topology: w.topology, ElectionTimeout: w.options.ElectionTimeout, Tools: w.options.Tools,
-		Progress: func(e local.Event) { w.options.Progress("cluster: " + e.Text) },
-	}
-	c, err := local.Start(ctx, o)
-	if err != nil {
-		return err
-	}
-	w.cluster = &linked{Cluster: c, links: links}
-	w.later(c.Close)
-	return nil
-}
-
 // Cluster is the running cluster. Faults of its links are faults of the links between gateways and shops as well. The world's Close closes it.
 func (w *World) Cluster() cluster.Cluster { return w.cluster }
 
@@ -154,24 +152,10 @@ func (w *World) Topology() *topology.Topology { return w.topology }
 // Tokens opens the causal tokens of the shops, to show what is in them.
 func (w *World) Tokens() *signing.Keyring { return w.keys }
 
-// Preset is the preset that the world was made from.
-func (w *World) Preset() string { return w.preset }
-
-// Datacenters are those with a shop and a gateway, in the order of the topology.
-func (w *World) Datacenters() []topology.DatacenterID { return slices.Clone(w.homes) }
-
 // Gateway is the base URL of a datacenter's gateway, for the clients there; empty for a datacenter without one.
 func (w *World) Gateway(dc topology.DatacenterID) string {
 	if p := w.places[dc]; p != nil {
 		return p.gate
-	}
-	return ""
-}
-
-// Shop is the base URL of a datacenter's shop, for clients beside it; empty for a datacenter without one.
-func (w *World) Shop(dc topology.DatacenterID) string {
-	if p := w.places[dc]; p != nil {
-		return p.direct
 	}
 	return ""
 }
@@ -193,10 +177,101 @@ func (w *World) Close(ctx context.Context) error {
 	return w.closeErr
 }
 
-func ids(all []topology.Datacenter) []topology.DatacenterID {
-	list := make([]topology.DatacenterID, len(all))
-	for i, dc := range all {
-		list[i] = dc.ID
-	}
-	return list
+// linked is the cluster together with the links between gateways and shops, which are the same cables: who cuts one cuts both.
+type linked struct {
+	*local.Cluster
+	links *wan.Network
 }
+
+var _ cluster.Cluster = (*linked)(nil)
+
+// Apply puts a fault into force. A lag is the cluster's alone.
+func (l *linked) Apply(ctx context.Context, fault wan.Fault) error {
+	if err := l.Cluster.Apply(ctx, fault); err != nil {
+		return err
+	}
+	return alike(fault, l.links.Apply)
+}
+
+// Remove ends one fault that is in force.
+func (l *linked) Remove(ctx context.Context, fault wan.Fault) error {
+	if err := l.Cluster.Remove(ctx, fault); err != nil {
+		return err
+	}
+	return alike(fault, l.links.Remove)
+}
+
+// alike does with the gateways' links what was done with the cluster's.
+func alike(fault wan.Fault, do func(wan.Fault) error) error {
+	if _, ok := fault.(wan.Lag); ok {
+		return nil
+	}
+	return do(fault)
+}
+
+// Heal removes every fault of the links and every lag.
+func (l *linked) Heal(ctx context.Context) error {
+	l.links.Heal()
+	return l.Cluster.Heal(ctx)
+}
+
+// A zoning is what became of the declared zones when the world started.
+type zoning struct {
+	steps            []string
+	planned, applied time.Duration
+}
+
+// zone plans what the declared zones need, applies it, and sets up the shop's catalogue and stock. To shard a collection takes the servers dozens of round trips, one
+// after the other, so that is done at full speed, as the cluster itself was started; the delays are on from then on.
+func (w *World) zone(ctx context.Context) (err error) {
+	for _, l := range w.topology.Links {
+		none := wan.Delay{A: l.Between[0], B: l.Between[1]}
+		if err := w.cluster.Apply(ctx, none); err != nil {
+			return err
+		}
+		defer func() {
+			if err == nil {
+				err = w.cluster.Remove(ctx, none)
+			}
+		}()
+	}
+	began := time.Now()
+	planned := func(plan *zones.Plan) {
+		w.zoning.planned, began = time.Since(began), time.Now()
+		for _, step := range plan.Steps {
+			w.zoning.steps = append(w.zoning.steps, step.Change.String())
+		}
+		w.options.Progress(fmt.Sprintf("plan: %d steps", len(plan.Steps)))
+	}
+	uri, err := w.cluster.URI(w.center())
+	if err != nil {
+		return err
+	}
+	err = server.Setup(ctx, server.SetupOptions{
+		Target: server.Target{URI: uri, World: w.topology}, DataCenters: w.homes, Planned: planned, Progress: func(text string) { w.options.Progress("apply: " + text) },
+	})
+	w.zoning.applied = time.Since(began)
+	return err
+}
+
+// Plan plans what the cluster lacks of the declared zones: nothing, once the world has started.
+func (w *World) Plan(ctx context.Context) (*zones.Plan, error) {
+	uri, err := w.cluster.URI(w.center())
+	if err != nil {
+		return nil, err
+	}
+	c, err := catalog.Open(ctx, catalog.Options{URI: uri})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }() // all is done or has failed by then
+	return c.Plan(ctx, w.topology, plan.Options{Shard: true})
+}
+
+// Verify proves by documents, on every member, that each is where it belongs.
+func (w *World) Verify(ctx context.Context) (*verify.Report, error) {
+	return verify.Verify(ctx, w.places[w.center()].client, w.topology, verify.Options{ShardClient: options.Client()})
+}
+
+// center is the datacenter from which the others are reached soonest.
+func (w *World) center() topology.DatacenterID { return w.homes[placement.Center(w.topology, w.homes)] }

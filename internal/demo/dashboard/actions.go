@@ -29,37 +29,38 @@ type order struct {
 	Member string                `json:"member"`
 	// Lag is written as Go writes durations.
 	Lag string `json:"lag"`
+	// shopper is the number in the path.
+	shopper int
 }
 
-type trafficView struct {
-	On bool `json:"on"`
-}
+// An action is what a button does. Its result is the answer; nil = none.
+type action func(context.Context, order) (any, error)
 
 // actions are what the page's buttons do.
 func (d *Dashboard) actions() http.Handler {
 	mux := http.NewServeMux()
-	on := func(path string, act func(ctx context.Context, id int, o order) (any, error)) {
+	on := func(path string, act action) {
 		mux.HandleFunc("POST /api/"+path, func(w http.ResponseWriter, r *http.Request) { d.act(w, r, act) })
 	}
-	on("hello", func(context.Context, int, order) (any, error) { return nil, nil }) // the page asks whether its token is right
-	on("shoppers", func(ctx context.Context, _ int, o order) (any, error) { return d.newShopper(ctx, o.City) })
-	on("shoppers/{id}/items", func(ctx context.Context, id int, o order) (any, error) { return d.addItem(ctx, id, o.SKU) })
-	on("shoppers/{id}/travel", func(ctx context.Context, id int, o order) (any, error) { return d.travel(ctx, id, o.City) })
-	on("shoppers/{id}/read", func(ctx context.Context, id int, o order) (any, error) { return d.readCart(ctx, id, o.Token) })
-	on("notices", func(ctx context.Context, _ int, o order) (any, error) { return nil, d.delay(ctx, o.DC, o.SKU) })
-	on("traffic", func(_ context.Context, _ int, o order) (any, error) {
+	on("hello", func(context.Context, order) (any, error) { return nil, nil }) // the page asks whether its token is right
+	on("shoppers", d.newShopper)
+	on("shoppers/{id}/items", d.asShopper(d.addItem))
+	on("shoppers/{id}/travel", d.travel)
+	on("shoppers/{id}/read", d.asShopper(d.look))
+	on("notices", d.delay)
+	on("traffic", func(_ context.Context, o order) (any, error) {
 		d.Steady(o.On)
 		return nil, nil
 	})
-	on("faults/kill", func(ctx context.Context, _ int, o order) (any, error) { return nil, d.killPrimary(ctx, o.Shard) })
-	on("faults/start", func(ctx context.Context, _ int, o order) (any, error) { return nil, d.startMember(ctx, o.Member) })
-	on("faults/isolate", func(ctx context.Context, _ int, o order) (any, error) { return nil, d.isolate(ctx, o.DC) })
-	on("faults/heal", func(ctx context.Context, _ int, _ order) (any, error) { return nil, d.heal(ctx) })
-	on("faults/lag", func(ctx context.Context, _ int, o order) (any, error) { return nil, d.lag(ctx, o.Member, o.Lag) })
+	on("faults/kill", d.killPrimary)
+	on("faults/start", d.startMember)
+	on("faults/isolate", d.isolate)
+	on("faults/heal", d.heal)
+	on("faults/lag", d.lag)
 	return mux
 }
 
-func (d *Dashboard) act(w http.ResponseWriter, r *http.Request, act func(ctx context.Context, id int, o order) (any, error)) {
+func (d *Dashboard) act(w http.ResponseWriter, r *http.Request, act action) {
 	var o order
 	decode := json.NewDecoder(r.Body)
 	decode.DisallowUnknownFields()
@@ -67,19 +68,18 @@ func (d *Dashboard) act(w http.ResponseWriter, r *http.Request, act func(ctx con
 		refuse(w, http.StatusBadRequest, "the request is no JSON of this API: "+err.Error(), "use the page that this server sends")
 		return
 	}
-	id := -1
 	if text := r.PathValue("id"); text != "" {
 		var err error
-		if id, err = strconv.Atoi(text); err != nil {
+		if o.shopper, err = strconv.Atoi(text); err != nil {
 			refuse(w, http.StatusNotFound, errNobody.Error(), "shoppers have numbers")
 			return
 		}
 	}
 	ctx, cancel := context.WithTimeout(d.life, actWithin)
 	defer cancel()
-	result, err := act(ctx, id, o)
+	result, err := act(ctx, o)
 	if err != nil {
-		d.tell(bad, err.Error())
+		d.tell(bad, "%v", err)
 		status, help := explain(err)
 		refuse(w, status, err.Error(), help)
 		return
@@ -123,47 +123,47 @@ var (
 const mostLag = 30 * time.Second
 
 // broke tells what somebody did, and makes the page look often.
-func (d *Dashboard) broke(began time.Time, err error, format string, a ...any) error {
+func (d *Dashboard) broke(began time.Time, err error, format string, a ...any) (any, error) {
 	d.wake()
 	if err == nil {
-		d.tell(done, fmt.Sprintf(format, a...)+fmt.Sprintf(" (%s)", d.o.Now().Sub(began).Round(time.Millisecond)))
+		d.tell(done, format+" (%s)", append(a, time.Now().Sub(began).Round(time.Millisecond))...)
 	}
-	return err
+	return nil, err
 }
 
-func (d *Dashboard) killPrimary(ctx context.Context, shard topology.ShardID) error {
-	began := d.o.Now()
-	status, err := d.o.World.Cluster().Status(ctx)
+func (d *Dashboard) killPrimary(ctx context.Context, o order) (any, error) {
+	began := time.Now()
+	status, err := d.world.Cluster().Status(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	primary, ok := status.Primary(shard)
+	primary, ok := status.Primary(o.Shard)
 	if !ok {
-		return fmt.Errorf("%s: %w", printable(string(shard)), errNoPrimary)
+		return nil, fmt.Errorf("%s: %w", printable(string(o.Shard)), errNoPrimary)
 	}
-	return d.broke(began, d.o.World.Cluster().Kill(ctx, primary.Name), "killed %s, the primary of %s (SIGKILL)", primary.Name, shard)
+	return d.broke(began, d.world.Cluster().Kill(ctx, primary.Name), "killed %s, the primary of %s (SIGKILL)", primary.Name, o.Shard)
 }
 
-func (d *Dashboard) startMember(ctx context.Context, member string) error {
-	began := d.o.Now()
+func (d *Dashboard) startMember(ctx context.Context, o order) (any, error) {
+	began := time.Now()
 	d.wake()
-	return d.broke(began, d.o.World.Cluster().Start(ctx, member), "started %s", member)
+	return d.broke(began, d.world.Cluster().Start(ctx, o.Member), "started %s", o.Member)
 }
 
-func (d *Dashboard) isolate(ctx context.Context, dc topology.DatacenterID) error {
-	return d.broke(d.o.Now(), cluster.Isolate(ctx, d.o.World.Cluster(), dc), "cut %s off from all other datacenters", dc)
+func (d *Dashboard) isolate(ctx context.Context, o order) (any, error) {
+	return d.broke(time.Now(), cluster.Isolate(ctx, d.world.Cluster(), o.DC), "cut %s off from all other datacenters", o.DC)
 }
 
-func (d *Dashboard) heal(ctx context.Context) error {
-	return d.broke(d.o.Now(), d.o.World.Cluster().Heal(ctx), "healed all links, and ended all lags")
+func (d *Dashboard) heal(ctx context.Context, _ order) (any, error) {
+	return d.broke(time.Now(), d.world.Cluster().Heal(ctx), "healed all links, and ended all lags")
 }
 
-func (d *Dashboard) lag(ctx context.Context, member, text string) error {
-	began := d.o.Now()
-	by, err := time.ParseDuration(text)
+func (d *Dashboard) lag(ctx context.Context, o order) (any, error) {
+	began := time.Now()
+	by, err := time.ParseDuration(o.Lag)
 	if err != nil || by < 0 || by > mostLag {
-		return fmt.Errorf("%w: %q", errLag, printable(text))
+		return nil, fmt.Errorf("%w: %q", errLag, printable(o.Lag))
 	}
 	d.wake()
-	return d.broke(began, d.o.World.Cluster().SetLag(ctx, member, by), "%s is held %s behind", member, by)
+	return d.broke(began, d.world.Cluster().SetLag(ctx, o.Member, by), "%s is held %s behind", o.Member, by)
 }

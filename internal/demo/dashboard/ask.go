@@ -41,8 +41,7 @@ type requestView struct {
 
 // A latencyView is a point of the chart.
 type latencyView struct {
-	At   int64                 `json:"at"`
-	From topology.DatacenterID `json:"from"`
+	At int64 `json:"at"`
 	// Way is "read" where a copy here answered, "local" for a write that stayed, "remote" for anything that left the datacenter.
 	Way  string  `json:"way"`
 	Took float64 `json:"took"`
@@ -74,9 +73,9 @@ func (e *problemError) Error() string {
 // ask sends somebody's request and tells the pages of it; of nobody's request it does not: that only keeps a page up to date. Its error is a *problemError; the view
 // is there in any case, and the token if the answer has one.
 func (d *Dashboard) ask(ctx context.Context, who string, q client.Request, into any) (v requestView, token string, err error) {
-	began := d.o.Now()
+	began := time.Now()
 	a, err := d.client.Send(ctx, q, into)
-	ended := d.o.Now()
+	ended := time.Now()
 	v = requestView{
 		At: ended.UnixMilli(), Who: who, Kind: kindOf(q), Method: a.Method, Path: a.Path, From: a.From, To: a.To, Owner: a.Owner, Mode: a.Mode, Reason: a.Reason,
 		Status: a.Status, Took: millis(ended.Sub(began)), Database: a.Database, Tries: a.Tries, Served: a.ServedBy,
@@ -100,12 +99,10 @@ func (d *Dashboard) ask(ctx context.Context, who string, q client.Request, into 
 func (d *Dashboard) learn(v requestView, fine bool, began, ended time.Time) {
 	if fine && v.Kind != "read" {
 		d.mu.Lock()
-		changed := d.failovers.wrote(write{v.Owner, began, ended})
-		list := d.failovers.shown()
-		d.mu.Unlock()
-		if changed {
-			d.hub.set("failovers", list)
+		if d.failovers.wrote(write{v.Owner, began, ended}) {
+			d.hub.set("failovers", d.failovers.shown())
 		}
+		d.mu.Unlock()
 	}
 	if v.Who == "" {
 		return
@@ -114,7 +111,7 @@ func (d *Dashboard) learn(v requestView, fine bool, began, ended time.Time) {
 	if !fine {
 		return
 	}
-	point := latencyView{At: v.At, From: v.From, Took: v.Took, Way: "remote"}
+	point := latencyView{At: v.At, Took: v.Took, Way: "remote"}
 	if v.To == v.From {
 		point.Way = map[bool]string{true: "read", false: "local"}[v.Kind == "read"]
 	}

@@ -11,9 +11,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/signing"
+	"github.com/geoshard/geoshard/topology"
 )
 
 //go:embed assets
@@ -33,13 +35,12 @@ type Options struct {
 	Hosts []string
 	// Quiet is true to begin without the steady traffic, which the page can switch on.
 	Quiet bool
-	// Now is the clock; nil = time.Now.
-	Now func() time.Time
 }
 
 // A Dashboard is the page and what keeps it up to date: an http.Handler. Run has to run beside it.
 type Dashboard struct {
 	o       Options
+	world   World
 	hub     *hub
 	handler http.Handler
 	client  *client.Client
@@ -70,11 +71,8 @@ func New(o Options) (*Dashboard, error) {
 	if o.World == nil || o.Token == "" {
 		return nil, ErrIncomplete
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	d := &Dashboard{
-		o: o, hub: newHub(), client: client.New(o.World), origins: http.NewCrossOriginProtection(),
+		o: o, world: o.World, hub: newHub(), client: client.New(o.World), origins: http.NewCrossOriginProtection(),
 		turns: make(chan struct{}, mostActions), woken: make(chan struct{}, 1), failovers: newFailovers(o.World.Topology()),
 	}
 	d.life, d.end = context.WithCancel(context.Background())
@@ -97,13 +95,13 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handle
 // Steady switches the steady traffic on or off, as the page's button does.
 func (d *Dashboard) Steady(on bool) {
 	d.steady.Store(on)
-	d.hub.set("traffic", trafficView{on})
+	d.hub.set("traffic", map[string]bool{"on": on})
 }
 
 // Run keeps the page up to date until the context ends. It returns when all that it started has ended, and every page's stream with it.
 func (d *Dashboard) Run(ctx context.Context) error {
-	d.setup(nil)
-	d.hub.set("traffic", trafficView{d.steady.Load()})
+	d.setup([]productView{})
+	d.Steady(d.steady.Load())
 	d.hub.set("failovers", []failover{})
 	d.showShoppers()
 	var all sync.WaitGroup
@@ -132,17 +130,30 @@ const (
 func Serve(ctx context.Context, d *Dashboard, listener net.Listener) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	ran := make(chan struct{})
-	go func() {
-		defer close(ran)
-		_ = d.Run(running) // its error is the context's
-	}()
+	var ran sync.WaitGroup
+	ran.Go(func() { _ = d.Run(running) }) // its error is the context's
 	server := &http.Server{Handler: d, ReadHeaderTimeout: readHeaderWithin, IdleTimeout: idleFor, MaxHeaderBytes: 16 << 10}
 	err := serve.Run(ctx, drainWithin, serve.Server{Server: server, On: listener})
 	stop()
-	<-ran
+	ran.Wait()
 	if errors.Is(err, serve.ErrUnfinished) {
 		return nil // what was left waited for servers that do not answer
 	}
 	return err
+}
+
+// A World is the running demonstration that the page shows.
+type World interface {
+	client.World
+	Cluster() cluster.Cluster
+}
+
+// served are the datacenters with a gateway, in the order of the topology.
+func served(w World) (ids []topology.DatacenterID) {
+	for _, dc := range w.Topology().Datacenters {
+		if w.Gateway(dc.ID) != "" {
+			ids = append(ids, dc.ID)
+		}
+	}
+	return ids
 }

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -35,21 +36,25 @@ const (
 	keptWrites = 200
 )
 
+// A led is what is known of a shard's primary.
+type led struct {
+	primary string    // the last one known
+	seen    []string  // who held himself for it at the last look
+	lost    time.Time // since when there is none; zero = there is one
+}
+
 // failovers follows the primaries of the shards. It decides by what it is handed.
 type failovers struct {
-	homes   map[topology.ShardID]topology.DatacenterID
-	primary map[topology.ShardID]string    // the last one known
-	seen    map[topology.ShardID][]string  // who held himself for it at the last look
-	lost    map[topology.ShardID]time.Time // since when there is none
-	list    []failover
-	writes  []write
+	world  *topology.Topology
+	shards map[topology.ShardID]*led
+	list   []failover
+	writes []write
 }
 
 func newFailovers(world *topology.Topology) *failovers {
-	f := &failovers{homes: map[topology.ShardID]topology.DatacenterID{}, primary: map[topology.ShardID]string{},
-		seen: map[topology.ShardID][]string{}, lost: map[topology.ShardID]time.Time{}}
-	for _, s := range world.Shards {
-		f.homes[s.ID] = world.HomeOf(s.ID)
+	f := &failovers{world: world, shards: map[topology.ShardID]*led{}}
+	for _, shard := range world.Shards {
+		f.shards[shard.ID] = &led{}
 	}
 	return f
 }
@@ -57,29 +62,28 @@ func newFailovers(world *topology.Topology) *failovers {
 // look takes a status, and tells what it means.
 func (f *failovers) look(status cluster.Status, now time.Time) (list []happening, changed bool) {
 	tell := func(kind, format string, a ...any) {
-		list = append(list, happening{now.UnixMilli(), kind, fmt.Sprintf(format, a...)})
+		list = append(list, happened(now, kind, format, a...))
 	}
-	for shard := range f.homes {
+	for shard, s := range f.shards {
 		var seen []string
 		for _, m := range status.Primaries(shard) {
 			seen = append(seen, m.Name)
 		}
-		old, next := f.primary[shard], f.next(shard, seen)
-		f.seen[shard] = seen
-		lostAt, without := f.lost[shard]
+		old, next, lost := s.primary, s.next(seen), !s.lost.IsZero()
+		s.seen = seen
 		switch {
-		case next == "" && !without && old != "":
-			f.lost[shard] = now
+		case next == "" && !lost && old != "":
+			s.lost = now
 			tell(bad, "%s has no primary: an election begins", shard)
 		case next == "":
 		case old == "":
-			f.primary[shard] = next
+			s.primary = next
 		case next != old:
-			f.elected(shard, old, next, lostAt, now)
+			f.elected(shard, next, now)
 			tell(good, "%s: %s is primary in place of %s", shard, next, old)
 			changed = true
-		case without:
-			f.elected(shard, old, old, lostAt, now)
+		case lost:
+			f.elected(shard, old, now)
 			tell(good, "%s: %s is primary again", shard, old)
 			changed = true
 		}
@@ -89,33 +93,30 @@ func (f *failovers) look(status cluster.Status, now time.Time) (list []happening
 
 // next is the shard's primary among those that hold themselves for it. While a datacenter is cut off there may be two: the one that was not there at the last look
 // was elected.
-func (f *failovers) next(shard topology.ShardID, seen []string) string {
+func (s *led) next(seen []string) string {
 	for _, name := range seen {
-		if name != f.primary[shard] && !slices.Contains(f.seen[shard], name) {
+		if name != s.primary && !slices.Contains(s.seen, name) {
 			return name
 		}
 	}
 	switch {
 	case len(seen) == 0:
 		return ""
-	case slices.Contains(seen, f.primary[shard]):
-		return f.primary[shard]
+	case slices.Contains(seen, s.primary):
+		return s.primary
 	default:
 		return seen[0]
 	}
 }
 
-func (f *failovers) elected(shard topology.ShardID, from, to string, lostAt, now time.Time) {
-	one := failover{Shard: shard, From: from, To: to, At: now.UnixMilli(), lostAt: lostAt, seenAt: now}
-	if lostAt.IsZero() {
-		one.lostAt = now
-	}
+func (f *failovers) elected(shard topology.ShardID, to string, now time.Time) {
+	s := f.shards[shard]
+	one := failover{Shard: shard, From: s.primary, To: to, At: now.UnixMilli(), lostAt: cmp.Or(s.lost, now), seenAt: now}
 	one.Gap = millis(now.Sub(one.lostAt))
 	for _, w := range f.writes {
-		one.over(w, f.homes[shard])
+		one.over(w, f.world.HomeOf(shard))
 	}
-	f.primary[shard] = to
-	delete(f.lost, shard)
+	s.primary, s.lost = to, time.Time{}
 	f.list = append(f.list, one)
 	if len(f.list) > keptFailovers {
 		f.list = f.list[1:]
@@ -139,7 +140,7 @@ func (f *failovers) wrote(w write) (changed bool) {
 		f.writes = f.writes[1:]
 	}
 	for i := range f.list {
-		changed = f.list[i].over(w, f.homes[f.list[i].Shard]) || changed
+		changed = f.list[i].over(w, f.world.HomeOf(f.list[i].Shard)) || changed
 	}
 	return changed
 }
@@ -147,11 +148,61 @@ func (f *failovers) wrote(w write) (changed bool) {
 // without is for how long each shard has had no primary.
 func (f *failovers) without(now time.Time) map[topology.ShardID]time.Duration {
 	m := map[topology.ShardID]time.Duration{}
-	for shard, since := range f.lost {
-		m[shard] = max(now.Sub(since), time.Millisecond)
+	for shard, s := range f.shards {
+		if !s.lost.IsZero() {
+			m[shard] = max(now.Sub(s.lost), time.Millisecond)
+		}
 	}
 	return m
 }
 
 // shown is a copy for the page.
 func (f *failovers) shown() []failover { return append([]failover{}, f.list...) }
+
+// The kinds of happenings, by which the page colours them.
+const (
+	good = "good" // something came back
+	bad  = "bad"  // something was lost
+	info = "info" // something else
+	done = "done" // somebody pressed a button
+)
+
+// A happening is a line of the page's log.
+type happening struct {
+	At   int64  `json:"at"`
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+}
+
+func happened(at time.Time, kind, format string, a ...any) happening {
+	return happening{at.UnixMilli(), kind, fmt.Sprintf(format, a...)}
+}
+
+// changes tells what is different between two looks at the cluster. Primaries are the failovers' part.
+func changes(before, after cluster.Status) (list []happening) {
+	tell := func(kind, format string, a ...any) {
+		list = append(list, happened(after.Taken, kind, format, a...))
+	}
+	for _, m := range after.Members {
+		old, known := before.Member(m.Name)
+		if !known || old.State == m.State {
+			continue
+		}
+		if m.State == cluster.StateUp {
+			tell(good, "%s is up again", m.Name)
+		} else {
+			tell(bad, "%s is %s", m.Name, m.State)
+		}
+	}
+	for _, f := range after.Faults {
+		if !slices.Contains(before.Faults, f) {
+			tell(bad, "network: %s", f)
+		}
+	}
+	for _, f := range before.Faults {
+		if !slices.Contains(after.Faults, f) {
+			tell(good, "network: no more %s", f)
+		}
+	}
+	return list
+}

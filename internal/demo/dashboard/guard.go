@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -54,12 +55,7 @@ func (d *Dashboard) ownHost(host string) bool {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}
-	for _, own := range append([]string{"localhost"}, d.o.Hosts...) {
-		if strings.EqualFold(name, own) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(append([]string{"localhost"}, d.o.Hosts...), func(own string) bool { return strings.EqualFold(name, own) })
 }
 
 // acting lets a request that changes something pass if it has the token and comes from no other origin; few are done at the same time.

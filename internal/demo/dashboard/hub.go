@@ -3,7 +3,11 @@ package dashboard
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
+	"slices"
 	"sync"
+	"time"
 )
 
 // errFull means that as many pages listen as may.
@@ -30,14 +34,14 @@ type hub struct {
 	order     []string // topics, as they first came
 	latest    map[string][]byte
 	kept      map[string][]json.RawMessage
-	listeners map[*listener]struct{}
+	listeners map[listener]struct{}
 }
 
-// A listener is a page's stream. Its channel is closed when it is behind too far, or the hub ends.
-type listener struct{ frames chan frame }
+// A listener is a page's stream. It is closed when it is behind too far, or the hub ends.
+type listener chan frame
 
 func newHub() *hub {
-	return &hub{latest: map[string][]byte{}, kept: map[string][]json.RawMessage{}, listeners: map[*listener]struct{}{}}
+	return &hub{latest: map[string][]byte{}, kept: map[string][]json.RawMessage{}, listeners: map[listener]struct{}{}}
 }
 
 // set gives a topic another value.
@@ -66,9 +70,7 @@ func (h *hub) add(topic string, keep int, entry any) {
 
 // know notes a topic; mu is held.
 func (h *hub) know(topic string) {
-	_, set := h.latest[topic]
-	_, added := h.kept[topic]
-	if !set && !added {
+	if !slices.Contains(h.order, topic) {
 		h.order = append(h.order, topic)
 	}
 }
@@ -77,26 +79,26 @@ func (h *hub) know(topic string) {
 func (h *hub) tell(f frame) {
 	for l := range h.listeners {
 		select {
-		case l.frames <- f:
+		case l <- f:
 		default:
 			h.dismiss(l)
 		}
 	}
 }
 
-func (h *hub) dismiss(l *listener) {
+func (h *hub) dismiss(l listener) {
 	delete(h.listeners, l)
-	close(l.frames)
+	close(l)
 }
 
 // join adds a page and returns what it has to know of before.
-func (h *hub) join() (*listener, []frame, error) {
+func (h *hub) join() (listener, []frame, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || len(h.listeners) >= mostListeners {
 		return nil, nil, errFull
 	}
-	l := &listener{frames: make(chan frame, mostWaiting)}
+	l := make(listener, mostWaiting)
 	h.listeners[l] = struct{}{}
 	var before []frame
 	for _, topic := range h.order {
@@ -110,7 +112,7 @@ func (h *hub) join() (*listener, []frame, error) {
 }
 
 // leave removes a page; one that was dismissed before is no matter.
-func (h *hub) leave(l *listener) {
+func (h *hub) leave(l listener) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, there := h.listeners[l]; there {
@@ -135,4 +137,70 @@ func encode(value any) []byte {
 		panic("dashboard: " + err.Error())
 	}
 	return data
+}
+
+const (
+	// beat keeps a stream that has nothing to say from looking dead.
+	beat = 15 * time.Second
+	// writeWithin ends the stream of a page that does not read.
+	writeWithin = 10 * time.Second
+)
+
+// events is the stream of a page (server-sent events): first all that it has to know of before, then what happens.
+func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) {
+	l, before, err := d.hub.join()
+	if err != nil {
+		w.Header().Set("Retry-After", "5")
+		refuse(w, http.StatusServiceUnavailable, err.Error(), "close one")
+		return
+	}
+	defer d.hub.leave(l)
+	w.Header().Set("Content-Type", "text/event-stream")
+	s := stream{w: w, control: http.NewResponseController(w)}
+	s.send(frame{"hello", []byte(`{}`)}) // what the page had is void
+	for _, f := range before {
+		s.send(f)
+	}
+	s.send(frame{"ready", []byte(`{}`)}) // from here on it is news
+	s.flush()
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for s.err == nil {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-tick.C:
+			s.write([]byte(":\n\n"))
+		case f, open := <-l:
+			if !open {
+				return
+			}
+			s.send(f)
+		}
+		s.flush()
+	}
+}
+
+// A stream writes frames until one write fails.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	err     error
+}
+
+func (s *stream) send(f frame) {
+	s.write(fmt.Appendf(nil, "event: %s\ndata: %s\n\n", f.topic, f.data))
+}
+
+func (s *stream) write(p []byte) {
+	if s.err == nil {
+		_ = s.control.SetWriteDeadline(time.Now().Add(writeWithin)) // tests' recorders have none
+		_, s.err = s.w.Write(p)
+	}
+}
+
+func (s *stream) flush() {
+	if s.err == nil {
+		s.err = s.control.Flush()
+	}
 }

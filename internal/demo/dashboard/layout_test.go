@@ -81,8 +81,8 @@ func TestShoppersAreLedToTheNearestDatacenter(t *testing.T) {
 	for city, want := range map[string]topology.DatacenterID{
 		"San Francisco": "NYC", "São Paulo": "NYC", "Berlin": "LON", "Lagos": "LON", "Tokyo": "SYD", "Auckland": "SYD", "London": "LON",
 	} {
-		c, ok := cityOf(city)
-		if got := nearest(w, c); !ok || got != want {
+		c, err := cityOf(city)
+		if got := nearest(w, c); err != nil || got != want {
 			t.Errorf("%s: got %s, want %s", city, got, want)
 		}
 	}

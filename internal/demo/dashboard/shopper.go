@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/geoshard/geoshard/cart"
 	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/internal/demo/client"
@@ -38,7 +36,6 @@ type shopperView struct {
 
 // A readView compares what a read saw with what the shopper had seen before.
 type readView struct {
-	At        int64                 `json:"at"`
 	From      topology.DatacenterID `json:"from"`
 	WithToken bool                  `json:"withToken"`
 	Took      float64               `json:"took"`
@@ -58,7 +55,6 @@ type tokenView struct {
 	Cluster   *timeView             `json:"cluster,omitempty"`
 	Issued    int64                 `json:"issued,omitempty"`
 	Expires   int64                 `json:"expires,omitempty"`
-	Signed    bool                  `json:"signed"`
 	Error     string                `json:"error,omitempty"`
 }
 
@@ -81,9 +77,8 @@ func viewToken(text string, keys *signing.Keyring, now time.Time) *tokenView {
 		v.Error = err.Error()
 		return v
 	}
-	stamp := func(t bson.Timestamp) *timeView { return &timeView{t.T, t.I} }
-	v.Open, v.Home, v.Operation, v.Cluster = true, t.Home, stamp(t.OperationTime), stamp(t.ClusterTime)
-	v.Issued, v.Expires, v.Signed = t.Issued.UnixMilli(), t.Issued.Add(consistency.DefaultMaxAge).UnixMilli(), t.Signature != consistency.Signature{}
+	v.Open, v.Home, v.Operation, v.Cluster = true, t.Home, &timeView{t.OperationTime.T, t.OperationTime.I}, &timeView{t.ClusterTime.T, t.ClusterTime.I}
+	v.Issued, v.Expires = t.Issued.UnixMilli(), t.Issued.Add(consistency.DefaultMaxAge).UnixMilli()
 	return v
 }
 
@@ -101,12 +96,12 @@ var (
 )
 
 // newShopper lets somebody in a city take a cart.
-func (d *Dashboard) newShopper(ctx context.Context, city string) (*shopperView, error) {
-	c, ok := cityOf(city)
-	if !ok {
-		return nil, fmt.Errorf("%w: %s", errCity, printable(city))
+func (d *Dashboard) newShopper(ctx context.Context, o order) (any, error) {
+	c, err := cityOf(o.City)
+	if err != nil {
+		return nil, err
 	}
-	at := nearest(d.o.World, c)
+	at := nearest(d.world, c)
 	if at == "" {
 		return nil, errNowhere
 	}
@@ -141,25 +136,27 @@ func (d *Dashboard) forget(s *shopper) {
 	}
 }
 
-// with finds a shopper and waits until nobody else does something for him.
-func (d *Dashboard) with(ctx context.Context, id int) (*shopper, func(), error) {
-	d.mu.Lock()
-	if id < 0 || id >= len(d.shoppers) {
+// asShopper is an action of a shopper: it waits until nobody else does something for him.
+func (d *Dashboard) asShopper(act func(context.Context, *shopper, order) (any, error)) action {
+	return func(ctx context.Context, o order) (any, error) {
+		d.mu.Lock()
+		if o.shopper < 0 || o.shopper >= len(d.shoppers) {
+			d.mu.Unlock()
+			return nil, errNobody
+		}
+		s := d.shoppers[o.shopper]
 		d.mu.Unlock()
-		return nil, nil, errNobody
+		select {
+		case s.busy <- struct{}{}:
+			defer func() { <-s.busy }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if s.view.Cart == nil {
+			return nil, errNobody
+		}
+		return act(ctx, s, o)
 	}
-	s := d.shoppers[id]
-	d.mu.Unlock()
-	select {
-	case s.busy <- struct{}{}:
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
-	if s.view.Cart == nil {
-		<-s.busy
-		return nil, nil, errNobody
-	}
-	return s, func() { <-s.busy }, nil
 }
 
 // keep takes over what an answer says of a shopper's cart; without a version it says nothing.
@@ -171,7 +168,7 @@ func (d *Dashboard) keep(s *shopper, c cart.Cart, token string, change func(v *s
 	}
 	if token != "" {
 		s.token = token
-		v.Token = viewToken(token, d.o.Keys, d.o.Now())
+		v.Token = viewToken(token, d.o.Keys, time.Now())
 	}
 	if change != nil {
 		change(&v)
@@ -198,16 +195,11 @@ func (d *Dashboard) showShoppers() {
 func (s *shopper) handle() string { return s.view.Cart.Handle.String() }
 
 // addItem puts one of a product into a shopper's cart.
-func (d *Dashboard) addItem(ctx context.Context, id int, sku string) (*shopperView, error) {
-	s, release, err := d.with(ctx, id)
-	if err != nil {
+func (d *Dashboard) addItem(ctx context.Context, s *shopper, o order) (any, error) {
+	if err := cart.CheckSKU(o.SKU); err != nil {
 		return nil, err
 	}
-	defer release()
-	if err := cart.CheckSKU(sku); err != nil {
-		return nil, err
-	}
-	q := client.AddItem(s.view.At, s.handle(), sku, 1)
+	q := client.AddItem(s.view.At, s.handle(), o.SKU, 1)
 	q.Token = s.token
 	var changed cart.Cart
 	_, token, err := d.ask(ctx, s.view.Name, q, &changed)
@@ -218,45 +210,65 @@ func (d *Dashboard) addItem(ctx context.Context, id int, sku string) (*shopperVi
 }
 
 // travel moves a shopper to another city, where he looks at his cart.
-func (d *Dashboard) travel(ctx context.Context, id int, city string) (*shopperView, error) {
-	c, ok := cityOf(city)
-	if !ok {
-		return nil, fmt.Errorf("%w: %s", errCity, printable(city))
-	}
-	s, release, err := d.with(ctx, id)
+func (d *Dashboard) travel(ctx context.Context, o order) (any, error) {
+	c, err := cityOf(o.City)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	at := nearest(d.o.World, c)
-	d.keep(s, cart.Cart{}, "", func(v *shopperView) { v.City, v.At = c, at })
-	return d.look(ctx, s, true)
+	return d.asShopper(func(ctx context.Context, s *shopper, o order) (any, error) {
+		at := nearest(d.world, c)
+		d.keep(s, cart.Cart{}, "", func(v *shopperView) { v.City, v.At = c, at })
+		o.Token = true
+		return d.look(ctx, s, o)
+	})(ctx, o)
 }
 
-// readCart lets a shopper look at his cart, with what he has seen before or without.
-func (d *Dashboard) readCart(ctx context.Context, id int, withToken bool) (*shopperView, error) {
-	s, release, err := d.with(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return d.look(ctx, s, withToken)
-}
-
-func (d *Dashboard) look(ctx context.Context, s *shopper, withToken bool) (*shopperView, error) {
+// look lets a shopper read his cart, with what he has seen before or without.
+func (d *Dashboard) look(ctx context.Context, s *shopper, o order) (any, error) {
 	q := client.ReadCart(s.view.At, s.handle())
-	if withToken {
+	if o.Token {
 		q.Token = s.token
 	}
 	known := s.view.Cart.Version
 	var c cart.Cart
 	a, token, err := d.ask(ctx, s.view.Name, q, &c)
-	read := &readView{At: a.At, From: a.To, WithToken: withToken, Took: a.Took, Version: c.Version, Known: known}
+	read := &readView{From: a.To, WithToken: o.Token, Took: a.Took, Version: c.Version, Known: known}
 	if err != nil {
 		read.Error = err.Error()
 	}
-	if !withToken {
+	if !o.Token {
 		token = "" // of a read that may have seen less
 	}
 	return d.keep(s, c, token, func(v *shopperView) { v.Read = read }), err
+}
+
+// A City is where a shopper can be.
+type City struct {
+	Name string  `json:"name"`
+	Lat  float64 `json:"lat"`
+	Long float64 `json:"long"`
+}
+
+// cities are a choice for stories; the datacenters' own positions are beside them.
+var cities = []City{
+	{"San Francisco", 37.77, -122.42}, {"Chicago", 41.88, -87.63}, {"New York", 40.71, -74.01}, {"Mexico City", 19.43, -99.13}, {"São Paulo", -23.55, -46.63},
+	{"London", 51.51, -0.13}, {"Berlin", 52.52, 13.41}, {"Lagos", 6.52, 3.38}, {"Nairobi", -1.29, 36.82}, {"Mumbai", 19.08, 72.88},
+	{"Singapore", 1.35, 103.82}, {"Tokyo", 35.68, 139.69}, {"Sydney", -33.87, 151.21}, {"Auckland", -36.85, 174.76},
+}
+
+func cityOf(name string) (City, error) {
+	for _, c := range cities {
+		if c.Name == name {
+			return c, nil
+		}
+	}
+	return City{}, fmt.Errorf("%w: %s", errCity, printable(name))
+}
+
+// at is where a city is on Earth.
+func (c City) at() *topology.Coordinates { return &topology.Coordinates{Lat: c.Lat, Long: c.Long} }
+
+// nearest is the datacenter whose gateway a client in a city is led to.
+func nearest(w World, c City) topology.DatacenterID {
+	return client.Nearest(w.Topology(), served(w), *c.at())
 }

@@ -147,10 +147,10 @@ func TestAPageThatIsBehindIsDismissedAndNobodyWaitsForIt(t *testing.T) {
 	}
 	for i := range mostWaiting + 1 {
 		h.add("numbers", 3, i)
-		<-quick.frames
+		<-quick
 	}
 	n := 0
-	for range slow.frames { // it ends
+	for range slow { // it ends
 		n++
 	}
 	if n != mostWaiting {
@@ -162,7 +162,7 @@ func TestAPageThatIsBehindIsDismissedAndNobodyWaitsForIt(t *testing.T) {
 		t.Errorf("got %v, %v, want the last three", before, err)
 	}
 	h.close()
-	for range quick.frames {
+	for range quick {
 	}
 	if _, _, err := h.join(); err == nil {
 		t.Error("a page joined after the end")

@@ -1,7 +1,7 @@
 // What the server has said, and who wants to hear of it.
 
 export const state = {
-  setup: { cities: [], products: [], datacenters: [] },
+  setup: { cities: [], products: [] },
   cluster: null, layout: null, shoppers: [], traffic: { on: false }, failovers: [],
   requests: [], happenings: [], lags: [], latencies: [],
   live: false,
