@@ -126,7 +126,7 @@ const mostLag = 30 * time.Second
 func (d *Dashboard) broke(began time.Time, err error, format string, a ...any) (any, error) {
 	d.wake()
 	if err == nil {
-		d.tell(done, format+" (%s)", append(a, time.Now().Sub(began).Round(time.Millisecond))...)
+		d.tell(done, format+" (%s)", append(a, time.Since(began).Round(time.Millisecond))...)
 	}
 	return nil, err
 }
