@@ -47,13 +47,28 @@ func Compare(a, b bson.RawValue) int {
 
 // CompareKeys orders two shard keys (or chunk bounds) value by value, without regard to field names. A key that is a
 // prefix of the other comes first. It does not allocate where Compare does not.
-func CompareKeys(a, b bson.Raw) int { return compareFields(a, b, false) }
+func CompareKeys(a, b bson.Raw) int {
+	left, right := fieldsOf(a), fieldsOf(b)
+	for {
+		_, l, okLeft := left.next()
+		_, r, okRight := right.next()
+		switch {
+		case !okLeft && !okRight:
+			return 0
+		case !okLeft:
+			return -1
+		case !okRight:
+			return 1
+		}
+		if c := Compare(l, r); c != 0 {
+			return c
+		}
+	}
+}
 
 // CompareDocuments orders two documents as the server orders embedded documents: for each pair of fields by canonical type,
 // then by name, then by value; the shorter comes first if all its fields are equal.
-func CompareDocuments(a, b bson.Raw) int { return compareFields(a, b, true) }
-
-func compareFields(a, b []byte, named bool) int {
+func CompareDocuments(a, b bson.Raw) int {
 	left, right := fieldsOf(a), fieldsOf(b)
 	for {
 		nameLeft, l, okLeft := left.next()
@@ -66,10 +81,8 @@ func compareFields(a, b []byte, named bool) int {
 		case !okRight:
 			return 1
 		}
-		if named {
-			if c := cmp.Or(cmp.Compare(canonicalTypes[l.Type], canonicalTypes[r.Type]), bytes.Compare(nameLeft, nameRight)); c != 0 {
-				return c
-			}
+		if c := cmp.Or(cmp.Compare(canonicalTypes[l.Type], canonicalTypes[r.Type]), bytes.Compare(nameLeft, nameRight)); c != 0 {
+			return c
 		}
 		if c := Compare(l, r); c != 0 {
 			return c

@@ -24,15 +24,15 @@ func fieldsOf(doc []byte) fields {
 func (f *fields) next() (name []byte, value bson.RawValue, ok bool) {
 	typ, rest, ok := bsoncore.ReadType(f.rest)
 	if !ok || typ == 0 {
-		return nil, value, false
+		return nil, bson.RawValue{}, false
 	}
 	name, rest, ok = bsoncore.ReadKeyBytes(rest)
 	if !ok {
-		return nil, value, false
+		return nil, bson.RawValue{}, false
 	}
 	core, rest, ok := bsoncore.ReadValue(rest, typ)
 	if !ok {
-		return nil, value, false
+		return nil, bson.RawValue{}, false
 	}
 	f.rest = rest
 	return name, bson.RawValue{Type: bson.Type(core.Type), Value: core.Data}, true

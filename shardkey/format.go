@@ -40,13 +40,21 @@ func FormatValue(v bson.RawValue) string {
 	case bson.TypeInt32, bson.TypeInt64:
 		return strconv.FormatInt(v.AsInt64(), 10)
 	case bson.TypeDouble:
-		return formatDouble(v.Double())
+		text := strconv.FormatFloat(v.Double(), 'g', -1, 64)
+		if strings.ContainsAny(text, ".eIN") {
+			return text
+		}
+		return text + ".0" // a mark of a double, so that it is not taken for an integer
 	case bson.TypeDateTime:
 		return v.Time().UTC().Format("2006-01-02T15:04:05.000Z07:00")
 	case bson.TypeObjectID:
 		return fmt.Sprintf("ObjectId(%q)", v.ObjectID().Hex())
 	case bson.TypeBinary:
-		return formatBinary(v)
+		subtype, data := v.Binary()
+		if subtype == bson.TypeBinaryUUID && len(data) == 16 {
+			return fmt.Sprintf(`UUID("%x-%x-%x-%x-%x")`, data[:4], data[4:6], data[6:8], data[8:10], data[10:])
+		}
+		return fmt.Sprintf(`Binary(%d, "%x")`, subtype, data)
 	default:
 		return v.String()
 	}
@@ -61,23 +69,6 @@ func Quote(s string) string {
 		return strconv.Quote(s)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// formatDouble keeps a mark of a double, so that it is not taken for an integer.
-func formatDouble(d float64) string {
-	text := strconv.FormatFloat(d, 'g', -1, 64)
-	if strings.ContainsAny(text, ".eIN") {
-		return text
-	}
-	return text + ".0"
-}
-
-func formatBinary(v bson.RawValue) string {
-	subtype, data := v.Binary()
-	if subtype == bson.TypeBinaryUUID && len(data) == 16 {
-		return fmt.Sprintf(`UUID("%x-%x-%x-%x-%x")`, data[:4], data[4:6], data[6:8], data[8:10], data[10:])
-	}
-	return fmt.Sprintf(`Binary(%d, "%x")`, subtype, data)
 }
 
 // FormatShell writes a shard key or a bound as an expression of mongosh, in which every value keeps its type.

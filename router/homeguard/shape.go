@@ -24,15 +24,10 @@ func shapeOf(s statement) string {
 	if s.command != insertCommand {
 		shape += " " + filterShape(s.filter, 0)
 	}
-	return bounded(shape)
-}
-
-// bounded cuts a text to the length of shapes, and mends it if it is not UTF-8.
-func bounded(text string) string {
-	if len(text) > maxShapeLength {
-		text = text[:maxShapeLength] + "…"
+	if len(shape) > maxShapeLength {
+		shape = shape[:maxShapeLength] + "…"
 	}
-	return strings.ToValidUTF8(text, "?")
+	return strings.ToValidUTF8(shape, "?")
 }
 
 func filterShape(filter bson.Raw, depth int) string {
