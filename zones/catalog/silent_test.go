@@ -1,0 +1,102 @@
+package catalog_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/catalog"
+	"github.com/geoshard/geoshard/zones/plan"
+)
+
+// everythingWithin bounds each of the commands below where a shard is silent.
+const everythingWithin = 90 * time.Second
+
+// A shard whose server answers nothing, though its connections stand, is named, and everything that the others tell is told, within a bound of time.
+func TestASilentShardIsNamedAndTheRestIsTold(t *testing.T) {
+	t.Parallel()
+	small, err := clustertest.Small()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster := clustertest.Own(t, local.Options{Topology: small, Name: "silent"})
+	uri, err := cluster.URI(clustertest.SmallDC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := catalog.Open(t.Context(), catalog.Options{URI: uri})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close(context.WithoutCancel(t.Context())) })
+	const db = "silence"
+	world := foreignWorld(t, db, "a", "b")
+	for _, name := range []string{"a", "b"} {
+		perform(t, c, zones.AddShardToZone{Shard: "s0", Zone: db + "-A"}, zones.AddShardToZone{Shard: "s1", Zone: db + "-B"},
+			zones.AddRange{Collection: db + "." + name, Range: tight(t, "A", db+"-A")}, zones.ShardCollection{Collection: db + "." + name, Key: byDC})
+		fill(t, c, db+"."+name, map[any]int{"A": 5, "B": 5, "X": 1})
+	}
+	if err := cluster.Pause(t.Context(), "s1/HERE"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // the cluster closes behind it
+		if err := cluster.Start(context.WithoutCancel(t.Context()), "s1/HERE"); err != nil {
+			t.Error(err)
+		}
+	})
+	within := func(what string, do func(context.Context, *testing.T)) {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), everythingWithin)
+			defer cancel()
+			began := time.Now()
+			do(ctx, t)
+			t.Logf("%s: %s", what, time.Since(began).Round(time.Second))
+		})
+	}
+	named := func(t *testing.T, findings []zones.Finding, rule, subject string) {
+		t.Helper()
+		if !slices.ContainsFunc(findings, func(f zones.Finding) bool { return f.Rule == rule && f.Subject == subject }) {
+			t.Errorf("got %v, want %s of %s", findings, rule, subject)
+		}
+	}
+	within("plan", func(ctx context.Context, t *testing.T) {
+		p, err := c.Plan(ctx, world, plan.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		named(t, p.Findings, "shard-unseen", "s1")
+		added := slices.ContainsFunc(p.Steps, func(s zones.Step) bool { return strings.Contains(s.Change.String(), db+"-B") })
+		if !added {
+			t.Errorf("got %v, want the ranges that are missing", p.Steps)
+		}
+	})
+	within("status", func(ctx context.Context, t *testing.T) {
+		status, err := c.Status(ctx, world)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status.Changes == 0 || len(status.State.Shards) != 3 || status.Unseen == "" {
+			t.Errorf("got %+v, want three shards, the changes, and that it is not known what lies outside", status)
+		}
+	})
+	within("import", func(ctx context.Context, t *testing.T) {
+		state, err := c.Read(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		world, findings, err := plan.Import(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named(t, findings, "import-unseen", "s1")
+		if _, ok := world.Namespace(db + ".a"); !ok || len(world.Shards) != 3 {
+			t.Errorf("got %s", world.Draft())
+		}
+	})
+}
