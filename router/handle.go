@@ -3,8 +3,6 @@ package router
 import (
 	"context"
 	"errors"
-	"strings"
-	"unicode"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -24,8 +22,13 @@ func ParseHandle(s string) (home, id string, ok bool) {
 
 // isULID accepts ULIDs in capitals alone, as all of the system writes them.
 func isULID(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 'a' {
+			return false
+		}
+	}
 	_, err := ulid.ParseStrict(s)
-	return err == nil && !strings.ContainsFunc(s, unicode.IsLower)
+	return err == nil
 }
 
 // printable refuses control characters, which no home has and a header must not.

@@ -30,6 +30,9 @@ type Bound struct {
 // ReadBound normalises a bound from the catalogue: it puts the fields into the key's order and extends a prefix with MinKey, as the server does. It is
 // false for a bound of another key.
 func ReadBound(key topology.Key, raw bson.Raw) (Bound, bool) {
+	if isFull(key, raw) { // as nearly all are
+		return Bound{Full: raw, Tight: tight(key, raw), Complete: true}, true
+	}
 	elements, err := raw.Elements()
 	if err != nil || len(elements) == 0 || len(elements) > len(key) {
 		return Bound{}, false
@@ -49,6 +52,17 @@ func ReadBound(key topology.Key, raw bson.Raw) (Bound, bool) {
 		full = keyOf(key, values...)
 	}
 	return Bound{Full: full, Tight: tight(key, full), Complete: complete}, true
+}
+
+// isFull reports whether a bound has the key's fields, in their order. It does not allocate.
+func isFull(key topology.Key, raw bson.Raw) bool {
+	f := fieldsOf(raw)
+	for i := range key {
+		if name, _, ok := f.next(); !ok || string(name) != key[i].Name {
+			return false
+		}
+	}
+	return len(f.rest) == 1 && f.rest[0] == 0
 }
 
 func tight(key topology.Key, full bson.Raw) bson.Raw {

@@ -1,6 +1,8 @@
 package shardkey
 
 import (
+	"bytes"
+	"encoding/binary"
 	"iter"
 	"strings"
 
@@ -22,20 +24,46 @@ func fieldsOf(doc []byte) fields {
 
 // next returns the next element; ok is false at the end of the document and at malformed bytes.
 func (f *fields) next() (name []byte, value bson.RawValue, ok bool) {
-	typ, rest, ok := bsoncore.ReadType(f.rest)
-	if !ok || typ == 0 {
+	if len(f.rest) < 2 || f.rest[0] == 0 {
+		return nil, value, false
+	}
+	end := 1 + bytes.IndexByte(f.rest[1:], 0)
+	if end == 0 {
+		return nil, value, false
+	}
+	name, value.Type, f.rest = f.rest[1:end], bson.Type(f.rest[0]), f.rest[end+1:]
+	size := sizeOf(value.Type, f.rest)
+	if size < 0 || size > len(f.rest) {
+		f.rest = nil
 		return nil, bson.RawValue{}, false
 	}
-	name, rest, ok = bsoncore.ReadKeyBytes(rest)
+	value.Value, f.rest = f.rest[:size:size], f.rest[size:]
+	return name, value, true
+}
+
+// sizeOf is how many bytes a value takes, -1 if that cannot be read. The types that shard keys mostly have are quicker here than in the driver.
+func sizeOf(t bson.Type, data []byte) int {
+	switch t {
+	case bson.TypeMinKey, bson.TypeMaxKey, bson.TypeNull, bson.TypeUndefined:
+		return 0
+	case bson.TypeInt32:
+		return 4
+	case bson.TypeInt64, bson.TypeDouble, bson.TypeDateTime:
+		return 8
+	case bson.TypeString:
+		if len(data) < 4 {
+			return -1
+		}
+		if size := int(binary.LittleEndian.Uint32(data)); size > 0 {
+			return 4 + size
+		}
+		return -1
+	}
+	value, _, ok := bsoncore.ReadValue(data, bsoncore.Type(t))
 	if !ok {
-		return nil, bson.RawValue{}, false
+		return -1
 	}
-	core, rest, ok := bsoncore.ReadValue(rest, typ)
-	if !ok {
-		return nil, bson.RawValue{}, false
-	}
-	f.rest = rest
-	return name, bson.RawValue{Type: bson.Type(core.Type), Value: core.Data}, true
+	return len(value.Data)
 }
 
 // Elements are the elements of a document or an array, up to malformed bytes. Walking over them does not allocate.

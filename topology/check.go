@@ -73,7 +73,7 @@ func (c *checker) version() {
 }
 
 // IDs become replica-set names, tags, directories, parts of member names ("nyc/LON.2") and words of faults ("cut NYC->LON").
-var idShape = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$`)
+var idShape = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 
 // maxID keeps names far below the 255 bytes of a file name and readable in a table.
 const maxID = 63
@@ -82,7 +82,7 @@ const maxID = 63
 // directories would be the same, and everywhere their documents would be mistaken for each other's.
 func (c *checker) id(path, id string, seen map[string]string) {
 	if !idShape.MatchString(id) || len(id) > maxID {
-		c.errorf(path, "", "name %q: want 1 to %d letters, digits, - and _, with a letter or digit at both ends", excerpt(id), maxID)
+		c.errorf(path, "", "name %q: want 1 to %d letters, digits, -, _ and ., with a letter or digit at both ends", excerpt(id), maxID)
 	}
 	lower := strings.ToLower(id)
 	if other, ok := seen[lower]; ok {

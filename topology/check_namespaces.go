@@ -14,7 +14,7 @@ const (
 )
 
 func (c *checker) namespaces() {
-	seen := map[string]bool{}
+	seen, databases := map[string]bool{}, map[string]string{}
 	for _, ns := range c.Namespaces {
 		path := "namespaces" + step(ns.Name)
 		if !c.sound(path) {
@@ -27,6 +27,13 @@ func (c *checker) namespaces() {
 		if wrong := wrongNamespace(ns.Name); wrong != "" {
 			c.errorf(path, "write database.collection, such as shop.carts", "namespace %q: %s", excerpt(ns.Name), wrong)
 		}
+		db, _, _ := strings.Cut(ns.Name, ".")
+		folded := strings.ToLower(db)
+		if other, known := databases[folded]; known && other != db {
+			c.errorf(path, fmt.Sprintf("write it as one of %s and %s", other, db), "the databases %s and %s differ in case alone, which MongoDB does not allow", other, db)
+		} else {
+			databases[folded] = db
+		}
 		if ns.OnlyRanges && len(ns.Ranges) == 0 && ns.Unknown != UnknownToZone && c.sound(path+".ranges") {
 			c.errorf(path+".onlyRanges", "give it ranges, or leave out onlyRanges", "with onlyRanges and without ranges, no document has a zone")
 		}
@@ -36,9 +43,17 @@ func (c *checker) namespaces() {
 		c.key(path+".key", ns.Key)
 		c.zoneBy(path+".zoneBy", ns)
 		c.unknown(path, ns)
-		c.ranges(path+".ranges", ns.Ranges)
+		c.ranges(path+".ranges", ns)
 		c.related(path+".related", ns)
 	}
+}
+
+// CollectionProblem says what keeps a collection's name from being declared, or "": a name that ends in ".*" would stand for others.
+func CollectionProblem(name string) string {
+	if strings.HasSuffix(name, ".*") {
+		return "it would stand for all collections below " + strings.TrimSuffix(name, "*")
+	}
+	return wrongNamespace(name)
 }
 
 // wrongNamespace says what is wrong with a namespace's name, or "".
@@ -102,6 +117,9 @@ func (c *checker) related(path string, ns Namespace) {
 			continue
 		}
 		c.fieldName(path+".by", r.By)
+		if r.Parent != "" {
+			c.fieldName(path+".parent", r.Parent)
+		}
 		place := path + ".namespace"
 		_, declared := c.NamespaceOf(r.Namespace)
 		switch {

@@ -5,8 +5,11 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Compare orders values as MongoDB does: numbers (integers and floats by their value), strings, UUIDs and ObjectIDs by their bytes, dates.
@@ -62,16 +65,56 @@ type interval struct {
 // lowest and highest stand for bounds that are not there: no value is below the one or above the other.
 var lowest, highest = Value{}, Value{kind: KindDate + 1}
 
-func (c *checker) ranges(path string, ranges []Range) {
+func (c *checker) ranges(path string, ns Namespace) {
 	var covered []interval
-	for i, r := range ranges {
+	for i, r := range ns.Ranges {
 		path := at(path, i)
 		c.knownZone(path+".zone", r.Zone)
 		covered = append(covered, c.rangeOf(path, r)...)
 	}
 	if c.sound(path) {
 		c.overlaps(covered)
+		c.lookalikes(path, ns)
 	}
+}
+
+// lookalikes warns of values that people take for the same and MongoDB does not, where they lie in two zones: 44 and "44", "us" and "US", two ways to write "Ö".
+func (c *checker) lookalikes(path string, ns Namespace) {
+	type place struct {
+		value Value
+		zone  ZoneID
+	}
+	seen := map[string]place{}
+	meet := func(path string, v Value, zone ZoneID) {
+		folded := v.String()
+		if v.kind == KindString {
+			folded = strings.ToLower(norm.NFC.String(v.text))
+		}
+		other, met := seen[folded]
+		if !met {
+			seen[folded] = place{v, zone}
+		} else if other.zone != zone && other.value != v {
+			c.warnf(path, "give both to one zone, unless they are meant to be apart", "%s belongs to %s, and %s to %s: MongoDB takes them for two values", v.spelt(), zone, other.value.spelt(), other.zone)
+		}
+	}
+	for i, r := range ns.Ranges {
+		for n, v := range r.Values {
+			meet(at(at(path, i)+".values", n), v, r.Zone)
+		}
+	}
+	if !ns.OnlyRanges {
+		for _, zone := range c.Zones {
+			meet("zones"+step(string(zone.ID)), StringOf(string(zone.ID)), zone.ID)
+		}
+	}
+}
+
+// spelt writes a value so that two that look alike can be told apart.
+func (v Value) spelt() string {
+	if v.kind == KindString {
+		return strconv.QuoteToASCII(v.text)
+	}
+	return v.String()
 }
 
 // rangeOf checks one range and returns what it covers.
@@ -135,7 +178,11 @@ func (c *checker) overlaps(all []interval) {
 		if gap > 0 || gap == 0 && !furthest.closed {
 			continue
 		}
-		c.errorf(next.path, "", "overlaps with %s", furthest.path)
+		both := "all values below"
+		if next.from != lowest {
+			both = next.from.String()
+		}
+		c.errorf(next.path, "", "overlaps with %s: both have %s", furthest.path, both)
 		if next.to != highest && next.to.Compare(furthest.to) <= 0 {
 			all[i] = furthest
 		}

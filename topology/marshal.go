@@ -19,7 +19,12 @@ func (t *Topology) Marshal() ([]byte, error) {
 	if err := t.Validate(); err != nil {
 		return nil, fmt.Errorf("marshal topology: %w", err)
 	}
-	return []byte(lines(reflect.ValueOf(t).Elem(), "")), nil
+	return t.Draft(), nil
+}
+
+// Draft writes a topology that may not be valid yet, for people who complete it. It is like Marshal where the topology is valid.
+func (t *Topology) Draft() []byte {
+	return []byte(lines(reflect.ValueOf(t).Elem(), ""))
 }
 
 // lines writes the keys of a struct below each other.

@@ -117,6 +117,7 @@ var worldSlips = []slip{
 	}},
 
 	// Datacenters.
+	{"values that look alike in two zones", []edit{ranges(`{zone: NYC, values: [44, us, "\u00d6", NYC]}, {zone: LON, values: ["44", US, "O\u0308", lon, nyc]}`)}},
 	change("name with a slash", "  NYC: {name", "  N/Y: {name"),
 	change("names that differ in case alone", "  LON: {name", "  nyc: {name"),
 	change("unprintable name", "name: London", `name: "Lon\tdon"`),

@@ -51,8 +51,10 @@ func (n Namespace) Covers(collection string) bool {
 type Related struct {
 	// Namespace is the name of another declared namespace.
 	Namespace string `file:"namespace,required" want:"a namespace"`
-	// By is a field of both: documents belong together where it has the same value.
-	By string `file:"by,required" want:"a field of both namespaces"`
+	// Parent is a field of the naming namespace, and By one of the related: documents belong together where both have the same value. Parent is empty where the
+	// field has one name in both.
+	Parent string `file:"parent" want:"a field of the naming namespace"`
+	By     string `file:"by,required" want:"a field of the related namespace"`
 }
 
 // A Key is a shard key: its fields in order.

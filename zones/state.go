@@ -3,6 +3,7 @@ package zones
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -19,6 +20,9 @@ type State struct {
 	Version string `json:"version"`
 	// Taken is when it was read.
 	Taken time.Time `json:"taken"`
+	// Databases are the names of all databases, sorted. Unlisted are those whose primary shard did not say which collections they have, with the reason.
+	Databases []string          `json:"databases,omitempty"`
+	Unlisted  map[string]string `json:"unlisted,omitempty"`
 	// Shards are sorted by ID, Collections by name.
 	Shards      []Shard      `json:"shards"`
 	Collections []Collection `json:"collections"`
@@ -56,7 +60,9 @@ type Member struct {
 	Votes    int                   `json:"votes"`
 	Arbiter  bool                  `json:"arbiter,omitempty"`
 	Hidden   bool                  `json:"hidden,omitempty"`
-	Primary  bool                  `json:"primary,omitempty"`
+	// Delay is how many seconds it stays behind by design (secondaryDelaySecs).
+	Delay   int64 `json:"delay,omitempty"`
+	Primary bool  `json:"primary,omitempty"`
 }
 
 // A Collection is what the catalogue knows of a namespace that is sharded, has ranges, or is declared.
@@ -68,6 +74,10 @@ type Collection struct {
 	// View and TimeSeries are namespaces of another type, which cannot be sharded by a zone key here.
 	View       bool `json:"view,omitempty"`
 	TimeSeries bool `json:"timeSeries,omitempty"`
+	// Capped collections cannot be sharded.
+	Capped bool `json:"capped,omitempty"`
+	// Collation is the locale by which it compares strings where nobody says otherwise; empty for the simple collation.
+	Collation string `json:"collation,omitempty"`
 	// Primary is the primary shard of its database, empty where the database does not exist.
 	Primary topology.ShardID `json:"primary,omitempty"`
 	// Sharded collections have a Key and Chunks.
@@ -86,6 +96,8 @@ type Collection struct {
 	Validator        bson.Raw `json:"validator,omitempty"`
 	ValidationLevel  string   `json:"validationLevel,omitempty"`
 	ValidationAction string   `json:"validationAction,omitempty"`
+	// Unread says why the shards' servers did not tell everything: its options, validator, indexes and sizes may be missing then. Empty where they did.
+	Unread string `json:"unread,omitempty"`
 	// Sizes are the documents of each shard, from the servers' statistics, orphans included. It is nil when they could not be asked.
 	Sizes map[topology.ShardID]Size `json:"sizes,omitempty"`
 }
@@ -101,6 +113,51 @@ type Index struct {
 	Name   string `json:"name"`
 	Key    bson.D `json:"key"`
 	Unique bool   `json:"unique,omitempty"`
+	// Sparse and Partial indexes do not have all documents, a Hidden one is not used.
+	Sparse  bool `json:"sparse,omitempty"`
+	Partial bool `json:"partial,omitempty"`
+	Hidden  bool `json:"hidden,omitempty"`
+	// Collation is the locale by which it compares strings, empty for the simple collation, which compares bytes.
+	Collation string `json:"collation,omitempty"`
+}
+
+// UnmarshalBSON reads an entry of listIndexes.
+func (i *Index) UnmarshalBSON(data []byte) error {
+	var entry struct {
+		Name      string
+		Key       bson.D
+		Unique    bool
+		Sparse    bool
+		Hidden    bool
+		Filter    bson.Raw `bson:"partialFilterExpression"`
+		Collation struct{ Locale string }
+	}
+	err := bson.Unmarshal(data, &entry)
+	*i = Index{Name: entry.Name, Key: entry.Key, Unique: entry.Unique, Sparse: entry.Sparse, Hidden: entry.Hidden, Partial: entry.Filter != nil, Collation: entry.Collation.Locale}
+	return err
+}
+
+// LeadsWith reports whether the index begins with the fields of a shard key, in its order.
+func (i Index) LeadsWith(key topology.Key) bool {
+	if len(i.Key) < len(key) {
+		return false
+	}
+	for n, f := range key {
+		kind := "1"
+		if f.Hashed {
+			kind = "hashed"
+		}
+		if i.Key[n].Key != f.Name || fmt.Sprint(i.Key[n].Value) != kind {
+			return false
+		}
+	}
+	return true
+}
+
+// Serves reports whether the index can be that of a shard key: it begins with the key and has all documents, in the order of their bytes, and is not
+// hidden (manual: core/sharding-shard-key-indexes, "Shard Key Indexes"; hidden and sparse ones as MongoDB 6.0 was seen to refuse or pass over them).
+func (i Index) Serves(key topology.Key) bool {
+	return i.LeadsWith(key) && !i.Sparse && !i.Partial && !i.Hidden && i.Collation == ""
 }
 
 // A Range assigns the shard keys from Min (inclusive) to Max (exclusive) to a zone.

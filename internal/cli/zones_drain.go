@@ -94,7 +94,7 @@ func (e *environment) drain(cmd *cobra.Command, flags drainFlags, drained func(s
 			return err
 		}
 		if !flags.Plan {
-			return e.showWorld(changed, found, flags.outFlags)
+			return e.showWorld(changed, found, flags.outFlags, false)
 		}
 		plan, err := s.Plan(ctx, changed, plan.Options{Prune: true, Rate: flags.rate})
 		if err != nil {

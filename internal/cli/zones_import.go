@@ -19,7 +19,8 @@ func newImportCommand(env *environment) *cobra.Command {
 		Use:   "import",
 		Short: "Write a topology of what a cluster is like",
 		Long: `Read a cluster and print the topology of its shards, zones and ranges: a plan of it is empty. What the cluster does not know (the links between
-its datacenters, say) and what a topology cannot express is told on the standard error, with a hint each.
+its datacenters, say) and what a topology cannot express is told on the standard error, with a hint each. Where the cluster does not tell enough for a valid topology,
+what it tells is written all the same, and the exit code is 2: correct the document, and validate it.
 
 ` + reachHelp,
 		Example: `  geoshard import
@@ -35,7 +36,7 @@ its datacenters, say) and what a topology cannot express is told on the standard
 				if err != nil {
 					return err
 				}
-				return env.showWorld(world, found, flags.outFlags)
+				return env.showWorld(world, found, flags.outFlags, true)
 			})
 		},
 	}, &flags)
@@ -47,14 +48,17 @@ type outFlags struct {
 	Force bool   `flag:"force,oneRun" usage:"overwrite an existing file"`
 }
 
-// showWorld prints a topology or writes it to a file. Findings are told first: they say why there may be none.
-func (e *environment) showWorld(world *topology.Topology, found []zones.Finding, to outFlags) error {
+// showWorld prints a topology or writes it to a file. Findings are told first: they say why there may be none. A draft may be invalid, which ends in exit code 2.
+func (e *environment) showWorld(world *topology.Topology, found []zones.Finding, to outFlags, draft bool) error {
 	if e.output == outputText {
 		findings(e.page(e.stderr), found)
 	}
-	text, err := world.Marshal()
-	if err != nil {
-		return err
+	text, invalid := world.Marshal()
+	if invalid != nil {
+		if !draft {
+			return invalid
+		}
+		text = append([]byte("# This is what the cluster tells. It is not valid yet: geoshard validate names what has to be corrected.\n"), world.Draft()...)
 	}
 	if to.Out != "" {
 		if err := writeNew(to.Out, text, to.Force); err != nil {
@@ -62,7 +66,11 @@ func (e *environment) showWorld(world *topology.Topology, found []zones.Finding,
 		}
 		e.say("wrote %s", to.Out)
 	}
-	return e.show(worldView{File: to.Out, Topology: string(text), Findings: found})
+	if err := e.show(worldView{File: to.Out, Topology: string(text), Findings: found}); err != nil || invalid == nil {
+		return err
+	}
+	e.say("it is not valid yet: correct what the errors above name, then run geoshard validate")
+	return errDifferences
 }
 
 // A worldView is a topology that was made of a cluster.

@@ -92,6 +92,14 @@ func (v planView) targeting(out page) {
 		return
 	}
 	t := out.grid("a query in", "for", "of zone", "asks now", "will ask")
+	// What changes comes first.
+	unchanged := func(t zones.Targeting) int {
+		if slices.Equal(t.Before, t.After) {
+			return 1
+		}
+		return 0
+	}
+	all = slices.SortedStableFunc(slices.Values(all), func(a, b zones.Targeting) int { return unchanged(a) - unchanged(b) })
 	for _, query := range all[:min(len(all), shownTargeting)] {
 		t.row(query.Collection, query.Value, query.Zone, cmp.Or(spelling.List(query.Before), "none"), cmp.Or(spelling.List(query.After), "none"))
 	}

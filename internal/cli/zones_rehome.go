@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -27,7 +28,8 @@ func newRehomeCommand(env *environment) *cobra.Command {
 		Short: "Move documents to another home",
 		Long: `Move the documents that a filter chooses to another home: their zone field gets another value, so that the shard of that zone owns them. They go in
 batches, each one a transaction, together with their related documents of other namespaces as the topology declares them. Nothing is lost or doubled when it is
-interrupted: run it again, and it goes on.
+interrupted: run it again, and it goes on. A document that cannot move as it is stays, with what is related to it; it is named, all others move, and the exit code
+is 2.
 
 --to is the new value of the zone field. Where zones have the names of their datacenters, it is the datacenter: LON. Values of other types are extended
 JSON: 44, {"$date":"2026-01-01T00:00:00Z"}, {"$oid":"…"}, {"$uuid":"…"}; a string that looks like one stands in double quotes: '"44"'. The filter is
@@ -55,6 +57,12 @@ extended JSON too; {} chooses all documents. --dry-run counts what would move.` 
 				}
 				o := rehome.Options{Namespace: ns, Filter: chosen, To: to, Batch: flags.Batch, DryRun: flags.DryRun, Progress: env.rehoming}
 				result, err := rehome.Rehome(ctx, s.Client(), s.world, o)
+				if errors.Is(err, rehome.ErrIncomplete) && len(result.Stuck) > 0 {
+					if err := env.show(rehomed{result}); err != nil {
+						return err
+					}
+					return errDifferences
+				}
 				if err != nil {
 					if result != nil {
 						env.say("done before that:")
@@ -94,4 +102,16 @@ func (r rehomed) text(out page) {
 		t.row(n.Namespace, count, n.Skipped, wrong(out, n.LeftBehind))
 	}
 	out.printf("%s", t)
+	if r.Collation != "" {
+		out.printf("strings of the filter were compared by their bytes; the collection's own queries compare them as %s does, and may find others\n", r.Collation)
+	}
+	for _, stuck := range r.Stuck {
+		out.printf("%s _id %s: %s\n", out.bad("cannot move:"), stuck.ID, stuck.Reason)
+		if stuck.Hint != "" {
+			out.printf("  %s %s\n", out.warn("hint:"), stuck.Hint)
+		}
+	}
+	if more := r.Namespaces[0].Stuck - int64(len(r.Stuck)); more > 0 {
+		out.printf("and %d more\n", more)
+	}
 }

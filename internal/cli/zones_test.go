@@ -67,7 +67,7 @@ func TestAsk(t *testing.T) {
 // What Ctrl-C ends says so, and keeps the hint that tells how to go on.
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	failed := &apply.StepError{Done: 2, Total: 7, Step: "+ zone NYC: shard nyc", Err: context.Canceled}
+	failed := &apply.StepError{Done: 2, Made: 2, Total: 7, Step: "+ zone NYC: shard nyc", Err: context.Canceled}
 	if got := interrupted(ctx, failed); got != error(failed) {
 		t.Errorf("not interrupted: got %v", got)
 	}

@@ -178,9 +178,13 @@ func (a *applying) look(ctx context.Context) (f scene, err error) {
 
 // steps makes the steps that are left, group after group. The journal has each one as started before it is made; that it is done is written together with
 // the start of the next group.
+//
+// No step waits for a collection to be sharded: where the server refuses that, all others are made before Apply fails.
 func (a *applying) steps(ctx context.Context) error {
-	for first := a.run.Done(); first < len(a.order); first = a.run.Done() {
-		end := first + group(a.order[first:])
+	var failures []error
+	firstFailed, stop := 0, false
+	for first, end := a.run.Done(), 0; first < len(a.order) && !stop; first = end {
+		end = first + group(a.order[first:])
 		for i := first; i < end; i++ {
 			a.run.Steps[i].Status, a.run.Steps[i].Error = zones.StepStarted, ""
 			if hold, ok := a.order[i].Change.(zones.HoldBalancing); ok && a.releases(hold.Collection) && !slices.Contains(a.run.Holds, hold.Collection) {
@@ -188,28 +192,39 @@ func (a *applying) steps(ctx context.Context) error {
 			}
 			a.listen(a.at(i))
 		}
-		failed := a.together(ctx, first, end)
-		for n, err := range failed {
+		for n, err := range a.together(ctx, first, end) {
 			i := first + n
-			if err != nil {
-				a.run.Steps[i].Status, a.run.Steps[i].Error = zones.StepFailed, err.Error()
-				a.listen(StepFailed{a.at(i), err})
+			a.end(i, err)
+			if err == nil {
 				continue
 			}
-			a.run.Steps[i].Status = zones.StepDone
-			if release, ok := a.order[i].Change.(zones.ReleaseBalancing); ok {
-				a.released(release.Collection)
+			if len(failures) == 0 {
+				firstFailed = i
 			}
-			a.result.Done++
-			a.listen(StepDone(a.at(i)))
-		}
-		for n, err := range failed {
-			if err != nil {
-				return a.fail(ctx, first+n, err)
-			}
+			failures = append(failures, err)
+			_, sharding := a.order[i].Change.(zones.ShardCollection)
+			stop = stop || !sharding || ctx.Err() != nil || errors.Is(err, ErrLeaseLost)
 		}
 	}
+	if len(failures) > 0 {
+		return a.fail(ctx, firstFailed, errors.Join(failures...))
+	}
 	return nil
+}
+
+// end notes what became of a step.
+func (a *applying) end(i int, err error) {
+	if err != nil {
+		a.run.Steps[i].Status, a.run.Steps[i].Error = zones.StepFailed, err.Error()
+		a.listen(StepFailed{a.at(i), err})
+		return
+	}
+	a.run.Steps[i].Status = zones.StepDone
+	if release, ok := a.order[i].Change.(zones.ReleaseBalancing); ok {
+		a.released(release.Collection)
+	}
+	a.result.Done++
+	a.listen(StepDone(a.at(i)))
 }
 
 // at is the beginning of a step, as listeners are told.
@@ -246,7 +261,7 @@ func (a *applying) released(collection string) {
 
 // fail records that a step failed, the first one of its group that did, and lets the balancer work again where that is safe.
 func (a *applying) fail(ctx context.Context, i int, cause error) error {
-	failed := &StepError{Done: a.run.Done(), Total: len(a.order), Step: a.order[i].Change.String(), Err: cause}
+	failed := &StepError{Done: i, Made: a.result.Before + a.result.Done, Total: len(a.order), Step: a.order[i].Change.String(), Err: cause}
 	if errors.Is(cause, ErrLeaseLost) || errors.Is(context.Cause(ctx), ErrLeaseLost) {
 		return failed // the cluster is somebody else's now, and so are the holds
 	}
@@ -269,7 +284,8 @@ func (a *applying) release(ctx context.Context) error {
 		if err := a.lease.Check(ctx); err != nil {
 			return errors.Join(problem, err)
 		}
-		if err := a.Performer.Perform(ctx, zones.ReleaseBalancing{Collection: collection}); err != nil {
+		// What was dropped since has nothing to release.
+		if err := a.Performer.Perform(ctx, zones.ReleaseBalancing{Collection: collection}); err != nil && !errors.Is(err, ErrNotSharded) {
 			problem = errors.Join(problem, fmt.Errorf("turn balancing of %s on again: %w", collection, err))
 			continue
 		}

@@ -19,6 +19,8 @@ var (
 	ErrStateChanged = errors.New("the cluster has changed")
 	// ErrNotApproved means that nobody agreed to moving data; nothing was changed.
 	ErrNotApproved = errors.New("not approved")
+	// ErrNotSharded means that a change is about a collection that is not sharded, or not there. Performers return it.
+	ErrNotSharded = errors.New("the collection is not sharded")
 	// ErrMassChange means that the plan replaces too much to be no mistake.
 	ErrMassChange = errors.New("the plan replaces a great part of all ranges")
 )
@@ -61,10 +63,11 @@ func stateChanged(when string, differences []string) error {
 	return hint.New(fmt.Errorf("apply: %w %s%s", ErrStateChanged, when, text), "somebody else has changed it, or what an interrupted apply had begun came into effect since; plan again, look at the steps, and apply the new plan")
 }
 
-// A StepError says which step of a plan failed and how many were done.
+// A StepError says which step of a plan failed, the first one if several did.
 type StepError struct {
-	Done, Total int
-	Step        string
+	// Done steps of Total come before it, Made are done in all.
+	Done, Made, Total int
+	Step              string
 	// Held are collections that the balancer was told to leave alone, and still does.
 	Held []string
 	Err  error
@@ -80,7 +83,7 @@ func (e *StepError) Unwrap() error { return e.Err }
 
 // Hint says how to go on.
 func (e *StepError) Hint() string {
-	text := fmt.Sprintf("%d steps are done and recorded; run apply again to go on from there", e.Done)
+	text := fmt.Sprintf("%d steps are done and recorded; run apply again to go on from there", e.Made)
 	if len(e.Held) > 0 {
 		text += fmt.Sprintf("; until then the balancer leaves %s alone, whose ranges are half replaced", strings.Join(e.Held, ", "))
 	}

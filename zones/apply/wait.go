@@ -31,6 +31,9 @@ type Remaining struct {
 	// Collections are those with chunks outside their zone; Held are those of them that the balancer is told to leave alone (noBalance).
 	Collections []string `json:"collections,omitempty"`
 	Held        []string `json:"held,omitempty"`
+	// Jumbo are chunks outside their zone that the balancer does not move because of their size, as people read them; Movable is how many others there are.
+	Jumbo   []string `json:"jumbo,omitempty"`
+	Movable int      `json:"-"`
 }
 
 // A Migration is a range of shard keys that goes from one shard to another now.
@@ -83,6 +86,8 @@ const (
 	orphanPatience = 20 * time.Minute
 	// deafPatience is how long the cluster may give no answer: several elections.
 	deafPatience = time.Minute
+	// shownJumbo is how many jumbo chunks a hint names.
+	shownJumbo = 5
 )
 
 // The ways in which a wait ends without its goal. Each comes as a WaitError.
@@ -91,6 +96,8 @@ var (
 	ErrBalancerStopped = errors.New("the balancer is stopped")
 	// ErrBalancingHeld means that only collections are left that the balancer is told to leave alone.
 	ErrBalancingHeld = errors.New("balancing is off for the collections that are left")
+	// ErrJumbo means that only chunks are left that are too large for the balancer to move.
+	ErrJumbo = errors.New("only jumbo chunks are left")
 	// ErrNoProgress means that nothing changed for too long.
 	ErrNoProgress = errors.New("no progress")
 	// ErrTimeout means that the time was up.
@@ -121,6 +128,9 @@ func (e *WaitError) Hint() string {
 		return "the plan is applied, and data moves as soon as the balancer runs: start it with sh.startBalancer() when that is wanted, then wait again"
 	case ErrBalancingHeld:
 		return "let the balancer have them again with sh.enableBalancing(\"" + strings.Join(e.Left.Held, "\"), sh.enableBalancing(\"") + "\"), then wait again"
+	case ErrJumbo:
+		return "these are not moved because of their size: " + strings.Join(e.Left.Jumbo[:min(len(e.Left.Jumbo), shownJumbo)], "; ") +
+			"; split them with sh.splitAt(), or let the balancer try again with the command clearJumboFlag when their documents are fewer, then wait again"
 	case ErrNoProgress:
 		if window := e.Left.Balancer.Window; window != "" {
 			return "the balancer works in its window " + window + " alone; wait again then"
@@ -226,6 +236,8 @@ func (w *waiting) look(left Remaining, now time.Time) (done bool, err error) {
 		return false, ErrBalancerStopped
 	case !moved && len(left.Held) > 0 && len(left.Held) == len(left.Collections):
 		return false, ErrBalancingHeld
+	case !moved && len(left.Jumbo) > 0 && left.Movable == 0 && len(left.Migrations) == 0:
+		return false, ErrJumbo
 	case moved:
 		patience = orphanPatience
 	}

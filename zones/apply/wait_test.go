@@ -45,6 +45,9 @@ func TestWaitEnds(t *testing.T) {
 	held.Held = []string{"shop.carts"}
 	partlyHeld := chunks(2)
 	partlyHeld.Collections, partlyHeld.Held = []string{"shop.carts", "shop.stock"}, []string{"shop.carts"}
+	jumbo, partlyJumbo := chunks(2), chunks(2)
+	jumbo.Jumbo = []string{`shop.carts from {dc: "LON"} on nyc`, `shop.carts from {dc: "SYD"} on nyc`}
+	partlyJumbo.Jumbo, partlyJumbo.Movable = jumbo.Jumbo[:1], 1
 	stopped := look{left: chunks(2)}
 	lastMigration := look{left: chunks(2)}
 	lastMigration.left.Migrations = []apply.Migration{{Collection: "shop.carts", From: "nyc", To: "lon"}}
@@ -67,6 +70,7 @@ func TestWaitEnds(t *testing.T) {
 		"stopped balancer, all moved":       {apply.WaitMoved, []look{{left: chunks(0)}}, nil, 0, ""},
 		"stopped, last migration ends it":   {apply.WaitMoved, []look{lastMigration, lastMigration, {left: chunks(0)}}, nil, 2 * time.Second, ""},
 		"held":                              {apply.WaitMoved, []look{running(held)}, apply.ErrBalancingHeld, 0, `sh.enableBalancing("shop.carts")`},
+		"jumbo chunks alone":                {apply.WaitMoved, []look{running(partlyJumbo), running(jumbo)}, apply.ErrJumbo, time.Second, `from {dc: "SYD"} on nyc`},
 		"others are not held":               {apply.WaitMoved, []look{running(partlyHeld), running(chunks(0))}, nil, time.Second, ""},
 		"nothing moves":                     {apply.WaitMoved, []look{running(chunks(3)), running(chunks(2))}, apply.ErrNoProgress, 10*time.Minute + time.Second, "jumbo"},
 		"an election is sat out":            {apply.WaitMoved, []look{running(chunks(3)), broken, broken, running(chunks(0))}, nil, 3 * time.Second, ""},

@@ -76,10 +76,10 @@ func (all byName) sorted() []zones.Collection {
 }
 
 // collections reads everything that is known of the namespaces.
-func (c *Catalog) collections(ctx context.Context, namespaces []string) ([]zones.Collection, error) {
-	all, err := c.listed(ctx, namespaces)
+func (c *Catalog) collections(ctx context.Context, namespaces []string) (list []zones.Collection, unlisted map[string]string, err error) {
+	all, unlisted, err := c.listed(ctx, namespaces)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
@@ -87,25 +87,26 @@ func (c *Catalog) collections(ctx context.Context, namespaces []string) ([]zones
 		group.Go(func() error { return c.details(inner, f) })
 	}
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return all.sorted(), nil
+	return all.sorted(), unlisted, nil
 }
 
-// listed reads what the catalogue and the databases have of the namespaces in their lists: all but details.
-func (c *Catalog) listed(ctx context.Context, namespaces []string) (byName, error) {
+// listed reads what the catalogue and the databases have of the namespaces in their lists: all but details. unlisted are the databases that did not answer, with the reason.
+func (c *Catalog) listed(ctx context.Context, namespaces []string) (all byName, unlisted map[string]string, err error) {
 	s := scopeOf(namespaces)
-	all := byName{}
+	all = byName{}
 	for _, name := range s.names {
 		all.at(name)
 	}
 	if err := c.sharded(ctx, s, all); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := c.ranges(ctx, s, all); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return all, c.definitions(ctx, s, all)
+	unlisted, err = c.definitions(ctx, s, all)
+	return all, unlisted, err
 }
 
 // A collectionEntry is a document of config.collections.
@@ -187,13 +188,13 @@ func (c *Catalog) details(ctx context.Context, f *found) error {
 			return err
 		}
 	}
-	if !f.Exists || f.View || f.TimeSeries {
+	if !f.Exists || f.View || f.TimeSeries || f.Unread != "" {
 		return nil
 	}
-	if f.Indexes, err = c.indexes(ctx, f.Name); err != nil {
+	if f.Indexes, f.Unread, err = answered(ctx, shardAnswersWithin, func(ctx context.Context) ([]zones.Index, error) { return c.indexes(ctx, f.Name) }); err != nil || f.Unread != "" {
 		return err
 	}
-	f.Sizes, err = c.sizes(ctx, f.Name)
+	f.Sizes, f.Unread, err = answered(ctx, shardAnswersWithin, func(ctx context.Context) (map[topology.ShardID]zones.Size, error) { return c.sizes(ctx, f.Name) })
 	return err
 }
 

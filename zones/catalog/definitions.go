@@ -4,8 +4,12 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/topology"
 )
@@ -17,17 +21,13 @@ type definition struct {
 		Validator bson.Raw
 		Level     string `bson:"validationLevel"`
 		Action    string `bson:"validationAction"`
+		Capped    bool
+		Collation struct{ Locale string }
 	}
 }
 
-// A databaseEntry is a document of config.databases.
-type databaseEntry struct {
-	Name    string `bson:"_id"`
-	Primary topology.ShardID
-}
-
-// definitions asks each database for its primary shard, and for what its collections are.
-func (c *Catalog) definitions(ctx context.Context, s scope, all byName) error {
+// definitions asks each database for its primary shard, and for what its collections are. unlisted are those that did not answer, with the reason.
+func (c *Catalog) definitions(ctx context.Context, s scope, all byName) (unlisted map[string]string, err error) {
 	wanted := map[string]bson.A{}
 	for name := range all {
 		db, collection, _ := strings.Cut(name, ".")
@@ -37,30 +37,72 @@ func (c *Catalog) definitions(ctx context.Context, s scope, all byName) error {
 		db, collections, _ := strings.Cut(prefix, ".")
 		wanted[db] = append(wanted[db], beginning(collections))
 	}
-	var databases []databaseEntry
-	if err := c.all(ctx, "read the databases", "databases", bson.D{}, &databases); err != nil {
-		return err
+	databases, err := c.databases(ctx)
+	if err != nil {
+		return nil, err
 	}
-	primaries := map[string]topology.ShardID{}
+	var mu sync.Mutex // held while the results are changed
+	unlisted = map[string]string{}
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
 	for _, db := range databases {
 		collections, ok := wanted[db.Name]
 		if !ok {
 			continue
 		}
-		primaries[db.Name] = db.Primary
-		defined, err := c.definitionsIn(ctx, db.Name, collections)
-		if err != nil {
+		group.Go(func() error {
+			defined, unread, err := answered(inner, shardAnswersWithin, func(ctx context.Context) ([]definition, error) { return c.definitionsIn(ctx, db.Name, collections) })
+			mu.Lock()
+			defer mu.Unlock()
+			for _, d := range defined {
+				all.at(db.Name + "." + d.Name).define(d)
+			}
+			if unread != "" {
+				unlisted[db.Name] = unread
+			}
 			return err
-		}
-		for _, d := range defined {
-			all.at(db.Name + "." + d.Name).define(d)
-		}
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	for name, f := range all {
 		db, _, _ := strings.Cut(name, ".")
-		f.Primary = primaries[db]
+		f.Unread = unlisted[db]
+		if at := slices.IndexFunc(databases, func(d databaseEntry) bool { return d.Name == db }); at >= 0 {
+			f.Primary = databases[at].Primary
+		}
 	}
-	return nil
+	return unlisted, nil
+}
+
+const (
+	// shardAnswersWithin is how long a shard's servers may take for one of a catalogue's small questions: a router looks for a primary that died for twice as long.
+	shardAnswersWithin = 10 * time.Second
+	// shardsCountWithin is how long they may take to count documents, a part of them at a time.
+	shardsCountWithin = 40 * time.Second
+)
+
+// answered asks the shards a question. If they do not answer in time, or fail, unread says so; err is that the caller's own time has ended.
+func answered[T any](ctx context.Context, within time.Duration, ask func(context.Context) (T, error)) (answer T, unread string, err error) {
+	bounded, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	answer, err = ask(bounded)
+	if err != nil && ctx.Err() == nil {
+		return answer, err.Error(), nil
+	}
+	return answer, "", err
+}
+
+// A databaseEntry is a document of config.databases.
+type databaseEntry struct {
+	Name    string `bson:"_id"`
+	Primary topology.ShardID
+}
+
+// databases lists all, sorted by name.
+func (c *Catalog) databases(ctx context.Context) (all []databaseEntry, err error) {
+	return all, c.all(ctx, "read the databases", "databases", bson.D{}, &all, options.Find().SetSort(bson.M{"_id": 1}))
 }
 
 // definitionsIn lists collections of a database, by names and beginnings of names.
@@ -76,6 +118,7 @@ func (c *Catalog) definitionsIn(ctx context.Context, db string, names bson.A) ([
 
 func (f *found) define(d definition) {
 	f.Exists, f.View, f.TimeSeries = true, d.Type == "view", d.Type == "timeseries"
+	f.Capped, f.Collation = d.Options.Capped, d.Options.Collation.Locale
 	if len(d.Options.Validator) > len(emptyDocument) { // level and action stay behind when a validator is removed
 		f.Validator, f.ValidationLevel, f.ValidationAction = d.Options.Validator, d.Options.Level, d.Options.Action
 	}

@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/internal/redact"
+	"github.com/geoshard/geoshard/zones/apply"
 )
 
 // The errors that callers branch on, with errors.Is. Each comes as an *Error, which says what was attempted and has a hint.
@@ -35,7 +36,7 @@ var (
 	// ErrNoCollection: there is no such collection.
 	ErrNoCollection = errors.New("no such collection")
 	// ErrNotSharded: the collection is not sharded.
-	ErrNotSharded = errors.New("the collection is not sharded")
+	ErrNotSharded = apply.ErrNotSharded
 	// ErrNotShardable: it is a view, a time series collection or something else that cannot be sharded by a zone key.
 	ErrNotShardable = errors.New("the namespace cannot be sharded")
 	// ErrOtherKey: the collection is sharded by another key.

@@ -122,6 +122,8 @@ func (c *Catalog) dataSize(ctx context.Context, collection string, key bson.Raw,
 		Objects int64 `bson:"numObjects"`
 	}
 	db, _, _ := strings.Cut(collection, ".")
+	ctx, cancel := context.WithTimeout(ctx, shardsCountWithin)
+	defer cancel()
 	err := c.command(ctx, "count what moves in "+collection, db, collection, bson.D{
 		{Key: "dataSize", Value: collection}, {Key: "keyPattern", Value: key}, {Key: "min", Value: bson.Raw(span.Min)}, {Key: "max", Value: bson.Raw(span.Max)},
 		{Key: "maxObjects", Value: o.Documents}, {Key: "estimate", Value: o.Estimate},
@@ -216,6 +218,8 @@ func (c *Catalog) Distribution(ctx context.Context, collections []string) (Parts
 
 // distribution asks once. The server looks at no other collections than those that a $match right behind the stage names.
 func (c *Catalog) distribution(ctx context.Context, collections []string) (Parts, error) {
+	ctx, cancel := context.WithTimeout(ctx, shardsCountWithin)
+	defer cancel()
 	cursor, err := c.client.Database("admin").Aggregate(ctx, []bson.M{
 		{"$shardedDataDistribution": bson.M{}},
 		{"$match": bson.M{"ns": bson.M{"$in": collections}}},

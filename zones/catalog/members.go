@@ -78,7 +78,8 @@ type replicaSet struct {
 	Config  struct { // replSetGetConfig
 		Members []struct {
 			zones.Member `bson:",inline"`
-			ArbiterOnly  bool `bson:"arbiterOnly"`
+			ArbiterOnly  bool  `bson:"arbiterOnly"`
+			Seconds      int64 `bson:"secondaryDelaySecs"`
 			Tags         struct{ DC topology.DatacenterID }
 		}
 		Settings struct {
@@ -95,7 +96,7 @@ func (c *Catalog) look(ctx context.Context, shard *zones.Shard) (version string)
 		return ""
 	}
 	for _, m := range set.Config.Members {
-		m.DC, m.Arbiter, m.Primary = m.Tags.DC, m.ArbiterOnly, m.Host == set.Primary
+		m.DC, m.Arbiter, m.Delay, m.Primary = m.Tags.DC, m.ArbiterOnly, m.Seconds, m.Host == set.Primary
 		shard.Members = append(shard.Members, m.Member)
 	}
 	shard.Modes = slices.Sorted(maps.Keys(set.Config.Settings.Modes))

@@ -22,11 +22,11 @@ func (o outline) Read(ctx context.Context, namespaces []string) (*zones.State, e
 	if state.Shards, err = o.shards(ctx); err != nil {
 		return nil, err
 	}
-	all, err := o.listed(ctx, namespaces)
+	all, unlisted, err := o.listed(ctx, namespaces)
 	if err != nil {
 		return nil, err
 	}
-	state.Collections = all.sorted()
+	state.Collections, state.Unlisted = all.sorted(), unlisted
 	return state, nil
 }
 

@@ -158,9 +158,17 @@ func (c *Catalog) shardCollection(ctx context.Context, change zones.ShardCollect
 	case !errors.Is(err, mongo.ErrNoDocuments):
 		return c.fail(what, "find", change.Collection, err)
 	}
-	err = c.command(ctx, what, "admin", change.Collection, bson.D{{Key: "shardCollection", Value: change.Collection}, {Key: "key", Value: shardkey.PatternOf(change.Key)}}, nil)
+	err = c.command(ctx, what, "admin", change.Collection, bson.D{
+		{Key: "shardCollection", Value: change.Collection}, {Key: "key", Value: shardkey.PatternOf(change.Key)},
+		// Keys are compared by their bytes. Where the collection compares otherwise, the server wants to be told.
+		{Key: "collation", Value: bson.M{"locale": byBytes.Locale}},
+	}, nil)
 	if err != nil {
-		return meant(err, unshardable, codeIllegalOperation)
+		err = meant(err, unshardable, codeIllegalOperation)
+		if known := (*Error)(nil); errors.As(err, &known) && known.hint == "" {
+			known.hint = "look for what the server names among the collection's options and indexes (an index that had an array in it does not serve: drop it and make it again), then apply again"
+		}
+		return err
 	}
 	if sharded, err = c.shardedBy(ctx, what, change); err == nil && !sharded {
 		err = ignored(what, "the collection is not sharded")

@@ -90,7 +90,7 @@ type Status struct {
 	// Changes is the number of steps that a plan without options would have, Drifted of them because somebody changed what was applied.
 	Changes int `json:"changes"`
 	Drifted int `json:"drifted"`
-	// Left is what lies outside the declared zones. It is nil where the user or the server does not allow to look; Unseen says why then.
+	// Left is what lies outside the declared zones. It is nil where the user or the server does not allow to look, or a shard does not answer; Unseen says why then.
 	Left   *apply.Remaining `json:"left,omitempty"`
 	Unseen string           `json:"unseen,omitempty"`
 	// Last is the newest run of the journal, nil if there is none or if the journal cannot be read.
@@ -109,12 +109,11 @@ func (c *Catalog) Status(ctx context.Context, world *topology.Topology) (*Status
 			s.Drifted++
 		}
 	}
-	switch left, err := c.Remaining(ctx, plan.Layout); {
-	case refused(err):
-		s.Unseen = err.Error()
-	case err != nil:
+	left, unread, err := answered(ctx, shardsCountWithin, func(ctx context.Context) (apply.Remaining, error) { return c.Remaining(ctx, plan.Layout) })
+	if err != nil {
 		return nil, err
-	default:
+	}
+	if s.Unseen = unread; unread == "" {
 		s.Left = &left
 	}
 	runs, err := c.Journal().Runs(ctx, 1)

@@ -20,7 +20,7 @@ const atOnce = 8
 // all collections of a database ("shop.*"); none at all means every collection that is sharded or has ranges.
 //
 // A name that is no collection is in the state too, with Exists false. What the user may not see of the members of shards and of the config servers, of indexes and sizes is
-// missing in the state; everything else that cannot be read is an error.
+// missing in the state, and so is what a shard does not tell within a few seconds, which the state says (Unread, Unlisted); everything else that cannot be read is an error.
 func (c *Catalog) Read(ctx context.Context, namespaces []string) (*zones.State, error) {
 	state, err := c.identity(ctx)
 	if err != nil {
@@ -50,7 +50,14 @@ func (c *Catalog) Read(ctx context.Context, namespaces []string) (*zones.State, 
 		})
 	}
 	group.Go(func() (err error) {
-		state.Collections, err = c.collections(ctx, namespaces)
+		state.Collections, state.Unlisted, err = c.collections(ctx, namespaces)
+		return err
+	})
+	group.Go(func() error {
+		databases, err := c.databases(ctx)
+		for _, db := range databases {
+			state.Databases = append(state.Databases, db.Name)
+		}
 		return err
 	})
 	if err := group.Wait(); err != nil {

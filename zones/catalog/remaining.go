@@ -67,6 +67,7 @@ func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (left appl
 			}
 		}
 	}
+	left.Jumbo, left.Movable = plan.JumboOutside(state, layout)
 	left.Migrations, err = c.migrations(ctx, state)
 	return left, err
 }

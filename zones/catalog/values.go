@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,11 +42,11 @@ func (c *Catalog) UnknownValues(ctx context.Context, ns, field string, placement
 	if err != nil || len(indexes) == 0 {
 		return nil, false, err
 	}
-	i := slices.IndexFunc(indexes, func(index zones.Index) bool { return serves(index.Key, shardkey.PatternOf(placement.Key)) })
+	i := slices.IndexFunc(indexes, func(index zones.Index) bool { return index.Serves(placement.Key) })
 	if i < 0 {
 		return nil, false, &Error{What: what, Err: fmt.Errorf("no index begins with %s", placement.Key), hint: fmt.Sprintf("create it: db.%s.createIndex(%s)", ns[strings.Index(ns, ".")+1:], placement.Key)}
 	}
-	s := valueScan{c: c, what: what, ns: ns, field: field, index: indexes[i].Key}
+	s := valueScan{c: c, what: what, ns: ns, field: field, index: indexes[i].Key, name: indexes[i].Name}
 	gaps, err := s.gaps(placement.Ranges)
 	if err != nil {
 		return nil, false, err
@@ -74,17 +75,17 @@ func (c *Catalog) UnknownValues(ctx context.Context, ns, field string, placement
 	return values, more, nil
 }
 
-// serves reports whether an index begins with a key.
-func serves(index, key bson.D) bool {
-	return len(index) >= len(key) && slices.EqualFunc(index[:len(key)], key, func(a, b bson.E) bool { return a.Key == b.Key && fmt.Sprint(a.Value) == fmt.Sprint(b.Value) })
-}
-
-// A valueScan looks for values in gaps between ranges.
+// A valueScan looks for values in gaps between ranges, along an index. It names the index, since others may have the same key, and compares bytes, as
+// zones and the index do: an application's own collation does not matter.
 type valueScan struct {
 	c               *Catalog
 	what, ns, field string
 	index           bson.D
+	name            string
 }
+
+// byBytes is the collation of shard keys.
+var byBytes = &options.Collation{Locale: "simple"}
 
 // A gap is a run of index keys; max is nil for the end of the index.
 type gap struct{ min, max bson.D }
@@ -139,27 +140,67 @@ func (s valueScan) extend(bound bson.Raw) (bson.D, error) {
 func (s valueScan) scan(ctx context.Context, g gap) ([]UnknownValue, error) {
 	var values []UnknownValue
 	for len(values) <= MaxUnknown {
-		o := options.FindOne().SetHint(s.index).SetMin(g.min).SetProjection(bson.M{"_id": 0, s.field: 1}).SetSort(bson.M{s.field: 1})
+		o := options.Find().SetHint(s.name).SetCollation(byBytes).SetMin(g.min).SetProjection(bson.M{"_id": 0, s.field: 1}).SetSort(bson.M{s.field: 1})
 		if g.max != nil {
 			o.SetMax(g.max)
 		}
-		doc, err := s.c.collection(s.ns).FindOne(ctx, bson.D{}, o).Raw()
+		value, err := s.next(ctx, o, values)
 		if errors.Is(err, mongo.ErrNoDocuments) {
 			return values, nil
 		}
 		if err != nil {
 			return nil, s.c.fail(s.what, "find", s.ns, err)
 		}
-		found := shardkey.ValueAt(doc, s.field)
-		value := bson.RawValue{Type: bson.Type(found.Type), Value: slices.Clone(found.Data)}
 		values = append(values, UnknownValue{Value: value})
-		g.min = s.edge(bson.MaxKey{})
-		g.min[0].Value = value
-		if g.max != nil && !below(g.min, g.max) {
+		g.min = s.behind(value)
+		if g.min == nil || g.max != nil && !below(g.min, g.max) {
 			return values, nil
 		}
 	}
 	return values, nil
+}
+
+// next finds another value than the last one. One look takes milliseconds, unless a shard is silent.
+func (s valueScan) next(ctx context.Context, o *options.FindOptionsBuilder, before []UnknownValue) (value bson.RawValue, err error) {
+	ctx, cancel := context.WithTimeout(ctx, shardAnswersWithin)
+	defer cancel()
+	if len(before) == 0 || hasNext(before[len(before)-1].Value) {
+		o.SetLimit(1)
+	}
+	cursor, err := s.c.collection(s.ns).Find(ctx, bson.D{}, o)
+	if err != nil {
+		return value, err
+	}
+	defer func() { _ = cursor.Close(ctx) }()
+	for cursor.Next(ctx) {
+		found := shardkey.ValueAt(cursor.Current, s.field)
+		value = bson.RawValue{Type: bson.Type(found.Type), Value: slices.Clone(found.Data)}
+		if len(before) == 0 || shardkey.Compare(value, before[len(before)-1].Value) != 0 {
+			return value, nil
+		}
+	}
+	return value, cmp.Or(cursor.Err(), mongo.ErrNoDocuments)
+}
+
+// behind is where the documents of a value end, or their last ones begin; nil behind MaxKey.
+func (s valueScan) behind(value bson.RawValue) bson.D {
+	if value.Type == bson.TypeMaxKey {
+		return nil
+	}
+	edge := s.edge(bson.MaxKey{})
+	edge[0].Value = value
+	if hasNext(value) {
+		next, _ := shardkey.Successor(value)
+		edge = s.edge(bson.MinKey{})
+		edge[0].Value = next
+	}
+	return edge
+}
+
+// hasNext reports whether it is known which value follows. Behind another one, those of its documents come again whose key ends in MaxKey.
+func hasNext(value bson.RawValue) bool {
+	next, _ := shardkey.Successor(value)
+	return next.Type != 0
 }
 
 // below compares two index keys.
@@ -169,8 +210,16 @@ func below(a, b bson.D) bool {
 	return errLeft == nil && errRight == nil && shardkey.CompareKeys(left, right) < 0
 }
 
-// count counts the documents that have a value. Null stands for a missing field too, in a filter as in an index.
+// count counts the documents that have a value. Null stands for a missing field too, in a filter as in an index; undefined, which filters take for null as well
+// and do not compare with, is a type of its own here.
 func (s valueScan) count(ctx context.Context, value bson.RawValue) (int64, error) {
-	n, err := s.c.collection(s.ns).CountDocuments(ctx, bson.M{s.field: bson.M{"$eq": value}}, options.Count().SetHint(s.index))
+	is, undefined := bson.M{"$eq": value}, bson.M{"$type": "undefined"}
+	switch value.Type {
+	case bson.TypeUndefined:
+		is = undefined
+	case bson.TypeNull:
+		is["$not"] = undefined
+	}
+	n, err := s.c.collection(s.ns).CountDocuments(ctx, bson.M{s.field: is}, options.Count().SetHint(s.name).SetCollation(byBytes))
 	return n, s.c.fail(s.what, "aggregate", s.ns, err)
 }

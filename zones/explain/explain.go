@@ -103,13 +103,13 @@ func Explain(ctx context.Context, client *mongo.Client, world *topology.Topology
 	if err != nil {
 		return nil, fmt.Errorf("explain %s: %w", namespace, err)
 	}
-	key, owners, err := readSharding(ctx, client, namespace)
+	sharding, err := readSharding(ctx, client, namespace)
 	if err != nil {
 		return nil, fmt.Errorf("explain %s: %w", namespace, err)
 	}
 	e := &Explanation{Namespace: namespace, Filter: string(shown), From: from}
-	if len(key) > 0 {
-		e.Key = key.String()
+	if len(sharding.key) > 0 {
+		e.Key = sharding.key.String()
 	}
 	for _, id := range asked {
 		s, err := locate(world, id, from)
@@ -119,8 +119,8 @@ func Explain(ctx context.Context, client *mongo.Client, world *topology.Topology
 		e.Shards = append(e.Shards, s)
 		e.Primary, e.Nearest = max(e.Primary, s.RTT), max(e.Nearest, s.NearestRTT)
 	}
-	e.Routing = routing(len(asked), owners)
-	e.Why = why(raw, key, len(asked))
+	e.Routing = routing(len(asked), sharding.owners)
+	e.Why = why(raw, sharding, len(asked))
 	return e, nil
 }
 

@@ -46,26 +46,37 @@ func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bs
 	return slices.Compact(asked), nil
 }
 
-// readSharding is how the catalogue says that a collection is sharded: its key, nil for one that is not, and how many shards own a part of it.
-func readSharding(ctx context.Context, client *mongo.Client, namespace string) (key topology.Key, owners int, err error) {
+// A sharding is how the catalogue says that a collection is sharded. It is zero for one that is not.
+type sharding struct {
+	key topology.Key
+	// collation is the locale by which the collection compares strings, empty for their bytes.
+	collation string
+	// owners counts the shards that own a part of it.
+	owners int
+}
+
+func readSharding(ctx context.Context, client *mongo.Client, namespace string) (sharding, error) {
 	config := client.Database("config")
 	var entry struct {
-		Key  bson.Raw
-		UUID bson.Binary
+		Key       bson.Raw
+		UUID      bson.Binary
+		Collation struct{ Locale string } `bson:"defaultCollation"`
 	}
-	err = config.Collection("collections").FindOne(ctx, bson.M{"_id": namespace}).Decode(&entry)
+	err := config.Collection("collections").FindOne(ctx, bson.D{{Key: "_id", Value: namespace}}).Decode(&entry)
 	if errors.Is(err, mongo.ErrNoDocuments) {
-		return nil, 1, nil
+		return sharding{owners: 1}, nil
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("read config.collections: %w", err)
+		return sharding{}, fmt.Errorf("read config.collections: %w", err)
 	}
+	owners := config.Collection("chunks").Distinct(ctx, "shard", bson.D{{Key: "uuid", Value: entry.UUID}})
 	var ids []string
-	if err := config.Collection("chunks").Distinct(ctx, "shard", bson.M{"uuid": entry.UUID}).Decode(&ids); err != nil {
-		return nil, 0, fmt.Errorf("read config.chunks: %w", err)
+	if err := owners.Decode(&ids); err != nil {
+		return sharding{}, fmt.Errorf("read config.chunks: %w", err)
 	}
-	if key, err = shardkey.ReadKey(entry.Key); err != nil {
-		return nil, 0, fmt.Errorf("read the shard key of %s: %w", namespace, err)
+	key, err := shardkey.ReadKey(entry.Key)
+	if err != nil {
+		return sharding{}, fmt.Errorf("read the shard key of %s: %w", namespace, err)
 	}
-	return key, len(ids), nil
+	return sharding{key: key, collation: entry.Collation.Locale, owners: len(ids)}, nil
 }

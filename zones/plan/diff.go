@@ -119,10 +119,12 @@ func (d *diff) collection(c zones.Collection, want zones.Placement) {
 	for _, r := range ranges.undeclared {
 		d.note("undeclared-range", c.Name, "declare it, or remove it with --prune", "the range %s is not declared", r)
 	}
-	shard := d.options.Shard && shardable(c)
+	shard := d.options.Shard && shardable(c) && len(obstacles(c, want.Key)) == 0
 	result := zones.Placement{Collection: c.Name, Key: want.Key, Ranges: ranges.result}
 	var validator []zones.Step
-	if c.Exists || shard {
+	if c.Unread != "" {
+		result.Reject, _ = zones.SplitValidator(c.Validator) // which may be unknown: it stays as it is
+	} else if c.Exists || shard {
 		result.Reject, validator = d.validator(c, want, was)
 	} else if want.Reject != nil {
 		d.note("validator-waits", c.Name, "plan again when it exists, or shard it with --shard-collections", "the collection does not exist yet, so nothing can refuse undeclared values")
@@ -147,6 +149,11 @@ func (d *diff) validator(c zones.Collection, want zones.Placement, was appliedPl
 	change, ok := validatorStep(c, want.Reject)
 	if !ok {
 		return want.Reject, nil
+	}
+	if now, _ := zones.SplitValidator(c.Validator); want.Reject != nil && now == nil && c.Exists && !c.Sharded && !shardable(c) {
+		d.warn("validator-waits", c.Name, "give all documents a declared value and shard it first, as is said under what is to be done by hand, then plan again",
+			"it has documents and is not sharded: they may lack declared values, and with the validator each update of such a document would fail")
+		return nil, nil
 	}
 	if owner := ownerInPlaceOfPrimary(c); owner != "" {
 		now, _ := zones.SplitValidator(c.Validator)

@@ -8,7 +8,6 @@ import (
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/topology"
-	"github.com/geoshard/geoshard/zones"
 )
 
 // What keeps a topology and a cluster from going together, for errors.Is. Each has a text of its own and a hint.
@@ -23,8 +22,6 @@ var (
 	ErrBounds = errors.New("no range")
 	// ErrHashedKey: a collection's zone field is hashed, so that no range of values can follow it.
 	ErrHashedKey = errors.New("hashed zone field")
-	// ErrNamespaceType: a declared namespace is a view or a time-series collection.
-	ErrNamespaceType = errors.New("not a collection that can be sharded")
 	// ErrRefused: something was not done that would have harmed, or could not be meant.
 	ErrRefused = errors.New("refused")
 	// ErrNothingApplied: the journal has no apply to go back from.
@@ -87,12 +84,4 @@ func hashedKey(collection string, key topology.Key) error {
 	}
 	return hint.NewOf(ErrHashedKey, fmt.Sprintf("reshard it, for example by {%s: 1, %s: hashed}, which spreads the documents of a zone as well", key[0].Name, second),
 		"%s is sharded by %s: ranges of a hashed field have 64-bit integers as bounds, not values of %s", collection, key, key[0].Name)
-}
-
-func namespaceType(c zones.Collection) error {
-	if c.TimeSeries {
-		return hint.NewOf(ErrNamespaceType, "take it out of namespaces",
-			"%s is a time-series collection: its shard key is of its metadata and time, and cannot follow a zone field here", c.Name)
-	}
-	return hint.NewOf(ErrNamespaceType, "declare the collection that the view reads from", "%s is a view: it has no documents of its own to place", c.Name)
 }

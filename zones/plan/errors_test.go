@@ -40,19 +40,9 @@ func TestErrorsSayWhatWhereAndWhatToDo(t *testing.T) {
 		{"bounds the wrong way round", ranges(topology.Range{Zone: "NYC", From: pointer(topology.IntegerOf(9)), To: pointer(topology.FloatOf(1.5))}), ErrBounds},
 		{"neither values nor bounds", ranges(topology.Range{Zone: "NYC"}), ErrBounds},
 		{"a value without a type", ranges(topology.Range{Zone: "NYC", Values: make([]topology.Value, 1)}), ErrBounds},
-		{"a hashed zone field", func(_ *topology.Topology, s *zones.State) {
-			s.Collections[0].Key = topology.Key{{Name: "dataCenter", Hashed: true}}
-		}, ErrHashedKey},
-		{"a view", func(_ *topology.Topology, s *zones.State) {
-			s.Collections[0] = zones.Collection{Name: "shop.carts", Exists: true, View: true}
-		}, ErrNamespaceType},
-		{"a time-series collection", func(_ *topology.Topology, s *zones.State) {
-			s.Collections[0] = zones.Collection{Name: "shop.carts", Exists: true, TimeSeries: true}
-		}, ErrNamespaceType},
-		{"all at once", func(w *topology.Topology, s *zones.State) {
+		{"all at once", func(w *topology.Topology, _ *zones.State) {
 			w.Zones[1].Shards = []topology.ShardID{"lno"}
 			carts(w).Ranges = []topology.Range{{Zone: "NCY", Values: []topology.Value{topology.StringOf("US")}}, {Zone: "SYD"}}
-			s.Collections[0].Key = topology.Key{{Name: "dataCenter", Hashed: true}}
 		}, nil},
 	} {
 		w := sampleWorld(t)
@@ -80,9 +70,9 @@ func TestSeveralProblemsAreFoundByTheirTypes(t *testing.T) {
 	w := sampleWorld(t)
 	s := sampleState(t, w)
 	w.Zones[1].Shards = []topology.ShardID{"lno"}
-	s.Collections[0].View = true
+	w.Namespaces[0].Ranges = []topology.Range{{Zone: "NYC"}}
 	_, err := Want(w, s, Options{})
-	if !errors.Is(err, ErrUnknownShard) || !strings.Contains(hint.Of(err), `"lon"`) || !errors.Is(err, ErrNamespaceType) {
-		t.Errorf("got %v, want both an unknown shard, lon meant, and a view", err)
+	if !errors.Is(err, ErrUnknownShard) || !strings.Contains(hint.Of(err), `"lon"`) || !errors.Is(err, ErrBounds) {
+		t.Errorf("got %v, want both an unknown shard, lon meant, and a range that is none", err)
 	}
 }

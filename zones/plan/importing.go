@@ -65,8 +65,17 @@ func (i *importer) shard(s *zones.Shard) {
 		member := topology.Member{DC: m.DC, Priority: m.Priority}
 		if m.DC == "" {
 			member.DC = placeholderDatacenter
-			i.warn("import-untagged", m.Host, "write its datacenter instead, and set members[].tags.dc with rs.reconfig()",
-				"a member of shard %s has no tag dc: it is in the datacenter %s", s.ID, placeholderDatacenter)
+			way := "write its datacenter instead, and set members[].tags.dc with rs.reconfig()"
+			if m.Arbiter {
+				way = "write its datacenter instead: arbiters can have no tags"
+			}
+			i.warn("import-untagged", m.Host, way, "a member of shard %s has no tag dc: it is in the datacenter %s", s.ID, placeholderDatacenter)
+		}
+		switch {
+		case m.Delay > 0:
+			i.note("import-delayed", m.Host, "", "a member of shard %s is delayed by %d s by design: it is declared like any other, and does not make reads local", s.ID, m.Delay)
+		case m.Hidden:
+			i.note("import-hidden", m.Host, "", "a member of shard %s is hidden: it is declared like any other, and does not make reads local", s.ID)
 		}
 		if m.Votes == 0 {
 			i.note("import-non-voting", m.Host, "", "a member of shard %s has no vote: declared members always have one", s.ID)
@@ -189,6 +198,10 @@ func (i *importer) allowed(zone topology.Zone) (allowed []topology.DatacenterID)
 
 // namespace declares a collection with its ranges.
 func (i *importer) namespace(c zones.Collection) {
+	if wrong := topology.CollectionProblem(c.Name); wrong != "" {
+		i.warn("import-name", c.Name, "rename it to declare it", "geoshard.yaml cannot name the collection: %s; it is left out, and stays as it is", wrong)
+		return
+	}
 	key := c.Key
 	if !c.Sharded {
 		key = keyOfRanges(c.Ranges)

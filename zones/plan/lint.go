@@ -2,10 +2,12 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
@@ -36,8 +38,21 @@ func lint(world *topology.Topology, state *zones.State, layout zones.Layout) []z
 			l.collection(ns, c)
 		}
 	}
+	for _, db := range slices.Sorted(maps.Keys(state.Unlisted)) {
+		l.warn("database-unlisted", db, "look at the servers of its primary shard, and plan again", "its primary shard did not tell which collections it has: %s", state.Unlisted[db])
+	}
+	for _, ns := range world.Namespaces {
+		l.openRanges(ns)
+		if other := otherCase(state, ns.Name); other != "" {
+			l.fail("database-case", ns.Name, fmt.Sprintf("write %s as the cluster does", other),
+				"the cluster has the database %s, and allows no second one whose name differs in case alone: the namespace gets no ranges", other)
+		}
+	}
 	return l.report
 }
+
+// manyValues is how many values a validator may list before inserts are felt to take longer: twice as long, where they come in batches.
+const manyValues = 500
 
 // A linter runs the rules.
 type linter struct {
@@ -89,6 +104,16 @@ func (l *linter) placement(p zones.Placement) {
 			example = shardkey.FormatValue(value)
 		}
 	}
+	if ns, ok := l.world.NamespaceOf(p.Collection); ok && p.Reject != nil {
+		values := 0
+		for _, r := range ns.Ranges {
+			values += len(r.Values)
+		}
+		if values > manyValues {
+			l.note("validator-large", p.Collection, "leave the check to plan and verify (unknown: report), or to the application",
+				"its validator lists %d values, and the servers compare each document that is written with one after the other: inserts take several times as long (docs/results/zones.md)", values)
+		}
+	}
 	slices.Sort(orphaned)
 	for _, zone := range orphaned {
 		l.fail("zone-without-shards", p.Collection, "put a shard into the zone", "it has ranges of zone %s, which has no shards", zone)
@@ -97,6 +122,21 @@ func (l *linter) placement(p zones.Placement) {
 		l.warn("prefix-query-two-shards", p.Collection, "plan with --tighten",
 			"%s in MaxKey, which the next chunk owns: a query for one value of %s asks a second shard (for example %s)",
 			count(loose, "range ends", "ranges end"), p.Key[0].Name, example)
+	}
+}
+
+// openRanges tells of ranges that have one end alone: they go on through all types of values, and a missing field is one of the lowest.
+func (l *linter) openRanges(ns topology.Namespace) {
+	for _, r := range ns.Ranges {
+		switch {
+		case len(r.Values) > 0 || r.From != nil && r.To != nil:
+		case r.From != nil:
+			l.note("open-range", ns.Name, "give it an end (to) to leave other types out",
+				"the range from %s of zone %s has no end: it takes the values of all types that come behind %ss as well", r.From, r.Zone, r.From.Kind())
+		case r.To != nil:
+			l.note("open-range", ns.Name, "give it a beginning (from) to leave other types out",
+				"the range up to %s of zone %s has no beginning: it takes the values of all types that come before %ss as well, and documents without the field", r.To, r.Zone, r.To.Kind())
+		}
 	}
 }
 
@@ -115,15 +155,24 @@ func (l *linter) sameShard(c zones.Collection, ranges []zones.Range, i int) bool
 
 // collection checks a declared collection as it is.
 func (l *linter) collection(ns topology.Namespace, c zones.Collection) {
+	if c.Unread != "" {
+		l.warn("collection-unread", c.Name, "look at the servers of its shards, and plan again", "its shards did not tell its validator, indexes or sizes, which are taken as they are: %s", c.Unread)
+	}
+	_, planned := l.layout.Placement(c.Name)
 	switch {
-	case ns.IsPattern() && (!c.Sharded || c.Key.String() != ns.Key.String()): // a pattern is about collections that have its key
+	case ns.IsPattern() && !c.Sharded && planned:
+		l.obstacles(ns, c)
+	case ns.IsPattern() && !follows(c, ns, Options{}):
 	case c.View:
-		l.fail("namespace-type", c.Name, "declare the collection that it looks at", "the namespace is a view, which cannot be sharded")
+		l.fail("namespace-type", c.Name, "declare the collection that it reads from", "the namespace is a view, which has no documents of its own to place")
 	case c.TimeSeries:
-		l.fail("namespace-type", c.Name, "take it out of geoshard.yaml", "the namespace is a time-series collection, which cannot be sharded by a zone key")
+		l.fail("namespace-type", c.Name, "take it out of geoshard.yaml", "the namespace is a time-series collection, whose shard key is of its metadata and time and cannot follow a zone field here")
+	case c.Sharded && c.Key[0].Hashed && leads(ns, c.Key):
+		err := hashedKey(c.Name, c.Key)
+		l.fail("hashed-key", c.Name, hint.Of(err), "%v; it gets no ranges", err)
 	case c.Sharded:
 		l.sharded(c)
-	case c.Exists:
+	case c.Exists && c.Unread == "":
 		l.unsharded(ns, c)
 	}
 }
@@ -134,7 +183,7 @@ func (l *linter) sharded(c zones.Collection) {
 			"_id is unique on each shard alone: two shards may hold documents of one _id, because the shard key is %s", c.Key)
 	}
 	for _, index := range c.Indexes {
-		if index.Unique && index.Name != "_id_" && !leadsWith(index, c.Key) {
+		if index.Unique && index.Name != "_id_" && !index.LeadsWith(c.Key) {
 			l.warn("unique-index-per-shard", c.Name, "begin the index with the shard key, or drop its uniqueness",
 				"the unique index %s does not begin with the shard key %s, so it is unique on each shard alone", index.Name, c.Key)
 		}
@@ -158,24 +207,22 @@ func (l *linter) sharded(c zones.Collection) {
 }
 
 func (l *linter) unsharded(ns topology.Namespace, c zones.Collection) {
-	hint := "see what has to be done by hand"
-	if shardable(c) {
+	stand, hint := obstacles(c, ns.Key), "see what has to be done by hand"
+	switch {
+	case shardable(c) && len(stand) > 0:
+		hint = "remove what keeps it from being sharded, then plan with --shard-collections"
+	case shardable(c):
 		hint = "plan with --shard-collections"
 	}
 	l.warn("unsharded", c.Name, hint, "the collection is not sharded: all of it is on %s", c.Primary)
-	for _, index := range c.Indexes {
-		if index.Unique && index.Name != "_id_" && !leadsWith(index, ns.Key) {
-			l.fail("unique-index-per-shard", c.Name, "begin the index with the shard key, or drop it first",
-				"the unique index %s does not begin with the shard key %s, so the server refuses to shard the collection", index.Name, ns.Key)
-		}
-	}
+	l.obstacles(ns, c)
 }
 
-// leadsWith says whether an index begins with the fields of a shard key.
-func leadsWith(i zones.Index, key topology.Key) bool {
-	return len(i.Key) >= len(key) && slices.EqualFunc(i.Key[:len(key)], key, func(e bson.E, f topology.KeyField) bool {
-		return e.Key == f.Name && f.Hashed == (e.Value == "hashed")
-	})
+// obstacles tells what keeps a collection from being sharded.
+func (l *linter) obstacles(ns topology.Namespace, c zones.Collection) {
+	for _, o := range obstacles(c, ns.Key) {
+		l.fail(o.rule, c.Name, o.hint, "%s, so the server refuses to shard the collection", o.reason)
+	}
 }
 
 // unknownValues says that a collection holds documents whose value of the zone field belongs to no zone. Values are examples, as they are shown.

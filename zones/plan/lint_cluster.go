@@ -58,16 +58,50 @@ func (l *linter) shard(s zones.Shard) {
 	case s.Members == nil:
 		l.warn("shard-unseen", s.ID, "", "its servers could not be asked for their members, so those are not checked: %s", s.Unseen)
 	default:
+		s.Members = l.located(declared, s.Members)
 		l.members(declared, s)
 		l.primary(s)
 		l.survival(s, "the shard", "it elects no primary or acknowledges no majority writes", "give the shard the declared members with their votes and priorities")
+		l.unread(s)
+	}
+}
+
+// located gives arbiters, which the server lets have no tags, the places of the declared ones.
+func (l *linter) located(declared topology.Shard, members []zones.Member) []zones.Member {
+	var free []topology.DatacenterID
+	for _, m := range declared.Members {
+		if l.world.Arbiter(m) {
+			free = append(free, m.DC)
+		}
+	}
+	members = slices.Clone(members)
+	for i, m := range members {
+		if m.Arbiter && m.DC == "" && len(free) > 0 {
+			members[i].DC, free = free[0], free[1:]
+		}
+	}
+	return members
+}
+
+// unread tells of members from which nobody reads what the shard holds now.
+func (l *linter) unread(s zones.Shard) {
+	for _, m := range s.Members {
+		switch {
+		case m.Delay > 0:
+			l.note("member-delayed", m.Host, "", "a member of shard %s is delayed by %d s by design: it does not make reads local, and verify does not look at it", s.ID, m.Delay)
+		case m.Hidden:
+			l.note("member-hidden", m.Host, "", "a member of shard %s is hidden: no client reads from it, so it does not make reads local in %s", s.ID, orUnknown(m.DC))
+		}
 	}
 }
 
 // members compares numbers for each datacenter: a declared member has no name of its own.
 func (l *linter) members(declared topology.Shard, s zones.Shard) {
 	for _, m := range s.Members {
-		if m.DC == "" {
+		switch {
+		case m.DC == "" && m.Arbiter:
+			l.warn("arbiter-undeclared", m.Host, "declare it in a datacenter with role: voter, or remove it with rs.remove()", "shard %s has an arbiter that is not declared", s.ID)
+		case m.DC == "":
 			l.warn("member-untagged", m.Host, "set members[].tags.dc with rs.reconfig()", "a member of shard %s has no tag dc, so nobody knows its datacenter", s.ID)
 		}
 	}

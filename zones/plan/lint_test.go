@@ -75,6 +75,34 @@ var flaws = []flaw{
 	}},
 	{"a shard has no primary", func(_ *topology.Topology, s *zones.State) { shardNamed(s, "lon").Members[0].Primary = false }},
 	{"a member has no tag", func(_ *topology.Topology, s *zones.State) { shardNamed(s, "syd").Members[2].DC = "" }},
+	{"arbiters, which have no tags, where a voter is declared", func(w *topology.Topology, s *zones.State) {
+		w.Datacenters[2].Role = topology.RoleVoter
+		for i := range s.Shards {
+			for n := range w.Shards[i].Members {
+				if w.Shards[i].Members[n].DC == "SYD" {
+					w.Shards[i].Members[n].Priority = 0
+				}
+			}
+			for n := range s.Shards[i].Members {
+				if m := &s.Shards[i].Members[n]; m.DC == "SYD" {
+					m.DC, m.Arbiter, m.Priority = "", true, 0
+				}
+			}
+		}
+	}},
+	{"an arbiter that is not declared", func(_ *topology.Topology, s *zones.State) {
+		shard := shardNamed(s, "lon")
+		shard.Members = append(shard.Members, zones.Member{Host: "lon-3:27017", Votes: 1, Arbiter: true})
+	}},
+	{"members that nobody reads from", func(_ *topology.Topology, s *zones.State) {
+		m := shardNamed(s, "lon").Members
+		m[1].Hidden = true
+		m[2].Hidden, m[2].Delay = true, 60
+	}},
+	{"a shard did not tell what its collections are like", func(_ *topology.Topology, s *zones.State) {
+		carts(s).Unread, carts(s).Sizes = "FailedToSatisfyReadPreference: could not find host", nil
+		s.Unlisted = map[string]string{"crm": "it did not answer in time"}
+	}},
 	{"a member has another tag", func(_ *topology.Topology, s *zones.State) { shardNamed(s, "syd").Members[2].DC = "BOS" }},
 	{"two members of a datacenter more", func(_ *topology.Topology, s *zones.State) {
 		shard := shardNamed(s, "nyc")
@@ -159,6 +187,23 @@ var flaws = []flaw{
 		carts(s).Chunks[1].Jumbo, carts(s).Chunks[3].Jumbo = true, true
 	}},
 	{"balancing was left held", func(_ *topology.Topology, s *zones.State) { carts(s).NoBalance = true }},
+	{"the zone field is hashed", func(_ *topology.Topology, s *zones.State) {
+		carts(s).Key, carts(s).Ranges, carts(s).Chunks = topology.Key{{Name: "dataCenter", Hashed: true}}, nil, nil
+	}},
+	{"the database is written otherwise", func(w *topology.Topology, s *zones.State) {
+		w.Namespaces[0].Name = "Shop.carts"
+		carts(s).Name, carts(s).Exists, carts(s).Sharded, s.Databases = "Shop.carts", false, false, []string{"admin", "shop"}
+	}},
+	{"an empty collection cannot be sharded", func(_ *topology.Topology, s *zones.State) {
+		c := carts(s)
+		c.Sharded, c.Key, c.Chunks, c.Sizes, c.Capped = false, nil, nil, map[topology.ShardID]zones.Size{}, true
+		c.Indexes = append(c.Indexes, zones.Index{Name: "dataCenter_1_cartId_1", Key: bson.D{{Key: "dataCenter", Value: 1}, {Key: "cartId", Value: 1}}, Collation: "en"})
+	}},
+	{"only a hidden index serves", func(_ *topology.Topology, s *zones.State) {
+		c := carts(s)
+		c.Sharded, c.Key, c.Chunks = false, nil, nil
+		c.Indexes = append(c.Indexes, zones.Index{Name: "byCart", Key: bson.D{{Key: "dataCenter", Value: 1}, {Key: "cartId", Value: 1}}, Hidden: true})
+	}},
 	{"the key is _id", func(w *topology.Topology, s *zones.State) {
 		w.Namespaces[0].Key, w.Namespaces[0].ZoneBy = topology.Key{{Name: "_id"}}, "_id"
 		carts(s).Key, carts(s).Ranges, carts(s).Chunks = w.Namespaces[0].Key, nil, nil

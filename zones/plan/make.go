@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,22 +94,51 @@ type maker struct {
 
 // values looks for documents of sharded collections that belong to no zone. Where the topology gives them to a zone there are none.
 func (m *maker) values(ctx context.Context, state *zones.State) error {
+	var silent error // a shard that did not answer would not for the next collection either
 	for _, p := range m.plan.Layout.Collections {
 		found, _ := state.Collection(p.Collection)
 		ns, declared := m.world.NamespaceOf(p.Collection)
 		if !declared || !found.Sharded || ns.Unknown == topology.UnknownToZone || !leads(ns, p.Key) {
 			continue
 		}
-		documents, examples, err := m.source.UnknownValues(ctx, p)
+		var documents int64
+		var examples []string
+		err := silent
+		if err == nil {
+			documents, examples, err = m.source.UnknownValues(ctx, p)
+		}
 		switch {
 		case m.source.Refused(err):
-		case err != nil:
+		case ctx.Err() != nil:
 			return err
+		case err != nil:
+			silent = err
+			m.warn("values-unread", p.Collection, "look at the servers of its shards, and plan again", "whether it has documents that belong to no zone is not known: %v", err)
 		case documents > 0:
 			m.unknownValues(ns, p.Collection, documents, examples)
+			m.withhold(found)
 		}
 	}
 	return nil
+}
+
+// withhold takes the step out of the plan that would have undeclared values refused, where documents have such values: each update of them would fail.
+func (m *maker) withhold(c zones.Collection) {
+	now, _ := zones.SplitValidator(c.Validator)
+	at := slices.IndexFunc(m.plan.Steps, func(s zones.Step) bool {
+		set, ok := s.Change.(zones.SetValidator)
+		return ok && set.Collection == c.Name
+	})
+	if at < 0 || now != nil {
+		return
+	}
+	m.plan.Steps = slices.Delete(m.plan.Steps, at, at+1)
+	for i, p := range m.plan.Layout.Collections {
+		if p.Collection == c.Name {
+			m.plan.Layout.Collections[i].Reject = nil
+		}
+	}
+	m.warn("validator-waits", c.Name, "give them a declared value (geoshard rehome), then plan again", "undeclared values are not refused yet, because each update of the documents that have one would fail")
 }
 
 // complete measures what the plan moves, and tells of interrupted applies and missing privileges.
@@ -121,8 +151,12 @@ func (m *maker) complete(ctx context.Context) error {
 		m.interrupted(run)
 	}
 	if len(m.plan.Forecast.Moves) > 0 {
-		if err := m.source.Measure(ctx, &m.plan.Forecast); err != nil && !m.source.Refused(err) {
+		switch err := m.source.Measure(ctx, &m.plan.Forecast); {
+		case err == nil || m.source.Refused(err):
+		case ctx.Err() != nil:
 			return err
+		default:
+			m.note("forecast-estimated", "forecast", "look at the servers of the shards, and plan again", "what moves is estimated, because it could not be counted: %v", err)
 		}
 	}
 	if !m.plan.Empty() {

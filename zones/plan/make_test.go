@@ -68,6 +68,7 @@ func TestMakeAsksItsSource(t *testing.T) {
 	w := plan.SampleWorld(t)
 	state := plan.SampleState(t, w)
 	state.Collections[0].Chunks[1].Shard = "syd" // so that something moves
+	state.Collections[0].Ranges = state.Collections[0].Ranges[1:]
 	source := func(roles ...plan.Role) telling {
 		s := telling{quiet: quiet{zonestest.New(*state), &zonestest.Journal{}}}
 		s.may.Enforced = true

@@ -62,11 +62,12 @@ func reshard(world *topology.Topology, ns topology.Namespace, c zones.Collection
 // shardWithData is for an unsharded collection that has documents.
 func shardWithData(ns topology.Namespace, c zones.Collection, o Options) zones.Manual {
 	commands := backfill(ns, c)
-	// ShardCollection demands an index that begins with the key of a collection with documents.
-	if !slices.ContainsFunc(c.Indexes, func(i zones.Index) bool { return leadsWith(i, ns.Key) }) {
-		commands = append(commands, fmt.Sprintf("coll.createIndex(%s)", shellPattern(ns.Key)))
+	why := fmt.Sprintf("it is not sharded and has documents, all on %s; give them the field %s and shard it; from then on the balancer follows the ranges", c.Primary, ns.ZoneBy)
+	if stand := obstacles(c, ns.Key); len(stand) > 0 {
+		why += "; before it can be sharded: " + stand[0].hint
+	} else {
+		commands = append(commands, shardByHand(c, ns.Key)...)
 	}
-	commands = append(commands, fmt.Sprintf("sh.shardCollection(%s, %s)", shardkey.Quote(c.Name), shellPattern(ns.Key)))
 	size := sizeOf(c)
 	needs := "its size could not be read"
 	if c.Sizes != nil {
@@ -75,25 +76,54 @@ func shardWithData(ns topology.Namespace, c zones.Collection, o Options) zones.M
 	}
 	return zones.Manual{
 		Collection: c.Name,
-		Why:        fmt.Sprintf("it is not sharded and has documents, all on %s; give them the field %s and shard it; from then on the balancer follows the ranges", c.Primary, ns.ZoneBy),
+		Why:        why,
 		Commands:   commands, Needs: needs,
 	}
 }
 
+// shardByHand are the commands that shard a collection with documents. A collection that does not compare bytes has to be told that its shard key does.
+func shardByHand(c zones.Collection, key topology.Key) (commands []string) {
+	index, options := "", ""
+	if c.Collation != "" {
+		index, options = `, {collation: {locale: "simple"}}`, `, false, {collation: {locale: "simple"}}`
+	}
+	// ShardCollection makes no index where there are documents.
+	if !slices.ContainsFunc(c.Indexes, func(i zones.Index) bool { return i.Serves(key) }) {
+		commands = append(commands, fmt.Sprintf("coll.createIndex(%s%s)", shellPattern(key), index))
+	}
+	return append(commands, fmt.Sprintf("sh.shardCollection(%s, %s%s)", shardkey.Quote(c.Name), shellPattern(key), options))
+}
+
 // backfill gives documents the zone field. Which value belongs into which document only the operator knows, so the commands do not run before the rule is put in.
+// $set would replace what stands in the place of a document on the way to the field, and a shard key takes no arrays: such documents are counted, named and left as
+// they are.
 func backfill(ns topology.Namespace, c zones.Collection) []string {
-	fill := strings.NewReplacer("COLLECTION", shellCollection(c.Name), "FIELD", shardkey.Quote(ns.ZoneBy), "BATCH", backfillBatch)
+	fill := strings.NewReplacer("COLLECTION", shellCollection(c.Name), "FIELD", shardkey.Quote(ns.ZoneBy), "BATCH", backfillBatch, "BLOCKED", strings.Join(blocked(ns.ZoneBy), ", "))
 	return []string{
 		fill.Replace(`// REPLACE THE PLACEHOLDER by an aggregation expression that computes FIELD from a document: geoshard cannot know it.
 // For example {$cond: [{$in: ["$country", ["GB", "IE"]]}, "LON", "NYC"]}. From now on the application has to write the field too.
 var rule = PLACEHOLDER`),
 		fill.Replace(`var coll = COLLECTION`),
-		fill.Replace(`for (let ids; (ids = coll.find({FIELD: {$exists: false}}, {_id: 1}).limit(BATCH).toArray().map(d => d._id)).length > 0; ) {
-  const done = coll.updateMany({_id: {$in: ids}, FIELD: {$exists: false}}, [{$set: {FIELD: rule}}], {writeConcern: {w: "majority"}})
+		fill.Replace(`// Documents that cannot be given the field as they are stay untouched. Change them by hand, and run this again.
+var blocked = {$or: [BLOCKED]}
+if (coll.countDocuments(blocked) > 0) print(coll.countDocuments(blocked) + " documents cannot have " + FIELD + " as they are, for example _id " + EJSON.stringify(coll.findOne(blocked)._id))`),
+		fill.Replace(`for (let ids; (ids = coll.find({FIELD: {$exists: false}, $nor: [blocked]}, {_id: 1}).limit(BATCH).toArray().map(d => d._id)).length > 0; ) {
+  const done = coll.updateMany({_id: {$in: ids}, FIELD: {$exists: false}, $nor: [blocked]}, [{$set: {FIELD: rule}}], {writeConcern: {w: "majority"}})
   if (done.modifiedCount === 0) throw new Error("the rule gives these documents no value: " + ids)
 }`),
-		fill.Replace(`coll.countDocuments({FIELD: {$exists: false}}) // has to be 0`),
+		fill.Replace(`coll.countDocuments({$or: [{FIELD: {$exists: false}}, blocked]}) // has to be 0`),
 	}
+}
+
+// blocked are conditions of documents that cannot be given a field: what stands in one of its parents' places is no document, or an array is in the way.
+func blocked(field string) (conditions []string) {
+	for at, char := range field {
+		if char == '.' {
+			parent := shardkey.Quote(field[:at])
+			conditions = append(conditions, fmt.Sprintf(`{%s: {$type: "array"}}, {%s: {$exists: true, $not: {$type: "object"}}}`, parent, parent))
+		}
+	}
+	return append(conditions, fmt.Sprintf(`{%s: {$type: "array"}}`, shardkey.Quote(field)))
 }
 
 // wantedRanges are the ranges that a collection would get if it did not exist yet, and the number of shards that they lead to.

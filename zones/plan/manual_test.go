@@ -72,7 +72,7 @@ func TestABackfillDoesNotRunAsItIs(t *testing.T) {
 	if got, want := lines[len(lines)-1], "var rule = PLACEHOLDER"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if batches := commands[2]; !strings.Contains(batches, "{$set: {\"dataCenter\": rule}}") {
+	if batches := commands[3]; !strings.Contains(batches, "{$set: {\"dataCenter\": rule}}") {
 		t.Errorf("the batches do not use the rule: %s", batches)
 	}
 }

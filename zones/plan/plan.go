@@ -36,11 +36,16 @@ func leadTo(want zones.Layout, world *topology.Topology, state *zones.State, app
 	}
 }
 
-// otherKeys finds collections whose key begins with the zone field and goes on otherwise than declared. Their ranges are of the key that they have.
+// otherKeys finds collections whose key begins with the zone field and goes on otherwise than declared. Their ranges are of the key that they have. One that a
+// pattern covers and is not about has none.
 func otherKeys(world *topology.Topology, state *zones.State) (r report) {
 	for _, c := range state.Collections {
-		ns, ok := world.Namespace(c.Name)
-		if ok && c.Sharded && !slices.Equal(c.Key, ns.Key) && leads(ns, c.Key) {
+		ns, ok := world.NamespaceOf(c.Name)
+		switch {
+		case !ok || !c.Sharded || slices.Equal(c.Key, ns.Key):
+		case ns.IsPattern() && !follows(c, ns, Options{}):
+			r.note("pattern-other-key", c.Name, "declare it by its own name, with the key that it has", "it is sharded by %s, and %s is about collections with the key %s: it gets no ranges", c.Key, ns.Name, ns.Key)
+		case leads(ns, c.Key):
 			r.warn("key-differs", c.Name, "declare the key that it has", "it is sharded by %s and declared with %s; its ranges are of the key that it has", c.Key, ns.Key)
 		}
 	}

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
@@ -18,13 +19,15 @@ import (
 // Left out are sharded collections whose key does not begin with the zone field: they need to be resharded by hand. A collection that is sharded by another key than
 // declared, but begins with the zone field, has ranges of the key that it has.
 //
-// The error holds all problems at once: ErrUnknownShard, ErrUnknownZone, ErrOverlap, ErrBounds, ErrHashedKey and ErrNamespaceType, in a *WorldError if
-// there are several.
+// Left out are also collections that cannot have ranges of values: views, time series, those whose zone field is hashed, and those of a database whose name
+// differs from another one's in case alone. A plan has a finding for each.
+//
+// The error holds all problems of the topology at once: ErrUnknownShard, ErrUnknownZone, ErrOverlap and ErrBounds, in a *WorldError if there are several.
 func Want(world *topology.Topology, state *zones.State, o Options) (zones.Layout, error) {
 	w := wanting{world: world, options: o, declared: map[string][]topology.Range{}}
 	layout := zones.Layout{Zones: w.zones(state)}
 	for _, c := range w.collections(state) {
-		if p, ok := w.placement(c); ok {
+		if p, ok := w.placement(state, c); ok {
 			layout.Collections = append(layout.Collections, p)
 		}
 	}
@@ -66,7 +69,7 @@ type subject struct {
 func (w *wanting) collections(state *zones.State) (all []subject) {
 	for _, c := range state.Collections {
 		ns, ok := w.world.NamespaceOf(c.Name)
-		if ok && (!ns.IsPattern() || w.follows(c, ns)) {
+		if ok && (!ns.IsPattern() || follows(c, ns, w.options)) {
 			all = append(all, subject{c, ns})
 		}
 	}
@@ -79,20 +82,35 @@ func (w *wanting) collections(state *zones.State) (all []subject) {
 	return all
 }
 
-// follows says whether a pattern is about a collection: it has the pattern's key, or is to be sharded by it.
-func (w *wanting) follows(c zones.Collection, pattern topology.Namespace) bool {
+// follows says whether a pattern is about a collection: it has the pattern's key, perhaps with more fields behind it since it was refined, or is to be sharded by it.
+func follows(c zones.Collection, pattern topology.Namespace, o Options) bool {
 	if c.Sharded {
-		return slices.Equal(c.Key, pattern.Key)
+		return len(c.Key) >= len(pattern.Key) && slices.Equal(c.Key[:len(pattern.Key)], pattern.Key)
 	}
-	return w.options.Shard && shardable(c)
+	return o.Shard && shardable(c)
+}
+
+// otherCase is the database of the cluster whose name differs from a namespace's in case alone, or "": the server lets no second one be.
+func otherCase(state *zones.State, namespace string) string {
+	db, _, _ := strings.Cut(namespace, ".")
+	found := ""
+	for _, other := range state.Databases {
+		switch {
+		case other == db:
+			return ""
+		case strings.EqualFold(other, db):
+			found = other
+		}
+	}
+	return found
 }
 
 // shardable says whether a collection can be sharded without moving a document: it is empty for certain, or does not exist.
 func shardable(c zones.Collection) bool {
-	return !c.Sharded && !c.View && !c.TimeSeries && (!c.Exists || c.Sizes != nil) && sizeOf(c).Documents == 0
+	return !c.Sharded && !c.View && !c.TimeSeries && c.Unread == "" && (!c.Exists || c.Sizes != nil) && sizeOf(c).Documents == 0
 }
 
-func (w *wanting) placement(c subject) (p zones.Placement, ok bool) {
+func (w *wanting) placement(state *zones.State, c subject) (p zones.Placement, ok bool) {
 	if _, known := w.declared[c.ns.Name]; !known {
 		declared, wrong := declaredRanges(w.world, c.ns)
 		w.declared[c.ns.Name] = declared
@@ -102,14 +120,7 @@ func (w *wanting) placement(c subject) (p zones.Placement, ok bool) {
 	if c.Sharded {
 		key = c.Key
 	}
-	switch {
-	case c.View || c.TimeSeries:
-		w.problems = append(w.problems, namespaceType(c.Collection))
-		return p, false
-	case !leads(c.ns, key):
-		return p, false
-	case key[0].Hashed:
-		w.problems = append(w.problems, hashedKey(c.Name, key))
+	if c.View || c.TimeSeries || !leads(c.ns, key) || key[0].Hashed || otherCase(state, c.Name) != "" {
 		return p, false
 	}
 	p = zones.Placement{Collection: c.Name, Key: key, Ranges: keyRanges(c.ns, key, w.declared[c.ns.Name])}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -19,72 +19,127 @@ import (
 
 // A group is what moves of one collection in one transaction.
 type group struct {
-	*place
-	docs []doc
-	// home is how many others are at home already; moved have been changed by the transaction.
-	home  int
+	place *place
+	docs  []doc
+	// found were there, at home or not; moved have been changed by the transaction.
+	found int
 	moved []doc
 }
 
-// groupOf is what of some documents has to move.
-func groupOf(p *place, found []doc) *group {
-	docs := slices.DeleteFunc(slices.Clone(found), func(d doc) bool { return d.home })
-	return &group{place: p, docs: docs, home: len(found) - len(docs)}
-}
-
-// move brings a batch and what belongs to it home, in one transaction, and counts afterwards what arrived.
+// move brings a batch and what belongs to it home, in one transaction, and counts afterwards what arrived. A batch that does not go is halved, down to the
+// document that cannot move, which is noted and left.
 func (r *run) move(ctx context.Context, batch []doc) error {
+	batch = slices.DeleteFunc(batch, func(d doc) bool { return r.stuck[stuckKey(d)] })
+	if len(batch) == 0 {
+		return nil
+	}
 	groups, err := r.groups(ctx, batch)
 	if err != nil {
 		return err
 	}
-	needed := slices.ContainsFunc(groups, func(g *group) bool { return len(g.docs) > 0 })
-	if !r.options.DryRun && needed {
+	if !r.options.DryRun && needed(groups) {
+		moving := groups
 		groups, err = r.transact(ctx, batch)
-		if errors.Is(err, errBusy) {
+		switch {
+		case err == nil:
+		case len(batch) > 1 && (errors.Is(err, errBusy) || ofDocuments(err)):
 			half := len(batch) / 2
-			if err := r.move(ctx, batch[:half]); err != nil {
+			if err := r.move(ctx, batch[:half:half]); err != nil {
 				return err
 			}
 			return r.move(ctx, batch[half:])
-		}
-		if err != nil {
+		case mongo.IsDuplicateKeyError(err):
+			r.leave(batch[0], r.duplicate(ctx, moving, err))
+			return nil
+		case ofDocuments(err):
+			r.leave(batch[0], err)
+			return nil
+		default:
 			return err
 		}
 	}
 	for _, g := range groups {
 		if err := g.settle(ctx, r.options.DryRun); err != nil {
-			return fmt.Errorf("count what arrived in %s: %w", g.Namespace, err)
+			return fmt.Errorf("count what arrived in %s: %w", g.place.name, err)
 		}
 	}
 	return nil
 }
 
+// ofDocuments reports whether the server refuses a transaction because of what is in it. Everything else, such as a connection that broke or a privilege that
+// is missing, would hold for any other batch.
+func ofDocuments(err error) bool {
+	const codeUnauthorized = 13
+	var answer mongo.ServerError
+	return errors.As(err, &answer) && !errors.Is(err, ErrNotMovable) && !mongo.IsNetworkError(err) && !mongo.IsTimeout(err) &&
+		!answer.HasErrorCode(codeUnauthorized) && !answer.HasErrorLabel("TransientTransactionError") && !answer.HasErrorLabel("UnknownTransactionCommitResult")
+}
+
+// leave notes that a document cannot move.
+func (r *run) leave(d doc, cause error) {
+	r.stuck[stuckKey(d)] = true
+	if len(r.named) < shownStuck {
+		r.named = append(r.named, Stuck{ID: d.id.String(), Reason: cause.Error(), Hint: hint.Of(cause)})
+	}
+}
+
+// stuckKey identifies a document: _ids are unique on each shard alone.
+func stuckKey(d doc) string {
+	raw, _ := bson.Marshal(d.key) // it was read from the server
+	return string(raw)
+}
+
 // groups finds what of a batch and of all that is related to it has to move.
 func (r *run) groups(ctx context.Context, batch []doc) ([]*group, error) {
-	groups := []*group{groupOf(r.main, batch)}
-	for _, p := range r.places[1:] {
-		docs, err := p.relatedTo(ctx, batch)
-		if err != nil {
-			return nil, fmt.Errorf("find what is related in %s: %w", p.Namespace, err)
+	main := &group{place: r.main, found: len(batch)}
+	for _, d := range batch {
+		if !d.home {
+			main.docs = append(main.docs, d)
 		}
-		groups = append(groups, groupOf(p, docs))
+	}
+	groups := []*group{main}
+	for _, p := range r.related {
+		g, err := p.relatedTo(ctx, batch)
+		if err != nil {
+			return nil, fmt.Errorf("find what is related in %s: %w", p.name, err)
+		}
+		groups = append(groups, g)
 	}
 	return groups, nil
 }
 
 // relatedTo finds the documents that are linked to those of a batch.
-func (p *place) relatedTo(ctx context.Context, batch []doc) ([]doc, error) {
+func (p *place) relatedTo(ctx context.Context, batch []doc) (*group, error) {
+	g := &group{place: p}
 	var links bson.A
 	for _, d := range batch {
-		if link := field(d.raw, p.by); link.Type != bson.TypeNull {
+		if link, err := d.raw.LookupErr(strings.Split(p.parent, ".")...); err == nil && link.Type != bson.TypeNull && link.Type != bson.TypeUndefined {
 			links = append(links, link)
 		}
 	}
 	if len(links) == 0 {
-		return nil, nil
+		return g, nil
 	}
-	return p.find(ctx, bson.M{p.by: bson.M{"$in": links}}, 0)
+	docs, err := p.find(ctx, bson.D{{Key: p.by, Value: bson.D{{Key: "$in", Value: links}}}}, 0, nil)
+	if err != nil {
+		return nil, err
+	}
+	g.found = len(docs)
+	for _, d := range docs {
+		if !d.home {
+			g.docs = append(g.docs, d)
+		}
+	}
+	return g, nil
+}
+
+func needed(groups []*group) bool {
+	for _, g := range groups {
+		if len(g.docs) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // errBusy means that others write to the documents of a batch so often that a smaller one has better chances.
@@ -126,11 +181,11 @@ func (r *run) transact(ctx context.Context, batch []doc) ([]*group, error) {
 
 // update changes one document with each statement: mongos 6.0 takes no more of those that move documents between shards.
 func (g *group) update(ctx context.Context) error {
-	set := bson.M{"$set": bson.M{g.ns.ZoneBy: g.to}}
+	set := bson.D{{Key: "$set", Value: bson.D{{Key: g.place.ns.ZoneBy, Value: g.place.to}}}}
 	for _, d := range g.docs {
-		result, err := g.coll.UpdateOne(ctx, d.key, set)
+		result, err := g.place.coll.UpdateOne(ctx, d.key, set, options.UpdateOne().SetCollation(simple))
 		if err != nil {
-			return fmt.Errorf("move _id %s of %s: %w", d.id.String(), g.Namespace, err)
+			return fmt.Errorf("move _id %s of %s: %w", d.id.String(), g.place.name, err)
 		}
 		if result.MatchedCount > 0 { // else somebody deleted it or moved it since it was read
 			g.moved = append(g.moved, d)
@@ -141,36 +196,60 @@ func (g *group) update(ctx context.Context) error {
 
 // settle counts what has arrived.
 func (g *group) settle(ctx context.Context, dryRun bool) error {
-	g.Skipped += int64(g.home)
+	c := &g.place.counts
 	if dryRun {
-		g.Before += int64(len(g.docs))
+		c.Before += int64(len(g.docs))
+		c.Skipped += int64(g.found - len(g.docs))
 		return nil
 	}
-	g.Before += int64(len(g.moved))
+	c.Before += int64(len(g.moved))
+	c.Skipped += int64(g.found - len(g.docs))
 	if len(g.moved) == 0 {
 		return nil
 	}
 	var keys bson.A
 	for _, d := range g.moved {
-		keys = append(keys, g.arrived(d))
+		keys = append(keys, g.place.arrived(d))
 	}
-	n, err := g.majority.CountDocuments(ctx, bson.M{"$or": keys})
-	g.After += n
+	n, err := g.place.majority.CountDocuments(ctx, bson.D{{Key: "$or", Value: keys}}, byBytes())
+	c.After += n
 	return err
 }
 
 // arrived filters a document at its new home.
-func (p *place) arrived(d doc) bson.M {
-	filter := maps.Clone(d.key)
-	filter[p.ns.ZoneBy] = bson.M{"$eq": p.to}
+func (p *place) arrived(d doc) bson.D {
+	filter := make(bson.D, len(d.key))
+	copy(filter, d.key)
+	for i, f := range filter {
+		if f.Key == p.ns.ZoneBy {
+			filter[i].Value = bson.D{{Key: "$eq", Value: p.to}}
+		}
+	}
 	return filter
 }
 
+// duplicate tells a twin, another document with the _id or unique key at the new home, from a document's own orphan, which is what a move of its chunk left
+// there and nobody sees: who deletes "one of the two" then deletes the only one.
+func (r *run) duplicate(ctx context.Context, groups []*group, err error) error {
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
+	for _, g := range groups {
+		for _, d := range g.docs {
+			n, counting := g.place.majority.CountDocuments(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$eq", Value: d.id}}}}, byBytes())
+			if counting != nil || n > 1 || !strings.Contains(err.Error(), "index: _id_") {
+				return hint.New(err, "the new home has another document with that _id or unique key: they are unique on each shard alone. Delete or change one of the two, then run it again")
+			}
+		}
+	}
+	return hint.New(fmt.Errorf("the new home still has an orphan with its _id, left there when a chunk moved away: %w", err),
+		"wait until the shard has deleted it, 15 minutes after the move and when no cursor reads it any more (orphanCleanupDelaySecs), and run it again. Delete nothing: there is only this one document")
+}
+
+// lookWithin bounds the look for a twin.
+const lookWithin = 10 * time.Second
+
 // explained adds a way out to errors that people meet.
 func explained(err error) error {
-	if mongo.IsDuplicateKeyError(err) {
-		return hint.New(err, "the new home has a document with that _id or unique key already: they are unique on each shard alone. Delete or change one of the two")
-	}
 	// The code alone (ReadConcernMajorityNotEnabled) says something else.
 	if strings.Contains(err.Error(), "not supported for replica sets with arbiters") {
 		return hint.New(fmt.Errorf("%w: %w", ErrNotMovable, err),

@@ -1,7 +1,9 @@
 package rehome
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,16 +21,24 @@ import (
 
 // A place is a collection and what its documents are to become.
 type place struct {
-	// Moved has its name, and what was counted so far.
-	Moved
-	ns topology.Namespace
+	name string
+	ns   topology.Namespace
 	// majority is coll, for reads of what cannot be rolled back any more.
 	coll, majority *mongo.Collection
 	to             bson.RawValue
-	// by is the field that links a related collection; the main one has links, the fields that are to be read for that.
-	by    string
-	links []string
+	// key is the shard key that the collection has, or else is to have.
+	key topology.Key
+	// A related collection has the value of the main one's field parent in its field by; both are empty for the main one.
+	parent, by string
+	// collation is the locale by which the collection compares strings, empty for their bytes.
+	collation string
+	counts    Moved
 }
+
+// simple compares strings by their bytes, as shard keys are.
+var simple = &options.Collation{Locale: "simple"}
+
+func byBytes() *options.CountOptionsBuilder { return options.Count().SetCollation(simple) }
 
 func newPlace(client *mongo.Client, world *topology.Topology, name string, to topology.Value) (*place, error) {
 	ns, ok := world.NamespaceOf(name)
@@ -45,33 +55,72 @@ func newPlace(client *mongo.Client, world *topology.Topology, name string, to to
 	}
 	db, coll, _ := strings.Cut(name, ".")
 	return &place{
-		Moved: Moved{Namespace: name}, ns: ns, to: shardkey.ValueOf(to), coll: client.Database(db).Collection(coll),
+		name: name, ns: ns, key: ns.Key, to: shardkey.ValueOf(to), coll: client.Database(db).Collection(coll),
 		majority: client.Database(db).Collection(coll, options.Collection().SetReadConcern(readconcern.Majority())),
 	}, nil
+}
+
+// readKey asks the catalogue for the key, which may have become longer than the declared one (refineCollectionShardKey). Whoever may not read it takes the declared one.
+func (p *place) readKey(ctx context.Context, client *mongo.Client) error {
+	var entry struct {
+		Key       bson.Raw
+		Collation struct{ Locale string } `bson:"defaultCollation"`
+	}
+	err := client.Database("config").Collection("collections").FindOne(ctx, bson.D{{Key: "_id", Value: p.name}}).Decode(&entry)
+	const codeUnauthorized = 13
+	var refused mongo.ServerError
+	switch {
+	case errors.Is(err, mongo.ErrNoDocuments), errors.As(err, &refused) && refused.HasErrorCode(codeUnauthorized):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read the shard key of %s: %w", p.name, err)
+	}
+	p.collation = entry.Collation.Locale
+	key, err := shardkey.ReadKey(entry.Key)
+	if err == nil && slices.ContainsFunc(key, func(f topology.KeyField) bool { return f.Name == p.ns.ZoneBy }) {
+		p.key = key
+	}
+	return nil
 }
 
 // A doc is a document as far as moving it takes.
 type doc struct {
 	id   bson.RawValue
-	key  bson.M // its _id and its shard key, as a filter
+	key  bson.D // its _id and its shard key, as a filter
 	home bool   // it is where it shall be
 	raw  bson.Raw
+	// bytes is its size.
+	bytes int64
 }
 
-// find reads documents in the order of their _id, with their key and links; limit 0 means all.
-func (p *place) find(ctx context.Context, filter any, limit int) ([]doc, error) {
-	names := append([]string{"_id"}, p.links...)
-	for _, f := range p.ns.Key {
-		names = append(names, f.Name)
-	}
-	fields := bson.M{}
-	for _, name := range names {
+// sizeField is what a found document's size is called.
+const sizeField = "geoshardBytes"
+
+// away filters the documents that are not in the new home.
+func (p *place) away() bson.D {
+	return bson.D{{Key: p.ns.ZoneBy, Value: bson.D{{Key: "$ne", Value: p.to}}}}
+}
+
+// find reads documents in the order of their _id, with their key and some further fields; limit 0 means all.
+func (p *place) find(ctx context.Context, filter any, limit int, further []string) ([]doc, error) {
+	fields := bson.D{{Key: "_id", Value: 1}, {Key: sizeField, Value: bson.D{{Key: "$bsonSize", Value: "$$ROOT"}}}}
+	add := func(name string) {
 		// A projection may name a field or what is below it, not both.
-		if !slices.ContainsFunc(names, func(above string) bool { return strings.HasPrefix(name, above+".") }) {
-			fields[name] = 1
+		for _, f := range fields {
+			if f.Key == name || strings.HasPrefix(name, f.Key+".") {
+				return
+			}
 		}
+		fields = slices.DeleteFunc(fields, func(f bson.E) bool { return strings.HasPrefix(f.Key, name+".") })
+		fields = append(fields, bson.E{Key: name, Value: 1})
 	}
-	cursor, err := p.coll.Find(ctx, filter, options.Find().SetSort(bson.M{"_id": 1}).SetLimit(int64(limit)).SetProjection(fields))
+	for _, f := range p.key {
+		add(f.Name)
+	}
+	for _, name := range further {
+		add(name)
+	}
+	cursor, err := p.coll.Find(ctx, filter, options.Find().SetCollation(simple).SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetProjection(fields))
 	if err != nil {
 		return nil, err
 	}
@@ -87,14 +136,16 @@ func (p *place) find(ctx context.Context, filter any, limit int) ([]doc, error) 
 }
 
 func (p *place) read(raw bson.Raw) doc {
-	d := doc{id: raw.Lookup("_id"), raw: raw}
-	d.key = bson.M{"_id": bson.M{"$eq": d.id}}
-	for _, f := range p.ns.Key {
+	d := doc{id: raw.Lookup("_id"), raw: raw, bytes: raw.Lookup(sizeField).AsInt64()}
+	d.key = bson.D{{Key: "_id", Value: bson.D{{Key: "$eq", Value: d.id}}}}
+	for _, f := range p.key {
 		value := field(raw, f.Name)
 		if f.Name == p.ns.ZoneBy {
 			d.home = shardkey.Compare(value, p.to) == 0 // 7 is at home where 7.0 is
 		}
-		d.key[f.Name] = bson.M{"$eq": value}
+		if f.Name != "_id" {
+			d.key = append(d.key, bson.E{Key: f.Name, Value: bson.D{{Key: "$eq", Value: value}}})
+		}
 	}
 	return d
 }
@@ -106,4 +157,8 @@ func field(raw bson.Raw, path string) bson.RawValue {
 		return bson.RawValue{Type: bson.TypeNull}
 	}
 	return value
+}
+
+func contains(docs []doc, d doc) bool {
+	return slices.ContainsFunc(docs, func(o doc) bool { return bytes.Equal(o.raw, d.raw) })
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -75,6 +77,11 @@ func (v *verifier) connect(ctx context.Context, shards []shard) ([]*member, erro
 		all = append(all, members...)
 		v.catchUp(ctx, members)
 	}
+	unused := slices.DeleteFunc(slices.Sorted(maps.Keys(v.options.HostMap)), func(host string) bool { return v.mapped[host] })
+	if len(unused) > 0 {
+		return all, hint.New(fmt.Errorf("%w: --host-map names %s, which no member calls itself", topology.ErrUndeclared, strings.Join(unused, ", ")),
+			"write the names as rs.conf() of the shards has them, with their ports")
+	}
 	if len(lost) == 0 {
 		return all, nil
 	}
@@ -93,6 +100,10 @@ func (v *verifier) connectShard(ctx context.Context, s shard) (members []*member
 	for _, c := range config {
 		if c.Arbiter {
 			continue // holds no documents
+		}
+		if c.Delay > 0 {
+			v.notChecked("member %s of shard %s: it is delayed by %d s by design, so it holds what the others held then", c.Host, s.ID, c.Delay)
+			continue
 		}
 		m, err := v.open(ctx, c.Host)
 		if err != nil {
@@ -113,7 +124,8 @@ func (v *verifier) connectShard(ctx context.Context, s shard) (members []*member
 // A memberConfig is a member in the configuration of its replica set.
 type memberConfig struct {
 	Host    string
-	Arbiter bool `bson:"arbiterOnly"`
+	Arbiter bool  `bson:"arbiterOnly"`
+	Delay   int64 `bson:"secondaryDelaySecs"`
 	Tags    struct{ DC topology.DatacenterID }
 }
 
@@ -153,12 +165,13 @@ func (v *verifier) open(ctx context.Context, host string) (*member, error) {
 		given := *v.options.ShardClient
 		o = &given
 	}
-	reachable := host
-	if to, ok := v.options.HostMap[host]; ok {
-		reachable = to
-	}
 	o.ReplicaSet, o.LoadBalanced = nil, nil
-	o.SetHosts([]string{reachable}).SetDirect(true).SetAppName("geoshard verify").SetReadConcern(readconcern.Available()).
+	if to, ok := v.options.HostMap[host]; ok {
+		v.mapped[host] = true
+		// The member's own name stays the one that its certificate has to be of.
+		o.SetDialer(dialTo{through: o.Dialer, address: to})
+	}
+	o.SetHosts([]string{host}).SetDirect(true).SetAppName("geoshard verify").SetReadConcern(readconcern.Available()).
 		SetServerSelectionTimeout(dialWithin).SetConnectTimeout(dialWithin)
 	client, err := mongo.Connect(o)
 	if err != nil {
@@ -179,6 +192,20 @@ func (v *verifier) open(ctx context.Context, host string) (*member, error) {
 	}
 	m.applied = h.LastWrite.OpTime.TS
 	return m, nil
+}
+
+// dialTo connects to an address, whichever is asked for.
+type dialTo struct {
+	through options.ContextDialer
+	address string
+}
+
+// DialContext connects.
+func (d dialTo) DialContext(ctx context.Context, network, _ string) (net.Conn, error) {
+	if d.through != nil {
+		return d.through.DialContext(ctx, network, d.address)
+	}
+	return (&net.Dialer{Timeout: dialWithin}).DialContext(ctx, network, d.address)
 }
 
 type hello struct {

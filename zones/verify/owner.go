@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/topology"
 )
+
+// routerAnswersWithin bounds a question to the router where a shard may be silent.
+const routerAnswersWithin = 30 * time.Second
 
 // byShard counts documents of each shard.
 type byShard map[topology.ShardID]int64
@@ -105,6 +109,11 @@ func (i *inspection) ownerOf(ctx context.Context, key bson.Raw) (topology.ShardI
 
 // explain explains a find with the collation of shard keys: with another one the router could not follow the key.
 func (i *inspection) explain(ctx context.Context, by bson.E, verbosity string) (got explained, err error) {
+	if i.lost {
+		bounded, cancel := context.WithTimeout(ctx, routerAnswersWithin)
+		defer cancel()
+		ctx = bounded
+	}
 	coll := i.collection(i.router)
 	find := bson.D{{Key: "find", Value: coll.Name()}, {Key: "collation", Value: bson.M{"locale": "simple"}}, by}
 	cmd := bson.D{{Key: "explain", Value: find}, {Key: "verbosity", Value: verbosity}, {Key: "comment", Value: "geoshard verify"}}

@@ -3,12 +3,15 @@ package verify
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/geoshard/geoshard/topology"
 )
 
 // A scan is what one member holds of a collection.
@@ -48,13 +51,48 @@ func (i *inspection) scan(ctx context.Context, m *member) (scan, error) {
 	if o.Throttle > 0 && o.Sample == 0 {
 		count = i.slowly
 	}
-	hint := i.hint() // counts along the index of the shard key
-	classes, err := count(ctx, coll, aggregation().SetHint(hint))
-	const codeBadValue = 2
-	if hint != nil && hasCode(err, codeBadValue) { // the member's index has another form (a key may be a prefix of it)
-		classes, err = count(ctx, coll, aggregation())
+	along, err := i.along(ctx, coll)
+	if err != nil {
+		return scan{}, err
 	}
+	classes, err := count(ctx, coll, along)
 	return scan{classes: classes, complete: true}, err
+}
+
+// along are the options of an aggregation along the index of the shard key, where the zone's field is in the key. The index is named: others may have the same
+// fields, and not all documents.
+func (i *inspection) along(ctx context.Context, coll *mongo.Collection) (*options.AggregateOptionsBuilder, error) {
+	o, key := aggregation(), keyOf(i.key)
+	if !slices.ContainsFunc(key, func(f topology.KeyField) bool { return f.Name == i.rule.ns.ZoneBy }) {
+		return o, nil
+	}
+	cursor, err := coll.Indexes().List(ctx)
+	var indexes []index
+	if err == nil {
+		err = cursor.All(ctx, &indexes)
+	}
+	const codeNamespaceNotFound = 26 // the member has no part of it
+	if hasCode(err, codeNamespaceNotFound) {
+		return o, nil
+	}
+	if at := slices.IndexFunc(indexes, func(i index) bool { return i.serves(key) }); at >= 0 {
+		o.SetHint(indexes[at].Name)
+	}
+	return o, err
+}
+
+// An index is an entry of listIndexes.
+type index struct {
+	Name           string
+	Key            bson.D
+	Sparse, Hidden bool
+	Filter         bson.Raw `bson:"partialFilterExpression"`
+	Collation      bson.Raw
+}
+
+// serves reports whether an index has all documents in the order of a key's bytes.
+func (i index) serves(key topology.Key) bool {
+	return len(i.Key) >= len(key) && slices.Equal(keyOf(i.Key[:len(key)]), key) && !i.Sparse && !i.Hidden && i.Filter == nil && i.Collation == nil
 }
 
 // simple keeps a collection's own collation from making "lon" of "LON": zones follow the bytes.
@@ -190,7 +228,19 @@ func (i *inspection) unknownValues(ctx context.Context, m *member) ([]UnknownVal
 		bson.M{"$limit": shownValues})
 	var values []UnknownValue
 	for _, g := range groups {
-		values = append(values, UnknownValue{Shard: m.shard, Value: g.Value.String(), Documents: g.N})
+		values = append(values, UnknownValue{Shard: m.shard, Value: shown(g.Value), Documents: g.N})
 	}
 	return values, err
+}
+
+// shown is a value as extended JSON; the driver has no text for the two ends of all values.
+func shown(v bson.RawValue) string {
+	switch v.Type {
+	case bson.TypeMinKey:
+		return "MinKey"
+	case bson.TypeMaxKey:
+		return "MaxKey"
+	default:
+		return v.String()
+	}
 }

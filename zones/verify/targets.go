@@ -39,14 +39,6 @@ func (t target) fields() []string {
 	return names
 }
 
-// hint is the index that has the zone's field in it, or nil.
-func (t target) hint() any {
-	if slices.ContainsFunc(t.key, func(e bson.E) bool { return e.Key == t.rule.ns.ZoneBy }) {
-		return t.key
-	}
-	return nil
-}
-
 func keyOf(d bson.D) topology.Key {
 	var key topology.Key
 	for _, e := range d {
@@ -83,7 +75,7 @@ func (v *verifier) targets(ctx context.Context) ([]target, error) {
 			decides, ok := v.world.NamespaceOf(name)
 			switch {
 			case !ok || decides.Name != ns.Name:
-			case slices.Equal(keyOf(key), ns.Key):
+			case len(key) >= len(ns.Key) && slices.Equal(keyOf(key[:len(ns.Key)]), ns.Key): // it may have been refined
 				add(name, key)
 			case v.wanted(ns, name):
 				v.notChecked("%s: the pattern %s is about collections with the key %s, and this one has %s", name, ns.Name, ns.Key, keyOf(key))

@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -29,7 +30,8 @@ type Options struct {
 	// ShardClient is how members of shards are connected to: credentials (users of a cluster are not those of its shards), TLS, a dialer.
 	// Hosts and the kind of connection are set for each member. nil = no credentials, no TLS.
 	ShardClient *options.ClientOptions
-	// HostMap says where the members that call themselves "host:port" can be reached. Hosts that are not in it are taken as they are.
+	// HostMap says where the members that call themselves "host:port" can be reached. Hosts that are not in it are taken as they are; an entry that no member's
+	// name is in is topology.ErrUndeclared. With TLS a member has to show a certificate of its own name, not of the address.
 	HostMap map[string]string
 	// ViaRouter connects to no member. Only what the router shows is checked; the report says what was not.
 	ViaRouter bool
@@ -48,13 +50,13 @@ type Event struct {
 
 // Verify looks at the documents of the topology's namespaces behind a query router. A violation is not an error: see Report.Clean.
 //
-// With ErrUnreachable the report is returned too, and says what was proved about the other members. Other errors are topology.ErrNoQueryRouter,
-// topology.ErrUndeclared, and those of the driver.
+// With ErrUnreachable the report is returned too, and says what was proved about the other members; so it is when a namespace cannot be looked at. Other errors
+// are topology.ErrNoQueryRouter, topology.ErrUndeclared, and those of the driver.
 func Verify(ctx context.Context, router *mongo.Client, world *topology.Topology, o Options) (*Report, error) {
 	if o.Examples == 0 {
 		o.Examples = DefaultExamples
 	}
-	v := &verifier{router: router, world: world, options: o, report: &Report{Taken: time.Now().UTC().Truncate(time.Millisecond), ViaRouter: o.ViaRouter, Sample: o.Sample}}
+	v := &verifier{router: router, world: world, options: o, mapped: map[string]bool{}, report: &Report{Taken: time.Now().UTC().Truncate(time.Millisecond), ViaRouter: o.ViaRouter, Sample: o.Sample}}
 	targets, err := v.targets(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
@@ -70,14 +72,20 @@ func Verify(ctx context.Context, router *mongo.Client, world *topology.Topology,
 	} else {
 		v.members, unreachable = v.connect(ctx, shards)
 		defer disconnect(v.members...)
-		if len(v.members) == 0 {
+		if len(v.members) == 0 || errors.Is(unreachable, topology.ErrUndeclared) {
 			return nil, fmt.Errorf("verify: %w", unreachable)
 		}
 	}
+	v.lost = unreachable != nil
+	problems := []error{unreachable}
 	for _, t := range targets {
 		i := v.inspect(t)
-		if err := count(i, ctx); err != nil {
+		if err := count(i, ctx); ctx.Err() != nil {
 			return nil, fmt.Errorf("verify %s%s: %w", t.name, how, err)
+		} else if err != nil { // the others can be proved all the same
+			problems = append(problems, fmt.Errorf("%s%s: %w", t.name, how, err))
+			v.notChecked("%s: %v", t.name, err)
+			continue
 		}
 		slices.SortFunc(i.found.Examples, Example.compare)
 		v.report.Namespaces = append(v.report.Namespaces, i.found)
@@ -86,8 +94,8 @@ func Verify(ctx context.Context, router *mongo.Client, world *topology.Topology,
 		v.report.Residency = residency(world, v.report.Namespaces)
 	}
 	v.limits()
-	if unreachable != nil {
-		return v.report, fmt.Errorf("verify: %w", unreachable)
+	if err := errors.Join(problems...); err != nil {
+		return v.report, fmt.Errorf("verify: %w", err)
 	}
 	return v.report, nil
 }
@@ -99,6 +107,10 @@ type verifier struct {
 	options Options
 	report  *Report
 	members []*member // sorted by shard, secondaries first; none through the router
+	// mapped are the hosts of the host map that were met.
+	mapped map[string]bool
+	// lost: there are members that do not answer, so that the router may wait for them without end.
+	lost bool
 }
 
 // limits says what the options kept from being checked.

@@ -334,6 +334,10 @@ func TestUnreachableMembersAreNamedAndHostsAreMapped(t *testing.T) {
 	if listener.accepted.Load() == 0 {
 		t.Error("the mapped host was not used")
 	}
+	hosts = map[string]string{"nobody:27017": "127.0.0.1:1"}
+	if _, err := verify.Verify(t.Context(), s.router, s.declare(ns), verify.Options{ShardClient: s.login(t), HostMap: hosts}); !errors.Is(err, topology.ErrUndeclared) || !strings.Contains(err.Error(), "nobody:27017") {
+		t.Errorf("an entry that matches nobody: got %v", err)
+	}
 }
 
 // A forwarder carries connections to another address, and counts them.
