@@ -13,21 +13,23 @@ import (
 // ErrInvalid is wrapped by every *Errors, for callers that only ask whether a topology was refused.
 var ErrInvalid = errors.New("invalid topology")
 
-// A Severity says whether a problem refuses the topology.
+// A Severity ranks what was found out about a topology, a profile or a cluster.
 type Severity int
 
 // The severities.
 const (
 	SeverityUnknown Severity = iota
-	// SeverityError refuses the topology.
-	SeverityError
-	// SeverityWarning points at something that is legal and likely a mistake.
+	// SeverityNote is good to know.
+	SeverityNote
+	// SeverityWarning works, and is likely a mistake or will surprise somebody.
 	SeverityWarning
+	// SeverityError refuses the topology, or keeps what is declared from coming true.
+	SeverityError
 )
 
-var severityNames = []string{SeverityError: "error", SeverityWarning: "warning"}
+var severityNames = []string{SeverityNote: "note", SeverityWarning: "warning", SeverityError: "error"}
 
-// String is "error" or "warning".
+// String is "note", "warning" or "error".
 func (s Severity) String() string { return enum.Name(severityNames, s) }
 
 // MarshalText writes the name of a known severity.

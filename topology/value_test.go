@@ -74,7 +74,7 @@ func TestEnumsAreReadBack(t *testing.T) {
 		{[]enum{topology.RoleActive, topology.RolePassive, topology.RoleVoter}, topology.RoleUnknown, func() (reader, func() enum) { v := new(topology.Role); return v, func() enum { return *v } }},
 		{[]enum{topology.SurviveNode, topology.SurviveDatacenter}, topology.SurviveUnstated, func() (reader, func() enum) { v := new(topology.Survival); return v, func() enum { return *v } }},
 		{[]enum{topology.UnknownReport, topology.UnknownToZone, topology.UnknownReject}, topology.UnknownUnstated, func() (reader, func() enum) { v := new(topology.Unknown); return v, func() enum { return *v } }},
-		{[]enum{topology.SeverityError, topology.SeverityWarning}, topology.SeverityUnknown, func() (reader, func() enum) { v := new(topology.Severity); return v, func() enum { return *v } }},
+		{[]enum{topology.SeverityNote, topology.SeverityWarning, topology.SeverityError}, topology.SeverityUnknown, func() (reader, func() enum) { v := new(topology.Severity); return v, func() enum { return *v } }},
 	} {
 		for _, want := range c.known {
 			text, err := want.MarshalText()

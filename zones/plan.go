@@ -65,17 +65,13 @@ type Manual struct {
 }
 
 // A Severity ranks findings.
-type Severity int
+type Severity = topology.Severity
 
-// The severities.
+// The severities of findings.
 const (
-	SeverityUnknown Severity = iota
-	// SeverityNote is good to know.
-	SeverityNote
-	// SeverityWarning works, and will surprise somebody.
-	SeverityWarning
-	// SeverityError keeps the declared placement from coming true.
-	SeverityError
+	SeverityNote    = topology.SeverityNote
+	SeverityWarning = topology.SeverityWarning
+	SeverityError   = topology.SeverityError
 )
 
 // A Finding is something that the plan's reader should know about the cluster.
