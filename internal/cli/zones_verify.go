@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -77,6 +78,9 @@ func (e *environment) verify(ctx context.Context, s session, flags verifyFlags) 
 		if shown := e.show(reportView{report}); shown != nil {
 			return errors.Join(err, shown)
 		}
+	}
+	if report != nil && len(report.UnusedHosts) > 0 {
+		err = errors.Join(hint.Errorf("write the names as rs.conf() of the shards has them, with their ports", "--host-map names %s, which no member calls itself", strings.Join(report.UnusedHosts, ", ")), err)
 	}
 	if err != nil {
 		return interrupted(ctx, err)

@@ -77,11 +77,7 @@ func (v *verifier) connect(ctx context.Context, shards []shard) ([]*member, erro
 		all = append(all, members...)
 		v.catchUp(ctx, members)
 	}
-	unused := slices.DeleteFunc(slices.Sorted(maps.Keys(v.options.HostMap)), func(host string) bool { return v.mapped[host] })
-	if len(unused) > 0 {
-		return all, hint.New(fmt.Errorf("%w: --host-map names %s, which no member calls itself", topology.ErrUndeclared, strings.Join(unused, ", ")),
-			"write the names as rs.conf() of the shards has them, with their ports")
-	}
+	v.report.UnusedHosts = slices.DeleteFunc(slices.Sorted(maps.Keys(v.options.HostMap)), func(host string) bool { return v.mapped[host] })
 	if len(lost) == 0 {
 		return all, nil
 	}

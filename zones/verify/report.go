@@ -23,6 +23,8 @@ type Report struct {
 	Residency []Residency `json:"residency,omitempty"`
 	// NotChecked says what the report proves nothing about.
 	NotChecked []string `json:"notChecked,omitempty"`
+	// UnusedHosts are the entries of Options.HostMap that no member has for its name.
+	UnusedHosts []string `json:"unusedHosts,omitempty"`
 }
 
 // A Namespace is what was found of one collection.

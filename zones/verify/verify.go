@@ -30,8 +30,8 @@ type Options struct {
 	// ShardClient is how members of shards are connected to: credentials (users of a cluster are not those of its shards), TLS, a dialer.
 	// Hosts and the kind of connection are set for each member. nil = no credentials, no TLS.
 	ShardClient *options.ClientOptions
-	// HostMap says where the members that call themselves "host:port" can be reached. Hosts that are not in it are taken as they are; an entry that no member's
-	// name is in is topology.ErrUndeclared. With TLS a member has to show a certificate of its own name, not of the address.
+	// HostMap says where the members that call themselves "host:port" can be reached. Hosts that are not in it are taken as they are; Report.UnusedHosts
+	// are those that no member calls itself. With TLS a member has to show a certificate of its own name, not of the address.
 	HostMap map[string]string
 	// ViaRouter connects to no member. Only what the router shows is checked; the report says what was not.
 	ViaRouter bool
@@ -72,7 +72,7 @@ func Verify(ctx context.Context, router *mongo.Client, world *topology.Topology,
 	} else {
 		v.members, unreachable = v.connect(ctx, shards)
 		defer disconnect(v.members...)
-		if len(v.members) == 0 || errors.Is(unreachable, topology.ErrUndeclared) {
+		if len(v.members) == 0 {
 			return nil, fmt.Errorf("verify: %w", unreachable)
 		}
 	}
