@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
 	"pgregory.net/rapid"
 
 	"github.com/geoshard/geoshard/router"
@@ -102,6 +103,25 @@ func TestAKeyWithDotsSealsCookies(t *testing.T) {
 		if home, ok := router.OpenCookie(ring, router.SealCookie(keys(t, k), "a.b", now.Add(time.Hour)), now); !ok || home != "a.b" {
 			t.Errorf("%s: got %q, %v", k, home, ok)
 		}
+	}
+}
+
+// What the library takes for a ULID, in capitals, is taken, and nothing else.
+func TestIdentifiersAreTheLibrarysInCapitals(t *testing.T) {
+	taken := 0
+	rapid.Check(t, func(t *rapid.T) {
+		id := rapid.StringMatching(`[0-9A-Z]{25,27}|[0-7][0-9A-HJKMNP-TV-Z]{25}|[0-7][0-9a-z]{25}|[0-9A-HJKMNP-TV-Z]{24}.[0-9A-Z]`).Draw(t, "identifier")
+		_, err := ulid.ParseStrict(id)
+		want := err == nil && id == strings.ToUpper(id)
+		if _, _, ok := router.ParseHandle("NYC." + id); ok != want {
+			t.Errorf("%q: got %t, want %t", id, ok, want)
+		}
+		if want {
+			taken++
+		}
+	})
+	if taken == 0 {
+		t.Error("no identifier was drawn that is one")
 	}
 }
 
