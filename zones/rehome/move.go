@@ -29,7 +29,7 @@ type group struct {
 // move brings a batch and what belongs to it home, in one transaction, and counts afterwards what arrived. A batch that does not go is halved, down to the
 // document that cannot move, which is noted and left.
 func (r *run) move(ctx context.Context, batch []doc) error {
-	batch = slices.DeleteFunc(batch, func(d doc) bool { return r.stuck[stuckKey(d)] })
+	batch = slices.DeleteFunc(slices.Clone(batch), func(d doc) bool { return r.stuck[stuckKey(d)] }) // the caller goes on behind its last document
 	if len(batch) == 0 {
 		return nil
 	}
@@ -69,7 +69,6 @@ func (r *run) move(ctx context.Context, batch []doc) error {
 // ofDocuments reports whether the server refuses a transaction because of what is in it. Everything else, such as a connection that broke or a privilege that
 // is missing, would hold for any other batch.
 func ofDocuments(err error) bool {
-	const codeUnauthorized = 13
 	var answer mongo.ServerError
 	return errors.As(err, &answer) && !errors.Is(err, ErrNotMovable) && !mongo.IsNetworkError(err) && !mongo.IsTimeout(err) &&
 		!answer.HasErrorCode(codeUnauthorized) && !answer.HasErrorLabel("TransientTransactionError") && !answer.HasErrorLabel("UnknownTransactionCommitResult")

@@ -60,6 +60,8 @@ func newPlace(client *mongo.Client, world *topology.Topology, name string, to to
 	}, nil
 }
 
+const codeUnauthorized = 13
+
 // readKey asks the catalogue for the key, which may have become longer than the declared one (refineCollectionShardKey). Whoever may not read it takes the declared one.
 func (p *place) readKey(ctx context.Context, client *mongo.Client) error {
 	var entry struct {
@@ -67,7 +69,6 @@ func (p *place) readKey(ctx context.Context, client *mongo.Client) error {
 		Collation struct{ Locale string } `bson:"defaultCollation"`
 	}
 	err := client.Database("config").Collection("collections").FindOne(ctx, bson.D{{Key: "_id", Value: p.name}}).Decode(&entry)
-	const codeUnauthorized = 13
 	var refused mongo.ServerError
 	switch {
 	case errors.Is(err, mongo.ErrNoDocuments), errors.As(err, &refused) && refused.HasErrorCode(codeUnauthorized):

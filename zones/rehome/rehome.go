@@ -90,14 +90,12 @@ func Rehome(ctx context.Context, client *mongo.Client, world *topology.Topology,
 	if err != nil {
 		return nil, fmt.Errorf("rehome: %w", err)
 	}
-	for _, p := range append([]*place{r.main}, r.related...) {
+	for _, p := range r.places() {
 		if err := p.readKey(ctx, client); err != nil {
 			return nil, fmt.Errorf("rehome: %w", err)
 		}
 	}
-	if err = r.checkLinks(ctx); err == nil {
-		err = r.all(ctx)
-	}
+	err = r.all(ctx)
 	if err == nil && !o.DryRun {
 		err = r.check()
 	}
@@ -122,6 +120,9 @@ type run struct {
 	stuck map[string]bool
 	named []Stuck
 }
+
+// places are the namespace of the options, and those related to it.
+func (r *run) places() []*place { return append([]*place{r.main}, r.related...) }
 
 func newRun(client *mongo.Client, world *topology.Topology, o Options) (*run, error) {
 	if d, ok := o.Filter.(bson.D); o.Filter == nil || ok && d == nil {
@@ -154,7 +155,7 @@ func newRun(client *mongo.Client, world *topology.Topology, o Options) (*run, er
 func (r *run) result() *Result {
 	r.main.counts.Stuck = int64(len(r.stuck))
 	out := &Result{DryRun: r.options.DryRun, Stuck: r.named, Collation: r.main.collation}
-	for _, p := range append([]*place{r.main}, r.related...) {
+	for _, p := range r.places() {
 		p.counts.Namespace = p.name
 		out.Namespaces = append(out.Namespaces, p.counts)
 	}
@@ -166,6 +167,9 @@ func (r *run) all(ctx context.Context) error {
 	var err error
 	if r.total, err = r.main.coll.CountDocuments(ctx, r.filter, byBytes()); err != nil {
 		return fmt.Errorf("count what matches: %w", err)
+	}
+	if err := r.checkLinks(ctx); err != nil {
+		return err
 	}
 	left := bson.D{{Key: "$and", Value: bson.A{r.filter, r.main.away()}}}
 	filter := bson.D{{Key: "$and", Value: bson.A{r.filter}}}
@@ -257,7 +261,7 @@ func (r *run) linkFields() []string {
 // check compares the counts.
 func (r *run) check() error {
 	var wrong []string
-	for _, p := range append([]*place{r.main}, r.related...) {
+	for _, p := range r.places() {
 		if c := p.counts; c.Before != c.After || c.LeftBehind > 0 {
 			wrong = append(wrong, fmt.Sprintf("%s: %d were to move, %d of them are at the new home, %d were left behind", p.name, c.Before, c.After, c.LeftBehind))
 		}
@@ -297,11 +301,7 @@ func (r *run) checkLinks(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("look for the links to %s: %w", p.name, err)
 		}
-		matching, err := r.main.coll.CountDocuments(ctx, r.filter, byBytes().SetLimit(1))
-		if err != nil {
-			return fmt.Errorf("count what matches: %w", err)
-		}
-		if n == 0 && matching > 0 {
+		if n == 0 && r.total > 0 {
 			return hint.New(fmt.Errorf("%w: no document of %s has %s, by which %s is related to it", ErrNoLink, r.main.name, p.parent, p.name),
 				fmt.Sprintf("name the field of %s in the topology: related: [{namespace: %s, parent: _id, by: %s}]", r.main.name, p.name, p.by))
 		}
