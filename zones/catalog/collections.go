@@ -75,11 +75,11 @@ func (all byName) sorted() []zones.Collection {
 	return list
 }
 
-// collections reads everything that is known of the namespaces.
-func (c *Catalog) collections(ctx context.Context, namespaces []string) (list []zones.Collection, unlisted map[string]string, err error) {
-	all, unlisted, err := c.listed(ctx, namespaces)
+// collections reads everything that is known of the namespaces into a state.
+func (c *Catalog) collections(ctx context.Context, namespaces []string, state *zones.State) error {
+	all, err := c.listed(ctx, namespaces, state)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
@@ -87,26 +87,26 @@ func (c *Catalog) collections(ctx context.Context, namespaces []string) (list []
 		group.Go(func() error { return c.details(inner, f) })
 	}
 	if err := group.Wait(); err != nil {
-		return nil, nil, err
+		return err
 	}
-	return all.sorted(), unlisted, nil
+	state.Collections = all.sorted()
+	return nil
 }
 
-// listed reads what the catalogue and the databases have of the namespaces in their lists: all but details. unlisted are the databases that did not answer, with the reason.
-func (c *Catalog) listed(ctx context.Context, namespaces []string) (all byName, unlisted map[string]string, err error) {
-	s := scopeOf(namespaces)
-	all = byName{}
+// listed reads what the catalogue and the databases have of the namespaces in their lists: all but details. The state gets the names of all databases, and those that
+// did not answer.
+func (c *Catalog) listed(ctx context.Context, namespaces []string, state *zones.State) (byName, error) {
+	s, all := scopeOf(namespaces), byName{}
 	for _, name := range s.names {
 		all.at(name)
 	}
 	if err := c.sharded(ctx, s, all); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := c.ranges(ctx, s, all); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	unlisted, err = c.definitions(ctx, s, all)
-	return all, unlisted, err
+	return all, c.definitions(ctx, s, all, state)
 }
 
 // A collectionEntry is a document of config.collections.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/topology"
+	"github.com/geoshard/geoshard/zones"
 )
 
 // A definition is an entry of listCollections.
@@ -26,8 +27,8 @@ type definition struct {
 	}
 }
 
-// definitions asks each database for its primary shard, and for what its collections are. unlisted are those that did not answer, with the reason.
-func (c *Catalog) definitions(ctx context.Context, s scope, all byName) (unlisted map[string]string, err error) {
+// definitions asks each database for its primary shard, and for what its collections are. The state gets the names of all, and those that did not answer.
+func (c *Catalog) definitions(ctx context.Context, s scope, all byName, state *zones.State) error {
 	wanted := map[string]bson.A{}
 	for name := range all {
 		db, collection, _ := strings.Cut(name, ".")
@@ -37,15 +38,16 @@ func (c *Catalog) definitions(ctx context.Context, s scope, all byName) (unliste
 		db, collections, _ := strings.Cut(prefix, ".")
 		wanted[db] = append(wanted[db], beginning(collections))
 	}
-	databases, err := c.databases(ctx)
-	if err != nil {
-		return nil, err
+	var databases []databaseEntry
+	if err := c.all(ctx, "read the databases", "databases", bson.D{}, &databases, options.Find().SetSort(bson.M{"_id": 1})); err != nil {
+		return err
 	}
 	var mu sync.Mutex // held while the results are changed
-	unlisted = map[string]string{}
+	unlisted := map[string]string{}
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for _, db := range databases {
+		state.Databases = append(state.Databases, db.Name)
 		collections, ok := wanted[db.Name]
 		if !ok {
 			continue
@@ -64,7 +66,7 @@ func (c *Catalog) definitions(ctx context.Context, s scope, all byName) (unliste
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return err
 	}
 	for name, f := range all {
 		db, _, _ := strings.Cut(name, ".")
@@ -73,7 +75,8 @@ func (c *Catalog) definitions(ctx context.Context, s scope, all byName) (unliste
 			f.Primary = databases[at].Primary
 		}
 	}
-	return unlisted, nil
+	state.Unlisted = unlisted
+	return nil
 }
 
 const (
@@ -98,11 +101,6 @@ func answered[T any](ctx context.Context, within time.Duration, ask func(context
 type databaseEntry struct {
 	Name    string `bson:"_id"`
 	Primary topology.ShardID
-}
-
-// databases lists all, sorted by name.
-func (c *Catalog) databases(ctx context.Context) (all []databaseEntry, err error) {
-	return all, c.all(ctx, "read the databases", "databases", bson.D{}, &all, options.Find().SetSort(bson.M{"_id": 1}))
 }
 
 // definitionsIn lists collections of a database, by names and beginnings of names.

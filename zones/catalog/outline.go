@@ -22,11 +22,11 @@ func (o outline) Read(ctx context.Context, namespaces []string) (*zones.State, e
 	if state.Shards, err = o.shards(ctx); err != nil {
 		return nil, err
 	}
-	all, unlisted, err := o.listed(ctx, namespaces)
+	all, err := o.listed(ctx, namespaces, state)
 	if err != nil {
 		return nil, err
 	}
-	state.Collections, state.Unlisted = all.sorted(), unlisted
+	state.Collections = all.sorted()
 	return state, nil
 }
 

@@ -49,17 +49,7 @@ func (c *Catalog) Read(ctx context.Context, namespaces []string) (*zones.State, 
 			return nil
 		})
 	}
-	group.Go(func() (err error) {
-		state.Collections, state.Unlisted, err = c.collections(ctx, namespaces)
-		return err
-	})
-	group.Go(func() error {
-		databases, err := c.databases(ctx)
-		for _, db := range databases {
-			state.Databases = append(state.Databases, db.Name)
-		}
-		return err
-	})
+	group.Go(func() error { return c.collections(ctx, namespaces, state) })
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}

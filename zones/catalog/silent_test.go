@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
 	"github.com/geoshard/geoshard/zones/plan"
+	"github.com/geoshard/geoshard/zones/verify"
 )
 
 // everythingWithin bounds each of the commands below where a shard is silent.
@@ -83,6 +85,15 @@ func TestASilentShardIsNamedAndTheRestIsTold(t *testing.T) {
 		}
 		if status.Changes == 0 || len(status.State.Shards) != 3 || status.Unseen == "" {
 			t.Errorf("got %+v, want three shards, the changes, and that it is not known what lies outside", status)
+		}
+	})
+	within("verify", func(ctx context.Context, t *testing.T) {
+		report, err := verify.Verify(ctx, c.Client(), world, verify.Options{})
+		if !errors.Is(err, verify.ErrUnreachable) || report == nil || ctx.Err() != nil {
+			t.Fatalf("got %v, want ErrUnreachable and a report", err)
+		}
+		if !slices.ContainsFunc(report.NotChecked, func(text string) bool { return strings.Contains(text, "shard s1") }) {
+			t.Errorf("got %v, want that s1 was not looked at", report.NotChecked)
 		}
 	})
 	within("import", func(ctx context.Context, t *testing.T) {

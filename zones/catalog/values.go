@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/zones"
+	"github.com/geoshard/geoshard/zones/plan"
 )
 
 // MaxUnknown is how many values UnknownValues tells at most.
@@ -44,7 +44,7 @@ func (c *Catalog) UnknownValues(ctx context.Context, ns, field string, placement
 	}
 	i := slices.IndexFunc(indexes, func(index zones.Index) bool { return index.Serves(placement.Key) })
 	if i < 0 {
-		return nil, false, &Error{What: what, Err: fmt.Errorf("no index begins with %s", placement.Key), hint: fmt.Sprintf("create it: db.%s.createIndex(%s)", ns[strings.Index(ns, ".")+1:], placement.Key)}
+		return nil, false, &Error{What: what, Err: fmt.Errorf("no index begins with %s", placement.Key), hint: "create it: " + plan.CreateIndex(ns, placement.Key, "")}
 	}
 	s := valueScan{c: c, what: what, ns: ns, field: field, index: indexes[i].Key, name: indexes[i].Name}
 	gaps, err := s.gaps(placement.Ranges)

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -16,7 +17,9 @@ func why(filter bson.Raw, s sharding, shards int) string {
 		return "the collection is not sharded: one shard has all of it"
 	}
 	c := conditions{fixed: map[string]bool{}, bounded: map[string]bool{}, collated: map[string]bool{}, byBytes: s.collation == ""}
-	c.read(filter)
+	var fields bson.D
+	_ = bson.Unmarshal(filter, &fields) // what was just written can be read
+	c.read(fields)
 	prefix := 0
 	for prefix < len(key) && c.fixed[key[prefix].Name] {
 		prefix++
@@ -55,94 +58,75 @@ type conditions struct {
 	byBytes bool
 }
 
-// compares notes that a field is compared with a value, in a way that says so much of it by the bytes.
-func (c conditions) compares(field string, v bson.RawValue, says map[string]bool) {
-	if !c.byBytes && (v.Type == bson.TypeString || v.Type == bson.TypeEmbeddedDocument || v.Type == bson.TypeArray) {
+// compares notes that a field is compared with values, in a way that says so much of it by the bytes.
+func (c conditions) compares(field string, says map[string]bool, values ...any) {
+	if !c.byBytes && slices.ContainsFunc(values, hasStrings) {
 		says = c.collated
 	}
 	says[field] = true
 }
 
+// hasStrings reports whether a collation may matter for a value.
+func hasStrings(v any) bool {
+	switch v.(type) {
+	case string, bson.D, bson.A:
+		return true
+	default:
+		return false
+	}
+}
+
 // read takes the fields of a filter and of its $and; other operators at the top say nothing for certain.
-func (c conditions) read(filter bson.Raw) {
-	elements, err := filter.Elements()
-	if err != nil {
-		return
-	}
-	for _, e := range elements {
-		switch name, v := e.Key(), e.Value(); {
-		case name == "$and":
-			c.readAll(v)
-		case strings.HasPrefix(name, "$"):
-		case operators(v) != nil:
-			c.readOperators(name, operators(v))
-		case v.Type == bson.TypeRegex:
-			c.bounded[name] = true
+func (c conditions) read(filter bson.D) {
+	for _, e := range filter {
+		_, pattern := e.Value.(bson.Regex)
+		switch {
+		case e.Key == "$and":
+			parts, _ := e.Value.(bson.A)
+			for _, part := range parts {
+				filter, _ := part.(bson.D)
+				c.read(filter)
+			}
+		case strings.HasPrefix(e.Key, "$"):
+		case operators(e.Value) != nil:
+			c.readOperators(e.Key, operators(e.Value))
+		case pattern:
+			c.bounded[e.Key] = true
 		default:
-			c.compares(name, v, c.fixed)
+			c.compares(e.Key, c.fixed, e.Value)
 		}
 	}
 }
 
-func (c conditions) readAll(list bson.RawValue) {
-	array, ok := list.ArrayOK()
-	if !ok {
-		return
-	}
-	values, err := array.Values()
-	if err != nil {
-		return
-	}
-	for _, v := range values {
-		if part, ok := v.DocumentOK(); ok {
-			c.read(part)
-		}
-	}
-}
-
-// operators returns {$gt: 1} as elements, and nil for a value to be equal to.
-func operators(v bson.RawValue) []bson.RawElement {
-	doc, ok := v.DocumentOK()
-	if !ok {
+// operators returns {$gt: 1} as a document, and nil for a value to be equal to.
+func operators(v any) bson.D {
+	doc, _ := v.(bson.D)
+	if len(doc) == 0 || !strings.HasPrefix(doc[0].Key, "$") {
 		return nil
 	}
-	elements, err := doc.Elements()
-	if err != nil || len(elements) == 0 || !strings.HasPrefix(elements[0].Key(), "$") {
-		return nil
-	}
-	return elements
+	return doc
 }
 
-func (c conditions) readOperators(field string, list []bson.RawElement) {
+func (c conditions) readOperators(field string, list bson.D) {
 	for _, e := range list {
-		switch e.Key() {
+		switch e.Key {
 		case "$eq":
-			c.compares(field, e.Value(), c.fixed)
-		case "$in":
-			c.readOneOf(field, e.Value())
+			c.compares(field, c.fixed, e.Value)
+		case "$in": // fixes a field when it lists one value
+			if values, ok := e.Value.(bson.A); ok {
+				says := c.bounded
+				if len(values) == 1 {
+					says = c.fixed
+				}
+				c.compares(field, says, values...)
+			}
 		case "$exists":
 			// A missing field is null in the key. A router follows this as it follows null.
-			if exists, ok := e.Value().BooleanOK(); ok && !exists {
+			if exists, ok := e.Value.(bool); ok && !exists {
 				c.fixed[field] = true
 			}
 		case "$gt", "$gte", "$lt", "$lte":
-			c.compares(field, e.Value(), c.bounded)
+			c.compares(field, c.bounded, e.Value)
 		}
-	}
-}
-
-// readOneOf takes $in, which fixes a field when it lists one value.
-func (c conditions) readOneOf(field string, list bson.RawValue) {
-	array, ok := list.ArrayOK()
-	if !ok {
-		return
-	}
-	values, err := array.Values()
-	if err == nil && len(values) == 1 {
-		c.compares(field, values[0], c.fixed)
-		return
-	}
-	for _, v := range values {
-		c.compares(field, v, c.bounded)
 	}
 }

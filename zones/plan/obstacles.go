@@ -41,7 +41,7 @@ func obstacles(c zones.Collection, key topology.Key) (all []obstacle) {
 		index := c.Indexes[at]
 		what, hint := "hidden", fmt.Sprintf("unhide it: %s.unhideIndex(%s)", shellCollection(c.Name), shardkey.Quote(index.Name))
 		if index.Partial {
-			what, hint = "partial", "make one of all documents beside it: "+createIndex(c.Name, key, indexName(key)+"_all")
+			what, hint = "partial", "make one of all documents beside it: "+CreateIndex(c.Name, key, indexName(key)+"_all")
 		}
 		add("unfit-index", hint, "its only index that begins with the shard key %s is %s, which is %s and does not serve", key, index.Name, what)
 		return all
@@ -49,7 +49,7 @@ func obstacles(c zones.Collection, key topology.Key) (all []obstacle) {
 	// It makes the index then, and gives it the name that it always does.
 	name := indexName(key)
 	if slices.ContainsFunc(c.Indexes, func(i zones.Index) bool { return i.Name == name }) {
-		add("index-name-taken", "make the key's index yourself, under another name: "+createIndex(c.Name, key, name+"_all"), "an index that does not serve the shard key %s has the name %s, which the key's would get", key, name)
+		add("index-name-taken", "make the key's index yourself, under another name: "+CreateIndex(c.Name, key, name+"_all"), "an index that does not serve the shard key %s has the name %s, which the key's would get", key, name)
 	}
 	if len(c.Indexes) >= maxIndexes {
 		add("too-many-indexes", "drop one that is not used", "it has %d indexes, as many as it may have, and none serves the shard key %s", len(c.Indexes), key)
@@ -69,8 +69,8 @@ func indexName(key topology.Key) string {
 	return strings.Join(parts, "_")
 }
 
-// createIndex is the command for mongosh that makes the index of a shard key, which compares bytes whatever the collection's own collation is; name may be empty.
-func createIndex(collection string, key topology.Key, name string) string {
+// CreateIndex is the command for mongosh that makes the index of a shard key, which compares bytes whatever the collection's own collation is; name may be empty.
+func CreateIndex(collection string, key topology.Key, name string) string {
 	options := `{collation: {locale: "simple"}`
 	if name != "" {
 		options += ", name: " + shardkey.Quote(name)

@@ -109,6 +109,10 @@ func (i *inspection) ownerOf(ctx context.Context, key bson.Raw) (topology.ShardI
 
 // explain explains a find with the collation of shard keys: with another one the router could not follow the key.
 func (i *inspection) explain(ctx context.Context, by bson.E, verbosity string) (got explained, err error) {
+	if i.silent != nil {
+		return got, i.silent
+	}
+	caller := ctx
 	if i.lost {
 		bounded, cancel := context.WithTimeout(ctx, routerAnswersWithin)
 		defer cancel()
@@ -118,7 +122,11 @@ func (i *inspection) explain(ctx context.Context, by bson.E, verbosity string) (
 	find := bson.D{{Key: "find", Value: coll.Name()}, {Key: "collation", Value: bson.M{"locale": "simple"}}, by}
 	cmd := bson.D{{Key: "explain", Value: find}, {Key: "verbosity", Value: verbosity}, {Key: "comment", Value: "geoshard verify"}}
 	if err := coll.Database().RunCommand(ctx, cmd).Decode(&got); err != nil {
-		return got, fmt.Errorf("ask the router who owns documents (explain): %w", err)
+		err = fmt.Errorf("ask the router who owns documents (explain): %w", err)
+		if ctx.Err() != nil && caller.Err() == nil {
+			i.silent = err
+		}
+		return got, err
 	}
 	return got, nil
 }

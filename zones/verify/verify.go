@@ -111,6 +111,8 @@ type verifier struct {
 	mapped map[string]bool
 	// lost: there are members that do not answer, so that the router may wait for them without end.
 	lost bool
+	// silent is what the router did not answer in time: it would not the next time either.
+	silent error
 }
 
 // limits says what the options kept from being checked.
