@@ -100,6 +100,20 @@ func intruders(t *testing.T, c *local.Cluster) {
 			t.Logf("%s with %s: %.150s", what, intruder.name, err)
 		}
 	}
+	// The members' own user belongs to their local databases, and a query router has none: not even the keyfile opens it.
+	key, err := os.ReadFile(filepath.Join(c.Dir(), "secrets", "keyfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, db := range []string{"local", "admin"} {
+		member := options.Client().ApplyURI(must(t)(c.URI("NYC"))).SetServerSelectionTimeout(impatient).
+			SetAuth(options.Credential{AuthMechanism: "SCRAM-SHA-256", AuthSource: db, Username: "__system", Password: string(key)})
+		err := connect(t, member).Database("admin").RunCommand(t.Context(), bson.D{{Key: "listDatabases", Value: 1}}).Err()
+		var answer mongo.ServerError
+		if want := map[string]int{"local": 20, "admin": 18}[db]; !errors.As(err, &answer) || !answer.HasErrorCode(want) {
+			t.Errorf("router with __system of %s: got %v, want code %d", db, err, want)
+		}
+	}
 	// What everybody may ask.
 	uri := must(t)(c.URI("LON"))
 	client := connect(t, options.Client().ApplyURI(uri))

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/hint"
 )
 
 // A played is a member that answers as a test says.
@@ -114,6 +117,88 @@ func TestAddShardWaitsForNoDeadConfigServer(t *testing.T) {
 			t.Errorf("got %v after %d questions, want nil after 4: one to the crashed one, three to the busy one", err, asked)
 		}
 	})
+}
+
+// Who is refused is refused the next time as well: the wait ends at once, and says by whom and why.
+func TestAWaitEndsWithARefusal(t *testing.T) {
+	router := layout.Node{Name: "router/A", Kind: layout.Router}
+	for _, refusal := range []mongo.CommandError{
+		{Code: 13, Name: "Unauthorized", Message: "command hello requires authentication"},
+		{Code: 18, Name: "AuthenticationFailed", Message: "Authentication failed."},
+		{Code: 20, Name: "IllegalOperation", Message: "Can't use 'local' database through mongos"},
+	} {
+		asked := 0
+		refuses := func(bson.D) (bson.D, error) {
+			if asked++; asked > 3 {
+				return bson.D{{Key: "msg", Value: "isdbgrid"}}, nil
+			}
+			return nil, fmt.Errorf("run on router/A: %w", refusal)
+		}
+		config := layout.Node{Name: "config/A", Kind: layout.Config, Set: "config"}
+		for what, wait := range map[string]func(context.Context) error{
+			"hello": func(ctx context.Context) error {
+				return AwaitHello(ctx, &played{node: router, answer: refuses}, "route", Hello.Routes)
+			},
+			"none added": func(ctx context.Context) error {
+				f := &Formation[*played]{Old: []*played{{node: config, answer: refuses}}}
+				return f.awaitNoneAdded(ctx)
+			},
+			"reconfigure": func(ctx context.Context) error {
+				return reconfigure(ctx, []*played{{node: config, answer: refuses}}, config, "config/A:1", added)
+			},
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				asked = 0
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				err := wait(ctx)
+				if !HasCode(err, int(refusal.Code)) || !strings.Contains(err.Error(), refusal.Message) || hint.Of(err) == "" || asked != 1 {
+					t.Errorf("%s, code %d: got %v (hint %q) after %d questions, want the refusal after one", what, refusal.Code, err, hint.Of(err), asked)
+				}
+			})
+		}
+	}
+}
+
+// A wait that runs out of time tells what it was told last, also where other steps waited for this one.
+func TestAWaitTellsItsLastError(t *testing.T) {
+	silent := errors.New("server selection timeout")
+	node := layout.Node{Name: "router/A", Kind: layout.Router}
+	config := layout.Node{Name: "config/A", Kind: layout.Config, Set: "config"}
+	member := func(n layout.Node) *played {
+		return &played{node: n, answer: func(bson.D) (bson.D, error) { return nil, silent }}
+	}
+	for what, wait := range map[string]func(context.Context) error{
+		"hello": func(ctx context.Context) error { return AwaitHello(ctx, member(node), "route", Hello.Routes) },
+		"none added": func(ctx context.Context) error {
+			f := &Formation[*played]{Old: []*played{member(config)}}
+			return f.awaitNoneAdded(ctx)
+		},
+		"reconfigure": func(ctx context.Context) error {
+			return reconfigure(ctx, []*played{member(config)}, config, "config/A:1", added)
+		},
+		"a whole formation": func(ctx context.Context) error {
+			f := &Formation[*played]{
+				Old: []*played{member(config)}, Fresh: []*played{member(node), member(layout.Node{Name: "s/A", Kind: layout.Data, Set: "s", Home: true})},
+				Launch: func(ctx context.Context, m *played) error {
+					if m.node.Kind == layout.Data {
+						<-ctx.Done() // its set waits for it
+					}
+					return context.Cause(ctx)
+				},
+				Report: t.Logf,
+			}
+			return f.Run(ctx)
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := wait(ctx); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, silent) {
+				t.Errorf("%s: got %v, want the end of the time and what was told last", what, err)
+			}
+		})
+	}
 }
 
 // What a repetition gets over is told by the server's codes, or by the driver, which makes a command's error of a broken connection too.
