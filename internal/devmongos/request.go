@@ -83,10 +83,14 @@ func newRequest(c *client, msg wire.Message) *request {
 // ns is the collection's full name.
 func (req *request) ns() string { return req.db + "." + req.collection }
 
-// check refuses what no handler can do.
+// check refuses what no handler can do, whoever asks. Each server has a local database of its own, so that a mongos has none to show, nor a user of it to log in
+// (s/commands/strategy.cpp, ParseAndRunCommand::RunInvocation::_prologue).
 func (req *request) check() error {
-	if req.db == "" && req.msg.OpCode != wire.OpQuery {
+	switch {
+	case req.db == "" && req.msg.OpCode != wire.OpQuery:
 		return refuse(40571, "OP_MSG requests require a $db argument")
+	case req.db == systemDatabase:
+		return refuse(codeIllegalOperation, "Can't use 'local' database through mongos")
 	}
 	return nil
 }

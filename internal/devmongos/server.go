@@ -144,10 +144,10 @@ func (s *server) dispatch(ctx context.Context, req *request) (doc bsoncore.Docum
 	if !known {
 		return nil, refuse(codeCommandNotFound, "no such command: '%s'", req.name)
 	}
-	if err := req.client.admit(req.name); err != nil {
+	if err := req.check(); err != nil {
 		return nil, err
 	}
-	if err := req.check(); err != nil {
+	if err := req.client.admit(req.name); err != nil {
 		return nil, err
 	}
 	if err := s.transactions.check(req); err != nil {
