@@ -112,9 +112,10 @@ func (r *Remote) askToClose(ctx context.Context) error {
 
 // awaitLock takes the lock of a name when nobody else holds it.
 func awaitLock(ctx context.Context, what, root, name string) (lock *nameLock, err error) {
-	err = poll(ctx, what, func() (_ bool, err error) {
+	err = poll(ctx, what, func(last *error) (_ bool, err error) {
 		lock, err = lockName(root, name)
 		if errors.Is(err, cluster.ErrRunning) {
+			*last = err
 			return false, nil
 		}
 		return err == nil, err

@@ -90,7 +90,7 @@ func TestIdentityOutlivesItsExecutable(t *testing.T) {
 	deadline, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	// Nobody has waited for it yet, so it is a zombie as soon as it has ended.
-	if err := poll(deadline, "wait for its end", func() (bool, error) { return !id.alive(), nil }); err != nil {
+	if err := poll(deadline, "wait for its end", func(*error) (bool, error) { return !id.alive(), nil }); err != nil {
 		t.Error(err)
 	}
 	_ = cmd.Wait()

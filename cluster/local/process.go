@@ -159,12 +159,12 @@ func (p *process) setPaused(paused bool) error {
 // waitListening returns when the process takes connections. When it ends instead, the error says why.
 func (p *process) waitListening(ctx context.Context, r *run) error {
 	dialer := net.Dialer{Timeout: time.Second}
-	return poll(ctx, "wait for "+p.Name, func() (bool, error) {
+	return poll(ctx, "wait for "+p.Name, func(last *error) (bool, error) {
 		if !r.alive() {
 			return false, p.exitError(r)
 		}
 		conn, err := dialer.DialContext(ctx, "tcp", loopback(p.realPort()))
-		if err != nil {
+		if *last = err; err != nil {
 			return false, nil
 		}
 		return listens(r.id.PID, p.realPort()), conn.Close()
@@ -198,8 +198,8 @@ func portTaken(err error) bool {
 	return errors.As(err, &exit) && exit.ExitCode() == addressInUseExit
 }
 
-// poll calls look until it is done, fails, or ctx ends.
-func poll(ctx context.Context, what string, look func() (bool, error)) error {
+// poll is replica.Await for what is quickly looked at.
+func poll(ctx context.Context, what string, look func(last *error) (bool, error)) error {
 	return replica.Await(ctx, pollEvery, what, look)
 }
 

@@ -128,7 +128,7 @@ func (b book) end() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
 	defer cancel()
-	return poll(ctx, "wait for the end of the members of a killed supervisor", func() (bool, error) {
+	return poll(ctx, "wait for the end of the members of a killed supervisor", func(*error) (bool, error) {
 		return !slices.ContainsFunc(b, func(m memberState) bool { return m.Process.alive() }), nil
 	})
 }

@@ -1,7 +1,9 @@
 package replica
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -43,9 +45,14 @@ func (m milestone) wait(ctx context.Context) error {
 	case <-m:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return &stepError{context.Cause(ctx)}
 	}
 }
+
+// A stepError ends a step that only waited for another one, which has more to tell.
+type stepError struct{ error }
+
+func (e *stepError) Unwrap() error { return e.error }
 
 // Run returns when every fresh member does its work, and every new set has its primary at home. One that failed or was interrupted may be repeated.
 func (f *Formation[M]) Run(ctx context.Context) error {
@@ -61,9 +68,17 @@ func (f *Formation[M]) Run(ctx context.Context) error {
 		f.first.Do(func() { close(f.routing) })
 	}
 	steps, stepping := errgroup.WithContext(ctx)
-	steps.Go(func() error { return f.startServers(stepping) })
-	for set, members := range sets {
+	told := make(chan error, 1+len(sets)+len(f.Fresh)) // what the steps end with
+	step := func(do func() error) {
 		steps.Go(func() error {
+			err := do()
+			told <- err
+			return err
+		})
+	}
+	step(func() error { return f.startServers(stepping) })
+	for set, members := range sets {
+		step(func() error {
 			if len(present[set]) > 0 {
 				return f.joinSet(stepping, set, present[set], members)
 			}
@@ -72,13 +87,29 @@ func (f *Formation[M]) Run(ctx context.Context) error {
 	}
 	for _, m := range f.Fresh {
 		if m.Node().Kind == layout.Router {
-			steps.Go(func() error { return f.startRouter(stepping, m) })
+			step(func() error { return f.startRouter(stepping, m) })
 		}
 	}
-	if err := steps.Wait(); err != nil {
-		return err
+	err := steps.Wait()
+	close(told)
+	switch {
+	case err == nil:
+		return f.awaitWork(ctx)
+	case ctx.Err() == nil:
+		return err // the others were ended by this one
 	}
-	return f.awaitWork(ctx)
+	return cmp.Or(waitedFor(told), err)
+}
+
+// waitedFor joins what the steps that the others waited for were told last.
+func waitedFor(told <-chan error) error {
+	var all []error
+	for err := range told {
+		if !errors.As(err, new(*stepError)) {
+			all = append(all, err)
+		}
+	}
+	return errors.Join(all...)
 }
 
 // bySet sorts members by their replica set. Routers have none, and a devmongos initiates its core itself.
@@ -224,25 +255,25 @@ func (f *Formation[M]) addShard(ctx context.Context, set string, members []M) er
 	}
 	f.adding.Lock()
 	defer f.adding.Unlock()
-	router, found := firstThat(ctx, slices.Concat(f.Old, f.Fresh), Hello.Routes, layout.Router)
-	if !found {
-		return fmt.Errorf("add shard %s: no query router answers any more", set)
+	router, err := firstThat(ctx, slices.Concat(f.Old, f.Fresh), Hello.Routes, layout.Router)
+	if err != nil {
+		return fmt.Errorf("add shard %s: look for a query router: %w", set, err)
 	}
 	command := bson.D{{Key: "addShard", Value: named(members, set)}, {Key: "name", Value: set}}
 	elections := 0
-	err := insist(ctx, "run addShard on "+router.Node().Name, func(got *error) (bool, error) {
+	err = Await(ctx, LookEvery, "run addShard on "+router.Node().Name, func(last *error) (bool, error) {
 		if err := f.awaitNoneAdded(ctx); err != nil {
 			return false, err
 		}
-		*got = router.Run(ctx, command, nil)
+		*last = router.Run(ctx, command, nil)
 		switch {
-		case Passing(*got):
+		case Passing(*last):
 			return false, router.Ended(ctx)
-		case HasCode(*got, codeOperationFailed) && elections < mostElections:
+		case HasCode(*last, codeOperationFailed) && elections < mostElections:
 			elections++
 			return false, AwaitHello(ctx, homeOf(members), "be primary again", Hello.leads)
 		default:
-			return true, *got
+			return true, *last
 		}
 	})
 	if err == nil {
@@ -258,15 +289,14 @@ func (f *Formation[M]) awaitNoneAdded(ctx context.Context) error {
 		if m.Node().Kind != layout.Config {
 			continue
 		}
-		err := Await(ctx, LookEvery, "wait for the end of addShard on "+m.Node().Name, func() (bool, error) {
+		err := Await(ctx, LookEvery, "wait for the end of addShard on "+m.Node().Name, func(last *error) (adding bool, _ error) {
 			if !m.Running() {
 				return true, nil
 			}
-			adds, err := addsShard(ctx, m)
-			if err != nil {
+			if adding, *last = addsShard(ctx, m); *last != nil {
 				return m.Ended(ctx) != nil, nil
 			}
-			return !adds, nil
+			return !adding, nil
 		})
 		if err != nil {
 			return err

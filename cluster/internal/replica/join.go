@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -79,16 +78,16 @@ type edit func(members []layout.SetMember, n layout.Node, host string) (edited [
 
 // reconfigure puts an edited configuration into force. It reads the configuration anew for each attempt: the primary may change meanwhile.
 func reconfigure[M Member](ctx context.Context, present []M, n layout.Node, host string, do edit) error {
-	return insist(ctx, "reconfigure "+present[0].Node().Set, func(got *error) (bool, error) {
-		primary, found := firstThat(ctx, present, Hello.leads, layout.Data, layout.Config)
-		if !found {
-			*got = errors.New("there is no primary")
+	return Await(ctx, LookEvery, "reconfigure "+present[0].Node().Set, func(last *error) (bool, error) {
+		primary, err := firstThat(ctx, present, Hello.leads, layout.Data, layout.Config)
+		if err != nil {
+			*last = fmt.Errorf("look for the primary: %w", err)
 			return false, nil
 		}
-		if *got = attempt(ctx, primary, n, host, do); Passing(*got) || HasCode(*got, stillUnderWay...) {
+		if *last = attempt(ctx, primary, n, host, do); Passing(*last) || HasCode(*last, stillUnderWay...) {
 			return false, nil
 		}
-		return true, *got
+		return true, *last
 	})
 }
 

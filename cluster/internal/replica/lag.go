@@ -182,7 +182,7 @@ const (
 // unchain moves members that copy from the lagging one to its primary: the lag is to be that member's alone. It returns when they have changed over.
 func (l *Lags) unchain(ctx context.Context, lagging Member) error {
 	deadline := time.Now().Add(unchainWithin)
-	return Await(ctx, unchainPause, "move members that copy from "+lagging.Node().Name, func() (bool, error) {
+	return Await(ctx, unchainPause, "move members that copy from "+lagging.Node().Name, func(*error) (bool, error) {
 		chained, err := l.askToUnchain(ctx, lagging)
 		return !chained || time.Now().After(deadline), err
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/pace"
 )
 
@@ -54,17 +55,22 @@ func Greet(ctx context.Context, m Member) (Hello, error) {
 	return h, err
 }
 
-// firstThat is the first running member of some kinds that greets as wanted.
-func firstThat[M Member](ctx context.Context, members []M, wanted func(Hello) bool, kinds ...layout.Kind) (first M, found bool) {
+// firstThat is the first running member of some kinds that greets as wanted. Where there is none, the error has what the others said.
+func firstThat[M Member](ctx context.Context, members []M, wanted func(Hello) bool, kinds ...layout.Kind) (first M, _ error) {
+	none := errors.New("none that runs is one")
 	for _, m := range members {
 		if !slices.Contains(kinds, m.Node().Kind) || !m.Running() {
 			continue
 		}
-		if h, err := Greet(ctx, m); err == nil && wanted(h) {
-			return m, true
+		h, err := Greet(ctx, m)
+		if err == nil && wanted(h) {
+			return m, nil
+		}
+		if err != nil {
+			none = fmt.Errorf("%w; %w", none, err)
 		}
 	}
-	return first, false
+	return first, none
 }
 
 // passingCodes are what servers answer while a primary steps down, up or is looked for.
@@ -88,32 +94,26 @@ func Passing(err error) bool {
 	return HasCode(err, passingCodes...) || mongo.IsNetworkError(err) || mongo.IsTimeout(err) && !answered
 }
 
+// refusals are what servers answer when the supervisor may not do what it asks: Unauthorized, AuthenticationFailed, and IllegalOperation, with which a mongos refuses
+// the database local (s/commands/strategy.cpp). No repetition gets over them.
+var refusals = []int{13, 18, 20}
+
 // Persist repeats an idempotent command while a set that has just been formed changes its mind about its primary. That the member's process ends meanwhile is an
 // error which says why.
 func Persist(ctx context.Context, m Member, command bson.D) error {
-	return insist(ctx, fmt.Sprintf("run %s on %s", command[0].Key, m.Node().Name), func(got *error) (bool, error) {
-		if *got = m.Run(ctx, command, nil); Passing(*got) {
+	return Await(ctx, LookEvery, fmt.Sprintf("run %s on %s", command[0].Key, m.Node().Name), func(last *error) (bool, error) {
+		if *last = m.Run(ctx, command, nil); Passing(*last) {
 			return false, m.Ended(ctx)
 		}
-		return true, *got
+		return true, *last
 	})
-}
-
-// insist is Await for what is tried, not looked at: the end of ctx comes with what the last attempt got.
-func insist(ctx context.Context, what string, attempt func(got *error) (bool, error)) error {
-	var last error
-	err := Await(ctx, LookEvery, what, func() (bool, error) { return attempt(&last) })
-	if err != nil && ctx.Err() != nil {
-		return errors.Join(err, last)
-	}
-	return err
 }
 
 // AwaitHello waits until a member greets as wanted; that its process ends meanwhile is an error which says why (see Persist).
 func AwaitHello(ctx context.Context, m Member, what string, wanted func(Hello) bool) error {
-	return Await(ctx, LookEvery, fmt.Sprintf("wait for %s to %s", m.Node().Name, what), func() (bool, error) {
-		h, err := Greet(ctx, m)
-		if err != nil {
+	return Await(ctx, LookEvery, fmt.Sprintf("wait for %s to %s", m.Node().Name, what), func(last *error) (bool, error) {
+		var h Hello
+		if h, *last = Greet(ctx, m); *last != nil {
 			return false, m.Ended(ctx)
 		}
 		return wanted(h), nil
@@ -137,15 +137,27 @@ func named[M Member](members []M, set string) string {
 // LookEvery is how often a state is looked at while something waits for it.
 const LookEvery = 50 * time.Millisecond
 
-// Await calls look every so often until it is done, fails, or ctx ends.
-func Await(ctx context.Context, every time.Duration, what string, look func() (bool, error)) error {
+// Await calls look every so often until it is done, fails, or ctx ends. What a look got that another one may get over goes to last: a refusal ends the wait even so, and the end
+// of ctx comes with the last of them.
+func Await(ctx context.Context, every time.Duration, what string, look func(last *error) (bool, error)) error {
+	var last error
 	for {
-		done, err := look()
-		if done || err != nil {
+		var got error
+		done, err := look(&got)
+		switch {
+		case done || err != nil:
 			return err
+		case HasCode(got, refusals...):
+			return hint.New(fmt.Errorf("%s: %w", what, got), "the log of that server says whom it refused; a server that refuses its own cluster is a fault of geoshard: please report it")
+		case ctx.Err() == nil: // else it was ctx that got in the way
+			last = got
 		}
 		if !pace.Pause(ctx, every) {
-			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+			err = fmt.Errorf("%s: %w", what, context.Cause(ctx))
+			if last != nil {
+				err = fmt.Errorf("%w; the last attempt: %w", err, last)
+			}
+			return err
 		}
 	}
 }
