@@ -40,7 +40,7 @@ func (p *process) Run(ctx context.Context, command bson.D, into any) error {
 	return p.direct.Run(ctx, p.node, func() *options.ClientOptions {
 		o := options.Client().ApplyURI("mongodb://" + loopback(p.realPort()) + "/").
 			SetConnectTimeout(10 * time.Second) // a login takes a second of a busy machine; who does not answer is known by the server selection
-		p.security.admitSupervisor(o)
+		p.security.admitSupervisor(p.Kind, o)
 		return o
 	}, command, into)
 }
