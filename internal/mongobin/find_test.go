@@ -237,8 +237,14 @@ func TestArchivePathForEachMachine(t *testing.T) {
 		{"linux", "riscv64", "ID=debian\nVERSION_ID=12", ""},
 		{"linux", "amd64", "ID=alpine\nVERSION_ID=3.20", ""},
 	}
+	for release, want := range map[string]string{"ID=debian\nVERSION_ID=12": "ubuntu2204", "ID=debian\nVERSION_ID=11": "ubuntu2004", "ID=amzn\nVERSION_ID=2023": ""} {
+		got, err := archivePath("linux", "amd64", "6.0.27", parseOSRelease(strings.NewReader(release)))
+		if !strings.Contains(got, want) || (want == "") != errors.Is(err, ErrNoArchive) {
+			t.Errorf("6.0.27 for %q: got %q, %v; want the build of %q", release, got, err, want)
+		}
+	}
 	for _, c := range cases {
-		got, err := archivePath(c.goos, c.goarch, parseOSRelease(strings.NewReader("# a comment = none\n"+c.release)))
+		got, err := archivePath(c.goos, c.goarch, archiveVersion, parseOSRelease(strings.NewReader("# a comment = none\n"+c.release)))
 		if want := strings.Replace(c.want, "V", archiveVersion, 1); got != want || (want == "") != errors.Is(err, ErrNoArchive) {
 			t.Errorf("%s/%s %q: got %q, %v; want %q", c.goos, c.goarch, c.release, got, err, want)
 		}

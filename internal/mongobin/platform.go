@@ -20,25 +20,31 @@ var archFor = map[string]map[string]string{
 	"windows": {"amd64": "x86_64"},
 }
 
-// archivePath returns the path of MongoDB's archive below the download site, for an operating system, a processor and, on Linux, the
+// archivePath returns the path of MongoDB's archive of a version below the download site, for an operating system, a processor and, on Linux, the
 // fields of /etc/os-release. Its error is ErrNoArchive.
-func archivePath(goos, goarch string, release map[string]string) (string, error) {
+func archivePath(goos, goarch, version string, release map[string]string) (string, error) {
 	arch := archFor[goos][goarch]
 	if arch == "" {
 		return "", fmt.Errorf("%w: %s on %s", ErrNoArchive, goos, goarch)
 	}
 	switch goos {
 	case "darwin":
-		return fmt.Sprintf("osx/mongodb-macos-%s-%s.tgz", arch, archiveVersion), nil
+		return fmt.Sprintf("osx/mongodb-macos-%s-%s.tgz", arch, version), nil
 	case "windows":
-		return fmt.Sprintf("windows/mongodb-windows-%s-%s.zip", arch, archiveVersion), nil
+		return fmt.Sprintf("windows/mongodb-windows-%s-%s.zip", arch, version), nil
 	}
 	build := linuxBuild(arch, release)
+	if older, ok := builds60[build]; ok && strings.HasPrefix(version, "6.0.") {
+		build = older
+	}
 	if build == "" {
 		return "", fmt.Errorf("%w: Linux distribution %q, version %q", ErrNoArchive, release["ID"], release["VERSION_ID"])
 	}
-	return fmt.Sprintf("linux/mongodb-linux-%s-%s-%s.tgz", arch, build, archiveVersion), nil
+	return fmt.Sprintf("linux/mongodb-linux-%s-%s-%s.tgz", arch, build, version), nil
 }
+
+// builds60 are the builds of 6.0, which knew no newer distributions, for those that came later (manual 6.0: Production Notes, Platform Support).
+var builds60 = map[string]string{"debian12": "ubuntu2204", "ubuntu2404": "ubuntu2204", "rhel93": "rhel90", "amazon2023": ""}
 
 // linuxBuild names the build for a distribution; "" when none fits. A distribution newer than the newest build gets that one: the
 // libraries it needs only grow.
