@@ -3,6 +3,8 @@
 #
 #   GEOSHARD_SOAK=1     the full counts of operations
 #   GEOSHARD_TIMES=3    everything so often, with the rate at which each test failed
+#   GEOSHARD_TEST_SECOND=FILE    a mongod of another version: the packages of zones run on it, with clusters of their own
+#   GEOSHARD_TEST_SWAP=1         all other packages run on it instead
 #   GEOSHARD_TEST_RESULTS=FILE   keeps the results (go test -json)
 #
 # A failed test is red. Only those in scripts/quarantine.txt are tried again, twice and loudly.
@@ -23,6 +25,7 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
+[ -z "${GEOSHARD_MONGOD:-}${GEOSHARD_TEST_URI:-}" ] || unset GEOSHARD_TEST_SECOND # whoever names a server means it for all
 results=$scratch/results.json
 touch "$results"
 
@@ -51,14 +54,18 @@ say quarantine
 
 mapfile -t all < <(go list "${packages[@]:-./...}" | sed 's|^github.com/geoshard/geoshard/|./|; s|^github.com/geoshard/geoshard$|.|')
 
-# A job is one of these packages, the longest first so that the end does not wait for it, or all others, which are SHORT.
+# A job is one of these packages, the longest first so that the end does not wait for it, or all others: those of zones, which are ZONES, and SHORT.
 long=(./internal/devmongos ./e2e/clients ./cluster/local ./e2e/scenarios ./e2e/dashboard SHORT ./e2e/docs ./consistency ./e2e/demo ./e2e/zones ./e2e/routing
-  ./internal/cli ./zones/catalog ./zones/verify ./cart/api ./cluster/container ./e2e/api ./e2e/release)
-short=$(printf '%s\n' "${all[@]}" | grep -vxF "$(printf '%s\n' "${long[@]}")") || true
+  ./internal/cli ./zones/catalog ZONES ./zones/verify ./cart/api ./cluster/container ./e2e/api ./e2e/release)
+others=$(printf '%s\n' "${all[@]}" | grep -vxF "$(printf '%s\n' "${long[@]}")") || true
+short=$(grep -v '^./zones' <<<"$others") || true
+zones=$(grep '^./zones' <<<"$others") || true
 jobs=()
 for p in "${long[@]}"; do
   if [ "$p" = SHORT ] && [ -n "$short" ]; then
     jobs+=("${short//$'\n'/ }")
+  elif [ "$p" = ZONES ] && [ -n "$zones" ]; then
+    jobs+=("${zones//$'\n'/ }")
   elif printf '%s\n' "${all[@]}" | grep -qxF "$p"; then
     jobs+=("$p")
   fi
@@ -68,12 +75,19 @@ done
 room=$(df -Pk "${TMPDIR:-/tmp}" | awk 'NR == 2 {print int($4 / 1048576)}')
 [ "$room" -ge 15 ] || loud "ONLY $room GB ARE FREE in ${TMPDIR:-/tmp}: a cluster of twenty members takes about 5, and three run at a time"
 
+mongod() { # mongod PACKAGE: the one that it runs on; nothing: the one that is found
+  case ${GEOSHARD_TEST_SWAP:-0}$1 in
+    0./zones* | 1. | 1./[!z]*) echo "${GEOSHARD_TEST_SECOND:-${GEOSHARD_MONGOD:-}}" ;;
+    *) echo "${GEOSHARD_MONGOD:-}" ;;
+  esac
+}
+
 # One small cluster for all packages that break nothing. A run of one package lets it start its own.
 if [ "${#all[@]}" -gt 1 ] && [ -z "${GEOSHARD_TEST_URI:-}" ]; then
   make --no-print-directory build
   cluster=$scratch/cluster
   mkdir "$cluster"
-  GEOSHARD_STATE_DIR=$cluster bin/geoshard cluster up --detach --name shared -f cluster/clustertest/small.yaml --wan-scale -1
+  GEOSHARD_MONGOD=$(mongod .) GEOSHARD_STATE_DIR=$cluster bin/geoshard cluster up --detach --name shared -f cluster/clustertest/small.yaml --wan-scale -1
   export GEOSHARD_TEST_CLUSTER=$cluster/shared
 fi
 
@@ -88,6 +102,10 @@ run() { # run FLAGS... -- PACKAGES...: adds to the results
 
 # What only starts programs races nothing of ours: the suites of e2e are built without the race detector.
 job() { # job PACKAGE...
+  local on
+  on=$(mongod "$1")
+  [ "$on" = "$(mongod .)" ] || unset GEOSHARD_TEST_CLUSTER # which is of the other version
+  [ -z "$on" ] || export GEOSHARD_MONGOD=$on
   case $1 in ./e2e/*) run -- "$@" ;; *) run "${race[@]}" -- "$@" ;; esac
 }
 
@@ -119,7 +137,7 @@ if [ "$status" != 0 ] && [ "${GEOSHARD_TIMES:-1}" = 1 ] && say repeatable "$resu
     passed=
     for try in 2 3; do
       loud "FAILED, BUT IS IN QUARANTINE: $package $test; try $try of 3"
-      if run -run "^$test\$" -- "./$package"; then passed=1; fi
+      if GEOSHARD_MONGOD=$(mongod "./$package") run -run "^$test\$" -- "./$package"; then passed=1; fi
       cat "$scratch"/part.* >>"$results"
       rm -f "$scratch"/part.*
       [ -z "$passed" ] || break

@@ -71,14 +71,20 @@ func (w *World) start(t testing.TB) error {
 	return err
 }
 
-// begin starts a cluster, and says how long that took.
+// begin starts a cluster, and says of which version it is and how long that took.
 func begin(t testing.TB, o local.Options) (*local.Cluster, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), worldWithin)
 	defer cancel()
 	began := time.Now()
 	c, err := local.Start(ctx, o)
-	t.Logf("cluster %s: started in %s", o.Name, time.Since(began).Round(time.Millisecond))
-	return c, err
+	took := time.Since(began).Round(time.Millisecond)
+	if err != nil {
+		t.Logf("cluster %s: gave up after %s", o.Name, took)
+		return nil, err
+	}
+	status, _ := c.Status(ctx) // for what the log says alone
+	t.Logf("cluster %s: MongoDB %s started in %s", o.Name, status.ServerVersion, took)
+	return c, nil
 }
 
 // closeWorlds closes what was started.

@@ -150,6 +150,10 @@ func realMongod(t testing.TB) Tools {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	tools, err := Ensure(ctx, Options{Progress: testLog(t)})
+	if script, _ := os.ReadFile(tools.Mongod); bytes.Equal(script, []byte(withOwnLibraries)) { // which has no header to change
+		t.Setenv("GEOSHARD_MONGOD", "")
+		tools, err = Ensure(ctx, Options{Progress: testLog(t)})
+	}
 	if err != nil {
 		t.Fatalf("find or fetch MongoDB: %v", err)
 	}
