@@ -54,7 +54,7 @@ func TestSecurity(t *testing.T) {
 			t.Errorf("%s: got %v (%s), want up", m.Name, m.State, m.Detail)
 		}
 	}
-	if a := status.Access; a == nil || !a.Authentication || !a.TLS || a.RolesEnforced != (status.QueryRouter.Kind == "mongos") {
+	if a := status.Access; a == nil || !a.Authentication || !a.TLS {
 		t.Errorf("got access %+v, want authentication and TLS", status.Access)
 	}
 	t.Run("intruders", func(t *testing.T) { intruders(t, c) })
@@ -169,6 +169,7 @@ func user(t *testing.T, c *local.Cluster) {
 			t.Errorf("clerk by %q: got %d, %v, want 20", mechanism, n, err)
 		}
 	}
+	may(t, c)
 	var info struct {
 		Users []bson.Raw `bson:"users"`
 	}
@@ -178,6 +179,41 @@ func user(t *testing.T, c *local.Cluster) {
 	run(bson.D{{Key: "dropUser", Value: "clerk"}})
 	causal(t, admin, other)
 	transaction(t, admin)
+}
+
+// may asks what a user with the role readWrite of one database may do through a query router.
+func may(t *testing.T, c *local.Cluster) {
+	t.Helper()
+	clerk := connect(t, options.Client().ApplyURI(must(t)(c.URI("LON"))).SetAuth(options.Credential{AuthSource: "shop", Username: "clerk", Password: "päss word"}))
+	one := func(name string, value any, more ...bson.E) bson.D { return append(bson.D{{Key: name, Value: value}}, more...) }
+	pipeline := func(stage string, operand any) bson.E {
+		return bson.E{Key: "pipeline", Value: bson.A{bson.D{{Key: stage, Value: operand}}}}
+	}
+	cursor := bson.E{Key: "cursor", Value: bson.D{}}
+	for _, q := range []struct {
+		db  string
+		cmd bson.D
+		may bool
+	}{
+		{"shop", one("insert", "carts", bson.E{Key: "documents", Value: bson.A{bson.D{{Key: "_id", Value: "clerk"}}}}), true},
+		{"shop", one("delete", "carts", bson.E{Key: "deletes", Value: bson.A{bson.D{{Key: "q", Value: bson.D{{Key: "_id", Value: "clerk"}}}, {Key: "limit", Value: 1}}}}), true},
+		{"shop", one("aggregate", "carts", pipeline("$lookup", bson.D{{Key: "from", Value: "notes"}, {Key: "as", Value: "n"}, {Key: "localField", Value: "_id"}, {Key: "foreignField", Value: "_id"}}), cursor), true},
+		{"shop", one("collStats", "carts"), true},
+		{"shop", one("dropDatabase", 1), false},
+		{"shop", one("createUser", "other", bson.E{Key: "pwd", Value: "x"}, bson.E{Key: "roles", Value: bson.A{}}), false},
+		{"shop", one("aggregate", "carts", pipeline("$out", bson.D{{Key: "db", Value: "other"}, {Key: "coll", Value: "c"}}), cursor), false},
+		{"other", one("find", "c"), false},
+		{"config", one("find", "shards"), false},
+		{"admin", one("listShards", 1), false},
+		{"admin", one("addShardToZone", "nyc", bson.E{Key: "zone", Value: "Z"}), false},
+		{"admin", one("shardCollection", "shop.carts", bson.E{Key: "key", Value: bson.D{{Key: "_id", Value: 1}}}), false},
+	} {
+		err := clerk.Database(q.db).RunCommand(t.Context(), q.cmd).Err()
+		var answer mongo.ServerError
+		if refused := errors.As(err, &answer) && answer.HasErrorCode(13); refused == q.may || q.may && err != nil {
+			t.Errorf("the clerk's %v on %s: got %v, want allowed: %v", q.cmd, q.db, err, q.may)
+		}
+	}
 }
 
 // transaction writes on both shards at once.

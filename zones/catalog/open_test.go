@@ -187,7 +187,7 @@ func TestPasswordsAndCertificates(t *testing.T) {
 	_ = c2.Close(context.Background())
 }
 
-// enforced reads the catalogue with the read-only role and no more, on the config server: it enforces privileges, the development query router does not.
+// enforced reads the catalogue with the read-only role and no more: through the query router, and on the config server, which is asked what each privilege is for.
 func enforced(t *testing.T, c *catalog.Catalog, secure *local.Cluster) {
 	t.Helper()
 	role := plan.PlanRole([]string{"shop.carts"})
@@ -197,11 +197,27 @@ func enforced(t *testing.T, c *catalog.Catalog, secure *local.Cluster) {
 			t.Fatal(err)
 		}
 	}
-	uri, err := secure.SecretMemberURI("config/HERE")
+	byPlanner := func(uri string, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return edit(t, uri, func(u *url.URL, _ url.Values) { u.User = url.UserPassword("planner", "sesame") })
+	}
+	routed, err := catalog.Open(t.Context(), catalog.Options{URI: byPlanner(secure.SecretURI("HERE"))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	uri = edit(t, uri, func(u *url.URL, _ url.Values) { u.User = url.UserPassword("planner", "sesame") })
+	t.Cleanup(func() { _ = routed.Close(context.Background()) })
+	if state, err := routed.Read(t.Context(), nil); err != nil || len(state.Shards) != 1 || !state.Balancer.Running {
+		t.Errorf("read through the router with the read-only role: got %+v, %v", state, err)
+	}
+	for _, change := range []zones.Change{zones.HoldBalancing{Collection: "shop.carts"}, zones.AddShardToZone{Shard: "s0", Zone: "Z2"}} {
+		if err := routed.Perform(t.Context(), change); !errors.Is(err, catalog.ErrNotAllowed) {
+			t.Errorf("%s through the router with the read-only role: got %v, want ErrNotAllowed", change, err)
+		}
+	}
+	uri := byPlanner(secure.SecretMemberURI("config/HERE"))
 	planner := catalog.Unchecked(connect(t, uri), uri)
 	p, err := planner.Privileges(t.Context())
 	if err != nil || !p.Enforced || !slices.Equal(p.Users, []string{"planner@admin"}) {
