@@ -39,9 +39,6 @@ type Access struct {
 	// Authentication is true when clients have to log in, TLS when they have to encrypt.
 	Authentication bool `json:"authentication"`
 	TLS            bool `json:"tls"`
-	// RolesEnforced is true when the query routers also ask what a user may do. The development query router does not: whoever has logged
-	// in may do everything there.
-	RolesEnforced bool `json:"rolesEnforced"`
 }
 
 // A Member is one process of the cluster as it was seen.

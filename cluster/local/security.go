@@ -139,14 +139,11 @@ func (s *security) uri(host string, direct, secrets bool) string {
 }
 
 // access is the public part.
-func (s *security) access(router cluster.QueryRouter) *cluster.Access {
+func (s *security) access() *cluster.Access {
 	if s == nil {
 		return nil
 	}
-	return &cluster.Access{
-		Authentication: s.authenticates(), TLS: s.encrypts(),
-		RolesEnforced: s.authenticates() && router.Kind != devmongosKind,
-	}
+	return &cluster.Access{Authentication: s.authenticates(), TLS: s.encrypts()}
 }
 
 // codeUserExists is what createUser answers when an earlier attempt succeeded without being heard.

@@ -185,7 +185,9 @@ func user(t *testing.T, c *local.Cluster) {
 func may(t *testing.T, c *local.Cluster) {
 	t.Helper()
 	clerk := connect(t, options.Client().ApplyURI(must(t)(c.URI("LON"))).SetAuth(options.Credential{AuthSource: "shop", Username: "clerk", Password: "päss word"}))
-	one := func(name string, value any, more ...bson.E) bson.D { return append(bson.D{{Key: name, Value: value}}, more...) }
+	one := func(name string, value any, more ...bson.E) bson.D {
+		return append(bson.D{{Key: name, Value: value}}, more...)
+	}
 	pipeline := func(stage string, operand any) bson.E {
 		return bson.E{Key: "pipeline", Value: bson.A{bson.D{{Key: stage, Value: operand}}}}
 	}

@@ -18,7 +18,7 @@ func (c *Cluster) Status(ctx context.Context) (s cluster.Status, _ error) {
 		}
 		s = cluster.Status{
 			Name: c.Name(), Taken: time.Now().UTC(), Started: c.started.UTC(),
-			ServerVersion: router.Version, QueryRouter: router, Access: c.security.access(router),
+			ServerVersion: router.Version, QueryRouter: router, Access: c.security.access(),
 			Members: members, Links: replica.Links(c.network.Links()),
 		}
 		for _, f := range c.network.Faults() {

@@ -68,9 +68,6 @@ func access(a cluster.Access) string {
 	var asked []string
 	if a.Authentication {
 		asked = append(asked, "authentication")
-		if !a.RolesEnforced {
-			asked[0] += " (roles of users are not enforced by the query router)"
-		}
 	}
 	if a.TLS {
 		asked = append(asked, "TLS")

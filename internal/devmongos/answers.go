@@ -82,12 +82,20 @@ func (r *answers) getCmdLineOpts(context.Context, *request) (bsoncore.Document, 
 	return encode("argv", bson.A{"devmongos"}, "parsed", fields("net", fields("bindIp", r.cfg.Listen), "sharding", fields("configDB", r.cfg.ConfigServers)))
 }
 
-// connectionStatus knows those who have logged in. It lists no privileges: the router grants every client all of them.
-func (r *answers) connectionStatus(_ context.Context, req *request) (bsoncore.Document, error) {
-	if who := req.client.login.who; who != nil {
+// connectionStatus knows those who have logged in, and what they may do.
+func (r *answers) connectionStatus(ctx context.Context, req *request) (bsoncore.Document, error) {
+	shown, who := boolField(req.body, "showPrivileges"), req.client.login.who
+	switch {
+	case who != nil && shown:
+		g, err := r.logins.grantOf(ctx, who)
+		if err != nil {
+			return nil, err
+		}
+		return encode("authInfo", withField(who, "authenticatedUserPrivileges", g.list))
+	case who != nil:
 		return encode("authInfo", who)
 	}
-	privileges := when(boolField(req.body, "showPrivileges"), "authenticatedUserPrivileges", bson.A{})
+	privileges := when(shown, "authenticatedUserPrivileges", bson.A{})
 	return encode("authInfo", fields("authenticatedUsers", bson.A{}, "authenticatedUserRoles", bson.A{}, privileges))
 }
 

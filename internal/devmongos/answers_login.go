@@ -11,8 +11,11 @@ import (
 // loginTimeout bounds one question to the config servers about a user: longer than any round trip.
 const loginTimeout = dialTimeout
 
-// logins ask the config servers, which know the users, who a client is.
-type logins struct{ configs *replicaSet }
+// logins ask the config servers, which know the users, who a client is and what it may do.
+type logins struct {
+	configs *replicaSet
+	grants  grants
+}
 
 // commands are known to a router whose clients log in.
 func (r *logins) commands() map[string]handler {

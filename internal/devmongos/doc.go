@@ -11,7 +11,7 @@
 //
 // It is for development clusters only. It never stores anything, never runs with another server version than 6.0.x, does no
 // compression, and never sends a command it does not know anywhere. Where the cluster has users, a client has to prove to the config servers
-// which one it is (SCRAM) before anything else; the roles of users are not enforced: whoever is in may do everything.
+// which one it is (SCRAM) before anything else; what that user may do the config servers say too, and the router refuses the rest.
 //
 //	err := devmongos.Run(ctx, devmongos.Config{
 //		Listen:        "127.0.0.1:27017",

@@ -42,7 +42,7 @@ func (c *client) receive(ctx context.Context, incoming chan<- *buffer) {
 	}
 }
 
-// admit refuses the commands of clients that have not logged in. What those who have may do is not asked: see the package comment.
+// admit refuses the commands of clients that have not logged in. What those who have may do, logins.authorize asks.
 func (c *client) admit(command string) error {
 	if !c.guard.authenticates() || c.login.who != nil || openToAll[command] {
 		return nil

@@ -150,6 +150,9 @@ func (s *server) dispatch(ctx context.Context, req *request) (doc bsoncore.Docum
 	if err := req.client.admit(req.name); err != nil {
 		return nil, err
 	}
+	if err := s.authorize(ctx, req); err != nil {
+		return nil, err
+	}
 	if err := s.transactions.check(req); err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ type server struct {
 	cursors      *cursors
 	transactions *transactions
 	commands     map[string]handler
+	authorize    func(context.Context, *request) error
 	clients      clientCount
 }
 
@@ -33,12 +34,13 @@ func newServer(cfg Config, core *core, configs *replicaSet) *server {
 	definitions := &definitions{reads}
 	s.transactions = newTransactions(s.catalog, s.defaults, (&statements{reads}).commands(writes))
 	s.commands = map[string]handler{}
-	logins := &logins{configs}
+	logins := &logins{configs: configs}
+	s.authorize = logins.authorize
 	answers := &answers{cfg, core, logins, &s.clients, s.commands}
 	sharding := &sharding{r}
 	for _, table := range []map[string]handler{
 		s.cursors.commands(), reads.commands(), writes.commands(), (&explanations{reads}).commands(), definitions.commands(),
-		(&statistics{r}).commands(), sharding.commands(), sharding.users(), (&chunks{r}).commands(), s.transactions.commands(),
+		(&statistics{r}).commands(), sharding.commands(), logins.forgetting(sharding.users()), (&chunks{r}).commands(), s.transactions.commands(),
 		logins.commands(), answers.commands(), answers.sessions(),
 	} {
 		maps.Copy(s.commands, table)
