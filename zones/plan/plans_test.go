@@ -30,6 +30,16 @@ func TestPlansReadWell(t *testing.T) {
 			do(&s.Collections[0])
 		}
 	}
+	// Behind a primary shard that owns no chunks, as a version of the server has it.
+	hidden := func(version string) func(*topology.Topology, *zones.State) {
+		return func(w *topology.Topology, s *zones.State) {
+			s.Version = version
+			carts(func(c *zones.Collection) {
+				c.Validator, c.Primary = nil, "syd"
+				c.Chunks = slices.DeleteFunc(slices.Clone(c.Chunks), func(chunk zones.Chunk) bool { return chunk.Shard == "syd" })
+			})(w, s)
+		}
+	}
 	theirs := plan.Document(bson.D{{Key: "total", Value: bson.D{{Key: "$gte", Value: 0}}}})
 	var got strings.Builder
 	for _, c := range []struct {
@@ -63,10 +73,10 @@ func TestPlansReadWell(t *testing.T) {
 		{"a shard in the wrong zone", plan.Options{Prune: true}, true, func(_ *topology.Topology, s *zones.State) {
 			s.Shards[0].Zones, s.Shards[1].Zones = []topology.ZoneID{"NYC"}, []topology.ZoneID{"LON", "NYC"}
 		}},
-		{"a validator that the primary shard hides", plan.Options{}, true, carts(func(c *zones.Collection) {
-			c.Validator, c.Primary = nil, "syd"
-			c.Chunks = slices.DeleteFunc(slices.Clone(c.Chunks), func(chunk zones.Chunk) bool { return chunk.Shard == "syd" })
-		})},
+		{"a validator that the primary shard hides", plan.Options{}, true, hidden("6.0.5")},
+		{"a validator that the primary shard of 6.0.27 does not hide", plan.Options{}, true, hidden("6.0.27")},
+		{"a validator that the primary shard of 7.0.14 may hide", plan.Options{}, true, hidden("7.0.14")},
+		{"a validator that the primary shard of 8.0 does not hide", plan.Options{}, true, hidden("8.0.4")},
 		{"somebody else's validator", plan.Options{}, false, carts(func(c *zones.Collection) { c.Validator, c.ValidationAction = theirs, "warn" })},
 		{"nothing is refused any more", plan.Options{}, false, func(w *topology.Topology, s *zones.State) {
 			layout, _ := plan.Want(w, s, plan.Options{})
