@@ -181,7 +181,8 @@ func (s *suite) lag(t *testing.T) {
 	least, most := slices.Min(held), slices.Max(held)
 	limit, mayLag := lag+2*fetcherPatience, looks/3
 	usual, control := median(held), median(free)
-	t.Logf("%s was held %s to %s behind, %s usually (set: %s, limit: %s), the others %s, at %d looks; others lagged at %d", other, least, most, usual, lag, limit, control, looks, others)
+	t.Logf("%s was held %s to %s behind, %s usually (set: %s, limit: %s), the others %s, at %d looks; others lagged at %d",
+		other, least, most, usual, lag, limit, control, looks, others)
 	if usual > 2*lag+control {
 		t.Errorf("got a usual lag of %s while the others had %s, want at most twice the %s that were set, and theirs", usual, control, lag)
 	}

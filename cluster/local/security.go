@@ -19,8 +19,9 @@ import (
 	"github.com/geoshard/geoshard/cluster/internal/replica"
 )
 
-// AdminUser is the user that a cluster with authentication begins with. Its database is admin, its role root. The supervisor asks the query routers as this user: who drops it or gives it
-// another password sees routers in the cluster's status that refuse the supervisor.
+// AdminUser is the user that a cluster with authentication begins with. Its database is admin, its
+// role root. The supervisor asks the query routers as this user: who drops it or gives it another
+// password sees routers in the cluster's status that refuse the supervisor.
 const AdminUser = "admin"
 
 // A security is what it takes to get into a cluster. nil: the cluster lets everybody in.
@@ -33,7 +34,8 @@ type security struct {
 	CAFile string `json:"caFile,omitempty"`
 	// dir has the certificates of the processes.
 	dir string
-	// key is the content of the keyfile, roots that of CAFile: how the supervisor gets into members.
+	// key is the content of the keyfile, roots that of CAFile: how the supervisor gets into
+	// members.
 	key   string
 	roots *x509.CertPool
 }
@@ -104,8 +106,9 @@ func (s *security) arguments(member string) []string {
 	return args
 }
 
-// admitSupervisor makes a client of the supervisor's one that is let in: by members as they let each other in, without asking anybody, and by query routers, which have no
-// database local, as AdminUser. That one is made on the config servers before the first router starts.
+// admitSupervisor makes a client of the supervisor's one that is let in: by members as they let
+// each other in, without asking anybody, and by query routers, which have no database local, as
+// AdminUser. That one is made on the config servers before the first router starts.
 func (s *security) admitSupervisor(kind layout.Kind, o *options.ClientOptions) {
 	if s.encrypts() {
 		o.SetTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.roots})

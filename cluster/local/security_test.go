@@ -100,7 +100,8 @@ func intruders(t *testing.T, c *local.Cluster) {
 			t.Logf("%s with %s: %.150s", what, intruder.name, err)
 		}
 	}
-	// The members' own user belongs to their local databases, and a query router has none: not even the keyfile opens it.
+	// The members' own user belongs to their local databases, and a query router has none: not even
+	// the keyfile opens it.
 	key, err := os.ReadFile(filepath.Join(c.Dir(), "secrets", "keyfile"))
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +185,8 @@ func user(t *testing.T, c *local.Cluster) {
 // may asks what a user with the role readWrite of one database may do through a query router.
 func may(t *testing.T, c *local.Cluster) {
 	t.Helper()
-	clerk := connect(t, options.Client().ApplyURI(must(t)(c.URI("LON"))).SetAuth(options.Credential{AuthSource: "shop", Username: "clerk", Password: "päss word"}))
+	clerk := connect(t, options.Client().ApplyURI(must(t)(c.URI("LON"))).
+		SetAuth(options.Credential{AuthSource: "shop", Username: "clerk", Password: "päss word"}))
 	one := func(name string, value any, more ...bson.E) bson.D {
 		return append(bson.D{{Key: name, Value: value}}, more...)
 	}
@@ -199,7 +201,9 @@ func may(t *testing.T, c *local.Cluster) {
 	}{
 		{"shop", one("insert", "carts", bson.E{Key: "documents", Value: bson.A{bson.D{{Key: "_id", Value: "clerk"}}}}), true},
 		{"shop", one("delete", "carts", bson.E{Key: "deletes", Value: bson.A{bson.D{{Key: "q", Value: bson.D{{Key: "_id", Value: "clerk"}}}, {Key: "limit", Value: 1}}}}), true},
-		{"shop", one("aggregate", "carts", pipeline("$lookup", bson.D{{Key: "from", Value: "notes"}, {Key: "as", Value: "n"}, {Key: "localField", Value: "_id"}, {Key: "foreignField", Value: "_id"}}), cursor), true},
+		{"shop", one("aggregate", "carts", pipeline("$lookup", bson.D{
+			{Key: "from", Value: "notes"}, {Key: "as", Value: "n"}, {Key: "localField", Value: "_id"}, {Key: "foreignField", Value: "_id"},
+		}), cursor), true},
 		{"shop", one("collStats", "carts"), true},
 		{"shop", one("dropDatabase", 1), false},
 		{"shop", one("createUser", "other", bson.E{Key: "pwd", Value: "x"}, bson.E{Key: "roles", Value: bson.A{}}), false},

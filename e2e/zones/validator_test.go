@@ -19,8 +19,9 @@ import (
 	"github.com/geoshard/geoshard/zones/plan"
 )
 
-// A new collection gets its validator before it is sharded, so that every shard has it: collMod of older servers changes it on the shards that own chunks alone, and
-// listCollections tells that of the database's primary shard, which may own none.
+// A new collection gets its validator before it is sharded, so that every shard has it: collMod of
+// older servers changes it on the shards that own chunks alone, and listCollections tells that of
+// the database's primary shard, which may own none.
 func TestAValidatorReachesAPrimaryShardWithoutChunks(t *testing.T) {
 	s := open(t, clustertest.Alone(t))
 	world := *s.cluster.Topology()
@@ -64,7 +65,8 @@ func TestAValidatorReachesAPrimaryShardWithoutChunks(t *testing.T) {
 	}
 }
 
-// reachesPrimaries tells that collMod changes the primary shard's validator too where that one owns no chunks (SERVER-71819): 6.0.5 does not, 6.0.27 does.
+// reachesPrimaries tells that collMod changes the primary shard's validator too where that one owns
+// no chunks (SERVER-71819): 6.0.5 does not, 6.0.27 does.
 func (s access) reachesPrimaries(t *testing.T) bool {
 	t.Helper()
 	state, err := s.Read(t.Context(), nil)
@@ -78,7 +80,8 @@ func (s access) reachesPrimaries(t *testing.T) bool {
 	return !v.Less(serverversion.Version{6, 0, 27})
 }
 
-// outOfReach sets the validator all the same, which is not taken for done, and makes a shard with chunks the primary.
+// outOfReach sets the validator all the same, which is not taken for done, and makes a shard with
+// chunks the primary.
 func (s access) outOfReach(t *testing.T, told zones.Finding) {
 	t.Helper()
 	rule := document(t, bson.D{{Key: "dc", Value: bson.D{{Key: "$exists", Value: true}}}})

@@ -6,7 +6,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
-// A want is an action that a command demands on a collection, on a database (without collection), or on the cluster (without both).
+// A want is an action that a command demands on a collection, on a database (without collection),
+// or on the cluster (without both).
 type want struct{ action, db, collection string }
 
 // A place is what a command's action is on.
@@ -22,7 +23,8 @@ const (
 	onSettings        // config.settings
 )
 
-// A right says which actions some commands demand. Sources: manual, reference/privilege-actions and the pages of the commands; the server's checkAuthForOperation.
+// A right says which actions some commands demand. Sources: manual, reference/privilege-actions and
+// the pages of the commands; the server's checkAuthForOperation.
 type right struct {
 	commands string
 	place    place
@@ -93,10 +95,12 @@ func rightsByName(rows []right) map[string]right {
 	return byName
 }
 
-// ofEveryUser are the commands that are about a client's own sessions, cursors and transactions, or that hide what the user may not see.
+// ofEveryUser are the commands that are about a client's own sessions, cursors and transactions, or
+// that hide what the user may not see.
 var ofEveryUser = setOf("getMore", "killCursors", "startSession", "refreshSessions", "killSessions", "commitTransaction", "abortTransaction")
 
-// wantsOf lists the alternatives of what a user needs for a command; none where every user may run it.
+// wantsOf lists the alternatives of what a user needs for a command; none where every user may run
+// it.
 func wantsOf(name, db string, body bsoncore.Document) [][]want {
 	collection := stringField(body, name)
 	on := func(actions ...string) (all []want) {
@@ -128,12 +132,17 @@ func wantsOf(name, db string, body bsoncore.Document) [][]want {
 		return [][]want{{{name, db, ""}}}
 	case "renameCollection":
 		from, target := splitAt(collection), splitAt(stringField(body, "to"))
-		copied := []want{{"find", from[0], from[1]}, {"dropCollection", from[0], from[1]}, {"insert", target[0], target[1]}, {"createIndex", target[0], target[1]}}
+		copied := []want{
+			{"find", from[0], from[1]}, {"dropCollection", from[0], from[1]},
+			{"insert", target[0], target[1]}, {"createIndex", target[0], target[1]},
+		}
 		return [][]want{{{"renameCollectionSameDB", from[0], ""}}, copied}
 	case "addShardToZone", "removeShardFromZone":
 		return [][]want{{{action: "enableSharding"}}, {{"update", "config", "shards"}}}
 	case "updateZoneKeyRange":
-		return [][]want{{{action: "enableSharding"}}, {{"find", "config", "shards"}, {"find", "config", "tags"}, {"update", "config", "tags"}, {"remove", "config", "tags"}}}
+		return [][]want{{{action: "enableSharding"}}, {
+			{"find", "config", "shards"}, {"find", "config", "tags"}, {"update", "config", "tags"}, {"remove", "config", "tags"},
+		}}
 	}
 	r, known := rights[name]
 	if !known {
@@ -177,7 +186,8 @@ func splitAt(ns string) [2]string {
 	return [2]string{db, collection}
 }
 
-// wantsOfPipeline is what the stages of a pipeline demand: the first says what is read, the others what is joined and written.
+// wantsOfPipeline is what the stages of a pipeline demand: the first says what is read, the others
+// what is joined and written.
 func wantsOfPipeline(db, collection string, pipeline bsoncore.Value) (all []want) {
 	read := want{"find", db, collection}
 	for i, stage := range arrayValues(pipeline) {
@@ -220,7 +230,8 @@ func wantsOfPipeline(db, collection string, pipeline bsoncore.Value) (all []want
 	return all
 }
 
-// wantsOfTarget is for what a pipeline writes: "collection", {db, coll} of $out, or {into: one of both} of $merge.
+// wantsOfTarget is for what a pipeline writes: "collection", {db, coll} of $out, or {into: one of
+// both} of $merge.
 func wantsOfTarget(db, stage string, target bsoncore.Value) []want {
 	if arguments, ok := target.DocumentOK(); ok && stage == "$merge" {
 		target = field(arguments, "into")

@@ -12,7 +12,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
-// A resource is what a privilege is about, as servers list it. Empty texts stand for all databases, all collections.
+// A resource is what a privilege is about, as servers list it. Empty texts stand for all databases,
+// all collections.
 type resource struct {
 	Cluster     bool    `bson:"cluster"`
 	AnyResource bool    `bson:"anyResource"`
@@ -21,8 +22,9 @@ type resource struct {
 	Buckets     *string `bson:"system_buckets"` // of time series, which are looked at by their own names here
 }
 
-// includes tells that a privilege on r is one on a collection, on a database (where collection is empty) or on the cluster (where db is empty too): manual,
-// reference/resource-document. All databases are those of users; all collections are those without "system." in their names.
+// includes tells that a privilege on r is one on a collection, on a database (where collection is
+// empty) or on the cluster (where db is empty too): manual, reference/resource-document. All
+// databases are those of users; all collections are those without "system." in their names.
 func (r resource) includes(db, collection string) bool {
 	switch {
 	case r.Buckets != nil:
@@ -68,7 +70,8 @@ func (g *grant) has(w want) bool {
 	return false
 }
 
-// grants are what users may do. They are believed for grantsFor, unless a user or role was changed through this router: as in a mongos (userCacheInvalidationIntervalSecs).
+// grants are what users may do. They are believed for grantsFor, unless a user or role was changed
+// through this router: as in a mongos (userCacheInvalidationIntervalSecs).
 type grants struct {
 	mu      sync.Mutex // guards following
 	of      map[string]*grant
@@ -93,7 +96,8 @@ func (r *logins) authorize(ctx context.Context, req *request) error {
 	return err
 }
 
-// grantOf is what the user of a login may do. What is known already holds on while the config servers have no primary.
+// grantOf is what the user of a login may do. What is known already holds on while the config
+// servers have no primary.
 func (r *logins) grantOf(ctx context.Context, who bsoncore.Document) (*grant, error) {
 	users := arrayValues(field(who, "authenticatedUsers"))
 	if len(users) != 1 {
@@ -135,7 +139,8 @@ func (r *logins) grantOf(ctx context.Context, who bsoncore.Document) (*grant, er
 	return g, nil
 }
 
-// forgetting makes the handlers of commands that change users and roles forget what was known of them.
+// forgetting makes the handlers of commands that change users and roles forget what was known of
+// them.
 func (r *logins) forgetting(rows map[string]handler) map[string]handler {
 	for name, run := range rows {
 		if strings.HasSuffix(name, "Info") {

@@ -357,7 +357,8 @@ func errorsAreMongos(t *testing.T, c *commander) {
 	c.fails(t, "admin", with("moveChunk", "no.where", "find", one("k", 1), "to", "s0"), 118)
 	c.fails(t, "admin", with("shardCollection", "nodot", "key", one("k", 1)), codeInvalidNamespace)
 	c.fails(t, "admin", with("shardCollection", "config.ours", "key", one("k", 1)), codeIllegalOperation)
-	// Each server has a local database of its own; s/commands/strategy.cpp says so before it asks anything else.
+	// Each server has a local database of its own; s/commands/strategy.cpp says so before it asks
+	// anything else.
 	for _, cmd := range []bson.D{one("find", "oplog.rs"), one("insert", "c"), one("hello", 1), one("ping", 1), with("saslStart", 1, "mechanism", "SCRAM-SHA-256")} {
 		c.fails(t, "local", cmd, codeIllegalOperation)
 	}

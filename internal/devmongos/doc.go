@@ -9,9 +9,11 @@
 // what it reads in them, since the core cannot take part. A change of a shard key that takes a document to another shard becomes a delete
 // and an insert in one transaction. Nothing of it is kept here: another router can tell the outcome.
 //
-// It is for development clusters only. It never stores anything, never runs with another server version than 6.0.x, does no
-// compression, and never sends a command it does not know anywhere. Where the cluster has users, a client has to prove to the config servers
-// which one it is (SCRAM) before anything else; what that user may do the config servers say too, and the router refuses the rest.
+// It is for development clusters only. It never stores anything, never runs with another server
+// version than 6.0.x, does no compression, and never sends a command it does not know anywhere.
+// Where the cluster has users, a client has to prove to the config servers which one it is (SCRAM)
+// before anything else; what that user may do the config servers say too, and the router refuses
+// the rest.
 //
 //	err := devmongos.Run(ctx, devmongos.Config{
 //		Listen:        "127.0.0.1:27017",

@@ -83,8 +83,9 @@ func newRequest(c *client, msg wire.Message) *request {
 // ns is the collection's full name.
 func (req *request) ns() string { return req.db + "." + req.collection }
 
-// check refuses what no handler can do, whoever asks. Each server has a local database of its own, so that a mongos has none to show, nor a user of it to log in
-// (s/commands/strategy.cpp, ParseAndRunCommand::RunInvocation::_prologue).
+// check refuses what no handler can do, whoever asks. Each server has a local database of its own,
+// so that a mongos has none to show, nor a user of it to log in (s/commands/strategy.cpp,
+// ParseAndRunCommand::RunInvocation::_prologue).
 func (req *request) check() error {
 	switch {
 	case req.db == "" && req.msg.OpCode != wire.OpQuery:

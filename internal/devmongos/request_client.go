@@ -42,7 +42,8 @@ func (c *client) receive(ctx context.Context, incoming chan<- *buffer) {
 	}
 }
 
-// admit refuses the commands of clients that have not logged in. What those who have may do, logins.authorize asks.
+// admit refuses the commands of clients that have not logged in. What those who have may do,
+// logins.authorize asks.
 func (c *client) admit(command string) error {
 	if !c.guard.authenticates() || c.login.who != nil || openToAll[command] {
 		return nil

@@ -8,7 +8,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// Every command of the router says what it demands, or that every user may run it; nothing is said of commands that there are not.
+// Every command of the router says what it demands, or that every user may run it; nothing is said
+// of commands that there are not.
 func TestEveryCommandHasItsRights(t *testing.T) {
 	commands := newServer(Config{}, newCore("", &backend{}), nil).commands
 	byHand := setOf("update", "findAndModify", "findandmodify", "aggregate", "explain", "listCollections", "renameCollection", "addShardToZone", "removeShardFromZone",

@@ -153,7 +153,8 @@ func archiveMember(name string) string {
 	return ""
 }
 
-// unpackZip takes the members out of a zip file for which keep returns a name. A file without any is ErrCorrupt.
+// unpackZip takes the members out of a zip file for which keep returns a name. A file without any
+// is ErrCorrupt.
 func (o Options) unpackZip(ctx context.Context, file, dir string, keep func(string) string) error {
 	zr, err := zip.OpenReader(file)
 	if err != nil {

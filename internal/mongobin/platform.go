@@ -20,8 +20,9 @@ var archFor = map[string]map[string]string{
 	"windows": {"amd64": "x86_64"},
 }
 
-// archivePath returns the path of MongoDB's archive of a version below the download site, for an operating system, a processor and, on Linux, the
-// fields of /etc/os-release. Its error is ErrNoArchive.
+// archivePath returns the path of MongoDB's archive of a version below the download site, for an
+// operating system, a processor and, on Linux, the fields of /etc/os-release. Its error is
+// ErrNoArchive.
 func archivePath(goos, goarch, version string, release map[string]string) (string, error) {
 	arch := archFor[goos][goarch]
 	if arch == "" {
@@ -43,7 +44,8 @@ func archivePath(goos, goarch, version string, release map[string]string) (strin
 	return fmt.Sprintf("linux/mongodb-linux-%s-%s-%s.tgz", arch, build, version), nil
 }
 
-// builds60 are the builds of 6.0, which knew no newer distributions, for those that came later (manual 6.0: Production Notes, Platform Support).
+// builds60 are the builds of 6.0, which knew no newer distributions, for those that came later
+// (manual 6.0: Production Notes, Platform Support).
 var builds60 = map[string]string{"debian12": "ubuntu2204", "ubuntu2404": "ubuntu2204", "rhel93": "rhel90", "amazon2023": ""}
 
 // linuxBuild names the build for a distribution; "" when none fits. A distribution newer than the newest build gets that one: the

@@ -30,7 +30,8 @@ type Tools struct {
 type Options struct {
 	// CacheDir is the directory that holds one directory for each version; "" = geoshard/mongodb in the user's cache directory.
 	CacheDir string
-	// Version is the version to install, such as "6.0.27". It gets a place of its own, pinned/VERSION in CacheDir, where Find does not look: who wants it names its mongod in
+	// Version is the version to install, such as "6.0.27". It gets a place of its own,
+	// pinned/VERSION in CacheDir, where Find does not look: who wants it names its mongod in
 	// GEOSHARD_MONGOD. "" = the newest that there is for this machine, for everybody.
 	Version string
 	// BaseURL is the root of the download site; "" = GEOSHARD_MONGODB_MIRROR, else MongoDB's own.

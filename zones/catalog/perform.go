@@ -249,7 +249,8 @@ func (c *Catalog) setValidator(ctx context.Context, change zones.SetValidator) e
 	return nil
 }
 
-// hiddenByPrimary gives the error of a validator that was not changed its reason, if that is it: collMod of servers before SERVER-71819 changes validators on the shards that own chunks, and
+// hiddenByPrimary gives the error of a validator that was not changed its reason, if that is it:
+// collMod of servers before SERVER-71819 changes validators on the shards that own chunks, and
 // listCollections shows the one of the database's primary shard, which may own none.
 func (c *Catalog) hiddenByPrimary(ctx context.Context, what, name string, found *Error) {
 	db, _, _ := strings.Cut(name, ".")

@@ -171,8 +171,10 @@ func (d *diff) validator(c zones.Collection, want zones.Placement, was appliedPl
 	return want.Reject, []zones.Step{intended(change, reason, was.known && bytes.Equal(was.Reject, want.Reject), "; it was changed since the last apply")}
 }
 
-// collModReachesPrimaries tells that servers of a version change the validator of a database's primary shard too where that one owns no chunks (SERVER-71819, mended on the way to 7.2 and taken
-// back to 7.0 and 6.0). 6.0.27 does and 6.0.5 does not, as tried. Of other patch releases before 7.2 that is not known, and they are taken for those that do not.
+// collModReachesPrimaries tells that servers of a version change the validator of a database's
+// primary shard too where that one owns no chunks (SERVER-71819, mended on the way to 7.2 and taken
+// back to 7.0 and 6.0). 6.0.27 does and 6.0.5 does not, as tried. Of other patch releases before
+// 7.2 that is not known, and they are taken for those that do not.
 func collModReachesPrimaries(version string) bool {
 	v, _ := serverversion.Parse(version) // one that cannot be read is the oldest
 	return !v.Less(serverversion.Version{7, 2, 0}) || v.Less(serverversion.Version{6, 1, 0}) && !v.Less(serverversion.Version{6, 0, 27})

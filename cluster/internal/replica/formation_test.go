@@ -160,7 +160,8 @@ func TestAWaitEndsWithARefusal(t *testing.T) {
 	}
 }
 
-// A wait that runs out of time tells what it was told last, also where other steps waited for this one.
+// A wait that runs out of time tells what it was told last, also where other steps waited for this
+// one.
 func TestAWaitTellsItsLastError(t *testing.T) {
 	silent := errors.New("server selection timeout")
 	node := layout.Node{Name: "router/A", Kind: layout.Router}

@@ -55,7 +55,8 @@ func Greet(ctx context.Context, m Member) (Hello, error) {
 	return h, err
 }
 
-// firstThat is the first running member of some kinds that greets as wanted. Where there is none, the error has what the others said.
+// firstThat is the first running member of some kinds that greets as wanted. Where there is none,
+// the error has what the others said.
 func firstThat[M Member](ctx context.Context, members []M, wanted func(Hello) bool, kinds ...layout.Kind) (first M, _ error) {
 	none := errors.New("none that runs is one")
 	for _, m := range members {
@@ -94,8 +95,9 @@ func Passing(err error) bool {
 	return HasCode(err, passingCodes...) || mongo.IsNetworkError(err) || mongo.IsTimeout(err) && !answered
 }
 
-// refusals are what servers answer when the supervisor may not do what it asks: Unauthorized, AuthenticationFailed, and IllegalOperation, with which a mongos refuses
-// the database local (s/commands/strategy.cpp). No repetition gets over them.
+// refusals are what servers answer when the supervisor may not do what it asks: Unauthorized,
+// AuthenticationFailed, and IllegalOperation, with which a mongos refuses the database local
+// (s/commands/strategy.cpp). No repetition gets over them.
 var refusals = []int{13, 18, 20}
 
 // Persist repeats an idempotent command while a set that has just been formed changes its mind about its primary. That the member's process ends meanwhile is an
@@ -137,8 +139,9 @@ func named[M Member](members []M, set string) string {
 // LookEvery is how often a state is looked at while something waits for it.
 const LookEvery = 50 * time.Millisecond
 
-// Await calls look every so often until it is done, fails, or ctx ends. What a look got that another one may get over goes to last: a refusal ends the wait even so, and the end
-// of ctx comes with the last of them.
+// Await calls look every so often until it is done, fails, or ctx ends. What a look got that
+// another one may get over goes to last: a refusal ends the wait even so, and the end of ctx comes
+// with the last of them.
 func Await(ctx context.Context, every time.Duration, what string, look func(last *error) (bool, error)) error {
 	var last error
 	for {
@@ -148,7 +151,8 @@ func Await(ctx context.Context, every time.Duration, what string, look func(last
 		case done || err != nil:
 			return err
 		case HasCode(got, refusals...):
-			return hint.New(fmt.Errorf("%s: %w", what, got), "the log of that server says whom it refused; a server that refuses its own cluster is a fault of geoshard: please report it")
+			return hint.New(fmt.Errorf("%s: %w", what, got), "the log of that server says whom it refused; "+
+				"a server that refuses its own cluster is a fault of geoshard: please report it")
 		case ctx.Err() == nil: // else it was ctx that got in the way
 			last = got
 		}
