@@ -13,6 +13,7 @@ import (
 
 func TestAReloadedPageKnowsWhatWasBefore(t *testing.T) {
 	s := running(t)
+	s.awaitWhole(t)
 	p := s.open(t)
 	p.shopper("Berlin")
 	name := eval[string](p, `document.querySelector("#shopper [data-shopper]").dataset.shopper`)
@@ -182,6 +183,7 @@ func (s *browsedDemo) reachable(t *testing.T, p *page) {
 
 func TestANarrowWindowNeedsNoScrollingSideways(t *testing.T) {
 	s := running(t)
+	s.awaitWhole(t)
 	p := s.open(t)
 	p.shopper("Lagos")
 	for _, width := range []int64{360, 800, 1100, 1920} {
