@@ -142,6 +142,7 @@ func TestEverythingCanBeDoneByKeyboard(t *testing.T) {
 	if got := p.focused(); got != "new-shopper" {
 		t.Errorf("after the action the focus is at %s, want it where it was", got)
 	}
+	p.await("the products", `document.querySelector("#sku").options.length > 0`)
 	p.tabTo("#sku")
 	p.key(kb.Home) // the first of the list
 	p.await("the first product", `document.querySelector("#sku").value === "book"`)
