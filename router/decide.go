@@ -4,6 +4,8 @@ package router
 func (t *Table) Decide(q *Query, h *Health) Decision {
 	up := t.serving &^ h.Down
 	switch {
+	case q.Unroutable != ReasonUnknown:
+		return Decision{Mode: Refuse, Reason: q.Unroutable}
 	case q.places():
 		return t.place(q, h)
 	case q.Home == "":
