@@ -15,6 +15,12 @@ type Step struct {
 
 // Explain makes the same decision as Decide and tells each step that led to it.
 func (t *Table) Explain(q *Query, h *Health) (Decision, []Step) {
+	if q == nil {
+		q = &Query{Unroutable: ReasonBadHandle}
+	}
+	if h == nil {
+		h = healthy
+	}
 	e := &explanation{Table: t, q: q, h: h, d: t.Decide(q, h)}
 	e.request()
 	switch {

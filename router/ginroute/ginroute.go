@@ -105,11 +105,7 @@ func (m *middleware) handle(c *gin.Context) {
 		c.Abort()
 		return
 	}
-	health := m.Health()
-	if health == nil {
-		health = &router.Health{}
-	}
-	d := m.Table.Decide(&read.Query, health)
+	d := m.Table.Decide(&read.Query, m.Health())
 	if d.To != m.here && d.To != router.NoDC && router.Hopped(c.Request.URL.RawQuery) {
 		d = m.serveHere(d)
 	}
