@@ -112,8 +112,10 @@ func TestPatternsMatchAsInTheStandardLibrary(t *testing.T) {
 		w := preset(t, "nyc-lon-syd")
 		w.Router = &topology.Router{Routes: []topology.Route{{Path: pattern, Class: topology.ClassRead}}}
 		got := router.NewReader(table(t, w), 1, nil).Read(request("POST", path), now)
-		if (got.Route == 0) != want || got.ID != wantHandle {
-			rt.Fatalf("%s, %s: got %v, %q, want %v, %q", pattern, path, got.Route == 0, got.ID, want, wantHandle)
+		var named router.Request
+		named.Take(wantHandle, router.SourcePath)
+		if (got.Route == 0) != want || got.ID != named.ID || got.Query.Home != named.Query.Home || got.Query.Unroutable != named.Query.Unroutable {
+			rt.Fatalf("%s, %s: got %v, %+v, want %v, the record of %q: %+v", pattern, path, got.Route == 0, got, want, wantHandle, named)
 		}
 		all++
 		if want {
