@@ -145,10 +145,13 @@ func (v reportView) text(out page) {
 		placement(out, n)
 	}
 	v.residency(out)
+	for _, what := range v.Warnings {
+		out.printf("%s %s\n", out.warn("warning:"), what)
+	}
 	for _, what := range v.NotChecked {
 		out.printf("%s %s\n", out.warn("not checked:"), what)
 	}
-	if len(v.NotChecked) > 0 {
+	if len(v.Warnings)+len(v.NotChecked) > 0 {
 		out.println()
 	}
 	verdict := out.good("clean")
