@@ -79,7 +79,7 @@ func Preflight(f Facts) (warnings []Warning) {
 		byRelease[v.Release()] = append(byRelease[v.Release()], s.Name)
 		if fcv, err := Parse(s.FCV + ".0"); s.FCV != "" && err == nil && fcv.Less(Version{v[0], v[1]}) {
 			warn("fcv-older", "finish the upgrade with setFeatureCompatibilityVersion once you will not go back",
-				"%s runs MongoDB %s and keeps to featureCompatibilityVersion %s: what came since is off there", s.Name, s.Version, s.FCV)
+				"the featureCompatibilityVersion of %s is %s, and MongoDB %s runs there: what came since is off", s.Name, s.FCV, s.Version)
 		}
 	}
 	if len(versions) == 0 {

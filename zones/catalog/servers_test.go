@@ -63,6 +63,20 @@ func TestARangeOfAMovedCollectionIsToldFromBadBounds(t *testing.T) {
 	}
 }
 
+// Before 6.0.3 the stage does not exist. That is told from a user who may not use it.
+func TestOrphansThatNobodyCanCount(t *testing.T) {
+	c := &Catalog{}
+	for code, want := range map[int32]bool{codeUnknownStage: true, codeCommandNotFound: true, codeUnauthorized: false, codeNamespaceNotFound: false} {
+		err := c.fail("count the orphans", "$shardedDataDistribution", "", mongo.CommandError{Code: code, Message: "Unrecognized pipeline stage name: '$shardedDataDistribution'"})
+		if got := uncounted(err); (got != "") != want || want && !strings.Contains(got, "6.0.3") {
+			t.Errorf("code %d: got %q, want a reason: %v", code, got, want)
+		}
+	}
+	if got := uncounted(nil); got != "" {
+		t.Errorf("got %q without an error", got)
+	}
+}
+
 // Where config.collections cannot be written, the command of late 8.0 and 8.1 stands in (SERVER-78849).
 func TestBalancingIsHeldByCommand(t *testing.T) {
 	if diff := cmp.Diff(bson.D{{Key: "configureCollectionBalancing", Value: "shop.carts"}, {Key: "enableBalancing", Value: false}}, balancing("shop.carts", true)); diff != "" {
