@@ -53,7 +53,9 @@ func TestPreflight(t *testing.T) {
 	cluster := func(servers ...serverversion.Server) serverversion.Facts {
 		return serverversion.Facts{Servers: servers, Shards: 3, Balancing: true}
 	}
-	server := func(name, version, fcv string) serverversion.Server { return serverversion.Server{Name: name, Version: version, FCV: fcv} }
+	server := func(name, version, fcv string) serverversion.Server {
+		return serverversion.Server{Name: name, Version: version, FCV: fcv}
+	}
 	router := func(version string) serverversion.Server { return server("the query router", version, "") }
 	four := cluster(router("6.0.11"))
 	four.Shards = 4

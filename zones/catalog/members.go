@@ -73,8 +73,8 @@ func (c *Catalog) configServers(ctx context.Context) (*zones.Shard, error) {
 
 // A replicaSet is what one member says of its set, each field in the answer to another command.
 type replicaSet struct {
-	Primary string // hello
-	Version string // buildInfo
+	Primary string   // hello
+	Version string   // buildInfo
 	FCV     struct { // getParameter
 		Version string
 	} `bson:"featureCompatibilityVersion"`
