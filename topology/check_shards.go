@@ -5,10 +5,12 @@ import (
 	"strings"
 )
 
-// reservedShards are names that mean something else: "router" and "core" belong to a query router in member names; the rest are databases of MongoDB.
+// reservedShards are names that mean something else: "router" and "core" belong to a query router
+// in member names; the rest are databases of MongoDB.
 var reservedShards = []string{"config", "router", "core", "admin", "local"}
 
-// configShard is the name that MongoDB gives to config servers that are a shard as well, from 8.0 on (manual: core/config-shard). Clusters that are started here have none.
+// configShard is the name that MongoDB gives to config servers that are a shard as well, from 8.0
+// on (manual: core/config-shard). Clusters that are started here have none.
 const configShard = "config"
 
 func (c *checker) shards() {

@@ -46,7 +46,8 @@ type Shard struct {
 	Draining bool     `json:"draining,omitempty"`
 	// Zones are sorted.
 	Zones []topology.ZoneID `json:"zones,omitempty"`
-	// Version is that of the member that answered, and FCV its featureCompatibilityVersion, "6.0"; empty where they could not be asked for.
+	// Version is that of the member that answered, and FCV its featureCompatibilityVersion, "6.0";
+	// empty where they could not be asked for.
 	Version string `json:"version,omitempty"`
 	FCV     string `json:"fcv,omitempty"`
 	// Members and Modes are nil when the shard's own servers could not be asked; Unseen says why then.

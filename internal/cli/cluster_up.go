@@ -94,8 +94,9 @@ func (e *environment) up(ctx context.Context, name string, flags upFlags) error 
 
 // warnOf tells what a version of MongoDB means for a cluster of that topology.
 func (e *environment) warnOf(version string, world *topology.Topology) {
-	f := serverversion.Facts{Servers: []serverversion.Server{{Name: "mongod", Version: version}}, Shards: len(world.Shards), Balancing: true}
-	for _, w := range serverversion.Preflight(f) {
+	for _, w := range serverversion.Preflight(serverversion.Facts{
+		Servers: []serverversion.Server{{Name: "mongod", Version: version}}, Shards: len(world.Shards), Balancing: true,
+	}) {
 		e.say("warning: %s", w)
 	}
 }

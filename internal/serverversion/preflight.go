@@ -18,18 +18,21 @@ type Release struct {
 
 // Releases are those that something is known of, the oldest first.
 var Releases = []Release{
-	{"6.0", true, "all suites, on `mongod` 6.0.5 with the development query router. Once, not in CI, behind a `mongos` built from MongoDB's source of July 2021"},
+	{"6.0", true, "all suites, on `mongod` 6.0.5 with the development query router. Once, not in CI, behind a `mongos` " +
+		"built from MongoDB's source of July 2021"},
 	{"7.0", false, "source and manual were read, nothing was run"},
 	{"8.0", false, "source and manual were read, nothing was run"},
 	{"8.2", false, "source and manual were read, nothing was run"},
 	{"8.3", false, "source and manual were read, nothing was run"},
-	{"9.0", false, "the manual's page of incompatible changes was read and has nothing that geoshard uses; nothing was run"},
+	{"9.0", false, "the manual's page of incompatible changes was read and has nothing that geoshard uses; " +
+		"nothing was run"},
 }
 
 // Facts are what a command knows of a cluster's servers before it goes on.
 type Facts struct {
 	Servers []Server
-	// Shards is how many shards there are; Balancing means that the balancer runs; ConfigShard that the config servers are one of the shards.
+	// Shards is how many shards there are; Balancing means that the balancer runs; ConfigShard that
+	// the config servers are one of the shards.
 	Shards      int
 	Balancing   bool
 	ConfigShard bool
@@ -41,11 +44,13 @@ type Facts struct {
 type Server struct {
 	// Name is what a message calls it: "the query router", "shard lon".
 	Name string
-	// Version is that of its program, "6.0.5". FCV is its featureCompatibilityVersion, "6.0"; empty where it is not known.
+	// Version is that of its program, "6.0.5". FCV is its featureCompatibilityVersion, "6.0"; empty
+	// where it is not known.
 	Version, FCV string
 }
 
-// A Warning is something to know before a command goes on. Refused means that nothing will work: the servers are too old.
+// A Warning is something to know before a command goes on. Refused means that nothing will work:
+// the servers are too old.
 type Warning struct {
 	Rule, Message, Hint string
 	Refused             bool
@@ -59,8 +64,11 @@ func (w Warning) String() string {
 	return w.Message + ": " + w.Hint
 }
 
-// docsPage is where the rules are explained.
-const docsPage = "docs/versions.md"
+const (
+	// docsPage is where the rules are explained.
+	docsPage = "docs/versions.md"
+	tryFirst = "try it on a copy of the cluster first"
+)
 
 // Preflight says what the servers' versions mean for what is about to be done.
 func Preflight(f Facts) (warnings []Warning) {
@@ -79,7 +87,8 @@ func Preflight(f Facts) (warnings []Warning) {
 		byRelease[v.Release()] = append(byRelease[v.Release()], s.Name)
 		if fcv, err := Parse(s.FCV + ".0"); s.FCV != "" && err == nil && fcv.Less(Version{v[0], v[1]}) {
 			warn("fcv-older", "finish the upgrade with setFeatureCompatibilityVersion once you will not go back",
-				"the featureCompatibilityVersion of %s is %s, and MongoDB %s runs there: what came since is off", s.Name, s.FCV, s.Version)
+				"the featureCompatibilityVersion of %s is %s, and MongoDB %s runs there: what came since is off",
+				s.Name, s.FCV, s.Version)
 		}
 	}
 	if len(versions) == 0 {
@@ -94,15 +103,17 @@ func Preflight(f Facts) (warnings []Warning) {
 		for _, release := range slices.SortedFunc(maps.Keys(byRelease), compareReleases) {
 			each = append(each, release+" on "+strings.Join(byRelease[release], ", "))
 		}
-		warn("versions-mixed", "finish the upgrade before you change zones", "the servers run different releases: %s", strings.Join(each, "; "))
+		warn("versions-mixed", "finish the upgrade before you change zones",
+			"the servers run different releases: %s", strings.Join(each, "; "))
 	}
 	for _, release := range slices.SortedFunc(maps.Keys(byRelease), compareReleases) {
 		at := slices.IndexFunc(Releases, func(r Release) bool { return r.Name == release })
 		switch {
 		case at < 0:
-			warn("version-not-run", "try it on a copy of the cluster first", "geoshard knows nothing of MongoDB %s, and was never run on it (%s)", release, docsPage)
+			warn("version-not-run", tryFirst, "geoshard knows nothing of MongoDB %s, and was never run on it (%s)", release, docsPage)
 		case !Releases[at].Run:
-			warn("version-not-run", "try it on a copy of the cluster first", "geoshard was not run on MongoDB %s yet: it follows the manual and the source (%s)", release, docsPage)
+			warn("version-not-run", tryFirst,
+				"geoshard was not run on MongoDB %s yet: it follows the manual and the source (%s)", release, docsPage)
 		}
 	}
 	holds := func(r Rule) (Version, bool) {
@@ -114,17 +125,21 @@ func Preflight(f Facts) (warnings []Warning) {
 		if !v.Less(Version{6, 1, 0}) {
 			hint = "check jira.mongodb.org/browse/SERVER-82325 for this version, or upgrade to 7.0.5 or later"
 		}
-		warn("version", hint, "with MongoDB %s, 4 or more shards and the balancer on, the primary of the config servers may crash while zones are enforced or a shard is drained (SERVER-82325)", v)
+		warn("version", hint, "with MongoDB %s, 4 or more shards and the balancer on, the primary of the config servers "+
+			"may crash while zones are enforced or a shard is drained (SERVER-82325)", v)
 	}
 	if v, ok := holds(Advisory131805); ok {
-		warn(Advisory131805.Name, "upgrade to 8.3.13 or later", "MongoDB's manual has a critical advisory for 8.3.0 to 8.3.12, and %s is one of them (SERVER-131805)", v)
+		warn(Advisory131805.Name, "upgrade to 8.3.13 or later",
+			"MongoDB's manual has a critical advisory for 8.3.0 to 8.3.12, and %s is one of them (SERVER-131805)", v)
 	}
 	if f.ConfigShard {
-		warn(ConfigShard.Name, "keep its replica set as safe as the catalogue has to be", "the config servers are a shard as well, config: what is lost with them is catalogue and documents")
+		warn(ConfigShard.Name, "keep its replica set as safe as the catalogue has to be",
+			"the config servers are a shard as well, config: what is lost with them is catalogue and documents")
 	}
 	if v, ok := holds(DirectReads); ok && f.Direct && f.Shards > 1 {
 		warn(DirectReads.Name, "grant it to the user of --shard-credentials on each shard, or use --via-router",
-			"from MongoDB 8.0 on, reading documents from a shard's members takes the role directShardOperations there, and %s asks for it", v)
+			"from MongoDB 8.0 on, reading documents from a shard's members takes the role directShardOperations there, "+
+				"and %s asks for it", v)
 	}
 	return warnings
 }

@@ -128,7 +128,7 @@ func TestThePageHasTheRules(t *testing.T) {
 // tables are the tables of the page.
 func tables() string {
 	var b strings.Builder
-	b.WriteString("| release | what was done |\n|---|---|\n")
+	b.WriteString("\n| release | what was done |\n|---|---|\n")
 	for _, r := range serverversion.Releases {
 		fmt.Fprintf(&b, "| %s | %s |\n", r.Name, r.How)
 	}
@@ -140,5 +140,6 @@ func tables() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", r.Name, strings.Join(spans, "; "), r.Server, r.Program, r.Source)
 	}
+	b.WriteString("\n")
 	return b.String()
 }

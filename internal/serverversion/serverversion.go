@@ -10,7 +10,8 @@ import (
 // A Version is a server version, such as 6.0.5: major, minor and patch. The zero value is no version.
 type Version [3]int
 
-// Oldest is the oldest release that geoshard works with: the zone and balancer commands it relies on came with 6.0.
+// Oldest is the oldest release that geoshard works with: the zone and balancer commands it relies
+// on came with 6.0.
 var Oldest = Version{6, 0, 0}
 
 var number = regexp.MustCompile(`^v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:-\S+)?$`)

@@ -23,7 +23,8 @@ type Remaining struct {
 	Chunks    int   `json:"chunks"`
 	Documents int64 `json:"documents"`
 	Bytes     int64 `json:"bytes"`
-	// Orphans are documents that were moved and not yet deleted where they were. Uncounted says why there is no number of them; empty where they were counted.
+	// Orphans are documents that were moved and not yet deleted where they were. Uncounted says why
+	// there is no number of them; empty where they were counted.
 	Orphans   int64  `json:"orphans"`
 	Uncounted string `json:"uncounted,omitempty"`
 	// Migrations are under way now.
@@ -82,8 +83,9 @@ const (
 	waitEvery = time.Second
 	// waitPatience is how long nothing may change before a wait gives up.
 	waitPatience = 10 * time.Minute
-	// orphanPatience is waitPatience while orphans alone are left: longer than the servers' delay before they delete those, an hour after their migration by
-	// default and a quarter of one before 8.2 (orphanCleanupDelaySecs; serverversion.OrphansKeptLonger).
+	// orphanPatience is waitPatience while orphans alone are left: longer than the servers' delay
+	// before they delete those, an hour after their migration by default and a quarter of one
+	// before 8.2 (orphanCleanupDelaySecs; serverversion.OrphansKeptLonger).
 	orphanPatience = 80 * time.Minute
 	// deafPatience is how long the cluster may give no answer: several elections.
 	deafPatience = time.Minute
@@ -99,7 +101,8 @@ var (
 	ErrBalancingHeld = errors.New("balancing is off for the collections that are left")
 	// ErrJumbo means that only chunks are left that are too large for the balancer to move.
 	ErrJumbo = errors.New("only jumbo chunks are left")
-	// ErrUncounted means that all is moved, and that the servers cannot tell whether copies are left behind.
+	// ErrUncounted means that all is moved, and that the servers cannot tell whether copies are
+	// left behind.
 	ErrUncounted = errors.New("copies that were left behind cannot be counted")
 	// ErrNoProgress means that nothing changed for too long.
 	ErrNoProgress = errors.New("no progress")
@@ -135,7 +138,8 @@ func (e *WaitError) Hint() string {
 		return "these are not moved because of their size: " + strings.Join(e.Left.Jumbo[:min(len(e.Left.Jumbo), shownJumbo)], "; ") +
 			"; split them with sh.splitAt(), or let the balancer try again with the command clearJumboFlag when their documents are fewer, then wait again"
 	case ErrUncounted:
-		return e.Left.Uncounted + "; every chunk is where it belongs, and the servers delete the copies by themselves: geoshard verify counts them on the members"
+		return e.Left.Uncounted + "; every chunk is where it belongs, and the servers delete the copies by themselves: " +
+			"geoshard verify counts them on the members"
 	case ErrNoProgress:
 		if window := e.Left.Balancer.Window; window != "" {
 			return "the balancer works in its window " + window + " alone; wait again then"

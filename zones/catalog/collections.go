@@ -121,7 +121,8 @@ type collectionEntry struct {
 	Series       bson.Raw `bson:"timeseriesFields"` // serverversion.ViewlessSeries
 }
 
-// sharded reports whether the entry is of a collection that is sharded by a key of its documents' fields, and nobody's own business but the user's.
+// sharded reports whether the entry is of a collection that is sharded by a key of its documents'
+// fields, and nobody's own business but the user's.
 func (e collectionEntry) sharded() bool {
 	return !e.Dropped && !e.Unsplittable && e.Series == nil && !internalNamespace(e.Name)
 }

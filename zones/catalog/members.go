@@ -91,7 +91,8 @@ type replicaSet struct {
 	}
 }
 
-// look fills in the members of a shard, or why they are unseen, and the version of the one that answered.
+// look fills in the members of a shard, or why they are unseen, and the version of the one that
+// answered.
 func (c *Catalog) look(ctx context.Context, shard *zones.Shard) {
 	set, err := c.askAny(ctx, shard.Hosts)
 	if err != nil {

@@ -58,7 +58,8 @@ func (c *Catalog) setZone(ctx context.Context, shard topology.ShardID, zone topo
 	return c.fail(what, "find", "config.shards", err)
 }
 
-// setNoBalance does what sh.disableBalancing and sh.enableBalancing do. Where that is not allowed, as perhaps on Atlas, a command stands in: serverversion.BalancingByCommand.
+// setNoBalance does what sh.disableBalancing and sh.enableBalancing do. Where that is not allowed,
+// as perhaps on Atlas, a command stands in: serverversion.BalancingByCommand.
 func (c *Catalog) setNoBalance(ctx context.Context, collection string, hold bool) error {
 	what := "let the balancer have " + collection
 	if hold {
@@ -131,10 +132,12 @@ func (c *Catalog) setRange(ctx context.Context, collection string, r zones.Range
 	return nil
 }
 
-// ofMoved gives the error of a range its reason where the collection was moved, and is not sharded: serverversion.RangeOfMoved.
+// ofMoved gives the error of a range its reason where the collection was moved, and is not sharded:
+// serverversion.RangeOfMoved.
 func ofMoved(err error, entry collectionEntry) error {
 	if known := (*Error)(nil); entry.Unsplittable && errors.As(err, &known) {
-		known.Kind, known.hint = ErrNotSharded, "it was moved to its shard with moveCollection: shard it first (plan with --shard-collections where it is empty), then plan again"
+		known.Kind, known.hint = ErrNotSharded, "it was moved to its shard with moveCollection: shard it first "+
+			"(plan with --shard-collections where it is empty), then plan again"
 	}
 	return err
 }

@@ -21,8 +21,10 @@ var whileWaiting = MeasureOptions{Spans: 32, Documents: 200_000, Estimate: true}
 // Remaining tells what is still outside of its zone by a layout, which migrations go on and how many orphans wait for deletion. Documents and bytes are counted
 // where that is cheap, and estimated beyond.
 //
-// What the user may not see is left out: migrations without find on config.changelog. Orphans cannot be left out, they would seem to be gone: without the
-// action shardedDataDistribution Remaining is ErrNotAllowed. Servers that cannot count them at all (before MongoDB 6.0.3) leave them Uncounted.
+// What the user may not see is left out: migrations without find on config.changelog. Orphans
+// cannot be left out, they would seem to be gone: without the action shardedDataDistribution
+// Remaining is ErrNotAllowed. Servers that cannot count them at all (before MongoDB 6.0.3) leave
+// them Uncounted.
 func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (left apply.Remaining, err error) {
 	var names []string
 	for _, p := range layout.Collections {
@@ -77,7 +79,8 @@ func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (left appl
 	return left, err
 }
 
-// uncounted says why orphans cannot be counted by any user, "" if that is not what the error is about: serverversion.NoDistribution.
+// uncounted says why orphans cannot be counted by any user, "" if that is not what the error is
+// about: serverversion.NoDistribution.
 func uncounted(err error) string {
 	if !errors.Is(err, ErrUnsupported) {
 		return ""

@@ -11,7 +11,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
-// Entries by source, not recorded: from 8.0 on config.collections has collections that are not sharded, from 8.3 on time series by their own name.
+// Entries by source, not recorded: from 8.0 on config.collections has collections that are not
+// sharded, from 8.3 on time series by their own name.
 func TestOnlyShardedCollectionsAreTakenForThat(t *testing.T) {
 	for doc, want := range map[string]bool{
 		`{"_id": "shop.carts", "key": {"dc": 1}, "unique": false}`:                                                     true,
@@ -32,7 +33,8 @@ func TestOnlyShardedCollectionsAreTakenForThat(t *testing.T) {
 	}
 }
 
-// Modes of the balancer: 6.0 has three, later ones two; the settings of a cluster that was upgraded may have the third.
+// Modes of the balancer: 6.0 has three, later ones two; the settings of a cluster that was upgraded
+// may have the third.
 func TestModesInWhichTheBalancerMoves(t *testing.T) {
 	for mode, want := range map[string]bool{"full": true, "off": false, "autoSplitOnly": false, "": true, "later": true} {
 		if got := moves(mode); got != want {
@@ -41,7 +43,8 @@ func TestModesInWhichTheBalancerMoves(t *testing.T) {
 	}
 }
 
-// By source, not recorded: 8.0 answers ShardKeyNotFound to ranges of a collection that moveCollection moved.
+// By source, not recorded: 8.0 answers ShardKeyNotFound to ranges of a collection that
+// moveCollection moved.
 func TestARangeOfAMovedCollectionIsToldFromBadBounds(t *testing.T) {
 	c := &Catalog{}
 	answer := func() error {
@@ -77,7 +80,8 @@ func TestOrphansThatNobodyCanCount(t *testing.T) {
 	}
 }
 
-// Where config.collections cannot be written, the command of late 8.0 and 8.1 stands in (SERVER-78849).
+// Where config.collections cannot be written, the command of late 8.0 and 8.1 stands in
+// (SERVER-78849).
 func TestBalancingIsHeldByCommand(t *testing.T) {
 	if diff := cmp.Diff(bson.D{{Key: "configureCollectionBalancing", Value: "shop.carts"}, {Key: "enableBalancing", Value: false}}, balancing("shop.carts", true)); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)

@@ -259,7 +259,8 @@ func explained(t *testing.T, client *mongo.Client, w *topology.Topology, ns stri
 	return err
 }
 
-// Answers by source, not recorded: from 8.0 on config.collections has collections that are not sharded, from 8.3 on time series by their own name.
+// Answers by source, not recorded: from 8.0 on config.collections has collections that are not
+// sharded, from 8.3 on time series by their own name.
 func TestOnlyShardedCollectionsHaveAKey(t *testing.T) {
 	uri, err := world.Start(t).URI("NYC")
 	coll := connect(t, uri, err).Database("explainlisted").Collection("collections")

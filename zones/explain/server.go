@@ -27,10 +27,13 @@ type answer struct {
 	} `bson:"queryPlanner"`
 }
 
-// errNoCollection is what a router says of a collection that does not exist, as an error or as a plan (serverversion.EOFPlan).
-var errNoCollection = hint.New(errors.New("there is no such collection"), "name a collection that exists; one that is declared is created by an apply")
+// errNoCollection is what a router says of a collection that does not exist, as an error or as a
+// plan (serverversion.EOFPlan).
+var errNoCollection = hint.New(errors.New("there is no such collection"),
+	"name a collection that exists; one that is declared is created by an apply")
 
-var errNoRouter = hint.New(fmt.Errorf("the answer names no shards: %w", topology.ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard")
+var errNoRouter = hint.New(fmt.Errorf("the answer names no shards: %w", topology.ErrNoQueryRouter),
+	"connect to a query router (mongos), not to a member of a shard")
 
 // shards are those that the plan names, sorted.
 func (a answer) shards() ([]topology.ShardID, error) {
@@ -84,9 +87,13 @@ type sharding struct {
 	owners int
 }
 
-// sharded finds a collection in config.collections, if it is sharded by a key of its fields: serverversion.UnshardedListed and ViewlessSeries.
+// sharded finds a collection in config.collections, if it is sharded by a key of its fields:
+// serverversion.UnshardedListed and ViewlessSeries.
 func sharded(namespace string) bson.M {
-	return bson.M{"_id": namespace, "dropped": bson.M{"$ne": true}, "unsplittable": bson.M{"$ne": true}, "timeseriesFields": bson.M{"$exists": false}}
+	return bson.M{
+		"_id": namespace, "dropped": bson.M{"$ne": true}, "unsplittable": bson.M{"$ne": true},
+		"timeseriesFields": bson.M{"$exists": false},
+	}
 }
 
 func readSharding(ctx context.Context, client *mongo.Client, namespace string) (sharding, error) {

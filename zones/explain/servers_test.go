@@ -10,7 +10,8 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-// Answers by source, not recorded: from 7.3 on a find in a database that does not exist is a plan (SERVER-75857), and before it was an error.
+// Answers by source, not recorded: from 7.3 on a find in a database that does not exist is a plan
+// (SERVER-75857), and before it was an error.
 func TestAnEmptyPlanMeansThatThereIsNoSuchCollection(t *testing.T) {
 	for doc, want := range map[string]error{
 		`{"queryPlanner": {"mongosPlannerVersion": 1, "winningPlan": {"stage": "EOF"}}}`:                                                                       errNoCollection,

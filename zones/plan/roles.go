@@ -64,7 +64,8 @@ type Role struct {
 	Privileges []Privilege
 }
 
-// For is the role as servers of a version take it: without the actions that they do not know (serverversion.NoDistribution). A version that cannot be read counts as new.
+// For is the role as servers of a version take it: without the actions that they do not know
+// (serverversion.NoDistribution). A version that cannot be read counts as new.
 func (r Role) For(version string) Role {
 	v, err := serverversion.Parse(version)
 	if err != nil || !serverversion.NoDistribution.Holds(v) {
@@ -72,7 +73,7 @@ func (r Role) For(version string) Role {
 	}
 	r.Privileges = slices.Clone(r.Privileges)
 	for i, p := range r.Privileges {
-		r.Privileges[i].Actions = slices.DeleteFunc(slices.Clone(p.Actions), func(action string) bool { return action == distributionAction })
+		r.Privileges[i].Actions = slices.DeleteFunc(slices.Clone(p.Actions), func(a string) bool { return a == distributionAction })
 	}
 	return r
 }

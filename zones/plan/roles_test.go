@@ -39,7 +39,8 @@ func TestThePlanRoleChangesNothing(t *testing.T) {
 	}
 }
 
-// Before 6.0.3 servers refuse createRole for an action that they do not know, and nobody has to have it.
+// Before 6.0.3 servers refuse createRole for an action that they do not know, and nobody has to
+// have it.
 func TestRolesFitTheServersVersion(t *testing.T) {
 	role := PlanRole([]string{"shop.carts"})
 	for version, want := range map[string]bool{"6.0.2": false, "6.0.3": true, "8.0.4": true, "": true, "unknown": true} {

@@ -17,6 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/serverversion"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -61,7 +62,8 @@ type member struct {
 	dc     topology.DatacenterID
 	role   Role
 	client *mongo.Client
-	// written is the newest operation that it had when it was connected to, applied the newest whose documents it shows.
+	// written is the newest operation that it had when it was connected to, applied the newest
+	// whose documents it shows.
 	written, applied bson.Timestamp
 	// wire is the newest wire version that it speaks.
 	wire int
@@ -91,8 +93,10 @@ func (v *verifier) connect(ctx context.Context, shards []shard) ([]*member, erro
 		"the proof needs every member: start it, say where it can be reached (--host-map), "+loginHint+", or check less (--via-router)")
 }
 
-// loginHint names the roles that reading documents from members takes: serverversion.DirectReads is about the third.
-const loginHint = "log in to the shards as a user with the roles clusterMonitor, readAnyDatabase and, from MongoDB 8.0 on, directShardOperations (--shard-credentials)"
+// loginHint names the roles that reading documents from members takes: serverversion.DirectReads is
+// about the third.
+const loginHint = "log in to the shards as a user with the roles clusterMonitor, readAnyDatabase and, " +
+	"from MongoDB 8.0 on, directShardOperations (--shard-credentials)"
 
 // refusedRead gives the error of a read that a member refused its way out.
 func refusedRead(err error) error {
@@ -182,7 +186,8 @@ func (v *verifier) memberOptions(host string) *options.ClientOptions {
 		// The member's own name stays the one that its certificate has to be of.
 		o.SetDialer(dialTo{through: o.Dialer, address: to})
 	}
-	// The URI replaces one of mongodb+srv, by which the driver makes no direct connection. Login and TLS stay as that one said.
+	// The URI replaces one of mongodb+srv, by which the driver makes no direct connection. Login
+	// and TLS stay as that one said.
 	return o.ApplyURI("mongodb://" + host).SetDirect(true).SetAppName("geoshard verify").SetReadConcern(readconcern.Available()).
 		SetServerSelectionTimeout(dialWithin).SetConnectTimeout(dialWithin)
 }
@@ -245,11 +250,9 @@ func (m *member) hello(ctx context.Context) (hello, error) {
 	return h, err
 }
 
-// wire80 is the wire version of MongoDB 8.0 (src/mongo/db/wire_version.h).
-const wire80 = 25
-
-// writesFirst reports whether the member may have written an operation to its oplog that it has not applied: serverversion.WrittenBeforeApplied.
-func (m *member) writesFirst() bool { return m.wire >= wire80 }
+// writesFirst reports whether the member may have written an operation to its oplog that it has not
+// applied: serverversion.WrittenBeforeApplied.
+func (m *member) writesFirst() bool { return m.wire >= serverversion.Wire80 }
 
 // A replicaStatus is what a member says of its own progress.
 type replicaStatus struct {
@@ -258,7 +261,8 @@ type replicaStatus struct {
 	}
 }
 
-// askApplied asks what the member has applied. It takes a privilege that clusterMonitor has, and hello takes none.
+// askApplied asks what the member has applied. It takes a privilege that clusterMonitor has, and
+// hello takes none.
 func (m *member) askApplied(ctx context.Context) (bson.Timestamp, error) {
 	if !m.writesFirst() {
 		h, err := m.hello(ctx)

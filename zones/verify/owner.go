@@ -41,7 +41,8 @@ type explained struct {
 	} `bson:"executionStats"`
 }
 
-// empty reports whether there is no such collection, as servers say it since 7.3: serverversion.EOFPlan.
+// empty reports whether there is no such collection, as servers say it since 7.3:
+// serverversion.EOFPlan.
 func (e explained) empty() bool {
 	plan := e.Planner.Plan
 	return len(plan.Shards) == 0 && (plan.Stage == "EOF" || plan.Query.Stage == "EOF")

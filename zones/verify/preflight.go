@@ -11,9 +11,11 @@ import (
 	"github.com/geoshard/geoshard/internal/serverversion"
 )
 
-// preflight warns of what the servers' versions mean for the proof. A server that does not tell its version is left out: the proof meets it anyway.
+// preflight warns of what the servers' versions mean for the proof. A server that does not tell its
+// version is left out: the proof meets it anyway.
 func (v *verifier) preflight(ctx context.Context, shards []shard) {
-	f := serverversion.Facts{Shards: len(shards), Direct: !v.options.ViaRouter && v.options.ShardClient != nil && v.options.ShardClient.Auth != nil}
+	login := v.options.ShardClient != nil && v.options.ShardClient.Auth != nil
+	f := serverversion.Facts{Shards: len(shards), Direct: login && !v.options.ViaRouter}
 	for _, s := range shards {
 		f.ConfigShard = f.ConfigShard || s.ID == "config"
 	}
@@ -40,7 +42,8 @@ func (v *verifier) preflight(ctx context.Context, shards []shard) {
 	}
 }
 
-// versionOf asks a server for its version, and a member for its featureCompatibilityVersion, which takes the privilege getParameter.
+// versionOf asks a server for its version, and a member for its featureCompatibilityVersion, which
+// takes the privilege getParameter.
 func versionOf(ctx context.Context, client *mongo.Client, name string, member bool) serverversion.Server {
 	ctx, cancel := context.WithTimeout(ctx, dialWithin)
 	defer cancel()
@@ -53,7 +56,8 @@ func versionOf(ctx context.Context, client *mongo.Client, name string, member bo
 		FCV struct{ Version string } `bson:"featureCompatibilityVersion"`
 	}
 	if member {
-		_ = admin.RunCommand(ctx, bson.D{{Key: "getParameter", Value: 1}, {Key: "featureCompatibilityVersion", Value: 1}}).Decode(&parameters) // may be refused
+		ask := bson.D{{Key: "getParameter", Value: 1}, {Key: "featureCompatibilityVersion", Value: 1}}
+		_ = admin.RunCommand(ctx, ask).Decode(&parameters) // may be refused
 	}
 	return serverversion.Server{Name: name, Version: build.Version, FCV: parameters.FCV.Version}
 }

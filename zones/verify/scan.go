@@ -59,7 +59,8 @@ func (i *inspection) scan(ctx context.Context, m *member) (scan, error) {
 	return scan{classes: classes, complete: true}, err
 }
 
-// againIfKilled repeats a count once that was killed by the deletion of a migration's orphans: serverversion.KilledReads.
+// againIfKilled repeats a count once that was killed by the deletion of a migration's orphans:
+// serverversion.KilledReads.
 func againIfKilled[T any](count func() (T, error)) (T, error) {
 	const codeQueryPlanKilled = 175
 	got, err := count()

@@ -16,7 +16,8 @@ import (
 	"github.com/geoshard/geoshard/hint"
 )
 
-// The documents below are what versions of MongoDB answer that cannot be had here: by source, not recorded. docs/versions.md names the sources.
+// The documents below are what versions of MongoDB answer that cannot be had here: by source, not
+// recorded. docs/versions.md names the sources.
 
 // read decodes a document as an answer is.
 func read(t *testing.T, doc string, into any) {
@@ -45,7 +46,8 @@ func TestAnEmptyPlanMeansThatThereIsNoSuchCollection(t *testing.T) {
 	}
 }
 
-// From 8.0 on a member refuses reads of documents to a user without directShardOperations: 13, as for any privilege that is missing.
+// From 8.0 on a member refuses reads of documents to a user without directShardOperations: 13, as
+// for any privilege that is missing.
 func TestARefusedReadNamesTheRoles(t *testing.T) {
 	answer := mongo.CommandError{Code: 13, Name: "Unauthorized", Message: "You are connecting to a sharded cluster improperly by connecting directly to a shard. Please connect to the cluster via a router (mongos)."}
 	if err := refusedRead(fmt.Errorf("count: %w", answer)); !errors.As(err, &mongo.CommandError{}) || !strings.Contains(hint.Of(err), "directShardOperations") {
@@ -57,7 +59,8 @@ func TestARefusedReadNamesTheRoles(t *testing.T) {
 	}
 }
 
-// From 8.2 on a long read of a secondary may be killed when a migration's orphans are deleted: core/long-running-secondary-reads.
+// From 8.2 on a long read of a secondary may be killed when a migration's orphans are deleted:
+// core/long-running-secondary-reads.
 func TestAKilledReadIsRepeatedOnce(t *testing.T) {
 	killed := mongo.CommandError{Code: 175, Name: "QueryPlanKilled", Message: "Read has been terminated due to orphan range cleanup"}
 	for _, c := range []struct {
@@ -81,7 +84,8 @@ func TestAKilledReadIsRepeatedOnce(t *testing.T) {
 	}
 }
 
-// From 8.0 on a secondary has written operations that it has not applied yet: what it shows is told by optimes.appliedOpTime.
+// From 8.0 on a secondary has written operations that it has not applied yet: what it shows is told
+// by optimes.appliedOpTime.
 func TestAppliedIsNotWritten(t *testing.T) {
 	var status replicaStatus
 	read(t, `{"set": "nyc", "myState": 2, "optimes": {
@@ -94,7 +98,8 @@ func TestAppliedIsNotWritten(t *testing.T) {
 	}
 }
 
-// A mongodb+srv string stands for TLS and for options in a TXT record. Members are connected to one by one, with all of that.
+// A mongodb+srv string stands for TLS and for options in a TXT record. Members are connected to one
+// by one, with all of that.
 func TestMembersAreReachedAsASeedlistSays(t *testing.T) {
 	given := *dns.DefaultResolver
 	t.Cleanup(func() { *dns.DefaultResolver = given })

@@ -107,8 +107,11 @@ func (v *verifier) checkNames() error {
 	return nil
 }
 
-// onlySharded leaves out of config.collections what is not sharded by a key of its fields: serverversion.UnshardedListed and ViewlessSeries.
-var onlySharded = bson.M{"dropped": bson.M{"$ne": true}, "unsplittable": bson.M{"$ne": true}, "timeseriesFields": bson.M{"$exists": false}}
+// onlySharded leaves out of config.collections what is not sharded by a key of its fields:
+// serverversion.UnshardedListed and ViewlessSeries.
+var onlySharded = bson.M{
+	"dropped": bson.M{"$ne": true}, "unsplittable": bson.M{"$ne": true}, "timeseriesFields": bson.M{"$exists": false},
+}
 
 // shardedCollections reads the shard keys of the catalogue.
 func (v *verifier) shardedCollections(ctx context.Context) (map[string]bson.D, error) {

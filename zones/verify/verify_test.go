@@ -379,7 +379,8 @@ func pipe(from net.Conn, to string) {
 	_, _ = io.Copy(from, target)
 }
 
-// Answers by source, not recorded: from 8.0 on config.collections has collections that are not sharded, from 8.3 on time series by their own name.
+// Answers by source, not recorded: from 8.0 on config.collections has collections that are not
+// sharded, from 8.3 on time series by their own name.
 func TestOnlyShardedCollectionsAreRead(t *testing.T) {
 	s := start(t)
 	coll := s.router.Database("verifylisted").Collection("collections")
