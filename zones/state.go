@@ -18,6 +18,8 @@ type State struct {
 	ClusterID string `json:"clusterId"`
 	// Version is the oldest version among the servers that answered, for example "6.0.5".
 	Version string `json:"version"`
+	// RouterVersion is that of the query router that was asked.
+	RouterVersion string `json:"routerVersion,omitempty"`
 	// Taken is when it was read.
 	Taken time.Time `json:"taken"`
 	// Databases are the names of all databases, sorted. Unlisted are those whose primary shard did not say which collections they have, with the reason.
@@ -44,6 +46,10 @@ type Shard struct {
 	Draining bool     `json:"draining,omitempty"`
 	// Zones are sorted.
 	Zones []topology.ZoneID `json:"zones,omitempty"`
+	// Version is that of the member that answered, and FCV its featureCompatibilityVersion, "6.0";
+	// empty where they could not be asked for.
+	Version string `json:"version,omitempty"`
+	FCV     string `json:"fcv,omitempty"`
 	// Members and Modes are nil when the shard's own servers could not be asked; Unseen says why then.
 	Members []Member `json:"members,omitempty"`
 	// Modes are the custom write-concern modes of its replica set, sorted.

@@ -88,7 +88,7 @@ func (s access) verifies(t *testing.T, world string) {
 		code  int
 		want  string
 	}{
-		{"nobody logs in to the shards", nil, 1, "log in to the shards as a user with the roles clusterMonitor and readAnyDatabase (--shard-credentials)"},
+		{"nobody logs in to the shards", nil, 1, "log in to the shards as a user with the roles clusterMonitor, readAnyDatabase and, from MongoDB 8.0 on, directShardOperations (--shard-credentials)"},
 		{"the shards' users", []string{"--shard-credentials", file(t, "shards.uri", member)}, 0, "clean: "},
 		{"another address", []string{"--shard-credentials", file(t, "shards.uri", member), "--host-map", u.Host + "=" + address}, 0, "clean: "},
 		{"an address where nobody listens", []string{"--shard-credentials", file(t, "shards.uri", member), "--host-map", u.Host + "=127.0.0.1:1"}, 1, "member not reachable: shard " + string(shard.ID)},

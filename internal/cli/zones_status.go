@@ -122,6 +122,8 @@ func (v zoneStatus) placement(out page) string {
 		return out.warn("nothing is sharded yet")
 	case left == nil:
 		return out.warn("not known") + ": " + v.Unseen
+	case left.Chunks == 0 && left.Uncounted != "":
+		return out.good("every chunk is on a shard of its zone") + "; " + left.Uncounted
 	case left.Chunks == 0 && left.Orphans == 0:
 		return out.good("every chunk is on a shard of its zone")
 	case left.Chunks == 0:

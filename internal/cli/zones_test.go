@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -201,6 +202,7 @@ func TestReportTextOfViolations(t *testing.T) {
 			Violations: []verify.Holder{{Datacenter: "NYC", Shard: "nyc", Host: "h1:1", Documents: 2}},
 		}},
 		NotChecked: []string{"the member h3:1"},
+		Warnings:   []string{"geoshard was not run on MongoDB 8.0 yet"},
 	}
 	var b bytes.Buffer
 	env, _, _ := testEnvironment()
@@ -211,6 +213,7 @@ func TestReportTextOfViolations(t *testing.T) {
 		"unknown value \"PAR\" on nyc: 3 documents\n",
 		"LON            LON, NYC   LON       not allowed: NYC\n",
 		"not checked: the member h3:1\n",
+		"warning: geoshard was not run on MongoDB 8.0 yet\n",
 		"not clean: 9 documents, 2 misplaced, 1 orphan, 3 of unknown values\nsha256 " + report.Hash() + "\n",
 	} {
 		if !strings.Contains(b.String(), want) {
@@ -255,6 +258,45 @@ journal:   0 of 4 steps, failed, begun 1970-01-01T00:00:00Z by ann on build-7, p
 `
 	if got := b.String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// Before 6.0.3 orphans cannot be counted: that is said, and everything else is.
+func TestZoneStatusTextWithoutOrphans(t *testing.T) {
+	status := &catalog.Status{
+		State: &zones.State{ClusterID: "c1", Version: "6.0.2", Collections: []zones.Collection{{Name: "shop.carts", Exists: true, Sharded: true, Key: topology.Key{{Name: "dc"}}}}},
+		Left:  &apply.Remaining{Uncounted: "these servers cannot count orphans"},
+	}
+	var b bytes.Buffer
+	env, _, _ := testEnvironment()
+	zoneStatus{status, presetWorld(t, "nyc-lon-syd")}.text(page{&b, env.styles(&b)})
+	if want := "placement: every chunk is on a shard of its zone; these servers cannot count orphans\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("got\n%swant in it\n%s", b.String(), want)
+	}
+}
+
+// Servers before 6.0.3 refuse createRole for an action that they do not know.
+func TestRolesLeaveOutWhatServersDoNotKnow(t *testing.T) {
+	for version, want := range map[string]string{"6.0.2": "shardedDataDistribution on the cluster", "6.0.3": "", "8.0.4": ""} {
+		view := newRolesView([]string{"shop.carts"}).fit(version)
+		text, err := json.Marshal(view)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if view.LeftOut != want || len(view.Roles) != 2 || strings.Count(string(text), `"shardedDataDistribution"`) != map[bool]int{true: 0, false: 2}[want != ""] {
+			t.Errorf("%s: got %s, want left out %q", version, text, want)
+		}
+	}
+}
+
+// A cluster of a version on which nothing was run is started with a warning.
+func TestUpWarnsOfVersions(t *testing.T) {
+	for version, want := range map[string]string{"6.0.5": "", "8.0.4": "warning: geoshard was not run on MongoDB 8.0 yet", "8.3.1": "SERVER-131805"} {
+		env, _, stderr := testEnvironment()
+		env.warnOf(version, presetWorld(t, "nyc-lon-syd"))
+		if got := stderr.String(); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q", version, got, want)
+		}
 	}
 }
 

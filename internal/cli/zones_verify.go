@@ -44,7 +44,8 @@ secondaries, are among those that the zone allows. Documents in the wrong place 
 Exit codes: 0 clean, 1 an error, so that something was not proved, 2 violations. The report in JSON has a SHA-256 over its content.
 
 The members of the shards are connected to one by one. Users of a cluster are not users of its shards: --shard-credentials names a file with a
-connection string whose user, password and TLS options are taken for the members, and whose hosts do not matter. --host-map says where members can be
+connection string whose user, password and TLS options are taken for the members, and whose hosts do not matter. That user needs the roles
+clusterMonitor, readAnyDatabase and, from MongoDB 8.0 on, directShardOperations. --host-map says where members can be
 reached from here that call themselves otherwise. --via-router connects to no member, and proves less: the report says what.
 
 All documents are looked at, along an index. --sample looks at a number of random ones instead, and states what share of documents outside their
@@ -145,10 +146,13 @@ func (v reportView) text(out page) {
 		placement(out, n)
 	}
 	v.residency(out)
+	for _, what := range v.Warnings {
+		out.printf("%s %s\n", out.warn("warning:"), what)
+	}
 	for _, what := range v.NotChecked {
 		out.printf("%s %s\n", out.warn("not checked:"), what)
 	}
-	if len(v.NotChecked) > 0 {
+	if len(v.Warnings)+len(v.NotChecked) > 0 {
 		out.println()
 	}
 	verdict := out.good("clean")

@@ -36,8 +36,13 @@ func TestReadTellsWhatTheClusterHas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(state.ClusterID) != 24 || state.Version != "6.0.5" || state.Taken.IsZero() {
-		t.Errorf("got cluster %q, version %q, taken %s", state.ClusterID, state.Version, state.Taken)
+	if len(state.ClusterID) != 24 || state.Version != "6.0.5" || state.RouterVersion != state.Version || state.Taken.IsZero() {
+		t.Errorf("got cluster %q, version %q, router %q, taken %s", state.ClusterID, state.Version, state.RouterVersion, state.Taken)
+	}
+	for _, set := range append(slices.Clone(state.Shards), *state.ConfigServers) {
+		if set.Version != state.Version || set.FCV != "6.0" {
+			t.Errorf("%s: got version %q and featureCompatibilityVersion %q", set.ID, set.Version, set.FCV)
+		}
 	}
 	if b := state.Balancer; !b.Running || b.ChunkSize != 128<<20 || b.Window != "" {
 		t.Errorf("balancer: got %+v", b)

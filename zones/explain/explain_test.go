@@ -258,3 +258,22 @@ func explained(t *testing.T, client *mongo.Client, w *topology.Topology, ns stri
 	t.Logf("%v", err)
 	return err
 }
+
+// Answers by source, not recorded: from 8.0 on config.collections has collections that are not
+// sharded, from 8.3 on time series by their own name.
+func TestOnlyShardedCollectionsHaveAKey(t *testing.T) {
+	uri, err := world.Start(t).URI("NYC")
+	coll := connect(t, uri, err).Database("explainlisted").Collection("collections")
+	if _, err := coll.InsertMany(t.Context(), []any{
+		bson.M{"_id": "shop.carts", "key": bson.M{"dc": 1}},
+		bson.M{"_id": "shop.moved", "key": bson.M{"_id": 1}, "unsplittable": true},
+		bson.M{"_id": "shop.weather", "key": bson.M{"meta.dc": 1}, "timeseriesFields": bson.M{"timeField": "at", "metaField": "meta"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int64{"shop.carts": 1, "shop.moved": 0, "shop.weather": 0} {
+		if n, err := coll.CountDocuments(t.Context(), explain.Sharded(name)); n != want || err != nil {
+			t.Errorf("%s: got %d, %v, want %d", name, n, err, want)
+		}
+	}
+}

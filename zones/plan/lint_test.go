@@ -64,6 +64,21 @@ var flaws = []flaw{
 		s.Version, s.Balancer.Running = "7.0.4", false
 		s.Shards = append(s.Shards, zones.Shard{ID: "spare", Members: []zones.Member{}})
 	}},
+	{"nothing was run on 8.0", func(_ *topology.Topology, s *zones.State) { s.Version, s.RouterVersion = "8.0.4", "8.0.4" }},
+	{"an upgrade that is not finished", func(_ *topology.Topology, s *zones.State) {
+		s.RouterVersion = "6.0.5"
+		shardNamed(s, "lon").Version, shardNamed(s, "lon").FCV = "7.0.9", "6.0"
+		shardNamed(s, "nyc").Version, shardNamed(s, "nyc").FCV = "6.0.27", "6.0"
+	}},
+	{"config servers of an older featureCompatibilityVersion", func(_ *topology.Topology, s *zones.State) {
+		s.RouterVersion = "6.0.5"
+		s.ConfigServers = configServers("NYC", "LON", "SYD")
+		s.ConfigServers.Version, s.ConfigServers.FCV = "6.0.5", "5.0"
+	}},
+	{"the config servers are a shard", func(_ *topology.Topology, s *zones.State) {
+		s.Version, s.RouterVersion = "8.0.4", "8.0.4"
+		s.Shards = append(s.Shards, zones.Shard{ID: "config", Members: []zones.Member{}, Version: "8.0.4", FCV: "8.0"})
+	}},
 	{"a shard is drained", func(_ *topology.Topology, s *zones.State) { shardNamed(s, "lon").Draining = true }},
 	{"a shard is unseen", func(_ *topology.Topology, s *zones.State) {
 		shard := shardNamed(s, "lon")

@@ -30,6 +30,8 @@ type explained struct {
 	Planner struct {
 		Plan struct {
 			Shards []shardStats `bson:"shards"`
+			Stage  string
+			Query  struct{ Stage string } `bson:"queryPlan"`
 		} `bson:"winningPlan"`
 	} `bson:"queryPlanner"`
 	Stats struct {
@@ -37,6 +39,13 @@ type explained struct {
 			Shards []shardStats `bson:"shards"`
 		} `bson:"executionStages"`
 	} `bson:"executionStats"`
+}
+
+// empty reports whether there is no such collection, as servers say it since 7.3:
+// serverversion.EOFPlan.
+func (e explained) empty() bool {
+	plan := e.Planner.Plan
+	return len(plan.Shards) == 0 && (plan.Stage == "EOF" || plan.Query.Stage == "EOF")
 }
 
 // countOwned counts the documents of a class that each shard owns.
@@ -68,6 +77,9 @@ func (i *inspection) count(ctx context.Context, find bson.E, of func(shardStats)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if got.empty() {
+		return counts, nil
 	}
 	shards := got.Stats.Stages.Shards
 	if len(shards) == 0 {

@@ -21,6 +21,9 @@ type Report struct {
 	Namespaces []Namespace `json:"namespaces"`
 	// Residency has a row for each zone, in the order of the topology. It is empty with ViaRouter.
 	Residency []Residency `json:"residency,omitempty"`
+	// Warnings are about the servers' versions: what may make the proof fail, or differ from what
+	// was tested.
+	Warnings []string `json:"warnings,omitempty"`
 	// NotChecked says what the report proves nothing about.
 	NotChecked []string `json:"notChecked,omitempty"`
 	// UnusedHosts are the entries of Options.HostMap that no member has for its name.

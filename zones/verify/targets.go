@@ -107,9 +107,15 @@ func (v *verifier) checkNames() error {
 	return nil
 }
 
+// onlySharded leaves out of config.collections what is not sharded by a key of its fields:
+// serverversion.UnshardedListed and ViewlessSeries.
+var onlySharded = bson.M{
+	"dropped": bson.M{"$ne": true}, "unsplittable": bson.M{"$ne": true}, "timeseriesFields": bson.M{"$exists": false},
+}
+
 // shardedCollections reads the shard keys of the catalogue.
 func (v *verifier) shardedCollections(ctx context.Context) (map[string]bson.D, error) {
-	cursor, err := v.router.Database("config").Collection("collections").Find(ctx, bson.M{"dropped": bson.M{"$ne": true}})
+	cursor, err := v.router.Database("config").Collection("collections").Find(ctx, onlySharded)
 	var entries []struct {
 		Name string `bson:"_id"`
 		Key  bson.D

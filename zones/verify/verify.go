@@ -76,6 +76,7 @@ func Verify(ctx context.Context, router *mongo.Client, world *topology.Topology,
 			return nil, fmt.Errorf("verify: %w", unreachable)
 		}
 	}
+	v.preflight(ctx, shards)
 	v.lost = unreachable != nil
 	problems := []error{unreachable}
 	for _, t := range targets {
@@ -163,13 +164,13 @@ func (v *verifier) inspect(t target) *inspection {
 // onMembers counts the collection on every member.
 func (i *inspection) onMembers(ctx context.Context) error {
 	for _, m := range i.members {
-		found, err := i.scan(ctx, m)
+		found, err := againIfKilled(func() (scan, error) { return i.scan(ctx, m) })
 		if err != nil {
-			return fmt.Errorf("count on %s (%s): %w", m.host, m.shard, err)
+			return fmt.Errorf("count on %s (%s): %w", m.host, m.shard, refusedRead(err))
 		}
 		row, err := i.judge(ctx, m, found)
 		if err != nil {
-			return fmt.Errorf("look at %s (%s): %w", m.host, m.shard, err)
+			return fmt.Errorf("look at %s (%s): %w", m.host, m.shard, refusedRead(err))
 		}
 		i.found.Members = append(i.found.Members, row)
 		if i.options.Progress != nil {
