@@ -23,7 +23,8 @@ func newZoneStatusCommand(env *environment) *cobra.Command {
 		Use:   "status",
 		Short: "Show zones, balancer, violations and progress",
 		Long: `Show which shards are in which zones, the ranges of the declared collections, what lies outside its zone and is still to be moved, the
-balancer with its migrations, and the last apply. Processes, links and lags of a local cluster are in geoshard cluster status.` + whichHelp,
+balancer with its migrations, and the last apply. Of shards that are being removed, or drained with their datacenter, it names what they still hold, with its size and the
+command that moves it. Processes, links and lags of a local cluster are in geoshard cluster status.` + whichHelp,
 		Example: `  geoshard status
   geoshard status --watch
   geoshard status --uri-file prod.uri --output json`,
@@ -51,6 +52,7 @@ func (v zoneStatus) text(out page) {
 	if len(v.State.Collections) > 0 {
 		out.printf("%s\n", v.collections(out))
 	}
+	findings(out, v.Drained)
 	out.printf("changes:   %s\nplacement: %s\nbalancer:  %s\njournal:   %s\n", v.changes(out), v.placement(out), v.balancer(out), v.journal(out))
 }
 

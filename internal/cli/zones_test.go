@@ -188,7 +188,7 @@ func TestSavePlan(t *testing.T) {
 
 // Violations of both proofs are seen at once.
 func TestReportTextOfViolations(t *testing.T) {
-	share := 0.003
+	share, documents, size := 0.003, int64(12), int64(3400)
 	report := &verify.Report{
 		Namespaces: []verify.Namespace{{
 			Name: "shop.carts", Key: "{dc: 1, id: 1}",
@@ -201,6 +201,11 @@ func TestReportTextOfViolations(t *testing.T) {
 			Holders:    []verify.Holder{{Datacenter: "LON", Shard: "lon", Host: "h2:1", Documents: 5}, {Datacenter: "NYC", Shard: "nyc", Host: "h1:1", Documents: 2}},
 			Violations: []verify.Holder{{Datacenter: "NYC", Shard: "nyc", Host: "h1:1", Documents: 2}},
 		}},
+		Kept: []verify.Kept{
+			{Shard: "lon", Database: "old", Collection: "old.a", Documents: &documents, Bytes: &size, Command: `db.adminCommand({movePrimary: "old", to: "nyc"})`},
+			{Shard: "lon", Database: "old", Command: `db.adminCommand({movePrimary: "old", to: "nyc"})`},
+			{Shard: "lon", Database: "new", Collection: "new.b", Chunks: 4},
+		},
 		NotChecked: []string{"the member h3:1"},
 		Warnings:   []string{"geoshard was not run on MongoDB 8.0 yet"},
 	}
@@ -212,6 +217,9 @@ func TestReportTextOfViolations(t *testing.T) {
 		"misplaced _id 7, key {\"dc\":\"LON\"}: on nyc (seen by h1:1), belongs to zone LON, owned by nyc\n",
 		"unknown value \"PAR\" on nyc: 3 documents\n",
 		"LON            LON, NYC   LON       not allowed: NYC\n",
+		"lon             old.a                                             12          3.4kB     db.adminCommand({movePrimary: \"old\", to: \"nyc\"})\n",
+		"lon             the database old, as its primary shard                                  db.adminCommand({movePrimary: \"old\", to: \"nyc\"})\n",
+		"lon             new.b                                    4        unknown     unknown   the balancer",
 		"not checked: the member h3:1\n",
 		"warning: geoshard was not run on MongoDB 8.0 yet\n",
 		"not clean: 9 documents, 2 misplaced, 1 orphan, 3 of unknown values\nsha256 " + report.Hash() + "\n",
@@ -232,8 +240,9 @@ func TestZoneStatusTextOfTrouble(t *testing.T) {
 			Collections: []zones.Collection{{Name: "shop.carts", Exists: true, Sharded: true, Key: topology.Key{{Name: "dc"}}, NoBalance: true}, {Name: "shop.none"}},
 		},
 		Changes: 3, Drifted: 1,
-		Left: &apply.Remaining{Chunks: 2, Documents: 7, Bytes: 99, Held: []string{"shop.carts"}, Migrations: []apply.Migration{{Collection: "shop.carts", From: "nyc", To: "lon", Range: "{dc: 1} to {dc: 2}"}}},
-		Last: &zones.Run{Status: zones.RunFailed, Owner: "ann on build-7, process 4", Started: time.Unix(0, 0), Steps: make([]zones.RunStep, 4), Error: "no"},
+		Left:    &apply.Remaining{Chunks: 2, Documents: 7, Bytes: 99, Held: []string{"shop.carts"}, Migrations: []apply.Migration{{Collection: "shop.carts", From: "nyc", To: "lon", Range: "{dc: 1} to {dc: 2}"}}},
+		Drained: []zones.Finding{{Severity: zones.SeverityWarning, Rule: "drained-primary", Subject: "old", Message: "its primary shard is lon", Hint: `db.adminCommand({movePrimary: "old", to: "nyc"})`}},
+		Last:    &zones.Run{Status: zones.RunFailed, Owner: "ann on build-7, process 4", Started: time.Unix(0, 0), Steps: make([]zones.RunStep, 4), Error: "no"},
 	}
 	var b bytes.Buffer
 	env, _, _ := testEnvironment()
@@ -247,6 +256,9 @@ lon (being removed)   LON    -          -          -          -
 collection   key              ranges   chunks   balancing
 shop.carts   {dc: 1}          0        0        off
 shop.none    does not exist   0
+
+warning old: its primary shard is lon [drained-primary]
+  hint: db.adminCommand({movePrimary: "old", to: "nyc"})
 
 changes:   3 steps, 1 because somebody changed what was applied: geoshard plan
 placement: 2 chunks with 7 documents (99 bytes) outside their zone

@@ -39,7 +39,8 @@ func newVerifyCommand(env *environment) *cobra.Command {
 		Short: "Prove by documents that everything is where it belongs",
 		Long: `Look at the documents, not at the catalogue, and prove two things. Placement: every document is on a shard of its zone; copies that a
 migration left behind (orphans) are counted too. Residency: the datacenters of the members that physically hold a zone's documents, primaries and
-secondaries, are among those that the zone allows. Documents in the wrong place are named. What was not checked is said.
+secondaries, are among those that the zone allows. Documents in the wrong place are named. What was not checked is said. So is what shards that are to be empty
+still have beside: those that are being removed, and those of a datacenter that geoshard drain drained.
 
 Exit codes: 0 clean, 1 an error, so that something was not proved, 2 violations. The report in JSON has a SHA-256 over its content.
 
@@ -149,6 +150,7 @@ func (v reportView) text(out page) {
 	for _, what := range v.Warnings {
 		out.printf("%s %s\n", out.warn("warning:"), what)
 	}
+	v.kept(out)
 	for _, what := range v.NotChecked {
 		out.printf("%s %s\n", out.warn("not checked:"), what)
 	}

@@ -77,3 +77,30 @@ func holdersOf(holders []verify.Holder) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// kept prints what shards that are to be empty still have.
+func (v reportView) kept(out page) {
+	if len(v.Kept) == 0 {
+		return
+	}
+	t := out.grid("drained shard", "still has", "chunks", "documents", "bytes", "to be moved by")
+	for _, k := range v.Kept {
+		what, documents, bytes := "the database "+k.Database+", as its primary shard", "", ""
+		if k.Collection != "" {
+			what, documents, bytes = k.Collection, "unknown", "unknown"
+		}
+		if k.Documents != nil {
+			documents = strconv.FormatInt(*k.Documents, 10)
+		}
+		if k.Bytes != nil {
+			bytes = bytesOf(*k.Bytes)
+		}
+		command := cmp.Or(k.Command, "add a shard that stays first")
+		if k.Command == "" && k.Chunks > 0 {
+			command = "the balancer"
+		}
+		t.row(k.Shard, out.bad(what), unlessZero(k.Chunks), documents, bytes, command)
+	}
+	out.printf("%smovePrimary: stop all reads and writes of the database's unsharded collections meanwhile, or writes may be lost (manual: movePrimary)\n"+
+		"geoshard status names chunks that the balancer does not move, and why\n\n", t)
+}

@@ -84,6 +84,11 @@ var (
 			"`moveCollection` or `unshardCollection` were used.",
 		"`plan`, `verify` and `explain` take them for what they are: not sharded.",
 		"manual: reference/command/moveCollection, reference/command/unshardCollection"}
+	MoveCollection = Rule{"move-collection", from(Version{8, 0, 0}),
+		"`moveCollection` moves a collection that is not sharded to another shard, and lets reads and writes go on.",
+		"Where a shard is drained, `plan`, `status` and `verify` name it for each such collection; before, " +
+			"`movePrimary` for the database.",
+		"manual: reference/command/moveCollection"}
 	RangeOfMoved = Rule{"range-of-moved", []Span{{Version{8, 0, 0}, Version{8, 2, 0}}},
 		"`updateZoneKeyRange` on a collection that `moveCollection` moved is error 61, as if the bounds did not fit.",
 		"`apply` says that the collection has to be sharded first.",
@@ -135,6 +140,6 @@ const Wire80 = 25
 // Rules are all of them, the oldest versions first: docs/versions.md has them in this order.
 var Rules = []Rule{
 	TooOld, NoDistribution, OldModes, BalancerCrash, WeakEnableSharding, EOFPlan, ConfigShard, DirectReads,
-	UnshardedListed, RangeOfMoved, BalancingByCommand, WrittenBeforeApplied, KilledReads, OrphansKeptLonger,
+	UnshardedListed, MoveCollection, RangeOfMoved, BalancingByCommand, WrittenBeforeApplied, KilledReads, OrphansKeptLonger,
 	AddShardCoordinator, ViewlessSeries, Advisory131805,
 }

@@ -53,7 +53,8 @@ func (l *linter) shard(s zones.Shard) {
 	if s.Draining {
 		l.warn("shard-draining", s.ID, "", "the shard is being removed from the cluster: the balancer takes all its chunks away")
 	}
-	if inZones := slices.Concat(slices.Collect(maps.Values(l.shards))...); len(l.shards) > 0 && !slices.Contains(inZones, s.ID) {
+	drained := slices.Contains(l.world.DrainedShards(), s.ID)
+	if inZones := slices.Concat(slices.Collect(maps.Values(l.shards))...); len(l.shards) > 0 && !slices.Contains(inZones, s.ID) && !drained {
 		l.warn("shard-in-no-zone", s.ID, "name it in a zone", "the shard is in no zone: it gets only documents that belong to none")
 	}
 	declared, ok := l.world.Shard(s.ID)

@@ -22,6 +22,8 @@ type Source interface {
 	// Measure replaces the estimates of a forecast by what the servers count.
 	Measure(ctx context.Context, f *zones.Forecast) error
 	Privileges(ctx context.Context) (Privileges, error)
+	// Kept tells what shards hold that zones do not take away.
+	Kept(ctx context.Context, shards []topology.ShardID) (*zones.Kept, error)
 	// Applying is how long applying a plan will take about; 0 where that cannot be told.
 	Applying(ctx context.Context, p *zones.Plan) time.Duration
 	Refused(err error) bool
@@ -49,6 +51,11 @@ func Make(ctx context.Context, source Source, world *topology.Topology, o Option
 	if err := m.values(ctx, state); err != nil {
 		return nil, err
 	}
+	kept, err := Drained(ctx, source, world, state, plan.Layout)
+	if err != nil {
+		return nil, err
+	}
+	m.report = append(m.report, kept...)
 	return plan, m.complete(ctx)
 }
 

@@ -31,8 +31,9 @@ const (
 
 // A shard is a shard and the members by which the catalogue finds it: set/host:port,host:port.
 type shard struct {
-	ID   topology.ShardID `bson:"_id"`
-	Host string
+	ID       topology.ShardID `bson:"_id"`
+	Host     string
+	Draining bool
 }
 
 // listShards asks the router for the shards; a mongod has no such command.

@@ -24,6 +24,8 @@ type Report struct {
 	// Warnings are about the servers' versions: what may make the proof fail, or differ from what
 	// was tested.
 	Warnings []string `json:"warnings,omitempty"`
+	// Kept is what shards that are to be empty still have beside declared collections, whatever Options.Namespaces are.
+	Kept []Kept `json:"kept,omitempty"`
 	// NotChecked says what the report proves nothing about.
 	NotChecked []string `json:"notChecked,omitempty"`
 	// UnusedHosts are the entries of Options.HostMap that no member has for its name.
@@ -239,9 +241,9 @@ func (r *Report) Totals() Totals {
 	return t
 }
 
-// Clean says that nothing wrong was found: no document outside its zone, no orphan, no datacenter that is not allowed. What was not checked, and values
+// Clean says that nothing wrong was found: no document outside its zone, no orphan, no datacenter that is not allowed, nothing kept by a shard that is to be empty. What was not checked, and values
 // that the topology does not know, are for the reader to judge: see NotChecked.
 func (r *Report) Clean() bool {
 	t := r.Totals()
-	return t.Misplaced == 0 && t.Orphans == 0 && !slices.ContainsFunc(r.Residency, func(z Residency) bool { return len(z.Violations) > 0 })
+	return t.Misplaced == 0 && t.Orphans == 0 && len(r.Kept) == 0 && !slices.ContainsFunc(r.Residency, func(z Residency) bool { return len(z.Violations) > 0 })
 }

@@ -79,6 +79,12 @@ func Verify(ctx context.Context, router *mongo.Client, world *topology.Topology,
 	v.preflight(ctx, shards)
 	v.lost = unreachable != nil
 	problems := []error{unreachable}
+	if err := v.kept(ctx, shards); ctx.Err() != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	} else if err != nil {
+		problems = append(problems, fmt.Errorf("look for what drained shards still have: %w", err))
+		v.notChecked("what drained shards still have: %v", err)
+	}
 	for _, t := range targets {
 		i := v.inspect(t)
 		if err := count(i, ctx); ctx.Err() != nil {
