@@ -219,6 +219,34 @@ func TestReportTextOfViolations(t *testing.T) {
 	}
 }
 
+// The verdict is of what was looked at: nobody reads that something is clean which nobody has seen.
+func TestReportTextOfVerdicts(t *testing.T) {
+	outside := verify.Namespace{Name: "shop.carts", Members: []verify.Member{{Shard: "nyc", Documents: 9, Outside: 4}}}
+	for _, c := range []struct {
+		name   string
+		report verify.Report
+		want   []string
+	}{
+		{"all is proved", verify.Report{}, []string{"\nclean: 0 documents", "no documents\n"}},
+		{"the user left something out", verify.Report{NotChecked: []string{"secondaries"}}, []string{"\nclean, as far as it was checked: 0 documents", "no documents seen\n"}},
+		{"a member did not answer", verify.Report{NotChecked: []string{"member h1:1"}, Incomplete: true}, []string{"\nnot proved: 0 documents", "no documents seen\n"}},
+		{"a member did not answer, and another is wrong", verify.Report{Incomplete: true, Namespaces: []verify.Namespace{outside}},
+			[]string{"\nnot clean: 9 documents, 0 misplaced, 0 orphans, 4 more outside their zone, 0 of unknown values", "nyc     unknown    9           0           0         4\n"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.report.Residency = []verify.Residency{{Zone: "LON"}}
+			var b bytes.Buffer
+			env, _, _ := testEnvironment()
+			reportView{&c.report}.text(page{&b, env.styles(&b)})
+			for _, want := range c.want {
+				if !strings.Contains(b.String(), want) {
+					t.Errorf("got\n%swant in it\n%s", b.String(), want)
+				}
+			}
+		})
+	}
+}
+
 // A status shows trouble: drift, a stopped balancer, a held collection, a failed apply.
 func TestZoneStatusTextOfTrouble(t *testing.T) {
 	world := presetWorld(t, "nyc-lon-syd")
