@@ -191,7 +191,7 @@ func TestReportTextOfViolations(t *testing.T) {
 	report := &verify.Report{
 		Namespaces: []verify.Namespace{{
 			Name: "shop.carts", Key: "{dc: 1, id: 1}",
-			Members:  []verify.Member{{Shard: "nyc", Host: "h1:1", Datacenter: "NYC", Role: verify.RolePrimary, Documents: 9, Misplaced: 2, Orphans: 1, Unknown: 3, OutsideAtMost: &share}},
+			Members:  []verify.Member{{Shard: "nyc", Host: "h1:1", Datacenter: "NYC", Role: verify.RoleSecondary, Hidden: true, Documents: 9, Misplaced: 2, Orphans: 1, Unknown: 3, OutsideAtMost: &share}},
 			Examples: []verify.Example{{Kind: verify.Misplaced, Shard: "nyc", Members: []string{"h1:1"}, Zone: "LON", Owner: "nyc", ID: "7", Key: `{"dc":"LON"}`}},
 			Unknown:  []verify.UnknownValue{{Shard: "nyc", Value: `"PAR"`, Documents: 3}},
 		}},
@@ -206,7 +206,7 @@ func TestReportTextOfViolations(t *testing.T) {
 	env, _, _ := testEnvironment()
 	reportView{report}.text(page{&b, env.styles(&b)})
 	for _, want := range []string{
-		"nyc     h1:1     NYC          primary    9           2           1         3         0.3 % (sample, 95 % confidence)\n",
+		"nyc     h1:1     NYC          secondary, hidden   9           2           1         3         0.3 % (sample, 95 % confidence)\n",
 		"misplaced _id 7, key {\"dc\":\"LON\"}: on nyc (seen by h1:1), belongs to zone LON, owned by nyc\n",
 		"unknown value \"PAR\" on nyc: 3 documents\n",
 		"LON            LON, NYC   LON       not allowed: NYC\n",
