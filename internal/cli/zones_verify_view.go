@@ -15,11 +15,14 @@ func placement(out page, n verify.Namespace) {
 	out.printf("placement of %s %s\n", out.bold(n.Name), out.faint(cmp.Or(n.Key, "not sharded")))
 	t := out.grid("shard", "member", "datacenter", "asked as", "documents", "misplaced", "orphans", "outside", "unknown", "outside at most")
 	for _, m := range n.Members {
-		outside := ""
+		asked, outside := m.Role.String(), ""
+		if m.Hidden {
+			asked += ", hidden"
+		}
 		if m.OutsideAtMost != nil {
 			outside = fmt.Sprintf("%.3g %% (sample, 95 %% confidence)", 100**m.OutsideAtMost)
 		}
-		t.row(m.Shard, m.Host, m.Datacenter, m.Role, m.Documents, wrong(out, m.Misplaced), wrong(out, m.Orphans), unlessZero(m.Outside), unlessZero(m.Unknown), outside)
+		t.row(m.Shard, m.Host, m.Datacenter, asked, m.Documents, wrong(out, m.Misplaced), wrong(out, m.Orphans), unlessZero(m.Outside), unlessZero(m.Unknown), outside)
 	}
 	if len(n.Members) == 0 {
 		out.println("no documents were looked at")

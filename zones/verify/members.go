@@ -60,6 +60,7 @@ type member struct {
 	host    string
 	dc      topology.DatacenterID
 	role    Role
+	hidden  bool
 	client  *mongo.Client
 	applied bson.Timestamp
 }
@@ -106,7 +107,7 @@ func (v *verifier) connectShard(ctx context.Context, s shard) (members []*member
 			lost = append(lost, fmt.Sprintf("member %s of shard %s: %v", c.Host, s.ID, err))
 			continue
 		}
-		m.shard, m.dc = s.ID, c.Tags.DC
+		m.shard, m.dc, m.hidden = s.ID, c.Tags.DC, c.Hidden
 		members = append(members, m)
 	}
 	slices.SortStableFunc(members, func(a, b *member) int { return int(b.role) - int(a.role) }) // secondaries are the greater role
@@ -120,7 +121,8 @@ func (v *verifier) connectShard(ctx context.Context, s shard) (members []*member
 // A memberConfig is a member in the configuration of its replica set.
 type memberConfig struct {
 	Host    string
-	Arbiter bool  `bson:"arbiterOnly"`
+	Arbiter bool `bson:"arbiterOnly"`
+	Hidden  bool
 	Delay   int64 `bson:"secondaryDelaySecs"`
 	Tags    struct{ DC topology.DatacenterID }
 }

@@ -73,6 +73,8 @@ type Member struct {
 	Host       string                `json:"host,omitempty"`
 	Datacenter topology.DatacenterID `json:"datacenter,omitempty"`
 	Role       Role                  `json:"role"`
+	// Hidden members hold documents as others do, and no client reads from them.
+	Hidden bool `json:"hidden,omitempty"`
 	// Documents were looked at; Complete means that they are all.
 	Documents int64 `json:"documents"`
 	Complete  bool  `json:"complete"`

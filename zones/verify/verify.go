@@ -206,7 +206,7 @@ func (i *inspection) onMembers(ctx context.Context) error {
 
 // judge makes a row of what was counted on a member, and adds examples. With an error the row has what is known all the same.
 func (i *inspection) judge(ctx context.Context, m *member, found scan) (Member, error) {
-	row := Member{Shard: m.shard, Host: m.host, Datacenter: m.dc, Role: m.role, Complete: found.complete, Zones: map[topology.ZoneID]int64{}}
+	row := Member{Shard: m.shard, Host: m.host, Datacenter: m.dc, Role: m.role, Hidden: m.hidden, Complete: found.complete, Zones: map[topology.ZoneID]int64{}}
 	for class, count := range found.classes {
 		row.add(i.rule, class, count)
 	}
