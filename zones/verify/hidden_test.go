@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
@@ -90,4 +91,30 @@ func (s opened) reconfigure(t *testing.T, shard topology.ShardID, members map[st
 	}
 	set(t.Context(), answer.Config.Version+1, changed)
 	t.Cleanup(func() { set(context.WithoutCancel(t.Context()), answer.Config.Version+2, answer.Config.Members) })
+}
+
+// What is no collection has no documents of its own: it is named, and stops nothing else.
+func TestViewsAndTimeSeriesAreNamed(t *testing.T) {
+	s := start(t)
+	ns, view, series := carts("kinds.carts"), carts("kinds.view"), carts("kinds.series")
+	s.place(t, ns.Name, 1)
+	s.fill(t, ns.Name, 5)
+	db := s.router.Database("kinds")
+	if err := db.CreateView(t.Context(), "view", "carts", mongo.Pipeline{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CreateCollection(t.Context(), "series", options.CreateCollection().SetTimeSeriesOptions(options.TimeSeries().SetTimeField("at"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, viaRouter := range []bool{false, true} {
+		r := s.verify(t, s.declare(ns, view, series), verify.Options{ViaRouter: viaRouter})
+		if len(r.Namespaces) != 1 || r.Totals().Documents != 15 {
+			t.Errorf("via router %t: got %d namespaces and %+v, want the collection alone", viaRouter, len(r.Namespaces), r.Totals())
+		}
+		for _, want := range []string{"kinds.view: it is a view", "kinds.series: it is a time series"} {
+			if !slices.ContainsFunc(r.NotChecked, func(text string) bool { return strings.HasPrefix(text, want) }) {
+				t.Errorf("via router %t: got %q, want %q", viaRouter, r.NotChecked, want)
+			}
+		}
+	}
 }
