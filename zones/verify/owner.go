@@ -113,6 +113,14 @@ func (i *inspection) ownerOf(ctx context.Context, key bson.Raw) (topology.ShardI
 	return shards[0].Shard, nil
 }
 
+// patience is how long to wait for the router.
+func (v *verifier) patience() time.Duration {
+	if v.silent {
+		return routerAnswersAgainWithin
+	}
+	return routerAnswersWithin
+}
+
 // explain explains a find with the collation of shard keys: with another one the router could not follow the key.
 func (i *inspection) explain(ctx context.Context, by bson.E, verbosity string) (got explained, err error) {
 	if i.unanswered != nil {
@@ -120,11 +128,7 @@ func (i *inspection) explain(ctx context.Context, by bson.E, verbosity string) (
 	}
 	caller := ctx
 	if i.lost || verbosity == "queryPlanner" {
-		within := routerAnswersWithin
-		if i.silent {
-			within = routerAnswersAgainWithin
-		}
-		bounded, cancel := context.WithTimeout(ctx, within)
+		bounded, cancel := context.WithTimeout(ctx, i.patience())
 		defer cancel()
 		ctx = bounded
 	}

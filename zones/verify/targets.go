@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
@@ -37,6 +38,27 @@ func (t target) fields() []string {
 		names[i] = f.Name
 	}
 	return names
+}
+
+// kind is what a namespace is that is no collection, and empty for a collection. Who may not ask, or is not answered, looks for documents.
+func (i *inspection) kind(ctx context.Context) string {
+	if i.key != nil {
+		return ""
+	}
+	coll := i.collection(i.router)
+	ctx, cancel := context.WithTimeout(ctx, i.patience())
+	defer cancel()
+	found, err := coll.Database().ListCollectionSpecifications(ctx, bson.M{"name": coll.Name()}, options.ListCollections().SetNameOnly(true).SetAuthorizedCollections(true))
+	switch {
+	case err != nil || len(found) == 0:
+		return ""
+	case found[0].Type == "timeseries":
+		return "time series"
+	case found[0].Type == "view":
+		return "view"
+	default:
+		return ""
+	}
 }
 
 func keyOf(d bson.D) topology.Key {
