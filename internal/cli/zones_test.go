@@ -166,6 +166,17 @@ by hand shop.old: its key lacks dc
 	}
 }
 
+// A name of the cluster's may have anything in it. What a terminal would obey, or take for another line, is escaped.
+func TestFindingsAreOneLineEach(t *testing.T) {
+	var b bytes.Buffer
+	env, _, _ := testEnvironment()
+	findings(page{&b, env.styles(&b)}, []zones.Finding{{Severity: zones.SeverityError, Rule: "r", Subject: "shop.\x1b[2J\nnote all is well", Message: "index \"a\nb\"", Hint: "do \x07"}, {Subject: "shop.\"é\"", Message: "m"}})
+	want := "error shop.\\x1b[2J\\nnote all is well: index \\\"a\\nb\\\" [r]\n  hint: do \\a\nunknown shop.\"é\": m []\n"
+	if got := b.String(); !strings.HasPrefix(got, want) {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
 // A saved plan is read back; another file at its place is kept, an older plan is not.
 func TestSavePlan(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "plan.json")

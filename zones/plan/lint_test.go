@@ -263,6 +263,9 @@ func TestAPatternNamesWhatItLeavesOut(t *testing.T) {
 		{"unread", zones.Collection{Exists: true, Unread: "it did not answer in time"}, "it is not sharded", "", false, false},
 		{"view", zones.Collection{Exists: true, View: true}, "it is a view", "", false, false},
 		{"time series", zones.Collection{Exists: true, TimeSeries: true}, "it is a time series", "", false, false},
+		{"new\nline", zones.Collection{Exists: true, Sizes: none}, "geoshard.yaml cannot name it: it cannot be printed", "rename it", false, false},
+		{strings.Repeat("long", 60), zones.Collection{Exists: true, Sizes: none}, "geoshard.yaml cannot name it: a sharded collection's full name has at most 235 bytes", "rename it", false, false},
+		{"others.*", zones.Collection{Exists: true, Sharded: true, Key: topology.Key{{Name: "dataCenter"}, {Name: "cartId"}}}, "geoshard.yaml cannot name it: it would stand for all collections below shop.others.", "rename it", false, false},
 		{"ranges alone", zones.Collection{Ranges: []zones.Range{{Min: keyDoc("NYC", MinKey), Max: keyDoc("NYC\x00", MinKey), Zone: "NYC"}}}, "it does not exist, and has 1 range", "plan with --shard-collections", true, false},
 	} {
 		world := sampleWorld(t)
