@@ -162,7 +162,7 @@ func (l *linter) collection(ns topology.Namespace, c zones.Collection) {
 	switch {
 	case ns.IsPattern() && !c.Sharded && planned:
 		l.obstacles(ns, c)
-	case ns.IsPattern() && !c.Sharded:
+	case ns.IsPattern() && (!c.Sharded || topology.CollectionProblem(c.Name) != ""):
 		l.leftOut(ns, c)
 	case ns.IsPattern() && !follows(c, ns, Options{}): // see otherKeys
 	case c.View:
@@ -181,6 +181,10 @@ func (l *linter) collection(ns topology.Namespace, c zones.Collection) {
 
 // leftOut tells of a collection that a pattern covers and is not about.
 func (l *linter) leftOut(ns topology.Namespace, c zones.Collection) {
+	if wrong := topology.CollectionProblem(c.Name); wrong != "" {
+		l.note("pattern-left-out", c.Name, "rename it", "geoshard.yaml cannot name it: %s: it gets no ranges from %s", wrong, ns.Name)
+		return
+	}
 	what, hint := "is not sharded", "plan with --shard-collections"
 	switch stand := obstacles(c, ns.Key); {
 	case !c.Exists:

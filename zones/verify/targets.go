@@ -40,7 +40,7 @@ func (t target) fields() []string {
 	return names
 }
 
-// kind is what a namespace is that is no collection, and empty for a collection. Who may not ask, or is not answered, looks for documents.
+// kind says what a namespace is that is no collection, and empty for a collection. Who may not ask, or is not answered, looks for documents.
 func (i *inspection) kind(ctx context.Context) string {
 	if i.key != nil {
 		return ""
@@ -53,9 +53,9 @@ func (i *inspection) kind(ctx context.Context) string {
 	case err != nil || len(found) == 0:
 		return ""
 	case found[0].Type == "timeseries":
-		return "time series"
+		return "time series, whose documents no zone field can place"
 	case found[0].Type == "view":
-		return "view"
+		return "view, which has no documents of its own"
 	default:
 		return ""
 	}
@@ -97,6 +97,8 @@ func (v *verifier) targets(ctx context.Context) ([]target, error) {
 			decides, ok := v.world.NamespaceOf(name)
 			switch {
 			case !ok || decides.Name != ns.Name:
+			case topology.CollectionProblem(name) != "":
+				v.notChecked("%q: the pattern %s is not about it, because geoshard.yaml cannot name it: %s", name, ns.Name, topology.CollectionProblem(name))
 			case len(key) >= len(ns.Key) && slices.Equal(keyOf(key[:len(ns.Key)]), ns.Key): // it may have been refined
 				add(name, key)
 			case v.wanted(ns, name):
