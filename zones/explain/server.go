@@ -5,14 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
+
+// answersWithin bounds the wait for the router, which waits for shards that are silent.
+const answersWithin = 30 * time.Second
 
 // askedShards are the shards that the router's plan for a find names, sorted.
 func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bson.Raw) ([]topology.ShardID, error) {
@@ -26,11 +31,16 @@ func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bs
 			} `bson:"winningPlan"`
 		} `bson:"queryPlanner"`
 	}
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
 	err := db.RunCommand(ctx, bson.D{{Key: "explain", Value: find}, {Key: "verbosity", Value: "queryPlanner"}}).Decode(&got)
 	const codeNamespaceNotFound = 26
 	var answer mongo.ServerError
 	if errors.As(err, &answer) && answer.HasErrorCode(codeNamespaceNotFound) {
 		return nil, hint.New(fmt.Errorf("ask the query router: %w", err), "name a collection that exists; one that is declared is created by an apply")
+	}
+	if err != nil && ctx.Err() != nil {
+		return nil, hint.New(fmt.Errorf("ask the query router: %w", err), "a shard may not answer: geoshard status names it")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the query router: %w", err)
@@ -40,10 +50,28 @@ func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bs
 		asked = append(asked, s.Name)
 	}
 	if len(asked) == 0 {
+		if kind := kindOf(ctx, db, coll); kind != "" {
+			return nil, hint.Errorf("explain a collection that has documents of its own", "it is a %s, and which shards a query of it asks is not told", kind)
+		}
 		return nil, hint.New(fmt.Errorf("the answer names no shards: %w", topology.ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard")
 	}
 	slices.Sort(asked)
 	return slices.Compact(asked), nil
+}
+
+// kindOf is what a namespace is that is no collection, and empty for a collection.
+func kindOf(ctx context.Context, db *mongo.Database, coll string) string {
+	found, err := db.ListCollectionSpecifications(ctx, bson.D{{Key: "name", Value: coll}}, options.ListCollections().SetNameOnly(true).SetAuthorizedCollections(true))
+	switch {
+	case err != nil || len(found) == 0:
+		return ""
+	case found[0].Type == "timeseries":
+		return "time series"
+	case found[0].Type == "view":
+		return "view"
+	default:
+		return ""
+	}
 }
 
 // A sharding is how the catalogue says that a collection is sharded. It is zero for one that is not.
