@@ -14,7 +14,6 @@ import (
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/catalog"
-	"github.com/geoshard/geoshard/zones/explain"
 	"github.com/geoshard/geoshard/zones/plan"
 	"github.com/geoshard/geoshard/zones/verify"
 )
@@ -127,11 +126,6 @@ func TestASilentShardIsNamedAndTheRestIsTold(t *testing.T) {
 		report, err := verify.Verify(ctx, c.Client(), world, verify.Options{ViaRouter: true})
 		if err == nil || report == nil || report.Clean() || ctx.Err() != nil {
 			t.Errorf("got %+v, %v, want an error in time, and a report that is not clean", report, err)
-		}
-	})
-	within("explain", func(ctx context.Context, t *testing.T) {
-		if _, err := explain.Explain(ctx, c.Client(), world, db+".a", nil, clustertest.SmallDC); err == nil || ctx.Err() != nil {
-			t.Errorf("got %v, want an error in time", err)
 		}
 	})
 	within("import", func(ctx context.Context, t *testing.T) {
