@@ -9,9 +9,9 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/nstype"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -50,28 +50,13 @@ func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bs
 		asked = append(asked, s.Name)
 	}
 	if len(asked) == 0 {
-		if kind := kindOf(ctx, db, coll); kind != "" {
+		if kind := nstype.Other(ctx, db.Collection(coll)); kind != "" {
 			return nil, hint.Errorf("explain a collection that has documents of its own", "it is a %s, and which shards a query of it asks is not told", kind)
 		}
 		return nil, hint.New(fmt.Errorf("the answer names no shards: %w", topology.ErrNoQueryRouter), "connect to a query router (mongos), not to a member of a shard")
 	}
 	slices.Sort(asked)
 	return slices.Compact(asked), nil
-}
-
-// kindOf is what a namespace is that is no collection, and empty for a collection.
-func kindOf(ctx context.Context, db *mongo.Database, coll string) string {
-	found, err := db.ListCollectionSpecifications(ctx, bson.D{{Key: "name", Value: coll}}, options.ListCollections().SetNameOnly(true).SetAuthorizedCollections(true))
-	switch {
-	case err != nil || len(found) == 0:
-		return ""
-	case found[0].Type == "timeseries":
-		return "time series"
-	case found[0].Type == "view":
-		return "view"
-	default:
-		return ""
-	}
 }
 
 // A sharding is how the catalogue says that a collection is sharded. It is zero for one that is not.

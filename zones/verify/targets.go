@@ -8,9 +8,9 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/nstype"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -40,21 +40,17 @@ func (t target) fields() []string {
 	return names
 }
 
-// kind says what a namespace is that is no collection, and empty for a collection. Who may not ask, or is not answered, looks for documents.
+// kind says what a namespace is that is no collection, and is empty for a collection. Where nobody tells, its documents are looked for.
 func (i *inspection) kind(ctx context.Context) string {
 	if i.key != nil {
 		return ""
 	}
-	coll := i.collection(i.router)
 	ctx, cancel := context.WithTimeout(ctx, i.patience())
 	defer cancel()
-	found, err := coll.Database().ListCollectionSpecifications(ctx, bson.M{"name": coll.Name()}, options.ListCollections().SetNameOnly(true).SetAuthorizedCollections(true))
-	switch {
-	case err != nil || len(found) == 0:
-		return ""
-	case found[0].Type == "timeseries":
+	switch kind := nstype.Other(ctx, i.collection(i.router)); kind {
+	case "time series":
 		return "time series, whose documents no zone field can place"
-	case found[0].Type == "view":
+	case "view":
 		return "view, which has no documents of its own"
 	default:
 		return ""
