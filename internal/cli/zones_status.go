@@ -92,15 +92,16 @@ func (v zoneStatus) zones(out page) *grid {
 func (v zoneStatus) collections(out page) *grid {
 	t := out.grid("collection", "key", "ranges", "chunks", "balancing")
 	for _, c := range v.State.Collections {
+		name := plain(c.Name)
 		switch {
 		case !c.Exists:
-			t.row(c.Name, out.warn("does not exist"), len(c.Ranges))
+			t.row(name, out.warn("does not exist"), len(c.Ranges))
 		case !c.Sharded:
-			t.row(c.Name, out.warn("not sharded"), len(c.Ranges))
+			t.row(name, out.warn("not sharded"), len(c.Ranges))
 		case c.NoBalance:
-			t.row(c.Name, c.Key, len(c.Ranges), len(c.Chunks), out.warn("off"))
+			t.row(name, c.Key, len(c.Ranges), len(c.Chunks), out.warn("off"))
 		default:
-			t.row(c.Name, c.Key, len(c.Ranges), len(c.Chunks), "on")
+			t.row(name, c.Key, len(c.Ranges), len(c.Chunks), "on")
 		}
 	}
 	return t

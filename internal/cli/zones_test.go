@@ -167,6 +167,17 @@ by hand shop.old: its key lacks dc
 	}
 }
 
+// A name of the cluster's may have anything in it. What a terminal would obey, or take for another line, is escaped.
+func TestFindingsAreOneLineEach(t *testing.T) {
+	var b bytes.Buffer
+	env, _, _ := testEnvironment()
+	findings(page{&b, env.styles(&b)}, []zones.Finding{{Severity: zones.SeverityError, Rule: "r", Subject: "shop.\x1b[2J\nnote all is well", Message: "index \"a\nb\"", Hint: "do \x07"}, {Subject: "shop.\"é\"", Message: "m"}})
+	want := "error shop.\\x1b[2J\\nnote all is well: index \\\"a\\nb\\\" [r]\n  hint: do \\a\nunknown shop.\"é\": m []\n"
+	if got := b.String(); !strings.HasPrefix(got, want) {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
 // A saved plan is read back; another file at its place is kept, an older plan is not.
 func TestSavePlan(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "plan.json")
@@ -192,7 +203,7 @@ func TestReportTextOfViolations(t *testing.T) {
 	report := &verify.Report{
 		Namespaces: []verify.Namespace{{
 			Name: "shop.carts", Key: "{dc: 1, id: 1}",
-			Members:  []verify.Member{{Shard: "nyc", Host: "h1:1", Datacenter: "NYC", Role: verify.RolePrimary, Documents: 9, Misplaced: 2, Orphans: 1, Unknown: 3, OutsideAtMost: &share}},
+			Members:  []verify.Member{{Shard: "nyc", Host: "h1:1", Datacenter: "NYC", Role: verify.RoleSecondary, Hidden: true, Documents: 9, Misplaced: 2, Orphans: 1, Unknown: 3, OutsideAtMost: &share}},
 			Examples: []verify.Example{{Kind: verify.Misplaced, Shard: "nyc", Members: []string{"h1:1"}, Zone: "LON", Owner: "nyc", ID: "7", Key: `{"dc":"LON"}`}},
 			Unknown:  []verify.UnknownValue{{Shard: "nyc", Value: `"PAR"`, Documents: 3}},
 		}},
@@ -213,7 +224,7 @@ func TestReportTextOfViolations(t *testing.T) {
 	env, _, _ := testEnvironment()
 	reportView{report}.text(page{&b, env.styles(&b)})
 	for _, want := range []string{
-		"nyc     h1:1     NYC          primary    9           2           1         3         0.3 % (sample, 95 % confidence)\n",
+		"nyc     h1:1     NYC          secondary, hidden   9           2           1         3         0.3 % (sample, 95 % confidence)\n",
 		"misplaced _id 7, key {\"dc\":\"LON\"}: on nyc (seen by h1:1), belongs to zone LON, owned by nyc\n",
 		"unknown value \"PAR\" on nyc: 3 documents\n",
 		"LON            LON, NYC   LON       not allowed: NYC\n",
@@ -227,6 +238,34 @@ func TestReportTextOfViolations(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("got\n%swant in it\n%s", b.String(), want)
 		}
+	}
+}
+
+// The verdict is of what was looked at: nobody reads that something is clean which nobody has seen.
+func TestReportTextOfVerdicts(t *testing.T) {
+	outside := verify.Namespace{Name: "shop.carts", Members: []verify.Member{{Shard: "nyc", Documents: 9, Outside: 4}}}
+	for _, c := range []struct {
+		name   string
+		report verify.Report
+		want   []string
+	}{
+		{"all is proved", verify.Report{}, []string{"\nclean: 0 documents", "no documents\n"}},
+		{"the user left something out", verify.Report{NotChecked: []string{"secondaries"}}, []string{"\nclean, as far as it was checked: 0 documents", "no documents seen\n"}},
+		{"a member did not answer", verify.Report{NotChecked: []string{"member h1:1"}, Incomplete: true}, []string{"\nnot proved: 0 documents", "no documents seen\n"}},
+		{"a member did not answer, and another is wrong", verify.Report{Incomplete: true, Namespaces: []verify.Namespace{outside}},
+			[]string{"\nnot clean: 9 documents, 0 misplaced, 0 orphans, 4 more outside their zone, 0 of unknown values", "nyc     unknown    9           0           0         4\n"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.report.Residency = []verify.Residency{{Zone: "LON"}}
+			var b bytes.Buffer
+			env, _, _ := testEnvironment()
+			reportView{&c.report}.text(page{&b, env.styles(&b)})
+			for _, want := range c.want {
+				if !strings.Contains(b.String(), want) {
+					t.Errorf("got\n%swant in it\n%s", b.String(), want)
+				}
+			}
+		})
 	}
 }
 

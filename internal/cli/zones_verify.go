@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -157,11 +158,14 @@ func (v reportView) text(out page) {
 	if len(v.Warnings)+len(v.NotChecked) > 0 {
 		out.println()
 	}
-	verdict := out.good("clean")
+	verdict := out.good(v.Verdict())
 	if !v.Clean() {
-		verdict = out.bad("not clean")
+		verdict = out.bad(v.Verdict())
 	}
-	t := v.Totals()
-	out.printf("%s: %s, %d misplaced, %s, %d of unknown values\nsha256 %s\n",
-		verdict, plural(t.Documents, "document"), t.Misplaced, plural(t.Orphans, "orphan"), t.Unknown, v.Hash())
+	t, outside := v.Totals(), ""
+	if t.Outside > 0 {
+		outside = fmt.Sprintf(", %d more outside their zone", t.Outside)
+	}
+	out.printf("%s: %s, %d misplaced, %s%s, %d of unknown values\nsha256 %s\n",
+		verdict, plural(t.Documents, "document"), t.Misplaced, plural(t.Orphans, "orphan"), outside, t.Unknown, v.Hash())
 }

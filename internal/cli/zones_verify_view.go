@@ -13,13 +13,16 @@ import (
 // placement prints the first proof for one collection: what each member holds.
 func placement(out page, n verify.Namespace) {
 	out.printf("placement of %s %s\n", out.bold(n.Name), out.faint(cmp.Or(n.Key, "not sharded")))
-	t := out.grid("shard", "member", "datacenter", "asked as", "documents", "misplaced", "orphans", "unknown", "outside at most")
+	t := out.grid("shard", "member", "datacenter", "asked as", "documents", "misplaced", "orphans", "outside", "unknown", "outside at most")
 	for _, m := range n.Members {
-		outside := ""
+		asked, outside := m.Role.String(), ""
+		if m.Hidden {
+			asked += ", hidden"
+		}
 		if m.OutsideAtMost != nil {
 			outside = fmt.Sprintf("%.3g %% (sample, 95 %% confidence)", 100**m.OutsideAtMost)
 		}
-		t.row(m.Shard, m.Host, m.Datacenter, m.Role, m.Documents, wrong(out, m.Misplaced), wrong(out, m.Orphans), unlessZero(m.Unknown), outside)
+		t.row(m.Shard, m.Host, m.Datacenter, asked, m.Documents, wrong(out, m.Misplaced), wrong(out, m.Orphans), unlessZero(m.Outside), unlessZero(m.Unknown), outside)
 	}
 	if len(n.Members) == 0 {
 		out.println("no documents were looked at")
@@ -54,12 +57,15 @@ func (v reportView) residency(out page) {
 	}
 	t := out.grid("residency of", "held in", "allowed", "verdict")
 	for _, z := range v.Residency {
-		verdict := out.good("allowed")
+		verdict, none := out.good("allowed"), "no documents"
+		if len(v.NotChecked) > 0 {
+			verdict, none = out.good("allowed, of those seen"), "no documents seen"
+		}
 		switch {
 		case len(z.Violations) > 0:
 			verdict = out.bad("not allowed: " + holdersOf(z.Violations))
 		case len(z.Holders) == 0:
-			verdict = "no documents"
+			verdict = none
 		}
 		t.row(z.Zone, holdersOf(z.Holders), cmp.Or(spelling.List(z.Allowed), "anywhere"), verdict)
 	}

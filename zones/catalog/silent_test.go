@@ -3,6 +3,8 @@ package catalog_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +55,18 @@ func TestASilentShardIsNamedAndTheRestIsTold(t *testing.T) {
 	mute := bson.D{{Key: "enableSharding", Value: "mute"}, {Key: "primaryShard", Value: "s1"}}
 	if err := c.Client().Database("admin").RunCommand(t.Context(), mute).Err(); err != nil {
 		t.Fatal(err)
+	}
+	others := map[string]int64{}
+	before, err := verify.Verify(t.Context(), c.Client(), world, verify.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ns := range before.Namespaces {
+		for _, m := range ns.Members {
+			if m.Shard != "s1" {
+				others[fmt.Sprintf("%s on %s", ns.Name, m.Shard)] = m.Documents
+			}
+		}
 	}
 	if err := cluster.Pause(t.Context(), "s1/HERE"); err != nil {
 		t.Fatal(err)
@@ -118,6 +132,24 @@ func TestASilentShardIsNamedAndTheRestIsTold(t *testing.T) {
 		}
 		if !slices.ContainsFunc(report.NotChecked, func(text string) bool { return strings.Contains(text, "shard s1") }) {
 			t.Errorf("got %v, want that s1 was not looked at", report.NotChecked)
+		}
+		if report.Clean() {
+			t.Errorf("got a clean report, which what nobody looked at is not")
+		}
+		shown := map[string]int64{}
+		for _, ns := range report.Namespaces {
+			for _, m := range ns.Members {
+				shown[fmt.Sprintf("%s on %s", ns.Name, m.Shard)] = m.Documents
+			}
+		}
+		if !maps.Equal(shown, others) {
+			t.Errorf("got documents of %v, want those of the others, %v", shown, others)
+		}
+	})
+	within("verify through the router", func(ctx context.Context, t *testing.T) {
+		report, err := verify.Verify(ctx, c.Client(), world, verify.Options{ViaRouter: true})
+		if err == nil || report == nil || report.Clean() || ctx.Err() != nil {
+			t.Errorf("got %+v, %v, want an error in time, and a report that is not clean", report, err)
 		}
 	})
 	within("import", func(ctx context.Context, t *testing.T) {

@@ -3,6 +3,7 @@ package explain_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -248,6 +249,26 @@ func TestExplainRefusesWhatItCannotKnow(t *testing.T) {
 		}
 		if got.want != nil && hint.Of(got.err) == "" {
 			t.Errorf("%s: %v has no hint", name, got.err)
+		}
+	}
+}
+
+// A view is told from a server that is no query router: neither names shards.
+func TestExplainSaysThatAViewIsOne(t *testing.T) {
+	c := world.Start(t)
+	uri, err := c.URI("NYC")
+	router := connect(t, uri, err)
+	db := router.Database("kinds")
+	if err := db.CreateView(t.Context(), "view", "none", mongo.Pipeline{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CreateCollection(t.Context(), "series", options.CreateCollection().SetTimeSeriesOptions(options.TimeSeries().SetTimeField("at"))); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"view": "it is a view", "series": "it is a time series"} {
+		err := explained(t, router, c.Topology(), "kinds."+name, nil, "NYC")
+		if errors.Is(err, topology.ErrNoQueryRouter) || !strings.Contains(fmt.Sprint(err), want) || hint.Of(err) == "" {
+			t.Errorf("%s: got %v, want %s, with a hint", name, err, want)
 		}
 	}
 }

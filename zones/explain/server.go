@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/nstype"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -52,15 +54,23 @@ func (a answer) shards() ([]topology.ShardID, error) {
 	return slices.Compact(asked), nil
 }
 
+// answersWithin bounds the wait for the router, which waits for shards that are silent.
+const answersWithin = 30 * time.Second
+
 // askedShards are the shards that the router's plan for a find names, sorted.
 func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bson.Raw) ([]topology.ShardID, error) {
 	find := bson.D{{Key: "find", Value: coll}, {Key: "filter", Value: filter}}
 	var got answer
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
 	err := db.RunCommand(ctx, bson.D{{Key: "explain", Value: find}, {Key: "verbosity", Value: "queryPlanner"}}).Decode(&got)
 	const codeNamespaceNotFound = 26
 	var refused mongo.ServerError
 	if errors.As(err, &refused) && refused.HasErrorCode(codeNamespaceNotFound) {
 		return nil, errNoCollection
+	}
+	if err != nil && ctx.Err() != nil {
+		return nil, hint.New(fmt.Errorf("ask the query router: %w", err), "a shard may not answer: geoshard status names it")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the query router: %w", err)
@@ -68,6 +78,11 @@ func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bs
 	asked, err := got.shards()
 	if errors.Is(err, errNoCollection) && !routes(ctx, db) { // a mongod has such plans as well
 		err = errNoRouter
+	}
+	if errors.Is(err, errNoRouter) {
+		if kind := nstype.Other(ctx, db.Collection(coll)); kind != "" {
+			return nil, hint.Errorf("explain a collection that has documents of its own", "it is a %s, and which shards a query of it asks is not told", kind)
+		}
 	}
 	return asked, err
 }

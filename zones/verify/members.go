@@ -62,6 +62,7 @@ type member struct {
 	host   string
 	dc     topology.DatacenterID
 	role   Role
+	hidden bool
 	client *mongo.Client
 	// written is the newest operation that it had when it was connected to, applied the newest
 	// whose documents it shows.
@@ -126,7 +127,7 @@ func (v *verifier) connectShard(ctx context.Context, s shard) (members []*member
 			lost = append(lost, fmt.Sprintf("member %s of shard %s: %v", c.Host, s.ID, err))
 			continue
 		}
-		m.shard, m.dc = s.ID, c.Tags.DC
+		m.shard, m.dc, m.hidden = s.ID, c.Tags.DC, c.Hidden
 		members = append(members, m)
 	}
 	slices.SortStableFunc(members, func(a, b *member) int { return int(b.role) - int(a.role) }) // secondaries are the greater role
@@ -140,7 +141,8 @@ func (v *verifier) connectShard(ctx context.Context, s shard) (members []*member
 // A memberConfig is a member in the configuration of its replica set.
 type memberConfig struct {
 	Host    string
-	Arbiter bool  `bson:"arbiterOnly"`
+	Arbiter bool `bson:"arbiterOnly"`
+	Hidden  bool
 	Delay   int64 `bson:"secondaryDelaySecs"`
 	Tags    struct{ DC topology.DatacenterID }
 }

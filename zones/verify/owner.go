@@ -11,8 +11,15 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-// routerAnswersWithin bounds a question to the router where a shard may be silent.
-const routerAnswersWithin = 30 * time.Second
+const (
+	// routerAnswersWithin bounds a question to the router where a shard may be silent, and any question that takes no counting.
+	routerAnswersWithin = 30 * time.Second
+	// routerAnswersAgainWithin bounds one where a shard was silent before: other collections may be on other shards.
+	routerAnswersAgainWithin = 3 * time.Second
+)
+
+// codeNamespaceNotFound: there is no such collection, or no such database.
+const codeNamespaceNotFound = 26
 
 // byShard counts documents of each shard.
 type byShard map[topology.ShardID]int64
@@ -69,7 +76,6 @@ func (i *inspection) countUnowned(ctx context.Context) (byShard, error) {
 
 // count explains a find that is carried out on every shard, and takes a number from what each one says.
 func (i *inspection) count(ctx context.Context, find bson.E, of func(shardStats) int64) (byShard, error) {
-	const codeNamespaceNotFound = 26
 	counts := byShard{}
 	got, err := i.explain(ctx, find, "executionStats")
 	if hasCode(err, codeNamespaceNotFound) {
@@ -119,14 +125,22 @@ func (i *inspection) ownerOf(ctx context.Context, key bson.Raw) (topology.ShardI
 	return shards[0].Shard, nil
 }
 
+// patience is how long to wait for the router.
+func (v *verifier) patience() time.Duration {
+	if v.silent {
+		return routerAnswersAgainWithin
+	}
+	return routerAnswersWithin
+}
+
 // explain explains a find with the collation of shard keys: with another one the router could not follow the key.
 func (i *inspection) explain(ctx context.Context, by bson.E, verbosity string) (got explained, err error) {
-	if i.silent != nil {
-		return got, i.silent
+	if i.unanswered != nil {
+		return got, i.unanswered
 	}
 	caller := ctx
-	if i.lost {
-		bounded, cancel := context.WithTimeout(ctx, routerAnswersWithin)
+	if i.lost || verbosity == "queryPlanner" {
+		bounded, cancel := context.WithTimeout(ctx, i.patience())
 		defer cancel()
 		ctx = bounded
 	}
@@ -135,8 +149,9 @@ func (i *inspection) explain(ctx context.Context, by bson.E, verbosity string) (
 	cmd := bson.D{{Key: "explain", Value: find}, {Key: "verbosity", Value: verbosity}, {Key: "comment", Value: "geoshard verify"}}
 	if err := coll.Database().RunCommand(ctx, cmd).Decode(&got); err != nil {
 		err = fmt.Errorf("ask the router who owns documents (explain): %w", err)
-		if ctx.Err() != nil && caller.Err() == nil {
-			i.silent = err
+		const codeFailedToSatisfyReadPreference = 133 // the router found no primary of a shard for long enough
+		if caller.Err() == nil && (ctx.Err() != nil || hasCode(err, codeFailedToSatisfyReadPreference)) {
+			i.lost, i.silent, i.unanswered = true, true, err
 		}
 		return got, err
 	}

@@ -82,8 +82,7 @@ func (i *inspection) along(ctx context.Context, coll *mongo.Collection) (*option
 	if err == nil {
 		err = cursor.All(ctx, &indexes)
 	}
-	const codeNamespaceNotFound = 26 // the member has no part of it
-	if hasCode(err, codeNamespaceNotFound) {
+	if hasCode(err, codeNamespaceNotFound) { // the member has no part of it
 		return o, nil
 	}
 	if at := slices.IndexFunc(indexes, func(i index) bool { return i.serves(key) }); at >= 0 {
