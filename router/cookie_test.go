@@ -2,11 +2,11 @@ package router_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/oklog/ulid/v2"
 	"pgregory.net/rapid"
 
 	"github.com/geoshard/geoshard/router"
@@ -106,15 +106,18 @@ func TestAKeyWithDotsSealsCookies(t *testing.T) {
 	}
 }
 
-// What the library takes for a ULID, in capitals, is taken, and nothing else.
-func TestIdentifiersAreTheLibrarysInCapitals(t *testing.T) {
+// Any identifier that a URL carries unescaped is taken as it is, and nothing else.
+func TestIdentifiersAreOpaque(t *testing.T) {
 	taken := 0
 	rapid.Check(t, func(t *rapid.T) {
-		id := rapid.StringMatching(`[0-9A-Z]{25,27}|[0-7][0-9A-HJKMNP-TV-Z]{25}|[0-7][0-9a-z]{25}|[0-9A-HJKMNP-TV-Z]{24}.[0-9A-Z]`).Draw(t, "identifier")
-		_, err := ulid.ParseStrict(id)
-		want := err == nil && id == strings.ToUpper(id)
-		if _, _, ok := router.ParseHandle("NYC." + id); ok != want {
-			t.Errorf("%q: got %t, want %t", id, ok, want)
+		id := rapid.StringMatching(`[0-9A-Za-z_~-]{1,128}|[ -~]{0,40}|[0-9A-Za-z]{127,130}|\PC{0,5}`).Draw(t, "identifier")
+		want := id != "" && len(id) <= 128 && url.PathEscape(id) == id && !strings.ContainsAny(id, ".$&+:=@")
+		home, got, ok := router.ParseHandle("NYC." + id)
+		if strings.Contains(id, ".") {
+			ok = ok && got == id // the home is all before the last dot
+		}
+		if ok != want || ok && (home != "NYC" || got != id) {
+			t.Errorf("%q: got %q, %q, %t, want %t", id, home, got, ok, want)
 		}
 		if want {
 			taken++
@@ -127,12 +130,18 @@ func TestIdentifiersAreTheLibrarysInCapitals(t *testing.T) {
 
 func TestParseHandle(t *testing.T) {
 	const id = "01K4B4B2V8G3T0000000000000"
-	for text, want := range map[string]string{"LON." + id: "LON", "a.b." + id: "a.b", "North America." + id: "North America", "é." + id: "é"} {
-		if home, got, ok := router.ParseHandle(text); !ok || home != want || got != id {
+	for text, want := range map[string][2]string{
+		"LON." + id: {"LON", id}, "a.b." + id: {"a.b", id}, "North America." + id: {"North America", id}, "é." + id: {"é", id},
+		"LON." + strings.ToLower(id):               {"LON", strings.ToLower(id)},
+		"LON.507f1f77bcf86cd799439011":             {"LON", "507f1f77bcf86cd799439011"},
+		"LON.0190163d-8694-739b-aea5-966c26f8ad91": {"LON", "0190163d-8694-739b-aea5-966c26f8ad91"},
+		"LON.42": {"LON", "42"},
+	} {
+		if home, got, ok := router.ParseHandle(text); !ok || home != want[0] || got != want[1] {
 			t.Errorf("%s: got %q, %q, %v", text, home, got, ok)
 		}
 	}
-	for _, text := range []string{"", id, "." + id, "LON" + id, "LON." + id[1:], "LON." + strings.ToLower(id), "LON.8" + id[1:], "LON.O" + id[1:], "LON." + id + "0", "L\nN." + id, strings.Repeat("x", 300) + "." + id} {
+	for _, text := range []string{"", id, "." + id, "LON" + id, "LON.", "LON.a b", "LON.a/b", "LON.a%2Fb", "LON.é", "L\nN." + id, strings.Repeat("x", 300) + "." + id, "LON." + strings.Repeat("x", 129)} {
 		if home, got, ok := router.ParseHandle(text); ok {
 			t.Errorf("%q is taken as %q, %q", text, home, got)
 		}

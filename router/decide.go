@@ -1,9 +1,21 @@
 package router
 
-// Decide chooses the datacenter that serves a request. It allocates nothing. Explain tells how it came to that.
+// healthy is what is known where nothing is.
+var healthy = &Health{}
+
+// Decide chooses the datacenter that serves a request. It allocates nothing. No health says that everything is well, no query refuses. Explain tells how it
+// came to that.
 func (t *Table) Decide(q *Query, h *Health) Decision {
+	if q == nil {
+		return Decision{Mode: Refuse, Reason: ReasonBadHandle}
+	}
+	if h == nil {
+		h = healthy
+	}
 	up := t.serving &^ h.Down
 	switch {
+	case q.Unroutable != ReasonUnknown:
+		return Decision{Mode: Refuse, Reason: q.Unroutable}
 	case q.places():
 		return t.place(q, h)
 	case q.Home == "":

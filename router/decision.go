@@ -87,6 +87,10 @@ const (
 
 	// ReasonUnknownHome: the home that a request names is nobody's.
 	ReasonUnknownHome
+	// ReasonBadHandle: what names the record is neither a handle nor an identifier.
+	ReasonBadHandle
+	// ReasonNoDirectory: a write names its record by the bare identifier, and there is no directory to look up the home.
+	ReasonNoDirectory
 	// ReasonNobody: no application that could serve it answers.
 	ReasonNobody
 )
@@ -95,7 +99,7 @@ var reasonNames = []string{
 	ReasonUnknown: "unknown", ReasonOwner: "owner", ReasonPrimary: "primary", ReasonDetour: "detour", ReasonElection: "election", ReasonOwnerDown: "owner-down",
 	ReasonRead: "read", ReasonReadElsewhere: "read-elsewhere", ReasonReadOnly: "read-only",
 	ReasonExplicit: "explicit", ReasonCountry: "country", ReasonCountryDistance: "country-distance", ReasonDistance: "distance", ReasonRTT: "rtt", ReasonDefault: "default",
-	ReasonUnknownHome: "unknown-home", ReasonNobody: "nobody",
+	ReasonUnknownHome: "unknown-home", ReasonBadHandle: "bad-handle", ReasonNoDirectory: "no-directory", ReasonNobody: "nobody",
 }
 
 // String is the reason in headers, metrics and logs.

@@ -15,9 +15,19 @@ type Step struct {
 
 // Explain makes the same decision as Decide and tells each step that led to it.
 func (t *Table) Explain(q *Query, h *Health) (Decision, []Step) {
+	if q == nil {
+		q = &Query{Unroutable: ReasonBadHandle}
+	}
+	if h == nil {
+		h = healthy
+	}
 	e := &explanation{Table: t, q: q, h: h, d: t.Decide(q, h)}
 	e.request()
 	switch {
+	case q.Unroutable == ReasonBadHandle:
+		e.add("handle", "what the request names is neither HOME.ID nor an identifier")
+	case q.Unroutable != ReasonUnknown:
+		e.add("handle", "the request has the bare identifier, and nobody can look up the home")
 	case q.places():
 		e.placed()
 	case q.Home == "":
@@ -45,6 +55,8 @@ func (e *explanation) add(rule, format string, args ...any) {
 func (e *explanation) request() {
 	class, subject := e.q.Class.String(), "that names no record"
 	switch {
+	case e.q.Unroutable != ReasonUnknown:
+		subject = "for a record that cannot be found"
 	case e.q.Class == New:
 		class, subject = "write", "that makes a record"
 	case e.q.Home != "":

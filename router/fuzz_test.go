@@ -87,7 +87,7 @@ func FuzzParseHandle(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if home, id, ok := router.ParseHandle(text); ok && (home+"."+id != text || home == "" || len(id) != 26 || strings.ContainsAny(text, "\r\n\x00")) {
+		if home, id, ok := router.ParseHandle(text); ok && (home+"."+id != text || home == "" || id == "" || len(id) > 128 || url.PathEscape(id) != id || strings.ContainsAny(text, "\r\n\x00")) {
 			t.Fatalf("%q is taken as %q, %q", text, home, id)
 		}
 	})

@@ -3,39 +3,43 @@ package router
 import (
 	"context"
 	"errors"
-
-	"github.com/oklog/ulid/v2"
+	"strings"
 )
 
-// maxHandle bounds what is looked at of a handle: no home is longer than a cookie or a path would carry.
-const maxHandle = 256
+// Bounds of what is looked at of a handle: none is longer than a cookie or a path would carry.
+const (
+	maxHandle = 256
+	maxID     = 128
+)
 
-// ParseHandle splits a handle, HOME.ULID: the zone key's value of a record and its identifier. Like the identifiers, handles have one spelling, in
-// capitals. It allocates nothing; the parts are parts of s.
+// ParseHandle splits a handle, HOME.ID, at its last dot: the zone key's value of a record, and its
+// identifier. An identifier is 1 to 128 letters, digits and "-", "_" or "~", the characters that no
+// URL escapes (RFC 3986, 2.3) but for the dot: a ULID, a UUID, an ObjectID and a number are all right.
+// The router never changes one, so small letters and capitals are two. A home is anything without
+// control characters. ParseHandle allocates nothing; the parts are parts of s.
 func ParseHandle(s string) (home, id string, ok bool) {
-	at := len(s) - ulid.EncodedSize - 1
-	if at < 1 || len(s) > maxHandle || s[at] != '.' || !isULID(s[at+1:]) || !printable(s[:at]) {
+	at := strings.LastIndexByte(s, '.')
+	if at < 1 || len(s) > maxHandle || !isID(s[at+1:]) || !printable(s[:at]) {
 		return "", "", false
 	}
 	return s[:at], s[at+1:], true
 }
 
-// ofULID are the characters of a ULID.
-var ofULID = func() (set [256]bool) {
-	for _, c := range ulid.Encoding {
+// ofID are the characters of an identifier.
+var ofID = func() (set [256]bool) {
+	for _, c := range "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_~" {
 		set[c] = true
 	}
 	return set
 }()
 
-// isULID accepts ULIDs in capitals alone, as all of the system writes them. The library takes small letters too, and looking twice would cost a decision a quarter of its time.
-func isULID(s string) bool {
+func isID(s string) bool {
 	for i := range len(s) {
-		if !ofULID[s[i]] {
+		if !ofID[s[i]] {
 			return false
 		}
 	}
-	return len(s) == ulid.EncodedSize && s[0] <= '7' // 128 bits
+	return s != "" && len(s) <= maxID
 }
 
 // printable refuses control characters, which no home has and a header must not.

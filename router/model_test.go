@@ -72,6 +72,7 @@ func countries() map[string][2]float64 {
 func query(t *router.Table, r model.Request) router.Query {
 	q := router.Query{Here: t.DC(topology.DatacenterID(r.Here)), Redirect: r.Redirect, Home: r.Home, Explicit: r.Explicit, Country: r.Country}
 	q.Class = map[string]router.Class{"read": router.Read, "write": router.Write, "new": router.New}[r.Kind]
+	q.Unroutable = map[string]router.Reason{"bad-handle": router.ReasonBadHandle, "no-directory": router.ReasonNoDirectory}[r.Unroutable]
 	if r.Place != nil {
 		q.Lat, q.Long, q.HasPlace = r.Place[0], r.Place[1], true
 	}
@@ -276,6 +277,9 @@ func (d *drawer) request(m model.World) model.Request {
 	}
 	if d.chance(80) {
 		r.Home = pick(d, []string{pick(d, m.Zones).Name, fmt.Sprintf("v%d", d.IntN(len(m.Zones))), "bcd", "m", "nobody's", "l\xff"})
+	}
+	if d.chance(5) {
+		r.Unroutable = pick(d, []string{"bad-handle", "no-directory"})
 	}
 	if d.chance(20) {
 		r.Explicit = pick(d, []string{pick(d, m.Datacenters).Name, "nowhere"})

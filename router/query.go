@@ -27,6 +27,9 @@ type Query struct {
 	Home string
 	// Source says where Home was found.
 	Source Source
+	// Unroutable is why the record that the request names cannot be found, ReasonBadHandle or
+	// ReasonNoDirectory: the request is refused. ReasonUnknown = it can.
+	Unroutable Reason
 	// Explicit is the datacenter that the client chose for a new record, or empty.
 	Explicit string
 	// Country is the client's, as an ISO 3166-1 code of two capitals, by a trusted header; or empty.

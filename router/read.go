@@ -86,7 +86,8 @@ func NewReader(t *Table, here DC, keys *signing.Keyring) *Reader {
 	return &Reader{table: t, here: here, keys: keys}
 }
 
-// Read reads a request. Nothing that a client sends makes it fail: what it cannot use counts as absent.
+// Read reads a request. Nothing that a client sends makes it fail. What names a record and cannot be a handle is noted in Query.Unroutable;
+// anything else that it cannot use counts as absent.
 func (r *Reader) Read(req *http.Request, now time.Time) Request {
 	read := Request{Route: -1, Query: Query{Here: r.here, Class: classOf(req.Method)}}
 	path := req.URL.EscapedPath()
@@ -108,6 +109,7 @@ func (r *Reader) Read(req *http.Request, now time.Time) Request {
 	}
 	for _, place := range r.table.settings.Handle {
 		switch {
+		case read.Query.Unroutable != ReasonUnknown:
 		case read.Query.Home != "" || read.Lookup && place != topology.HandleInCookie: // found already
 		case place == topology.HandleInPath && home != "":
 			read.Query.Home, read.Query.Source, read.ID = home, SourcePath, handle
@@ -136,18 +138,29 @@ func classOf(method string) Class {
 	}
 }
 
-// Take reads a handle from elsewhere; what is none counts as a bare identifier, whose home a directory may know. It is false for what is neither.
+// Take reads a handle, or a bare identifier, whose home a directory may know. Of anything else it notes that the request cannot be routed; no text is nothing.
+// It reports whether there was a text.
 func (read *Request) Take(text string, source Source) bool {
-	if text == "" || len(text) > maxHandle || !printable(text) {
+	if text == "" {
 		return false
 	}
-	home, id, ok := ParseHandle(text)
-	if !ok {
-		read.ID, read.Lookup, read.Query.Source = text, true, source
-		return true
+	read.Query.Source = source
+	if home, id, ok := ParseHandle(text); ok {
+		read.Query.Home, read.ID = home, id
+	} else if isID(text) {
+		read.ID, read.Lookup = text, true
+	} else {
+		read.Query.Unroutable = ReasonBadHandle
 	}
-	read.Query.Home, read.Query.Source, read.ID = home, source, id
 	return true
+}
+
+// WithoutDirectory is for a router that cannot look up the home of a bare identifier. A read is served by any copy; a write that goes by no cookie is
+// refused, since it would be taken for one that makes a record.
+func (read *Request) WithoutDirectory() {
+	if read.Lookup && read.Query.Home == "" && read.Query.Class != Read {
+		read.Query.Unroutable = ReasonNoDirectory
+	}
 }
 
 // openCookie takes the first cookie of the name that was signed: a client may carry others of the same name from elsewhere. A home that is nobody's

@@ -65,7 +65,9 @@ func TestRequestsAreClassifiedByTheFirstRouteThatMatches(t *testing.T) {
 		"PUT /v1/carts/" + handle + "/items/1/2":   "5 write LON redirect",
 		"PUT /v1/carts/" + handle + "/":            "5 write LON redirect",
 		"GET /v1/carts/01K4B4B2V8G3T0000000000000": "0 read lookup",
-		"GET /v1/carts/a%2Fb":                      "0 read lookup",
+		"GET /v1/carts/a%2Fb":                      "0 read bad-handle",
+		"GET /v1/carts/LON.a%20b":                  "0 read bad-handle",
+		"PUT /v1/carts/LON.":                       "-1 write bad-handle",
 		"GET //v1/carts/" + handle:                 "-1 read",
 		"GET /v1/../v1/carts/" + handle:            "-1 read",
 	} {
@@ -77,6 +79,9 @@ func TestRequestsAreClassifiedByTheFirstRouteThatMatches(t *testing.T) {
 		}
 		if got.Lookup {
 			text += " lookup"
+		}
+		if got.Query.Unroutable != router.ReasonUnknown {
+			text += " " + got.Query.Unroutable.String()
 		}
 		if got.Query.Redirect {
 			text += " redirect"
@@ -107,8 +112,10 @@ func TestPatternsMatchAsInTheStandardLibrary(t *testing.T) {
 		w := preset(t, "nyc-lon-syd")
 		w.Router = &topology.Router{Routes: []topology.Route{{Path: pattern, Class: topology.ClassRead}}}
 		got := router.NewReader(table(t, w), 1, nil).Read(request("POST", path), now)
-		if (got.Route == 0) != want || got.ID != wantHandle {
-			rt.Fatalf("%s, %s: got %v, %q, want %v, %q", pattern, path, got.Route == 0, got.ID, want, wantHandle)
+		var named router.Request
+		named.Take(wantHandle, router.SourcePath)
+		if (got.Route == 0) != want || got.ID != named.ID || got.Query.Home != named.Query.Home || got.Query.Unroutable != named.Query.Unroutable {
+			rt.Fatalf("%s, %s: got %v, %+v, want %v, the record of %q: %+v", pattern, path, got.Route == 0, got, want, wantHandle, named)
 		}
 		all++
 		if want {

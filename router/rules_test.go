@@ -1,6 +1,7 @@
 package router_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -28,6 +29,26 @@ type ruleCases struct {
 		Name string
 		Ask  ask
 		Want string
+	}
+}
+
+// What is nil is answered, by an error or a decision.
+func TestNilIsNoPanic(t *testing.T) {
+	if _, err := router.NewTable(nil); !errors.Is(err, topology.ErrInvalid) {
+		t.Errorf("no world: got %v, want an invalid topology", err)
+	}
+	tab := routed(t, nil)
+	write := &router.Query{Here: tab.DC("NYC"), Class: router.Write, Home: "LON"}
+	if got, want := tab.Decide(write, nil), tab.Decide(write, &router.Health{}); got != want {
+		t.Errorf("no health: got %+v, want %+v", got, want)
+	}
+	if got := tab.Decide(nil, nil); got.Mode != router.Refuse {
+		t.Errorf("no query: got %+v, want it refused", got)
+	}
+	for _, q := range []*router.Query{nil, write} {
+		if d, steps := tab.Explain(q, nil); d != tab.Decide(q, nil) || len(steps) == 0 {
+			t.Errorf("explained as %+v by %v", d, steps)
+		}
 	}
 }
 

@@ -47,8 +47,11 @@ type zone struct {
 }
 
 // NewTable makes the table of a world. A world without a router section is taken with the defaults. The error is an *topology.Errors for a world
-// that does not say how to route, or says it twice: see topology.Router.
+// that does not say how to route, or says it twice: see topology.Router. Of no world it wraps topology.ErrInvalid.
 func NewTable(world *topology.Topology) (*Table, error) {
+	if world == nil {
+		return nil, hint.New(fmt.Errorf("make routing table: %w: it is nil", topology.ErrInvalid), "take what topology.Load or topology.Parse returns")
+	}
 	w := *world
 	if w.Router == nil {
 		w.Router = &topology.Router{}

@@ -86,7 +86,8 @@ func shellValue(v bson.RawValue) string {
 	case bson.TypeInt32, bson.TypeInt64:
 		return fmt.Sprintf(`NumberLong("%d")`, v.AsInt64())
 	case bson.TypeDouble:
-		return fmt.Sprintf("Double(%s)", strconv.FormatFloat(v.Double(), 'g', -1, 64))
+		text := strconv.FormatFloat(v.Double(), 'g', -1, 64)
+		return fmt.Sprintf("Double(%s)", strings.Replace(strings.TrimPrefix(text, "+"), "Inf", "Infinity", 1))
 	case bson.TypeDateTime:
 		return fmt.Sprintf("new Date(%d)", v.DateTime())
 	default:

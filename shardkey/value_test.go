@@ -1,6 +1,7 @@
 package shardkey
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -51,5 +52,18 @@ func TestValuesComeBackFromDocuments(t *testing.T) {
 	}
 	if Compare(ValueOf(topology.IntegerOf(7)), bson.RawValue(ValueOf(topology.FloatOf(7)))) != 0 {
 		t.Error("7 and 7.0 are not the same")
+	}
+}
+
+// Numbers that JSON has no text for have one in mongosh.
+func TestShellHasInfinity(t *testing.T) {
+	for d, want := range map[float64]string{math.Inf(1): "{\"a\": Double(Infinity)}", math.Inf(-1): "{\"a\": Double(-Infinity)}", 1e300: "{\"a\": Double(1e+300)}", 2: "{\"a\": Double(2)}"} {
+		raw, err := bson.Marshal(bson.D{{Key: "a", Value: d}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := FormatShell(raw); got != want {
+			t.Errorf("%v: got %s, want %s", d, got, want)
+		}
 	}
 }

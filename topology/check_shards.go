@@ -5,9 +5,13 @@ import (
 	"strings"
 )
 
-// reservedShards are names that mean something else: "config" is the config servers' own shard to MongoDB and in member names,
-// "router" and "core" belong to a query router in member names; the rest are databases of MongoDB.
+// reservedShards are names that mean something else: "router" and "core" belong to a query router
+// in member names; the rest are databases of MongoDB.
 var reservedShards = []string{"config", "router", "core", "admin", "local"}
+
+// configShard is the name that MongoDB gives to config servers that are a shard as well, from 8.0
+// on (manual: core/config-shard). Clusters that are started here have none.
+const configShard = "config"
 
 func (c *checker) shards() {
 	if len(c.Shards) == 0 && c.sound("shards") {
@@ -16,7 +20,7 @@ func (c *checker) shards() {
 	seen := map[string]string{}
 	for _, shard := range c.Shards {
 		path := "shards" + step(shard.ID)
-		if slices.Contains(reservedShards, strings.ToLower(string(shard.ID))) {
+		if shard.ID != configShard && slices.Contains(reservedShards, strings.ToLower(string(shard.ID))) {
 			c.errorf(path, "", "the name %q is reserved", shard.ID)
 		}
 		c.id(path, string(shard.ID), seen)

@@ -159,7 +159,9 @@ var worldSlips = []slip{
 	change("all priorities 0", nycMembers, "[{dc: NYC, priority: 0}, {dc: LON, priority: 0}, {dc: SYD, priority: 0}]"),
 	change("no priorities", nycMembers, "[{dc: NYC}, {dc: LON}, {dc: SYD}]"),
 	change("home tie", nycMembers, "[{dc: NYC, priority: 10}, {dc: LON, priority: 10}, {dc: SYD, priority: 1}]"),
-	change("reserved shard name", "  syd: {members", "  config: {members"),
+	change("reserved shard name", "  syd: {members", "  router: {members"),
+	change("config in capitals is no shard that MongoDB would make", "  syd: {members", "  Config: {members"),
+	{"the config servers may be a shard", []edit{{"  syd: {members", "  config: {members"}, {"shards: [syd]", "shards: [config]"}}},
 	change("shard name with a dot", "  syd: {members", "  syd.1: {members"),
 
 	// Elections.

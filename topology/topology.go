@@ -45,6 +45,8 @@ type Datacenter struct {
 	Endpoint string `file:"endpoint" want:"a URL such as http://127.0.0.1:8081"`
 	// Role is RoleActive where the file states none.
 	Role Role `file:"role"`
+	// Drained means that the shards at home here that are in no zone are to be empty.
+	Drained bool `file:"drained"`
 }
 
 // Coordinates are degrees: latitude north, longitude east.

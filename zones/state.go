@@ -18,6 +18,8 @@ type State struct {
 	ClusterID string `json:"clusterId"`
 	// Version is the oldest version among the servers that answered, for example "6.0.5".
 	Version string `json:"version"`
+	// RouterVersion is that of the query router that was asked.
+	RouterVersion string `json:"routerVersion,omitempty"`
 	// Taken is when it was read.
 	Taken time.Time `json:"taken"`
 	// Databases are the names of all databases, sorted. Unlisted are those whose primary shard did not say which collections they have, with the reason.
@@ -44,6 +46,10 @@ type Shard struct {
 	Draining bool     `json:"draining,omitempty"`
 	// Zones are sorted.
 	Zones []topology.ZoneID `json:"zones,omitempty"`
+	// Version is that of the member that answered, and FCV its featureCompatibilityVersion, "6.0";
+	// empty where they could not be asked for.
+	Version string `json:"version,omitempty"`
+	FCV     string `json:"fcv,omitempty"`
 	// Members and Modes are nil when the shard's own servers could not be asked; Unseen says why then.
 	Members []Member `json:"members,omitempty"`
 	// Modes are the custom write-concern modes of its replica set, sorted.
@@ -74,6 +80,8 @@ type Collection struct {
 	// View and TimeSeries are namespaces of another type, which cannot be sharded by a zone key here.
 	View       bool `json:"view,omitempty"`
 	TimeSeries bool `json:"timeSeries,omitempty"`
+	// Encrypted collections (Queryable Encryption) cannot be moved by moveCollection.
+	Encrypted bool `json:"encrypted,omitempty"`
 	// Capped collections cannot be sharded.
 	Capped bool `json:"capped,omitempty"`
 	// Collation is the locale by which it compares strings where nobody says otherwise; empty for the simple collation.
@@ -100,6 +108,24 @@ type Collection struct {
 	Unread string `json:"unread,omitempty"`
 	// Sizes are the documents of each shard, from the servers' statistics, orphans included. It is nil when they could not be asked.
 	Sizes map[topology.ShardID]Size `json:"sizes,omitempty"`
+}
+
+// Kept is what some shards hold that zones do not take away.
+type Kept struct {
+	// Databases are those of which one of the shards is the primary shard, by name.
+	Databases []Database
+	// Collections have chunks on the shards, by name: Chunks are those alone. Where Sharded is false the collection is one that lies on a shard of its own
+	// choice, with one chunk (MongoDB 8.0: moveCollection).
+	Collections []Collection
+}
+
+// A Database is one with its primary shard.
+type Database struct {
+	Name    string
+	Primary topology.ShardID
+	// Collections are those that lie on the primary shard because they are not sharded, by name, with their sizes. Unread says why they were not told.
+	Collections []Collection
+	Unread      string
 }
 
 // A Size counts documents.

@@ -120,8 +120,10 @@ func kindOf(err error) (k kind, shown bool) {
 	return internal, false
 }
 
-// elections are the server's codes around the change of a primary, for commands that the driver puts no label on: reads.
-var elections = []int{6, 7, 89, 91, 133, 134, 189, 202, 262, 9001, 10058, 10107, 11600, 11602, 13388, 13435, 13436}
+// elections are the server's codes around the change of a primary, for commands that the driver
+// puts no label on: reads; and 175 of a secondary that deletes a migration's orphans
+// (serverversion.KilledReads).
+var elections = []int{6, 7, 89, 91, 133, 134, 175, 189, 202, 262, 9001, 10058, 10107, 11600, 11602, 13388, 13435, 13436}
 
 // fail answers with a problem, and ends the request.
 func (a *api) fail(c *gin.Context, err error) {

@@ -121,12 +121,26 @@ func eval[T any](p *page, expression string) T {
 	return v
 }
 
+// shownNow is what the page shows when a wait has failed, and whether the browser still draws it.
+const shownNow = `(async () => JSON.stringify({
+	note: document.querySelector("#note").textContent,
+	log: [...document.querySelectorAll("#log li")].slice(0, 6).map((li) => li.textContent),
+	people: [...document.querySelectorAll("#people button")].map((b) => b.textContent + (b.ariaPressed === "true" ? " (shown)" : "")),
+	city: document.querySelector("#city").value,
+	requests: [...document.querySelectorAll("#requests tr")].slice(0, 3).map((tr) => tr.textContent),
+	busy: [...document.querySelectorAll("[aria-busy]")].map((b) => b.textContent),
+	live: document.querySelector("#live").dataset.live,
+	visible: document.visibilityState,
+	draws: await Promise.race([new Promise((r) => requestAnimationFrame(() => r(true))), new Promise((r) => setTimeout(() => r(false), 3000))]),
+}))()`
+
 // await waits until an expression is true in the page.
 func (p *page) await(what, expression string) {
 	p.t.Helper()
 	defer func() {
 		if p.t.Failed() {
-			p.t.Logf("the page says: %s; its log: %s", p.text("#note"), eval[[]string](p, `[...document.querySelectorAll("#log li")].slice(0, 6).map((li) => li.textContent)`))
+			now, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](shownNow, chromedp.EvalAwaitPromise))
+			p.t.Logf("the page: %s, %v", now, err)
 		}
 	}()
 	testkit.Eventually(p.t, testkit.Patience, what+"\n"+expression, func() bool { return eval[bool](p, "!!("+expression+")") })

@@ -3,6 +3,7 @@ package dashboard_test
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -28,6 +29,31 @@ func (p *page) shopper(city string) string {
 func (p *page) drawn(id string) {
 	p.t.Helper()
 	p.await("shopper "+id, fmt.Sprintf(`document.querySelector("#shopper [data-key='shopper-%s']")`, id))
+}
+
+// The answer to a press and the event that tells all pages of it come by two connections, in either order.
+func TestAShopperIsShownWhoseAnswerOvertakesTheEvent(t *testing.T) {
+	s := running(t)
+	s.awaitWhole(t)
+	p := s.open(t)
+	p.shopper("Berlin")
+	late := `(async () => {
+		const { state, changed } = await import("./state.js");
+		const drawn = () => { changed("shoppers"); return new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))); };
+		const [last] = state.shoppers.slice(-1);
+		const next = { ...last, id: last.id + 100, name: "Late" };
+		state.chosen = next.id; // as the answer does
+		await drawn();
+		while (!state.shoppers.includes(next)) { // the server's own events have the list without it
+			state.shoppers = [...state.shoppers, next]; // as the event does
+			await drawn();
+		}
+		return document.querySelector("#people [aria-pressed=true]").textContent;
+	})()`
+	shown, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](late, chromedp.EvalAwaitPromise))
+	if err != nil || !strings.Contains(shown, "Late") {
+		t.Errorf("shown is %q, %v, want the shopper of the answer", shown, err)
+	}
 }
 
 func (p *page) add(sku string) {

@@ -13,6 +13,7 @@ import (
 
 func TestAReloadedPageKnowsWhatWasBefore(t *testing.T) {
 	s := running(t)
+	s.awaitWhole(t)
 	p := s.open(t)
 	p.shopper("Berlin")
 	name := eval[string](p, `document.querySelector("#shopper [data-shopper]").dataset.shopper`)
@@ -141,6 +142,7 @@ func TestEverythingCanBeDoneByKeyboard(t *testing.T) {
 	if got := p.focused(); got != "new-shopper" {
 		t.Errorf("after the action the focus is at %s, want it where it was", got)
 	}
+	p.await("the products", `document.querySelector("#sku").options.length > 0`)
 	p.tabTo("#sku")
 	p.key(kb.Home) // the first of the list
 	p.await("the first product", `document.querySelector("#sku").value === "book"`)
@@ -182,6 +184,7 @@ func (s *browsedDemo) reachable(t *testing.T, p *page) {
 
 func TestANarrowWindowNeedsNoScrollingSideways(t *testing.T) {
 	s := running(t)
+	s.awaitWhole(t)
 	p := s.open(t)
 	p.shopper("Lagos")
 	for _, width := range []int64{360, 800, 1100, 1920} {

@@ -42,7 +42,7 @@ func newAuthority(t *testing.T, name string) *authority {
 	t.Helper()
 	a := &authority{t: t, dir: t.TempDir()}
 	a.key = a.newKey()
-	template := a.template(pkix.Name{CommonName: name})
+	template := a.template(pkix.Name{CommonName: name}, "127.0.0.1")
 	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
 	der, err := x509.CreateCertificate(rand.Reader, template, template, a.key.Public(), a.key)
 	if err != nil {
@@ -64,7 +64,7 @@ func (a *authority) newKey() *ecdsa.PrivateKey {
 	return key
 }
 
-func (a *authority) template(subject pkix.Name) *x509.Certificate {
+func (a *authority) template(subject pkix.Name, address string) *x509.Certificate {
 	a.t.Helper()
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
@@ -72,15 +72,21 @@ func (a *authority) template(subject pkix.Name) *x509.Certificate {
 	}
 	return &x509.Certificate{
 		SerialNumber: serial, Subject: subject, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, IPAddresses: []net.IP{net.ParseIP(address)},
 	}
 }
 
-// issue signs a certificate and returns the path of its file.
+// issue signs a certificate of a client, or of a server at 127.0.0.1, and returns the path of its file.
 func (a *authority) issue(name string, subject pkix.Name) string {
 	a.t.Helper()
+	return a.issueAt("127.0.0.1", name, subject)
+}
+
+// issueAt signs a certificate of a server at another address.
+func (a *authority) issueAt(address, name string, subject pkix.Name) string {
+	a.t.Helper()
 	key := a.newKey()
-	der, err := x509.CreateCertificate(rand.Reader, a.template(subject), a.cert, key.Public(), a.key)
+	der, err := x509.CreateCertificate(rand.Reader, a.template(subject, address), a.cert, key.Public(), a.key)
 	if err != nil {
 		a.t.Fatal(err)
 	}

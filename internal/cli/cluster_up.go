@@ -13,6 +13,7 @@ import (
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/mongobin"
+	"github.com/geoshard/geoshard/internal/serverversion"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -78,6 +79,7 @@ func (e *environment) up(ctx context.Context, name string, flags upFlags) error 
 	if err != nil {
 		return err
 	}
+	e.warnOf(tools.Version, world)
 	e.say("starting cluster %s from %s: %s", name, from, summarise(world))
 	options := local.Options{
 		Name: name, Topology: world, Grown: grown, WANScale: flags.WANScale, ElectionTimeout: flags.ElectionTimeout, Tools: tools,
@@ -88,6 +90,15 @@ func (e *environment) up(ctx context.Context, name string, flags upFlags) error 
 		return e.upDetached(ctx, options)
 	}
 	return e.upForeground(ctx, options)
+}
+
+// warnOf tells what a version of MongoDB means for a cluster of that topology.
+func (e *environment) warnOf(version string, world *topology.Topology) {
+	for _, w := range serverversion.Preflight(serverversion.Facts{
+		Servers: []serverversion.Server{{Name: "mongod", Version: version}}, Shards: len(world.Shards), Balancing: true,
+	}) {
+		e.say("warning: %s", w)
+	}
 }
 
 func checkElectionTimeout(d time.Duration) error {

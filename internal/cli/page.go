@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -59,6 +60,15 @@ type grid struct {
 
 // grid begins a grid with the heads of its columns.
 func (p page) grid(heads ...string) *grid { return &grid{p, [][]string{heads}} }
+
+// plain escapes what is not printed but obeyed: names of a cluster may have anything in them.
+func plain(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return text
+	}
+	quoted := strconv.Quote(text)
+	return quoted[1 : len(quoted)-1]
+}
 
 // unlessZero leaves the cell of a zero empty.
 func unlessZero[T comparable](value T) any {

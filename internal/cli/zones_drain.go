@@ -68,7 +68,11 @@ func newDrainDatacenterCommand(env *environment) *cobra.Command {
 		Use:   "datacenter DATACENTER",
 		Short: "Take the shards of a datacenter out of all zones",
 		Long: `Take the shards that are at home in a datacenter out of all zones. A zone with other shards keeps those; in any other, shards of the nearest
-datacenter that may hold its documents take their place. Where there is none it is refused. Members of other shards in the datacenter keep their copies.` + drainHelp,
+datacenter that may hold its documents take their place. Where there is none it is refused. Members of other shards in the datacenter keep their copies.
+
+Zones take away what they have ranges for. What else the shards hold is named, with its size and the command that moves it: databases whose primary
+shard they are, with collections that are not sharded, and chunks of no zone. The changed topology has drained: true in the datacenter, so that plan,
+status and verify go on naming it.` + drainHelp,
 		Example: `  geoshard drain datacenter SYD
   geoshard drain datacenter SYD --plan`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -94,6 +98,15 @@ func (e *environment) drain(cmd *cobra.Command, flags drainFlags, drained func(s
 			return err
 		}
 		if !flags.Plan {
+			layout, err := plan.Want(changed, state, plan.Options{Prune: true})
+			if err != nil {
+				return err
+			}
+			kept, err := s.Drained(ctx, changed, state, layout)
+			if err != nil {
+				return err
+			}
+			found = append(found, kept...)
 			return e.showWorld(changed, found, flags.outFlags, false)
 		}
 		plan, err := s.Plan(ctx, changed, plan.Options{Prune: true, Rate: flags.rate})

@@ -133,9 +133,9 @@ func findings(out page, all []zones.Finding) {
 		case zones.SeverityWarning:
 			style = out.warn
 		}
-		out.printf("%s %s: %s %s\n", style(f.Severity.String()), f.Subject, f.Message, out.faint("["+f.Rule+"]"))
+		out.printf("%s %s: %s %s\n", style(f.Severity.String()), plain(f.Subject), plain(f.Message), out.faint("["+f.Rule+"]"))
 		if f.Hint != "" {
-			out.printf("  hint: %s\n", f.Hint)
+			out.printf("  hint: %s\n", plain(f.Hint))
 		}
 	}
 	if len(all) > 0 {

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -21,13 +23,20 @@ func newRolesCommand(env *environment) *cobra.Command {
 		Short: "Print or create the least roles that geoshard needs",
 		Long: `Print the commands for mongosh that create two roles with the least privileges for the namespaces of the topology: ` + plan.PlanRoleName + ` reads, for plan,
 status and verify through the router; ` + plan.ApplyRoleName + ` is that, and what apply needs. --create creates them instead, with a user who may (userAdmin of
-the database admin). Neither makes users: grant the roles with grantRolesToUser.` + whichHelp,
+the database admin), and leaves out actions that the servers are too old for. Neither makes users: grant the roles with grantRolesToUser.` + whichHelp,
 		Example: `  geoshard roles -f geoshard.yaml
   geoshard roles --create --uri-file admin.uri`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.Create {
 				return env.withWorld(cmd, flags.clusterFlags, func(ctx context.Context, s session) error {
-					view := newRolesView(zones.Declared(s.world))
+					version, err := s.Version(ctx)
+					if err != nil {
+						return err
+					}
+					view := newRolesView(zones.Declared(s.world)).fit(version)
+					if view.LeftOut != "" {
+						env.say("left out of the roles: %s, which MongoDB %s does not know; orphans are not counted there", view.LeftOut, version)
+					}
 					for _, role := range view.Roles {
 						if err := s.CreateRole(ctx, role.Role); err != nil {
 							return err
@@ -50,6 +59,26 @@ the database admin). Neither makes users: grant the roles with grantRolesToUser.
 type rolesView struct {
 	Created bool       `json:"created"`
 	Roles   []roleView `json:"roles"`
+	// LeftOut are actions that the servers do not know.
+	LeftOut string `json:"leftOut,omitempty"`
+}
+
+// fit leaves out what servers of a version do not know.
+func (v rolesView) fit(version string) rolesView {
+	fitted := rolesView{Created: v.Created}
+	var without []string
+	for _, role := range v.Roles {
+		r := role.For(version)
+		have := plan.Privileges{Granted: r.Privileges, Enforced: true}
+		for _, missing := range have.Missing(role.Privileges) {
+			if !slices.Contains(without, missing) {
+				without = append(without, missing)
+			}
+		}
+		fitted.Roles = append(fitted.Roles, roleView{r})
+	}
+	fitted.LeftOut = strings.Join(without, ", ")
+	return fitted
 }
 
 // A roleView is a role as a command of MongoDB.

@@ -23,7 +23,8 @@ func newZoneStatusCommand(env *environment) *cobra.Command {
 		Use:   "status",
 		Short: "Show zones, balancer, violations and progress",
 		Long: `Show which shards are in which zones, the ranges of the declared collections, what lies outside its zone and is still to be moved, the
-balancer with its migrations, and the last apply. Processes, links and lags of a local cluster are in geoshard cluster status.` + whichHelp,
+balancer with its migrations, and the last apply. Of shards that are being removed, or drained with their datacenter, it names what they still hold, with its size and the
+command that moves it. Processes, links and lags of a local cluster are in geoshard cluster status.` + whichHelp,
 		Example: `  geoshard status
   geoshard status --watch
   geoshard status --uri-file prod.uri --output json`,
@@ -51,6 +52,7 @@ func (v zoneStatus) text(out page) {
 	if len(v.State.Collections) > 0 {
 		out.printf("%s\n", v.collections(out))
 	}
+	findings(out, v.Drained)
 	out.printf("changes:   %s\nplacement: %s\nbalancer:  %s\njournal:   %s\n", v.changes(out), v.placement(out), v.balancer(out), v.journal(out))
 }
 
@@ -90,15 +92,16 @@ func (v zoneStatus) zones(out page) *grid {
 func (v zoneStatus) collections(out page) *grid {
 	t := out.grid("collection", "key", "ranges", "chunks", "balancing")
 	for _, c := range v.State.Collections {
+		name := plain(c.Name)
 		switch {
 		case !c.Exists:
-			t.row(c.Name, out.warn("does not exist"), len(c.Ranges))
+			t.row(name, out.warn("does not exist"), len(c.Ranges))
 		case !c.Sharded:
-			t.row(c.Name, out.warn("not sharded"), len(c.Ranges))
+			t.row(name, out.warn("not sharded"), len(c.Ranges))
 		case c.NoBalance:
-			t.row(c.Name, c.Key, len(c.Ranges), len(c.Chunks), out.warn("off"))
+			t.row(name, c.Key, len(c.Ranges), len(c.Chunks), out.warn("off"))
 		default:
-			t.row(c.Name, c.Key, len(c.Ranges), len(c.Chunks), "on")
+			t.row(name, c.Key, len(c.Ranges), len(c.Chunks), "on")
 		}
 	}
 	return t
@@ -122,6 +125,8 @@ func (v zoneStatus) placement(out page) string {
 		return out.warn("nothing is sharded yet")
 	case left == nil:
 		return out.warn("not known") + ": " + v.Unseen
+	case left.Chunks == 0 && left.Uncounted != "":
+		return out.good("every chunk is on a shard of its zone") + "; " + left.Uncounted
 	case left.Chunks == 0 && left.Orphans == 0:
 		return out.good("every chunk is on a shard of its zone")
 	case left.Chunks == 0:

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -166,6 +167,17 @@ by hand shop.old: its key lacks dc
 	}
 }
 
+// A name of the cluster's may have anything in it. What a terminal would obey, or take for another line, is escaped.
+func TestFindingsAreOneLineEach(t *testing.T) {
+	var b bytes.Buffer
+	env, _, _ := testEnvironment()
+	findings(page{&b, env.styles(&b)}, []zones.Finding{{Severity: zones.SeverityError, Rule: "r", Subject: "shop.\x1b[2J\nnote all is well", Message: "index \"a\nb\"", Hint: "do \x07"}, {Subject: "shop.\"é\"", Message: "m"}})
+	want := "error shop.\\x1b[2J\\nnote all is well: index \\\"a\\nb\\\" [r]\n  hint: do \\a\nunknown shop.\"é\": m []\n"
+	if got := b.String(); !strings.HasPrefix(got, want) {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
 // A saved plan is read back; another file at its place is kept, an older plan is not.
 func TestSavePlan(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "plan.json")
@@ -187,11 +199,11 @@ func TestSavePlan(t *testing.T) {
 
 // Violations of both proofs are seen at once.
 func TestReportTextOfViolations(t *testing.T) {
-	share := 0.003
+	share, documents, size := 0.003, int64(12), int64(3400)
 	report := &verify.Report{
 		Namespaces: []verify.Namespace{{
 			Name: "shop.carts", Key: "{dc: 1, id: 1}",
-			Members:  []verify.Member{{Shard: "nyc", Host: "h1:1", Datacenter: "NYC", Role: verify.RolePrimary, Documents: 9, Misplaced: 2, Orphans: 1, Unknown: 3, OutsideAtMost: &share}},
+			Members:  []verify.Member{{Shard: "nyc", Host: "h1:1", Datacenter: "NYC", Role: verify.RoleSecondary, Hidden: true, Documents: 9, Misplaced: 2, Orphans: 1, Unknown: 3, OutsideAtMost: &share}},
 			Examples: []verify.Example{{Kind: verify.Misplaced, Shard: "nyc", Members: []string{"h1:1"}, Zone: "LON", Owner: "nyc", ID: "7", Key: `{"dc":"LON"}`}},
 			Unknown:  []verify.UnknownValue{{Shard: "nyc", Value: `"PAR"`, Documents: 3}},
 		}},
@@ -200,22 +212,60 @@ func TestReportTextOfViolations(t *testing.T) {
 			Holders:    []verify.Holder{{Datacenter: "LON", Shard: "lon", Host: "h2:1", Documents: 5}, {Datacenter: "NYC", Shard: "nyc", Host: "h1:1", Documents: 2}},
 			Violations: []verify.Holder{{Datacenter: "NYC", Shard: "nyc", Host: "h1:1", Documents: 2}},
 		}},
+		Kept: []verify.Kept{
+			{Shard: "lon", Database: "old", Collection: "old.a", Documents: &documents, Bytes: &size, Command: `db.adminCommand({movePrimary: "old", to: "nyc"})`},
+			{Shard: "lon", Database: "old", Command: `db.adminCommand({movePrimary: "old", to: "nyc"})`},
+			{Shard: "lon", Database: "new", Collection: "new.b", Chunks: 4},
+		},
 		NotChecked: []string{"the member h3:1"},
+		Warnings:   []string{"geoshard was not run on MongoDB 8.0 yet"},
 	}
 	var b bytes.Buffer
 	env, _, _ := testEnvironment()
 	reportView{report}.text(page{&b, env.styles(&b)})
 	for _, want := range []string{
-		"nyc     h1:1     NYC          primary    9           2           1         3         0.3 % (sample, 95 % confidence)\n",
+		"nyc     h1:1     NYC          secondary, hidden   9           2           1         3         0.3 % (sample, 95 % confidence)\n",
 		"misplaced _id 7, key {\"dc\":\"LON\"}: on nyc (seen by h1:1), belongs to zone LON, owned by nyc\n",
 		"unknown value \"PAR\" on nyc: 3 documents\n",
 		"LON            LON, NYC   LON       not allowed: NYC\n",
+		"lon             old.a                                             12          3.4kB     db.adminCommand({movePrimary: \"old\", to: \"nyc\"})\n",
+		"lon             the database old, as its primary shard                                  db.adminCommand({movePrimary: \"old\", to: \"nyc\"})\n",
+		"lon             new.b                                    4        unknown     unknown   the balancer",
 		"not checked: the member h3:1\n",
+		"warning: geoshard was not run on MongoDB 8.0 yet\n",
 		"not clean: 9 documents, 2 misplaced, 1 orphan, 3 of unknown values\nsha256 " + report.Hash() + "\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("got\n%swant in it\n%s", b.String(), want)
 		}
+	}
+}
+
+// The verdict is of what was looked at: nobody reads that something is clean which nobody has seen.
+func TestReportTextOfVerdicts(t *testing.T) {
+	outside := verify.Namespace{Name: "shop.carts", Members: []verify.Member{{Shard: "nyc", Documents: 9, Outside: 4}}}
+	for _, c := range []struct {
+		name   string
+		report verify.Report
+		want   []string
+	}{
+		{"all is proved", verify.Report{}, []string{"\nclean: 0 documents", "no documents\n"}},
+		{"the user left something out", verify.Report{NotChecked: []string{"secondaries"}}, []string{"\nclean, as far as it was checked: 0 documents", "no documents seen\n"}},
+		{"a member did not answer", verify.Report{NotChecked: []string{"member h1:1"}, Incomplete: true}, []string{"\nnot proved: 0 documents", "no documents seen\n"}},
+		{"a member did not answer, and another is wrong", verify.Report{Incomplete: true, Namespaces: []verify.Namespace{outside}},
+			[]string{"\nnot clean: 9 documents, 0 misplaced, 0 orphans, 4 more outside their zone, 0 of unknown values", "nyc     unknown    9           0           0         4\n"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.report.Residency = []verify.Residency{{Zone: "LON"}}
+			var b bytes.Buffer
+			env, _, _ := testEnvironment()
+			reportView{&c.report}.text(page{&b, env.styles(&b)})
+			for _, want := range c.want {
+				if !strings.Contains(b.String(), want) {
+					t.Errorf("got\n%swant in it\n%s", b.String(), want)
+				}
+			}
+		})
 	}
 }
 
@@ -229,8 +279,9 @@ func TestZoneStatusTextOfTrouble(t *testing.T) {
 			Collections: []zones.Collection{{Name: "shop.carts", Exists: true, Sharded: true, Key: topology.Key{{Name: "dc"}}, NoBalance: true}, {Name: "shop.none"}},
 		},
 		Changes: 3, Drifted: 1,
-		Left: &apply.Remaining{Chunks: 2, Documents: 7, Bytes: 99, Held: []string{"shop.carts"}, Migrations: []apply.Migration{{Collection: "shop.carts", From: "nyc", To: "lon", Range: "{dc: 1} to {dc: 2}"}}},
-		Last: &zones.Run{Status: zones.RunFailed, Owner: "ann on build-7, process 4", Started: time.Unix(0, 0), Steps: make([]zones.RunStep, 4), Error: "no"},
+		Left:    &apply.Remaining{Chunks: 2, Documents: 7, Bytes: 99, Held: []string{"shop.carts"}, Migrations: []apply.Migration{{Collection: "shop.carts", From: "nyc", To: "lon", Range: "{dc: 1} to {dc: 2}"}}},
+		Drained: []zones.Finding{{Severity: zones.SeverityWarning, Rule: "drained-primary", Subject: "old", Message: "its primary shard is lon", Hint: `db.adminCommand({movePrimary: "old", to: "nyc"})`}},
+		Last:    &zones.Run{Status: zones.RunFailed, Owner: "ann on build-7, process 4", Started: time.Unix(0, 0), Steps: make([]zones.RunStep, 4), Error: "no"},
 	}
 	var b bytes.Buffer
 	env, _, _ := testEnvironment()
@@ -245,6 +296,9 @@ collection   key              ranges   chunks   balancing
 shop.carts   {dc: 1}          0        0        off
 shop.none    does not exist   0
 
+warning old: its primary shard is lon [drained-primary]
+  hint: db.adminCommand({movePrimary: "old", to: "nyc"})
+
 changes:   3 steps, 1 because somebody changed what was applied: geoshard plan
 placement: 2 chunks with 7 documents (99 bytes) outside their zone
 balancer:  stopped, nothing moves: sh.startBalancer(), from 23:00-06:00 alone
@@ -255,6 +309,45 @@ journal:   0 of 4 steps, failed, begun 1970-01-01T00:00:00Z by ann on build-7, p
 `
 	if got := b.String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// Before 6.0.3 orphans cannot be counted: that is said, and everything else is.
+func TestZoneStatusTextWithoutOrphans(t *testing.T) {
+	status := &catalog.Status{
+		State: &zones.State{ClusterID: "c1", Version: "6.0.2", Collections: []zones.Collection{{Name: "shop.carts", Exists: true, Sharded: true, Key: topology.Key{{Name: "dc"}}}}},
+		Left:  &apply.Remaining{Uncounted: "these servers cannot count orphans"},
+	}
+	var b bytes.Buffer
+	env, _, _ := testEnvironment()
+	zoneStatus{status, presetWorld(t, "nyc-lon-syd")}.text(page{&b, env.styles(&b)})
+	if want := "placement: every chunk is on a shard of its zone; these servers cannot count orphans\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("got\n%swant in it\n%s", b.String(), want)
+	}
+}
+
+// Servers before 6.0.3 refuse createRole for an action that they do not know.
+func TestRolesLeaveOutWhatServersDoNotKnow(t *testing.T) {
+	for version, want := range map[string]string{"6.0.2": "shardedDataDistribution on the cluster", "6.0.3": "", "8.0.4": ""} {
+		view := newRolesView([]string{"shop.carts"}).fit(version)
+		text, err := json.Marshal(view)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if view.LeftOut != want || len(view.Roles) != 2 || strings.Count(string(text), `"shardedDataDistribution"`) != map[bool]int{true: 0, false: 2}[want != ""] {
+			t.Errorf("%s: got %s, want left out %q", version, text, want)
+		}
+	}
+}
+
+// A cluster of a version on which nothing was run is started with a warning.
+func TestUpWarnsOfVersions(t *testing.T) {
+	for version, want := range map[string]string{"6.0.5": "", "8.0.4": "warning: geoshard was not run on MongoDB 8.0 yet", "8.3.1": "SERVER-131805"} {
+		env, _, stderr := testEnvironment()
+		env.warnOf(version, presetWorld(t, "nyc-lon-syd"))
+		if got := stderr.String(); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q", version, got, want)
+		}
 	}
 }
 

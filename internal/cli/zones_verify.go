@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,12 +40,14 @@ func newVerifyCommand(env *environment) *cobra.Command {
 		Short: "Prove by documents that everything is where it belongs",
 		Long: `Look at the documents, not at the catalogue, and prove two things. Placement: every document is on a shard of its zone; copies that a
 migration left behind (orphans) are counted too. Residency: the datacenters of the members that physically hold a zone's documents, primaries and
-secondaries, are among those that the zone allows. Documents in the wrong place are named. What was not checked is said.
+secondaries, are among those that the zone allows. Documents in the wrong place are named. What was not checked is said. So is what shards that are to be empty
+still have beside: those that are being removed, and those of a datacenter that geoshard drain drained.
 
 Exit codes: 0 clean, 1 an error, so that something was not proved, 2 violations. The report in JSON has a SHA-256 over its content.
 
 The members of the shards are connected to one by one. Users of a cluster are not users of its shards: --shard-credentials names a file with a
-connection string whose user, password and TLS options are taken for the members, and whose hosts do not matter. --host-map says where members can be
+connection string whose user, password and TLS options are taken for the members, and whose hosts do not matter. That user needs the roles
+clusterMonitor, readAnyDatabase and, from MongoDB 8.0 on, directShardOperations. --host-map says where members can be
 reached from here that call themselves otherwise. --via-router connects to no member, and proves less: the report says what.
 
 All documents are looked at, along an index. --sample looks at a number of random ones instead, and states what share of documents outside their
@@ -145,17 +148,24 @@ func (v reportView) text(out page) {
 		placement(out, n)
 	}
 	v.residency(out)
+	for _, what := range v.Warnings {
+		out.printf("%s %s\n", out.warn("warning:"), what)
+	}
+	v.kept(out)
 	for _, what := range v.NotChecked {
 		out.printf("%s %s\n", out.warn("not checked:"), what)
 	}
-	if len(v.NotChecked) > 0 {
+	if len(v.Warnings)+len(v.NotChecked) > 0 {
 		out.println()
 	}
-	verdict := out.good("clean")
+	verdict := out.good(v.Verdict())
 	if !v.Clean() {
-		verdict = out.bad("not clean")
+		verdict = out.bad(v.Verdict())
 	}
-	t := v.Totals()
-	out.printf("%s: %s, %d misplaced, %s, %d of unknown values\nsha256 %s\n",
-		verdict, plural(t.Documents, "document"), t.Misplaced, plural(t.Orphans, "orphan"), t.Unknown, v.Hash())
+	t, outside := v.Totals(), ""
+	if t.Outside > 0 {
+		outside = fmt.Sprintf(", %d more outside their zone", t.Outside)
+	}
+	out.printf("%s: %s, %d misplaced, %s%s, %d of unknown values\nsha256 %s\n",
+		verdict, plural(t.Documents, "document"), t.Misplaced, plural(t.Orphans, "orphan"), outside, t.Unknown, v.Hash())
 }

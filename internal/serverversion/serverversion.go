@@ -10,7 +10,8 @@ import (
 // A Version is a server version, such as 6.0.5: major, minor and patch. The zero value is no version.
 type Version [3]int
 
-// Oldest is the oldest server that geoshard works with: the zone and balancer commands it relies on came with 6.0.
+// Oldest is the oldest release that geoshard works with: the zone and balancer commands it relies
+// on came with 6.0.
 var Oldest = Version{6, 0, 0}
 
 var number = regexp.MustCompile(`^v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:-\S+)?$`)
@@ -35,4 +36,6 @@ func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[
 func (v Version) Release() string { return fmt.Sprintf("%d.%d", v[0], v[1]) }
 
 // Less reports whether v is older than w.
-func (v Version) Less(w Version) bool { return slices.Compare(v[:], w[:]) < 0 }
+func (v Version) Less(w Version) bool { return v.compare(w) < 0 }
+
+func (v Version) compare(w Version) int { return slices.Compare(v[:], w[:]) }

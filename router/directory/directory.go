@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -27,7 +29,7 @@ type Options struct {
 	Namespace string
 	// Here is the datacenter whose copies Home asks.
 	Here topology.DatacenterID
-	// ID is the field with the identifier, a string. Empty = the second field of the shard key.
+	// ID is the field with the identifier: a string, or one of the values that [Identifiers] lists. Empty = the second field of the shard key.
 	ID string
 }
 
@@ -96,8 +98,24 @@ func (d *Directory) HomeNow(ctx context.Context, id string) (string, error) {
 	return d.find(ctx, d.sure, id)
 }
 
+// Identifiers are the values that an identifier of a handle may stand for in the database: the string itself, and where it is written like one of them an
+// ObjectID (24 hexadecimal digits in small letters), a UUID (binary of subtype 4; 8-4-4-4-12 digits in small letters) or a whole number.
+func Identifiers(id string) bson.A {
+	values := bson.A{id}
+	if object, err := bson.ObjectIDFromHex(id); err == nil && object.Hex() == id {
+		values = append(values, object)
+	}
+	if u, err := uuid.Parse(id); err == nil && u.String() == id {
+		values = append(values, bson.Binary{Subtype: bson.TypeBinaryUUID, Data: u[:]})
+	}
+	if n, err := strconv.ParseInt(id, 10, 64); err == nil && strconv.FormatInt(n, 10) == id {
+		values = append(values, n)
+	}
+	return values
+}
+
 func (d *Directory) find(ctx context.Context, in *mongo.Collection, id string) (string, error) {
-	filter := bson.D{{Key: d.id, Value: id}}
+	filter := bson.D{{Key: d.id, Value: bson.D{{Key: "$in", Value: Identifiers(id)}}}}
 	if d.homes != nil {
 		filter = append(bson.D{{Key: d.zone, Value: bson.D{{Key: "$in", Value: d.homes}}}}, filter...)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/router"
+	lookup "github.com/geoshard/geoshard/router/directory"
 	"github.com/geoshard/geoshard/signing"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones/rehome"
@@ -182,7 +183,7 @@ func (g *Gateway) Rehome(ctx context.Context, home, id, to string) (*Rehoming, e
 	}
 	result, err := rehome.Rehome(ctx, g.o.Client, at.world, rehome.Options{
 		Namespace: at.table.Namespace(), To: topology.StringOf(to), Batch: 1,
-		Filter: bson.D{{Key: ns.ZoneBy, Value: bson.D{{Key: "$in", Value: bson.A{home, to}}}}, {Key: ns.Key[1].Name, Value: id}},
+		Filter: bson.D{{Key: ns.ZoneBy, Value: bson.D{{Key: "$in", Value: bson.A{home, to}}}}, {Key: ns.Key[1].Name, Value: bson.D{{Key: "$in", Value: lookup.Identifiers(id)}}}},
 	})
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -207,5 +208,22 @@ func TestRecordsChangeHomeUnderLoad(t *testing.T) {
 	}
 	if _, err := gate.Rehome(ctx, "Z0", id, "Z9"); err == nil {
 		t.Error("a record was moved to a home that there is not")
+	}
+
+	// Identifiers need not be strings in the database.
+	object, u := bson.NewObjectID(), uuid.New()
+	for text, value := range map[string]any{object.Hex(): object, u.String(): bson.Binary{Subtype: bson.TypeBinaryUUID, Data: u[:]}, "42": 42, "order_7~a-B": "order_7~a-B"} {
+		if _, err := carts.InsertOne(ctx, bson.D{{Key: "dataCenter", Value: "Z1"}, {Key: "cartId", Value: value}}); err != nil {
+			t.Fatal(err)
+		}
+		if home, err := homes.HomeNow(ctx, text); home != "Z1" || err != nil {
+			t.Errorf("%s: got the home %q, %v", text, home, err)
+		}
+		if moved, err := gate.Rehome(ctx, "Z1", text, "Z2"); err != nil || !moved.Moved || moved.Handle != "Z2."+text {
+			t.Errorf("%s moved: got %+v, %v", text, moved, err)
+		}
+		if n, err := carts.CountDocuments(ctx, bson.D{{Key: "dataCenter", Value: "Z2"}, {Key: "cartId", Value: value}}); n != 1 || err != nil {
+			t.Errorf("%s: %d documents at the new home, %v", text, n, err)
+		}
 	}
 }

@@ -85,8 +85,8 @@ func (x *exchange) prepare() *problem {
 	switch {
 	case x.decision.Mode == router.Redirect:
 		return nil
-	case x.decision.Reason == router.ReasonUnknownHome:
-		return problemHome
+	case x.decision.Mode == router.Refuse:
+		return problemOf(x.decision.Reason)
 	}
 	return x.takeBody()
 }

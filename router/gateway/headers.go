@@ -106,7 +106,7 @@ func (x *exchange) stick(res *http.Response) {
 	case x.record.handle != "":
 		home = x.request.Query.Home
 	case x.request.Query.Class == router.New && res.StatusCode >= 200:
-		home = cmp.Or(madeIn(res.Header), x.at.table.NewHome(x.decision.To))
+		home = cmp.Or(madeIn(x.at.table, res.Header), x.at.table.NewHome(x.decision.To))
 	}
 	if cookie := x.at.table.Cookie(x.g.wiring.Load().keys, home, x.g.o.Now()); cookie != nil {
 		res.Header.Add("Set-Cookie", cookie.String())
@@ -114,8 +114,11 @@ func (x *exchange) stick(res *http.Response) {
 }
 
 // madeIn is the home of a record that was just made, where the application tells its address.
-func madeIn(h http.Header) string {
+func madeIn(t *router.Table, h http.Header) string {
 	location := h.Get("Location")
 	home, _, _ := router.ParseHandle(location[strings.LastIndexByte(location, '/')+1:])
+	if _, owned := t.Owner(home); !owned { // an address of another kind, such as cart.html
+		return ""
+	}
 	return home
 }

@@ -28,7 +28,11 @@ func (x *exchange) locate() *problem {
 	x.request = x.at.reader.Read(x.in, x.began)
 	x.explain = x.g.o.Explain || len(x.in.Header[router.HeaderExplain]) > 0
 	q, d := &x.request.Query, x.g.directory
-	if x.request.ID == "" || d.of == nil {
+	if x.request.ID == "" {
+		return nil
+	}
+	if d.of == nil {
+		x.request.WithoutDirectory()
 		return nil
 	}
 	if !x.request.Lookup {

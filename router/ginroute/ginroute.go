@@ -21,7 +21,7 @@ type Options struct {
 	Here topology.DatacenterID
 	// Keys sign and open the affinity cookie. nil = no cookie.
 	Keys *signing.Keyring
-	// Directory finds the homes of records of which a request has the bare identifier. nil = such requests are served here.
+	// Directory finds the homes of records of which a request has the bare identifier. nil = such reads are served here, such writes refused.
 	Directory router.Directory
 	// Health is what is known of the world when a request comes; it returns nil when nothing is. nil = everything is healthy.
 	Health func() *router.Health
@@ -30,7 +30,8 @@ type Options struct {
 	Handle, Home string
 	// Explain adds the headers X-Geoshard-* to every answer, not only where a request asks for them by X-Geoshard-Explain.
 	Explain bool
-	// Refuse answers a request for a record whose home is nobody's. nil = 404 with problem details (RFC 9457).
+	// Refuse answers a request for a record that cannot be found: its home is nobody's, its handle is none, or there is no Directory for its bare
+	// identifier (Decision.Reason of From says which). nil = 404, for no handle 400, with problem details (RFC 9457).
 	Refuse func(c *gin.Context)
 	// Failed answers a request whose record could not be looked up. nil = 503 with problem details.
 	Failed func(c *gin.Context, err error)
@@ -64,7 +65,7 @@ func (m *middleware) setDefaults() {
 		m.Health = func() *router.Health { return nil }
 	}
 	if m.Refuse == nil {
-		m.Refuse = problem(http.StatusNotFound, "no datacenter is the home of such a record", "the handle names a home that the topology does not have")
+		m.Refuse = refuse
 	}
 	if m.Failed == nil {
 		unavailable := problem(http.StatusServiceUnavailable, "the record's home could not be looked up", "send the request again")
@@ -104,11 +105,7 @@ func (m *middleware) handle(c *gin.Context) {
 		c.Abort()
 		return
 	}
-	health := m.Health()
-	if health == nil {
-		health = &router.Health{}
-	}
-	d := m.Table.Decide(&read.Query, health)
+	d := m.Table.Decide(&read.Query, m.Health())
 	if d.To != m.here && d.To != router.NoDC && router.Hopped(c.Request.URL.RawQuery) {
 		d = m.serveHere(d)
 	}
@@ -117,6 +114,7 @@ func (m *middleware) handle(c *gin.Context) {
 	}
 	switch target := m.Table.RedirectURL(d.To, c.Request.URL); {
 	case d.Mode == router.Refuse:
+		c.Set(contextKey, Routed{Decision: d, Home: read.Query.Home, ID: read.ID, Served: m.Here})
 		m.Refuse(c)
 		c.Abort()
 	case d.To == m.here, target == "", d.Mode == router.Wait:
@@ -135,7 +133,7 @@ func (m *middleware) parameters(c *gin.Context, read *router.Request) {
 	}
 	var found router.Request
 	if found.Take(c.Param(m.Options.Handle), router.SourcePath) {
-		read.ID, read.Lookup = found.ID, found.Lookup
+		read.ID, read.Lookup, read.Query.Unroutable = found.ID, found.Lookup, found.Query.Unroutable
 		if !found.Lookup { // else the cookie's home may do
 			read.Query.Home, read.Query.Source = found.Query.Home, router.SourcePath
 		}
@@ -150,11 +148,11 @@ func (m *middleware) lookUp(c *gin.Context, read *router.Request) error {
 	if !read.Lookup {
 		return nil
 	}
-	err := router.ErrNoSuchRecord
-	var home string
-	if m.Directory != nil {
-		home, err = m.Directory.Home(c.Request.Context(), read.ID)
+	if m.Directory == nil {
+		read.WithoutDirectory()
+		return nil
 	}
+	home, err := m.Directory.Home(c.Request.Context(), read.ID)
 	switch {
 	case errors.Is(err, router.ErrNoSuchRecord) && read.Query.Home == "":
 		read.Query.Class = router.Read
@@ -186,6 +184,18 @@ func (m *middleware) serve(c *gin.Context, read router.Request, d router.Decisio
 	}
 	c.Set(contextKey, routed)
 	c.Next()
+}
+
+// refuse says why a record cannot be found.
+func refuse(c *gin.Context) {
+	switch From(c).Reason {
+	case router.ReasonBadHandle:
+		problem(http.StatusBadRequest, "what names the record cannot be a handle", "a handle is HOME.ID, and ID is 1 to 128 letters, digits and -, _ or ~")(c)
+	case router.ReasonNoDirectory:
+		problem(http.StatusNotFound, "the request names its record without the home", "send the handle HOME.ID")(c)
+	default:
+		problem(http.StatusNotFound, "no datacenter is the home of such a record", "the handle names a home that the topology does not have")(c)
+	}
 }
 
 func problem(status int, title, detail string) func(*gin.Context) {

@@ -23,8 +23,10 @@ type Remaining struct {
 	Chunks    int   `json:"chunks"`
 	Documents int64 `json:"documents"`
 	Bytes     int64 `json:"bytes"`
-	// Orphans are documents that were moved and not yet deleted where they were.
-	Orphans int64 `json:"orphans"`
+	// Orphans are documents that were moved and not yet deleted where they were. Uncounted says why
+	// there is no number of them; empty where they were counted.
+	Orphans   int64  `json:"orphans"`
+	Uncounted string `json:"uncounted,omitempty"`
 	// Migrations are under way now.
 	Migrations []Migration    `json:"migrations,omitempty"`
 	Balancer   zones.Balancer `json:"balancer"`
@@ -81,9 +83,10 @@ const (
 	waitEvery = time.Second
 	// waitPatience is how long nothing may change before a wait gives up.
 	waitPatience = 10 * time.Minute
-	// orphanPatience is waitPatience while orphans alone are left: longer than the servers' delay before they delete those, 15 minutes after their migration by
-	// default (orphanCleanupDelaySecs).
-	orphanPatience = 20 * time.Minute
+	// orphanPatience is waitPatience while orphans alone are left: longer than the servers' delay
+	// before they delete those, an hour after their migration by default and a quarter of one
+	// before 8.2 (orphanCleanupDelaySecs; serverversion.OrphansKeptLonger).
+	orphanPatience = 80 * time.Minute
 	// deafPatience is how long the cluster may give no answer: several elections.
 	deafPatience = time.Minute
 	// shownJumbo is how many jumbo chunks a hint names.
@@ -98,6 +101,9 @@ var (
 	ErrBalancingHeld = errors.New("balancing is off for the collections that are left")
 	// ErrJumbo means that only chunks are left that are too large for the balancer to move.
 	ErrJumbo = errors.New("only jumbo chunks are left")
+	// ErrUncounted means that all is moved, and that the servers cannot tell whether copies are
+	// left behind.
+	ErrUncounted = errors.New("copies that were left behind cannot be counted")
 	// ErrNoProgress means that nothing changed for too long.
 	ErrNoProgress = errors.New("no progress")
 	// ErrTimeout means that the time was up.
@@ -131,6 +137,9 @@ func (e *WaitError) Hint() string {
 	case ErrJumbo:
 		return "these are not moved because of their size: " + strings.Join(e.Left.Jumbo[:min(len(e.Left.Jumbo), shownJumbo)], "; ") +
 			"; split them with sh.splitAt(), or let the balancer try again with the command clearJumboFlag when their documents are fewer, then wait again"
+	case ErrUncounted:
+		return e.Left.Uncounted + "; every chunk is where it belongs, and the servers delete the copies by themselves: " +
+			"geoshard verify counts them on the members"
 	case ErrNoProgress:
 		if window := e.Left.Balancer.Window; window != "" {
 			return "the balancer works in its window " + window + " alone; wait again then"
@@ -150,6 +159,9 @@ func (r Remaining) String() string {
 	text := fmt.Sprintf("%d %s with %d documents (%d bytes) outside their zone", r.Chunks, chunks, r.Documents, r.Bytes)
 	if r.Orphans > 0 {
 		text += fmt.Sprintf(", %d orphaned documents", r.Orphans)
+	}
+	if r.Uncounted != "" {
+		text += ", orphaned documents not counted"
 	}
 	return text
 }
@@ -227,11 +239,13 @@ func (w *waiting) look(left Remaining, now time.Time) (done bool, err error) {
 		w.o.Listen(WaitProgress{Goal: w.o.Goal, Total: w.first.Bytes, Left: left, ETA: w.eta(now)})
 	}
 	moved := left.Chunks == 0
-	if moved && (w.o.Goal == WaitMoved || left.Orphans == 0 && len(left.Migrations) == 0) {
+	if moved && (w.o.Goal == WaitMoved || left.Uncounted == "" && left.Orphans == 0 && len(left.Migrations) == 0) {
 		return true, nil
 	}
 	patience := waitPatience
 	switch {
+	case moved && left.Uncounted != "":
+		return false, ErrUncounted
 	case !moved && !left.Balancer.Running && len(left.Migrations) == 0:
 		return false, ErrBalancerStopped
 	case !moved && len(left.Held) > 0 && len(left.Held) == len(left.Collections):

@@ -53,6 +53,8 @@ func TestWaitEnds(t *testing.T) {
 	lastMigration.left.Migrations = []apply.Migration{{Collection: "shop.carts", From: "nyc", To: "lon"}}
 	orphans := running(apply.Remaining{Orphans: 5})
 	broken := look{err: errors.New("not primary")}
+	uncounted, uncountedMoves := running(chunks(0)), running(chunks(2))
+	uncounted.left.Uncounted, uncountedMoves.left.Uncounted = "it takes MongoDB 6.0.3 or newer", "it takes MongoDB 6.0.3 or newer"
 
 	for name, test := range map[string]struct {
 		goal  apply.WaitGoal
@@ -64,8 +66,10 @@ func TestWaitEnds(t *testing.T) {
 		"moved at once":                     {apply.WaitMoved, []look{running(chunks(0))}, nil, 0, ""},
 		"moved, orphans do not matter":      {apply.WaitMoved, []look{running(chunks(3)), running(chunks(1)), orphans}, nil, 2 * time.Second, ""},
 		"clean waits for orphans":           {apply.WaitClean, []look{running(chunks(1)), orphans, orphans, running(chunks(0))}, nil, 3 * time.Second, ""},
-		"clean outlasts the servers' delay": {apply.WaitClean, append(repeat(orphans, 900), running(chunks(0))), nil, 900 * time.Second, ""},
-		"orphans that stay":                 {apply.WaitClean, []look{orphans}, apply.ErrNoProgress, 20 * time.Minute, "geoshard status"},
+		"clean outlasts the servers' delay": {apply.WaitClean, append(repeat(orphans, 3600), running(chunks(0))), nil, 3600 * time.Second, ""},
+		"orphans that stay":                 {apply.WaitClean, []look{orphans}, apply.ErrNoProgress, 80 * time.Minute, "geoshard status"},
+		"moved, orphans cannot be counted":  {apply.WaitMoved, []look{uncountedMoves, uncounted}, nil, time.Second, ""},
+		"clean, orphans cannot be counted":  {apply.WaitClean, []look{uncountedMoves, uncounted}, apply.ErrUncounted, time.Second, "geoshard verify"},
 		"stopped balancer":                  {apply.WaitMoved, []look{running(chunks(3)), stopped}, apply.ErrBalancerStopped, time.Second, "sh.startBalancer()"},
 		"stopped balancer, all moved":       {apply.WaitMoved, []look{{left: chunks(0)}}, nil, 0, ""},
 		"stopped, last migration ends it":   {apply.WaitMoved, []look{lastMigration, lastMigration, {left: chunks(0)}}, nil, 2 * time.Second, ""},

@@ -117,7 +117,14 @@ type collectionEntry struct {
 	Unique       bool
 	NoBalance    bool `bson:"noBalance"`
 	Dropped      bool
-	Unsplittable bool // since 8.0 the catalogue has unsharded collections too
+	Unsplittable bool     // serverversion.UnshardedListed
+	Series       bson.Raw `bson:"timeseriesFields"` // serverversion.ViewlessSeries
+}
+
+// sharded reports whether the entry is of a collection that is sharded by a key of its documents'
+// fields, and nobody's own business but the user's.
+func (e collectionEntry) sharded() bool {
+	return !e.Dropped && !e.Unsplittable && e.Series == nil && !internalNamespace(e.Name)
 }
 
 // sharded reads config.collections.
@@ -127,7 +134,7 @@ func (c *Catalog) sharded(ctx context.Context, s scope, all byName) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Dropped || e.Unsplittable || internalNamespace(e.Name) {
+		if !e.sharded() {
 			continue
 		}
 		key, err := readKey("read the shard key of "+e.Name, e.Key)

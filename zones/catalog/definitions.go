@@ -24,6 +24,7 @@ type definition struct {
 		Action    string `bson:"validationAction"`
 		Capped    bool
 		Collation struct{ Locale string }
+		Encrypted bson.Raw `bson:"encryptedFields"`
 	}
 }
 
@@ -116,10 +117,15 @@ func (c *Catalog) definitionsIn(ctx context.Context, db string, names bson.A) ([
 
 func (f *found) define(d definition) {
 	f.Exists, f.View, f.TimeSeries = true, d.Type == "view", d.Type == "timeseries"
-	f.Capped, f.Collation = d.Options.Capped, d.Options.Collation.Locale
+	f.Capped, f.Collation, f.Encrypted = d.Options.Capped, d.Options.Collation.Locale, d.encrypted()
 	if len(d.Options.Validator) > len(emptyDocument) { // level and action stay behind when a validator is removed
 		f.Validator, f.ValidationLevel, f.ValidationAction = d.Options.Validator, d.Options.Level, d.Options.Action
 	}
+}
+
+// encrypted says whether it is one of Queryable Encryption, or one of the two that such a collection has beside it.
+func (d definition) encrypted() bool {
+	return d.Options.Encrypted != nil || strings.HasPrefix(d.Name, "enxcol_.")
 }
 
 var emptyDocument = bson.Raw{5, 0, 0, 0, 0}

@@ -75,7 +75,10 @@ func (c *Catalog) configServers(ctx context.Context) (*zones.Shard, error) {
 type replicaSet struct {
 	Primary string   // hello
 	Version string   // buildInfo
-	Config  struct { // replSetGetConfig
+	FCV     struct { // getParameter
+		Version string
+	} `bson:"featureCompatibilityVersion"`
+	Config struct { // replSetGetConfig
 		Members []struct {
 			zones.Member `bson:",inline"`
 			ArbiterOnly  bool  `bson:"arbiterOnly"`
@@ -88,19 +91,20 @@ type replicaSet struct {
 	}
 }
 
-// look fills in the members of a shard, or why they are unseen. It returns the version of the member that answered.
-func (c *Catalog) look(ctx context.Context, shard *zones.Shard) (version string) {
+// look fills in the members of a shard, or why they are unseen, and the version of the one that
+// answered.
+func (c *Catalog) look(ctx context.Context, shard *zones.Shard) {
 	set, err := c.askAny(ctx, shard.Hosts)
 	if err != nil {
 		shard.Unseen = c.unseen(err)
-		return ""
+		return
 	}
+	shard.Version, shard.FCV = set.Version, set.FCV.Version
 	for _, m := range set.Config.Members {
 		m.DC, m.Arbiter, m.Delay, m.Primary = m.Tags.DC, m.ArbiterOnly, m.Seconds, m.Host == set.Primary
 		shard.Members = append(shard.Members, m.Member)
 	}
 	shard.Modes = slices.Sorted(maps.Keys(set.Config.Settings.Modes))
-	return set.Version
 }
 
 // unseen says why a shard's members did not tell.
@@ -154,8 +158,15 @@ func (c *Catalog) ask(ctx context.Context, host string) (set replicaSet, err err
 		return set, err
 	}
 	defer func() { _ = client.Disconnect(context.WithoutCancel(ctx)) }()
-	for _, command := range []string{"hello", "buildInfo", "replSetGetConfig"} {
-		if err := client.Database("admin").RunCommand(ctx, bson.M{command: 1}, options.RunCmd().SetReadPreference(readpref.Nearest())).Decode(&set); err != nil {
+	for _, command := range []bson.D{
+		{{Key: "hello", Value: 1}}, {{Key: "buildInfo", Value: 1}}, {{Key: "replSetGetConfig", Value: 1}},
+		{{Key: "getParameter", Value: 1}, {Key: "featureCompatibilityVersion", Value: 1}},
+	} {
+		err := client.Database("admin").RunCommand(ctx, command, options.RunCmd().SetReadPreference(readpref.Nearest())).Decode(&set)
+		if command[0].Key == "getParameter" && refused(err) { // it is not in our roles: what it tells is a warning more
+			break
+		}
+		if err != nil {
 			return set, err
 		}
 	}

@@ -58,7 +58,8 @@ func (c *Catalog) setZone(ctx context.Context, shard topology.ShardID, zone topo
 	return c.fail(what, "find", "config.shards", err)
 }
 
-// setNoBalance does what sh.disableBalancing and sh.enableBalancing do: there is no command for it before MongoDB 8.
+// setNoBalance does what sh.disableBalancing and sh.enableBalancing do. Where that is not allowed,
+// as perhaps on Atlas, a command stands in: serverversion.BalancingByCommand.
 func (c *Catalog) setNoBalance(ctx context.Context, collection string, hold bool) error {
 	what := "let the balancer have " + collection
 	if hold {
@@ -66,10 +67,12 @@ func (c *Catalog) setNoBalance(ctx context.Context, collection string, hold bool
 	}
 	byID := bson.M{"_id": collection}
 	result, err := c.config().Collection("collections").UpdateOne(ctx, byID, bson.M{"$set": bson.M{"noBalance": hold}})
-	if err != nil {
+	byCommand := unwritable(err) && c.admin(ctx, what, balancing(collection, hold), nil) == nil
+	switch {
+	case byCommand: // read back below, as the write is
+	case err != nil: // also where the command failed: servers that lack it tell less than this
 		return c.fail(what, "update", "config.collections", err)
-	}
-	if result.MatchedCount == 0 {
+	case result.MatchedCount == 0:
 		return meanings[codeNotSharded].of(what, nil)
 	}
 	var entry collectionEntry
@@ -80,6 +83,17 @@ func (c *Catalog) setNoBalance(ctx context.Context, collection string, hold bool
 		return ignored(what, fmt.Sprintf("noBalance is %v", entry.NoBalance))
 	}
 	return nil
+}
+
+// unwritable reports whether a write was refused because of whose it is.
+func unwritable(err error) bool {
+	code := codeOf(err)
+	return code == codeUnauthorized || code == codeAtlas
+}
+
+// balancing is the command that holds the balancing of a collection, or lets the balancer have it.
+func balancing(collection string, hold bool) bson.D {
+	return bson.D{{Key: "configureCollectionBalancing", Value: collection}, {Key: "enableBalancing", Value: !hold}}
 }
 
 // setRange assigns a range to its zone, or takes it away. It looks before it takes one away: the server goes by the bounds, whatever zone has them by now.
@@ -98,6 +112,11 @@ func (c *Catalog) setRange(ctx context.Context, collection string, r zones.Range
 	err := c.admin(ctx, what, bson.D{
 		{Key: "updateZoneKeyRange", Value: collection}, {Key: "min", Value: r.Min}, {Key: "max", Value: r.Max}, {Key: "zone", Value: zone},
 	}, nil)
+	if codeOf(err) == codeShardKeyNotFound {
+		var entry collectionEntry
+		_ = c.one(ctx, what, "collections", bson.M{"_id": collection}, &entry) // without it the error is told as it is
+		return ofMoved(err, entry)
+	}
 	if err != nil {
 		return meant(err, badBounds, codeInvalidOptions, codeFailedToParse)
 	}
@@ -111,6 +130,16 @@ func (c *Catalog) setRange(ctx context.Context, collection string, r zones.Range
 		return ignored(what, "there still is "+describe(there))
 	}
 	return nil
+}
+
+// ofMoved gives the error of a range its reason where the collection was moved, and is not sharded:
+// serverversion.RangeOfMoved.
+func ofMoved(err error, entry collectionEntry) error {
+	if known := (*Error)(nil); entry.Unsplittable && errors.As(err, &known) {
+		known.Kind, known.hint = ErrNotSharded, "it was moved to its shard with moveCollection: shard it first "+
+			"(plan with --shard-collections where it is empty), then plan again"
+	}
+	return err
 }
 
 // rangeBelow is the last range of a collection that begins below a bound: the only one that can overlap with what ends there. nil if there is none.
@@ -199,7 +228,7 @@ func (c *Catalog) shardedBy(ctx context.Context, what string, change zones.Shard
 func (c *Catalog) keyPattern(ctx context.Context, what, collection string) (bson.Raw, error) {
 	var entry collectionEntry
 	err := c.one(ctx, what, "collections", bson.M{"_id": collection}, &entry)
-	if errors.Is(err, mongo.ErrNoDocuments) || entry.Dropped || entry.Unsplittable {
+	if errors.Is(err, mongo.ErrNoDocuments) || err == nil && !entry.sharded() {
 		return nil, meanings[codeNotSharded].of(what, nil)
 	}
 	return entry.Key, err

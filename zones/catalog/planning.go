@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
@@ -93,9 +94,14 @@ type Status struct {
 	// Left is what lies outside the declared zones. It is nil where the user or the server does not allow to look, or a shard does not answer; Unseen says why then.
 	Left   *apply.Remaining `json:"left,omitempty"`
 	Unseen string           `json:"unseen,omitempty"`
+	// Drained are findings about shards that are to be empty: see plan.Drained.
+	Drained []zones.Finding `json:"drained,omitempty"`
 	// Last is the newest run of the journal, nil if there is none or if the journal cannot be read.
 	Last *zones.Run `json:"last,omitempty"`
 }
+
+// statusCountsWithin is how long the shards may take to count what lies outside its zone, for somebody who waits for a status. A wait counts as much every second.
+const statusCountsWithin = 15 * time.Second
 
 // Status looks at the cluster once. It measures only as much as a wait does at each look. Errors are those of plan.New and of reading.
 func (c *Catalog) Status(ctx context.Context, world *topology.Topology) (*Status, error) {
@@ -109,12 +115,20 @@ func (c *Catalog) Status(ctx context.Context, world *topology.Topology) (*Status
 			s.Drifted++
 		}
 	}
-	left, unread, err := answered(ctx, shardsCountWithin, func(ctx context.Context) (apply.Remaining, error) { return c.Remaining(ctx, plan.Layout) })
-	if err != nil {
+	group, inner := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		left, unread, err := answered(inner, statusCountsWithin, func(ctx context.Context) (apply.Remaining, error) { return c.Remaining(ctx, plan.Layout) })
+		if s.Left = &left; unread != "" {
+			s.Left, s.Unseen = nil, "documents outside their zone, copies left behind and migrations could not be counted: "+unread
+		}
+		return err
+	})
+	group.Go(func() (err error) {
+		s.Drained, err = c.Drained(inner, world, state, plan.Layout)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, err
-	}
-	if s.Unseen = unread; unread == "" {
-		s.Left = &left
 	}
 	runs, err := c.Journal().Runs(ctx, 1)
 	if err != nil && !refused(err) {

@@ -1,10 +1,12 @@
 package catalog_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,26 +14,48 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/cluster/clustertest"
+	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/internal/testkit"
+	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/catalog"
 	"github.com/geoshard/geoshard/zones/plan"
+	"github.com/geoshard/geoshard/zones/verify"
 )
 
-// Collections of any kind: a plan of them is made, an apply does all that can be done, and what is left out is named.
+// strange is a cluster in whose first shard nobody needs two members of three.
+var strange = clustertest.World{Options: local.Options{Name: "strange"}, YAML: `version: 1
+datacenters: {HERE: {name: Here}}
+shards:
+  s0: {members: [{dc: HERE, priority: 1}, {dc: HERE, priority: 0}, {dc: HERE, priority: 0}]}
+  s1: {members: [{dc: HERE, priority: 1}]}
+  s2: {members: [{dc: HERE, priority: 1}]}
+`}
+
+// Collections of any kind, and members of any: a plan of them is made, an apply does all that can be done, a proof is made, and what is left out is named.
 func TestRandomCatalogues(t *testing.T) {
-	c := open(t)
+	t.Parallel()
+	c := openOf(t, strange.Start(t))
 	count, seed := testkit.Count(t, "catalogues", 10, 200), testkit.Seed(t)
 	kinds, done, left := map[string]int{}, 0, 0
+	var members someMembers
 	for i := range count {
 		r := stranger{t, rand.New(rand.NewPCG(seed, uint64(i))), kinds}
 		db := fmt.Sprintf("random%d", i)
 		t.Run(db, func(t *testing.T) {
 			r.T = t
 			leaveForeign(t, c, db)
+			if i%3 == 0 { // members take two seconds to hear of it
+				members = r.members(c)
+			}
 			names := r.catalogue(c, db)
-			world := foreignWorld(t, db, names...)
+			declared, pattern := names, r.one(3)
+			if pattern {
+				declared = []string{"*"}
+			}
+			world := foreignWorld(t, db, declared...)
 			p, err := c.Plan(t.Context(), world, plan.Options{Shard: true})
 			if err != nil {
 				t.Fatalf("plan: %v", err)
@@ -54,10 +78,13 @@ func TestRandomCatalogues(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			members.named(t, c, world, p)
 			for _, name := range names {
 				ns := db + "." + name
 				found, _ := state.Collection(ns)
-				named := slices.ContainsFunc(p.Findings, func(f zones.Finding) bool { return f.Subject == ns && f.Severity != zones.SeverityNote }) ||
+				named := slices.ContainsFunc(p.Findings, func(f zones.Finding) bool {
+					return f.Subject == ns && (f.Severity != zones.SeverityNote || strings.HasPrefix(f.Rule, "pattern-"))
+				}) ||
 					slices.ContainsFunc(p.Manual, func(m zones.Manual) bool { return m.Collection == ns }) ||
 					slices.ContainsFunc(again.Steps, func(s zones.Step) bool { return zones.SubjectOf(s.Change).Collection == ns })
 				switch whole := found.Sharded && len(found.Ranges) == 2; {
@@ -65,6 +92,7 @@ func TestRandomCatalogues(t *testing.T) {
 					done++
 				case named:
 					left++
+				case pattern && !found.Exists: // nobody knows its name
 				default:
 					t.Errorf("%s is left out without a word: %+v\n%v", ns, found, p.Findings)
 				}
@@ -85,6 +113,120 @@ type stranger struct {
 }
 
 func (r *stranger) one(of int) bool { return r.IntN(of) == 0 }
+
+// someMembers are hosts of members that are hidden, and of the one that is delayed, if any is.
+type someMembers struct {
+	hidden  []string
+	delayed string
+}
+
+// members makes the spare members of s0 hidden or delayed, or like any other. One alone is delayed: two others make a majority.
+func (r *stranger) members(c *catalog.Catalog) (made someMembers) {
+	r.Helper()
+	primary, ok := primaryOf(r.T, c, "s0")
+	var answer struct {
+		Config struct {
+			Version int32
+			Members []bson.M
+			Rest    bson.M `bson:",inline"`
+		}
+	}
+	admin := connect(r.T, "mongodb://"+primary+"/?directConnection=true").Database("admin")
+	if err := admin.RunCommand(r.Context(), bson.D{{Key: "replSetGetConfig", Value: 1}}).Decode(&answer); err != nil || !ok {
+		r.Fatal(err)
+	}
+	answer.Config.Version++
+	for _, m := range answer.Config.Members {
+		host := m["host"].(string)
+		if host == primary {
+			continue
+		}
+		m["hidden"], m["secondaryDelaySecs"], m["votes"] = false, 0, 1
+		switch {
+		case r.one(2):
+		case made.delayed == "" && r.one(2):
+			made.delayed, m["hidden"], m["secondaryDelaySecs"], m["votes"] = host, r.one(2), 1+r.IntN(3600), r.IntN(2)
+			r.kinds["delayed member"]++
+		default:
+			made.hidden, m["hidden"] = append(made.hidden, host), true
+			r.kinds["hidden member"]++
+		}
+	}
+	if err := admin.RunCommand(r.Context(), bson.D{{Key: "replSetReconfig", Value: answer.Config}}).Err(); err != nil {
+		r.Fatal(err)
+	}
+	return made
+}
+
+// named wants plan, import and verify to name the members that are hidden or delayed, and no others.
+func (m someMembers) named(t *testing.T, c *catalog.Catalog, world *topology.Topology, p *zones.Plan) {
+	t.Helper()
+	slices.Sort(m.hidden)
+	told := func(what string, findings []zones.Finding, rule string, want ...string) {
+		t.Helper()
+		var got []string
+		for _, f := range findings {
+			if f.Rule == rule {
+				got = append(got, f.Subject)
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("%s: %s: got %v, want %v", what, rule, got, want)
+		}
+	}
+	delayed := slices.DeleteFunc([]string{m.delayed}, func(host string) bool { return host == "" })
+	told("plan", p.Findings, "member-hidden", m.hidden...)
+	told("plan", p.Findings, "member-delayed", delayed...)
+	state, err := c.Read(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, findings, err := plan.Import(state)
+	if err != nil {
+		t.Errorf("import: %v", err)
+	}
+	told("import", findings, "import-hidden", m.hidden...)
+	told("import", findings, "import-delayed", delayed...)
+	report, err := verify.Verify(t.Context(), c.Client(), world, verify.Options{})
+	if err != nil {
+		t.Fatalf("verify: %v", err)
+	}
+	for _, ns := range report.Namespaces {
+		var hidden []string
+		for _, row := range ns.Members {
+			if row.Host == m.delayed {
+				t.Errorf("verify: %s: the delayed member was looked at", ns.Name)
+			}
+			if row.Hidden {
+				hidden = append(hidden, row.Host)
+			}
+		}
+		if slices.Sort(hidden); !slices.Equal(hidden, m.hidden) {
+			t.Errorf("verify: %s: got hidden members %v, want %v", ns.Name, hidden, m.hidden)
+		}
+	}
+	said := slices.ContainsFunc(report.NotChecked, func(text string) bool {
+		return strings.Contains(text, "by design") && strings.Contains(text, cmp.Or(m.delayed, "by design"))
+	})
+	if said != (m.delayed != "") {
+		t.Errorf("verify: got %q, want the delayed member %q in it", report.NotChecked, m.delayed)
+	}
+}
+
+func primaryOf(t *testing.T, c *catalog.Catalog, shard topology.ShardID) (host string, ok bool) {
+	t.Helper()
+	state, err := c.Read(t.Context(), []string{"none.none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, _ := state.Shard(shard)
+	for _, m := range found.Members {
+		if m.Primary {
+			return m.Host, true
+		}
+	}
+	return "", false
+}
 
 // oddNames are legal, each once in a catalogue.
 var oddNames = []string{"plain", "with space", "Ümläut", "a.b.c", "fs.chunks", "UPPER", "x-y_z", "ends.", "it's", "日本"}

@@ -35,17 +35,17 @@ func (c *Catalog) Read(ctx context.Context, namespaces []string) (*zones.State, 
 	if state.ConfigServers, err = c.configServers(ctx); err != nil {
 		return nil, err
 	}
-	versions := make([]string, len(state.Shards)+1)
 	group, ctx := errgroup.WithContext(ctx)
+	var sets []*zones.Shard
 	if config := state.ConfigServers; config != nil && config.Unseen == "" {
-		group.Go(func() error {
-			versions[len(state.Shards)] = c.look(ctx, config)
-			return nil
-		})
+		sets = append(sets, config)
 	}
 	for i := range state.Shards {
+		sets = append(sets, &state.Shards[i])
+	}
+	for _, set := range sets {
 		group.Go(func() error {
-			versions[i] = c.look(ctx, &state.Shards[i])
+			c.look(ctx, set)
 			return nil
 		})
 	}
@@ -53,9 +53,9 @@ func (c *Catalog) Read(ctx context.Context, namespaces []string) (*zones.State, 
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	for _, v := range versions {
-		if v != "" && olderVersion(v, state.Version) {
-			state.Version = v
+	for _, set := range sets {
+		if set.Version != "" && olderVersion(set.Version, state.Version) {
+			state.Version = set.Version
 		}
 	}
 	return state, nil
@@ -70,11 +70,18 @@ func (c *Catalog) identity(ctx context.Context) (*zones.State, error) {
 	if err := c.one(ctx, "read the cluster's identity", "version", bson.D{}, &version); err != nil {
 		return nil, err
 	}
-	var build struct{ Version string }
-	if err := c.admin(ctx, "ask for the version", bson.D{{Key: "buildInfo", Value: 1}}, &build); err != nil {
+	router, err := c.Version(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return &zones.State{Taken: taken, ClusterID: version.ClusterID.Hex(), Version: build.Version}, nil
+	return &zones.State{Taken: taken, ClusterID: version.ClusterID.Hex(), Version: router, RouterVersion: router}, nil
+}
+
+// Version is that of the query router, "6.0.5".
+func (c *Catalog) Version(ctx context.Context) (string, error) {
+	var build struct{ Version string }
+	err := c.admin(ctx, "ask for the version", bson.D{{Key: "buildInfo", Value: 1}}, &build)
+	return build.Version, err
 }
 
 // olderVersion compares two versions. What is none counts as the oldest.
@@ -106,7 +113,7 @@ func (c *Catalog) balancer(ctx context.Context) (zones.Balancer, error) {
 		case "chunksize":
 			b.ChunkSize = int64(s.Size * (1 << 20))
 		case "balancer":
-			b.Running = !s.Stopped && s.Mode != "off"
+			b.Running = !s.Stopped && moves(s.Mode)
 			if b.WindowStart, b.WindowStop = s.Window.Start, s.Window.Stop; b.WindowStart != "" {
 				b.Window = b.WindowStart + "-" + b.WindowStop
 			}
@@ -115,12 +122,15 @@ func (c *Catalog) balancer(ctx context.Context) (zones.Balancer, error) {
 	var status struct{ Mode string }
 	err := c.admin(ctx, "ask for the balancer's status", bson.D{{Key: "balancerStatus", Value: 1}}, &status)
 	if err == nil {
-		b.Running = status.Mode == "full"
+		b.Running = moves(status.Mode)
 	} else if !errors.Is(err, ErrNotAllowed) && !errors.Is(err, ErrUnsupported) {
 		return zones.Balancer{}, err
 	}
 	return b, nil
 }
+
+// moves reports whether the balancer moves anything in a mode: serverversion.OldModes.
+func moves(mode string) bool { return mode != "off" && mode != "autoSplitOnly" }
 
 // all reads documents of a collection of the catalogue.
 func (c *Catalog) all(ctx context.Context, what, collection string, filter, into any, o ...options.Lister[options.FindOptions]) error {

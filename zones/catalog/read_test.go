@@ -41,8 +41,14 @@ func TestReadTellsWhatTheClusterHas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(state.ClusterID) != 24 || state.Version != status.ServerVersion || state.Taken.IsZero() {
-		t.Errorf("got cluster %q, version %q, taken %s; the servers are %s", state.ClusterID, state.Version, state.Taken, status.ServerVersion)
+	if len(state.ClusterID) != 24 || state.Version != status.ServerVersion || state.RouterVersion != state.Version || state.Taken.IsZero() {
+		t.Errorf("got cluster %q, version %q, router %q, taken %s; the servers are %s",
+			state.ClusterID, state.Version, state.RouterVersion, state.Taken, status.ServerVersion)
+	}
+	for _, set := range append(slices.Clone(state.Shards), *state.ConfigServers) {
+		if set.Version != state.Version || set.FCV != "6.0" {
+			t.Errorf("%s: got version %q and featureCompatibilityVersion %q", set.ID, set.Version, set.FCV)
+		}
 	}
 	if b := state.Balancer; !b.Running || b.ChunkSize != 128<<20 || b.Window != "" {
 		t.Errorf("balancer: got %+v", b)

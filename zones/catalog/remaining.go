@@ -21,8 +21,10 @@ var whileWaiting = MeasureOptions{Spans: 32, Documents: 200_000, Estimate: true}
 // Remaining tells what is still outside of its zone by a layout, which migrations go on and how many orphans wait for deletion. Documents and bytes are counted
 // where that is cheap, and estimated beyond.
 //
-// What the user may not see is left out: migrations without find on config.changelog. Orphans cannot be left out, they would seem to be gone: without the
-// action shardedDataDistribution Remaining is ErrNotAllowed, and ErrUnsupported before MongoDB 6.0.3.
+// What the user may not see is left out: migrations without find on config.changelog. Orphans
+// cannot be left out, they would seem to be gone: without the action shardedDataDistribution
+// Remaining is ErrNotAllowed. Servers that cannot count them at all (before MongoDB 6.0.3) leave
+// them Uncounted.
 func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (left apply.Remaining, err error) {
 	var names []string
 	for _, p := range layout.Collections {
@@ -36,13 +38,18 @@ func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (left appl
 		return left, err // what is not sharded lies on one shard, and the balancer does not touch it
 	}
 	parts, err := c.Distribution(ctx, names)
-	if err != nil {
+	if left.Uncounted = uncounted(err); left.Uncounted == "" && err != nil {
 		return left, err
 	}
 	for i, collection := range state.Collections {
 		sizes := map[topology.ShardID]zones.Size{}
 		for shard, part := range parts[collection.Name] {
 			sizes[shard] = part.Owned
+		}
+		if left.Uncounted != "" {
+			if sizes, err = c.sizes(ctx, collection.Name); err != nil { // orphans among them
+				return left, err
+			}
 		}
 		state.Collections[i].Sizes = sizes
 	}
@@ -70,6 +77,15 @@ func (c *Catalog) Remaining(ctx context.Context, layout zones.Layout) (left appl
 	left.Jumbo, left.Movable = plan.JumboOutside(state, layout)
 	left.Migrations, err = c.migrations(ctx, state)
 	return left, err
+}
+
+// uncounted says why orphans cannot be counted by any user, "" if that is not what the error is
+// about: serverversion.NoDistribution.
+func uncounted(err error) string {
+	if !errors.Is(err, ErrUnsupported) {
+		return ""
+	}
+	return "these servers cannot count orphans ($shardedDataDistribution, from MongoDB 6.0.3 on)"
 }
 
 // placed reads the chunks of collections, and no more.

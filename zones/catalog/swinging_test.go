@@ -194,10 +194,12 @@ func (s *swinging) isKilled(t *testing.T, p killPoint, late *atomic.Int64) bool 
 		}
 		changes := s.underWay(t)
 		err := s.apply(t, plan)
-		for refused := 0; errors.Is(err, apply.ErrStateChanged) && refused < changes; refused++ {
-			// What was under way came into effect after the plan was made, which is refused then, as it has to be.
+		for refused := 0; refused <= changes && s.cameLate(t, err); refused++ {
 			late.Add(1)
-			err = s.apply(t, s.plan(t, p.world))
+			if errors.Is(err, apply.ErrStateChanged) {
+				plan = s.plan(t, p.world)
+			}
+			err = s.apply(t, plan)
 		}
 		if err != nil {
 			t.Errorf("second run, while %d changes were under way: %v", changes, err)
@@ -207,6 +209,17 @@ func (s *swinging) isKilled(t *testing.T, p killPoint, late *atomic.Int64) bool 
 		t.Fatalf("killed %s, new plan: %t", p, p.n%2 == 0)
 	}
 	return killed
+}
+
+// cameLate reports whether an apply was refused, as it has to be, because a command of the killed one came into effect late: a change after the plan was made, or a renewal
+// of the lease after it was made to expire, which is done again. Of renewals only one is under way at a time.
+func (s *swinging) cameLate(t *testing.T, err error) bool {
+	t.Helper()
+	if errors.Is(err, apply.ErrLocked) {
+		s.expire(t)
+		return true
+	}
+	return errors.Is(err, apply.ErrStateChanged)
 }
 
 // underWay is how many changes of the state the cluster may still make for a process that was killed: steps are made side by side, and the command of each runs on

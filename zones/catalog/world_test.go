@@ -20,7 +20,15 @@ func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 // open opens the catalogue of the shared cluster.
 func open(t testing.TB) *catalog.Catalog {
 	t.Helper()
-	uri, err := clustertest.Alone(t).URI(clustertest.SmallDC)
+	return openOf(t, clustertest.Alone(t))
+}
+
+// openOf opens that of another cluster with the same datacenter.
+func openOf(t testing.TB, cluster interface {
+	URI(topology.DatacenterID) (string, error)
+}) *catalog.Catalog {
+	t.Helper()
+	uri, err := cluster.URI(clustertest.SmallDC)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package explain_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -252,9 +253,48 @@ func TestExplainRefusesWhatItCannotKnow(t *testing.T) {
 	}
 }
 
+// A view is told from a server that is no query router: neither names shards.
+func TestExplainSaysThatAViewIsOne(t *testing.T) {
+	c := world.Start(t)
+	uri, err := c.URI("NYC")
+	router := connect(t, uri, err)
+	db := router.Database("kinds")
+	if err := db.CreateView(t.Context(), "view", "none", mongo.Pipeline{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CreateCollection(t.Context(), "series", options.CreateCollection().SetTimeSeriesOptions(options.TimeSeries().SetTimeField("at"))); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"view": "it is a view", "series": "it is a time series"} {
+		err := explained(t, router, c.Topology(), "kinds."+name, nil, "NYC")
+		if errors.Is(err, topology.ErrNoQueryRouter) || !strings.Contains(fmt.Sprint(err), want) || hint.Of(err) == "" {
+			t.Errorf("%s: got %v, want %s, with a hint", name, err, want)
+		}
+	}
+}
+
 func explained(t *testing.T, client *mongo.Client, w *topology.Topology, ns string, filter any, from topology.DatacenterID) error {
 	t.Helper()
 	_, err := explain.Explain(t.Context(), client, w, ns, filter, from)
 	t.Logf("%v", err)
 	return err
+}
+
+// Answers by source, not recorded: from 8.0 on config.collections has collections that are not
+// sharded, from 8.3 on time series by their own name.
+func TestOnlyShardedCollectionsHaveAKey(t *testing.T) {
+	uri, err := world.Start(t).URI("NYC")
+	coll := connect(t, uri, err).Database("explainlisted").Collection("collections")
+	if _, err := coll.InsertMany(t.Context(), []any{
+		bson.M{"_id": "shop.carts", "key": bson.M{"dc": 1}},
+		bson.M{"_id": "shop.moved", "key": bson.M{"_id": 1}, "unsplittable": true},
+		bson.M{"_id": "shop.weather", "key": bson.M{"meta.dc": 1}, "timeseriesFields": bson.M{"timeField": "at", "metaField": "meta"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int64{"shop.carts": 1, "shop.moved": 0, "shop.weather": 0} {
+		if n, err := coll.CountDocuments(t.Context(), explain.Sharded(name)); n != want || err != nil {
+			t.Errorf("%s: got %d, %v, want %d", name, n, err, want)
+		}
+	}
 }

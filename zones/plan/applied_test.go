@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 	"github.com/geoshard/geoshard/zones/apply"
 	"github.com/geoshard/geoshard/zones/plan"
@@ -131,6 +132,9 @@ type quiet struct {
 
 func (quiet) UnknownValues(context.Context, zones.Placement) (int64, []string, error) {
 	return 0, nil, nil
+}
+func (quiet) Kept(context.Context, []topology.ShardID) (*zones.Kept, error) {
+	return &zones.Kept{}, nil
 }
 func (quiet) Measure(context.Context, *zones.Forecast) error      { return nil }
 func (quiet) Privileges(context.Context) (plan.Privileges, error) { return plan.Privileges{}, nil }

@@ -156,7 +156,8 @@ func (d *diff) validator(c zones.Collection, want zones.Placement, was appliedPl
 			"it has documents and is not sharded: they may lack declared values, and with the validator each update of such a document would fail")
 		return nil, nil
 	}
-	if owner := ownerInPlaceOfPrimary(c); owner != "" && !collModReachesPrimaries(d.state.Version) {
+	version, _ := serverversion.Parse(d.state.Version) // one that cannot be read is the oldest
+	if owner := ownerInPlaceOfPrimary(c); owner != "" && serverversion.HiddenValidators.Holds(version) {
 		now, _ := zones.SplitValidator(c.Validator)
 		db, _, _ := strings.Cut(c.Name, ".")
 		d.fail("validator-out-of-reach", c.Name,
@@ -169,15 +170,6 @@ func (d *diff) validator(c zones.Collection, want zones.Placement, was appliedPl
 		reason = "undeclared values are not refused any more"
 	}
 	return want.Reject, []zones.Step{intended(change, reason, was.known && bytes.Equal(was.Reject, want.Reject), "; it was changed since the last apply")}
-}
-
-// collModReachesPrimaries tells that servers of a version change the validator of a database's
-// primary shard too where that one owns no chunks (SERVER-71819, mended on the way to 7.2 and taken
-// back to 7.0 and 6.0). 6.0.27 does and 6.0.5 does not, as tried. Of other patch releases before
-// 7.2 that is not known, and they are taken for those that do not.
-func collModReachesPrimaries(version string) bool {
-	v, _ := serverversion.Parse(version) // one that cannot be read is the oldest
-	return !v.Less(serverversion.Version{7, 2, 0}) || v.Less(serverversion.Version{6, 1, 0}) && !v.Less(serverversion.Version{6, 0, 27})
 }
 
 // ownerInPlaceOfPrimary names a shard that owns chunks of a sharded collection of which the primary shard of the database owns none; "" where it owns some.

@@ -89,6 +89,8 @@ func leftBehind(changed *topology.Topology, state *zones.State, zone topology.Zo
 // DrainDatacenter returns the world in which no zone has a shard that is at home in a datacenter. A zone that has other shards keeps those; the place of any other zone's
 // shards take those of the nearest datacenter that may hold its documents. Ranges stay as they are, so planning the old world fills the datacenter again.
 //
+// The result says that the datacenter is drained, so that plan, status and verify name what no zone takes away: see [Drained].
+//
 // A plan for the result needs Options.Prune to take the shards out of the zones; it puts the new ones in first. The error is ErrRefused where a zone would
 // be left without a shard.
 func DrainDatacenter(world *topology.Topology, state *zones.State, dc topology.DatacenterID) (*topology.Topology, []zones.Finding, error) {
@@ -97,6 +99,10 @@ func DrainDatacenter(world *topology.Topology, state *zones.State, dc topology.D
 	}
 	changed := *world
 	changed.Zones = slices.Clone(world.Zones)
+	changed.Datacenters = slices.Clone(world.Datacenters)
+	for i, d := range world.Datacenters {
+		changed.Datacenters[i].Drained = d.Drained || d.ID == dc
+	}
 	var found report
 	for i, zone := range world.Zones {
 		stay := slices.DeleteFunc(slices.Clone(zone.Shards), func(s topology.ShardID) bool { return world.HomeOf(s) == dc })

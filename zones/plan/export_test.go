@@ -14,6 +14,7 @@ var (
 	SomeValues  = someValues
 	SampleWorld = sampleWorld
 	SampleState = sampleState
+	Listed      = listed
 	KeyDoc      = keyDoc
 	KeyOfTwo    = keyOfTwo
 	Document    = docOf

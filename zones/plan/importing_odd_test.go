@@ -11,6 +11,23 @@ import (
 	"github.com/geoshard/geoshard/zones"
 )
 
+// A shard that the config servers are is imported and declared like any other.
+func TestAConfigShardIsImported(t *testing.T) {
+	world := sampleWorld(t)
+	state := sampleState(t, world)
+	state.Shards[0].ID = "config"
+	got, findings, err := Import(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := got.Shard("config"); !ok {
+		t.Errorf("got shards %v", got.ShardIDs())
+	}
+	if i := slices.IndexFunc(findings, func(f zones.Finding) bool { return strings.Contains(f.Message, "reserved") }); i >= 0 {
+		t.Errorf("got %v", findings[i])
+	}
+}
+
 // What cannot be declared is left out of an imported topology and named; it keeps nothing else from being written.
 func TestOddClustersAreImportedAsFarAsTheyGo(t *testing.T) {
 	world := sampleWorld(t)

@@ -162,7 +162,9 @@ func (l *linter) collection(ns topology.Namespace, c zones.Collection) {
 	switch {
 	case ns.IsPattern() && !c.Sharded && planned:
 		l.obstacles(ns, c)
-	case ns.IsPattern() && !follows(c, ns, Options{}):
+	case ns.IsPattern() && (!c.Sharded || topology.CollectionProblem(c.Name) != ""):
+		l.leftOut(ns, c)
+	case ns.IsPattern() && !follows(c, ns, Options{}): // see otherKeys
 	case c.View:
 		l.fail("namespace-type", c.Name, "declare the collection that it reads from", "the namespace is a view, which has no documents of its own to place")
 	case c.TimeSeries:
@@ -175,6 +177,30 @@ func (l *linter) collection(ns topology.Namespace, c zones.Collection) {
 	case c.Exists && c.Unread == "":
 		l.unsharded(ns, c)
 	}
+}
+
+// leftOut tells of a collection that a pattern covers and is not about.
+func (l *linter) leftOut(ns topology.Namespace, c zones.Collection) {
+	if wrong := topology.CollectionProblem(c.Name); wrong != "" {
+		l.note("pattern-left-out", c.Name, "rename it", "geoshard.yaml cannot name it: %s: it gets no ranges from %s", wrong, ns.Name)
+		return
+	}
+	what, hint := "is not sharded", "plan with --shard-collections"
+	switch stand := obstacles(c, ns.Key); {
+	case !c.Exists:
+		what = "does not exist, and has " + count(len(c.Ranges), "range", "ranges")
+	case c.View:
+		what, hint = "is a view", ""
+	case c.TimeSeries:
+		what, hint = "is a time series", ""
+	case c.Unread != "":
+		hint = ""
+	case !shardable(c):
+		hint = "declare it by its own name to see what has to be done by hand"
+	case len(stand) > 0:
+		what, hint = "is not sharded, and cannot be, because "+stand[0].reason, stand[0].hint
+	}
+	l.note("pattern-left-out", c.Name, hint, "it %s: it gets no ranges from %s, which is about collections with the key %s", what, ns.Name, ns.Key)
 }
 
 func (l *linter) sharded(c zones.Collection) {

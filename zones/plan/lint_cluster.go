@@ -15,32 +15,37 @@ import (
 // multiDatacenterMode is the custom write-concern mode that acknowledges a write once members in two datacenters have it.
 const multiDatacenterMode = "multiDatacenter"
 
+// version tells what the servers' versions mean for zones; package serverversion has the rules.
 func (l *linter) version() {
-	v, err := serverversion.Parse(l.state.Version)
-	switch {
-	case err != nil:
-		l.warn("version", "cluster", "geoshard needs MongoDB 6.0 or later", "the servers' version %q cannot be read", l.state.Version)
-	case v.Less(serverversion.Oldest):
-		l.fail("version", "cluster", "upgrade to 6.0 or later", "the oldest server runs MongoDB %s: geoshard needs 6.0 or later", l.state.Version)
-	default:
-		l.balancerCrash(v)
+	for _, w := range serverversion.Preflight(factsOf(l.state)) {
+		severity := zones.SeverityWarning
+		if w.Refused {
+			severity = zones.SeverityError
+		}
+		l.add(severity, w.Rule, "cluster", w.Hint, "%s", w.Message)
 	}
 }
 
-// balancerCrash is about SERVER-82325, "config server could invariant during balancer round". The changelog of 6.0.12 names its fix; those of 7.0 do not, but the
-// code in question was replaced in 7.0.5 (SERVER-82365).
-func (l *linter) balancerCrash(v serverversion.Version) {
-	if len(l.state.Shards) < 4 || !l.state.Balancer.Running {
-		return
+// factsOf are what a state tells of the servers.
+func factsOf(s *zones.State) serverversion.Facts {
+	f := serverversion.Facts{Shards: len(s.Shards), Balancing: s.Balancer.Running}
+	add := func(name, version, fcv string) {
+		if version != "" {
+			f.Servers = append(f.Servers, serverversion.Server{Name: name, Version: version, FCV: fcv})
+		}
 	}
-	fixed, hint := serverversion.Version{6, 0, 12}, "upgrade to 6.0.12 or later before the balancer enforces zones"
-	if !v.Less(serverversion.Version{6, 1, 0}) {
-		fixed, hint = serverversion.Version{7, 0, 5}, "check jira.mongodb.org/browse/SERVER-82325 for this version, or upgrade to 7.0.5 or later"
+	add("the query router", s.RouterVersion, "")
+	if s.ConfigServers != nil {
+		add("the config servers", s.ConfigServers.Version, s.ConfigServers.FCV)
 	}
-	if v.Less(fixed) {
-		l.warn("version", "cluster", hint,
-			"with MongoDB %s, 4 or more shards and the balancer on, the primary of the config servers may crash while zones are enforced or a shard is drained (SERVER-82325)", l.state.Version)
+	for _, shard := range s.Shards {
+		add("shard "+string(shard.ID), shard.Version, shard.FCV)
+		f.ConfigShard = f.ConfigShard || shard.ID == "config"
 	}
+	if len(f.Servers) == 0 {
+		add("the oldest server", s.Version, "")
+	}
+	return f
 }
 
 // shard checks one shard of the cluster against what is declared of it.
@@ -48,7 +53,8 @@ func (l *linter) shard(s zones.Shard) {
 	if s.Draining {
 		l.warn("shard-draining", s.ID, "", "the shard is being removed from the cluster: the balancer takes all its chunks away")
 	}
-	if inZones := slices.Concat(slices.Collect(maps.Values(l.shards))...); len(l.shards) > 0 && !slices.Contains(inZones, s.ID) {
+	drained := slices.Contains(l.world.DrainedShards(), s.ID)
+	if inZones := slices.Concat(slices.Collect(maps.Values(l.shards))...); len(l.shards) > 0 && !slices.Contains(inZones, s.ID) && !drained {
 		l.warn("shard-in-no-zone", s.ID, "name it in a zone", "the shard is in no zone: it gets only documents that belong to none")
 	}
 	declared, ok := l.world.Shard(s.ID)

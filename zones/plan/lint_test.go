@@ -64,6 +64,21 @@ var flaws = []flaw{
 		s.Version, s.Balancer.Running = "7.0.4", false
 		s.Shards = append(s.Shards, zones.Shard{ID: "spare", Members: []zones.Member{}})
 	}},
+	{"nothing was run on 8.0", func(_ *topology.Topology, s *zones.State) { s.Version, s.RouterVersion = "8.0.4", "8.0.4" }},
+	{"an upgrade that is not finished", func(_ *topology.Topology, s *zones.State) {
+		s.RouterVersion = "6.0.5"
+		shardNamed(s, "lon").Version, shardNamed(s, "lon").FCV = "7.0.9", "6.0"
+		shardNamed(s, "nyc").Version, shardNamed(s, "nyc").FCV = "6.0.27", "6.0"
+	}},
+	{"config servers of an older featureCompatibilityVersion", func(_ *topology.Topology, s *zones.State) {
+		s.RouterVersion = "6.0.5"
+		s.ConfigServers = configServers("NYC", "LON", "SYD")
+		s.ConfigServers.Version, s.ConfigServers.FCV = "6.0.5", "5.0"
+	}},
+	{"the config servers are a shard", func(_ *topology.Topology, s *zones.State) {
+		s.Version, s.RouterVersion = "8.0.4", "8.0.4"
+		s.Shards = append(s.Shards, zones.Shard{ID: "config", Members: []zones.Member{}, Version: "8.0.4", FCV: "8.0"})
+	}},
 	{"a shard is drained", func(_ *topology.Topology, s *zones.State) { shardNamed(s, "lon").Draining = true }},
 	{"a shard is unseen", func(_ *topology.Topology, s *zones.State) {
 		shard := shardNamed(s, "lon")
@@ -245,4 +260,49 @@ func TestFindings(t *testing.T) {
 	fmt.Fprintf(&got, "== unknown values\n%s", listed(unknown))
 	testkit.Golden(t, "testdata/lint.txt", got.String())
 	t.Logf("%d flaws", len(flaws))
+}
+
+// A pattern that leaves a collection of its database out says so, and why, whatever the options are.
+func TestAPatternNamesWhatItLeavesOut(t *testing.T) {
+	none := map[topology.ShardID]zones.Size{"nyc": {}}
+	some := map[topology.ShardID]zones.Size{"nyc": {Documents: 1, Bytes: 100}}
+	for _, c := range []struct {
+		name             string
+		in               zones.Collection
+		message, hint    string // what a plan says without options
+		sharded, refused bool   // what it does with --shard-collections: a step, or a finding of its own
+	}{
+		{"empty", zones.Collection{Exists: true, Sizes: none}, "it is not sharded", "plan with --shard-collections", true, false},
+		{"capped", zones.Collection{Exists: true, Sizes: none, Capped: true}, "it is not sharded, and cannot be, because it is a capped collection", "copy its documents", false, true},
+		{"documents", zones.Collection{Exists: true, Sizes: some}, "it is not sharded", "declare it by its own name", false, false},
+		{"unread", zones.Collection{Exists: true, Unread: "it did not answer in time"}, "it is not sharded", "", false, false},
+		{"view", zones.Collection{Exists: true, View: true}, "it is a view", "", false, false},
+		{"time series", zones.Collection{Exists: true, TimeSeries: true}, "it is a time series", "", false, false},
+		{"new\nline", zones.Collection{Exists: true, Sizes: none}, "geoshard.yaml cannot name it: it cannot be printed", "rename it", false, false},
+		{strings.Repeat("long", 60), zones.Collection{Exists: true, Sizes: none}, "geoshard.yaml cannot name it: a sharded collection's full name has at most 235 bytes", "rename it", false, false},
+		{"others.*", zones.Collection{Exists: true, Sharded: true, Key: topology.Key{{Name: "dataCenter"}, {Name: "cartId"}}}, "geoshard.yaml cannot name it: it would stand for all collections below shop.others.", "rename it", false, false},
+		{"ranges alone", zones.Collection{Ranges: []zones.Range{{Min: keyDoc("NYC", MinKey), Max: keyDoc("NYC\x00", MinKey), Zone: "NYC"}}}, "it does not exist, and has 1 range", "plan with --shard-collections", true, false},
+	} {
+		world := sampleWorld(t)
+		world.Namespaces[0].Name = "shop.*"
+		state := sampleState(t, world)
+		c.in.Name = "shop." + c.name
+		state.Collections = []zones.Collection{c.in}
+		for _, shard := range []bool{false, true} {
+			p, err := New(world, state, nil, Options{Shard: shard}, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			named := slices.ContainsFunc(p.Findings, func(f zones.Finding) bool {
+				return f.Subject == c.in.Name && f.Rule == "pattern-left-out" && strings.HasPrefix(f.Message, c.message) && strings.HasPrefix(f.Hint, c.hint) && strings.Contains(f.Message, "shop.*")
+			})
+			planned := slices.ContainsFunc(p.Steps, func(s zones.Step) bool { return zones.SubjectOf(s.Change).Collection == c.in.Name })
+			if planned != (shard && c.sharded) && !(shard && c.refused) {
+				t.Errorf("%s: shard = %t: steps are planned: %t", c.name, shard, planned)
+			}
+			if named != !(shard && (c.sharded || c.refused)) {
+				t.Errorf("%s: shard = %t: named is %t, got\n%s", c.name, shard, named, listed(p.Findings))
+			}
+		}
+	}
 }

@@ -22,6 +22,8 @@ type Source interface {
 	// Measure replaces the estimates of a forecast by what the servers count.
 	Measure(ctx context.Context, f *zones.Forecast) error
 	Privileges(ctx context.Context) (Privileges, error)
+	// Kept tells what shards hold that zones do not take away.
+	Kept(ctx context.Context, shards []topology.ShardID) (*zones.Kept, error)
 	// Applying is how long applying a plan will take about; 0 where that cannot be told.
 	Applying(ctx context.Context, p *zones.Plan) time.Duration
 	Refused(err error) bool
@@ -45,10 +47,15 @@ func Make(ctx context.Context, source Source, world *topology.Topology, o Option
 	if err != nil {
 		return nil, err
 	}
-	m := maker{source, world, plan, plan.Findings}
+	m := maker{source, world, plan, state.Version, plan.Findings}
 	if err := m.values(ctx, state); err != nil {
 		return nil, err
 	}
+	kept, err := Drained(ctx, source, world, state, plan.Layout)
+	if err != nil {
+		return nil, err
+	}
+	m.report = append(m.report, kept...)
 	return plan, m.complete(ctx)
 }
 
@@ -80,7 +87,7 @@ func Rollback(ctx context.Context, source Source, world *topology.Topology, rate
 		return nil, fmt.Errorf("rollback: %w", err)
 	}
 	plan := Undo(run, world, state, rate, now)
-	m := maker{source, world, plan, plan.Findings}
+	m := maker{source, world, plan, state.Version, plan.Findings}
 	return plan, m.complete(ctx)
 }
 
@@ -89,6 +96,8 @@ type maker struct {
 	source Source
 	world  *topology.Topology
 	plan   *zones.Plan
+	// version is that of the oldest server: nobody has to have a privilege that it does not know.
+	version string
 	report
 }
 
@@ -167,10 +176,10 @@ func (m *maker) complete(ctx context.Context) error {
 		return err
 	}
 	// Whoever plans needs the one role now; somebody else may have the other and apply the plan.
-	role, severity := PlanRole(m.plan.Namespaces), zones.SeverityError
+	role, severity := PlanRole(m.plan.Namespaces).For(m.version), zones.SeverityError
 	missing := may.Missing(role.Privileges)
 	if len(missing) == 0 && !m.plan.Empty() {
-		role, severity = ApplyRole(m.plan.Namespaces), zones.SeverityWarning
+		role, severity = ApplyRole(m.plan.Namespaces).For(m.version), zones.SeverityWarning
 		missing = may.Missing(role.Privileges)
 	}
 	if len(missing) > 0 {

@@ -80,6 +80,10 @@ func TestMakeAsksItsSource(t *testing.T) {
 	names := zones.Declared(w)
 	hidden := source()
 	hidden.hidden = true
+	early := *state
+	early.Version = "6.0.2"
+	old := telling{quiet: quiet{zonestest.New(early), &zonestest.Journal{}}}
+	old.may = plan.Privileges{Enforced: true, Granted: plan.PlanRole(names).For("6.0.2").Privileges}
 	for _, c := range []struct {
 		name   string
 		source telling
@@ -89,6 +93,8 @@ func TestMakeAsksItsSource(t *testing.T) {
 		{"a user who may plan", source(plan.PlanRole(names)), []string{"warning missing-privileges " + plan.ApplyRoleName, "warning apply-interrupted", "unknown-values"}},
 		{"a user who may apply", source(plan.ApplyRole(names)), []string{"warning apply-interrupted", "unknown-values"}},
 		{"a source that tells nothing", hidden, nil},
+		{"a role of 6.0.2, which lacks what that does not know", old, []string{"warning missing-privileges " + plan.ApplyRoleName, "warning apply-interrupted", "unknown-values"}},
+		{"a role of 6.0.2 where the servers have been upgraded", source(plan.PlanRole(names).For("6.0.2")), []string{"error missing-privileges " + plan.PlanRoleName, "warning apply-interrupted", "unknown-values"}},
 	} {
 		made, err := plan.Make(t.Context(), c.source, w, plan.Options{}, noon)
 		if err != nil {

@@ -42,7 +42,7 @@ func otherKeys(world *topology.Topology, state *zones.State) (r report) {
 	for _, c := range state.Collections {
 		ns, ok := world.NamespaceOf(c.Name)
 		switch {
-		case !ok || !c.Sharded || slices.Equal(c.Key, ns.Key):
+		case !ok || !c.Sharded || slices.Equal(c.Key, ns.Key) || ns.IsPattern() && topology.CollectionProblem(c.Name) != "":
 		case ns.IsPattern() && !follows(c, ns, Options{}):
 			r.note("pattern-other-key", c.Name, "declare it by its own name, with the key that it has", "it is sharded by %s, and %s is about collections with the key %s: it gets no ranges", c.Key, ns.Name, ns.Key)
 		case leads(ns, c.Key):

@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/geoshard/geoshard/internal/serverversion"
 	"github.com/geoshard/geoshard/zones"
 )
 
@@ -63,6 +64,23 @@ type Role struct {
 	Privileges []Privilege
 }
 
+// For is the role as servers of a version take it: without the actions that they do not know
+// (serverversion.NoDistribution). A version that cannot be read counts as new.
+func (r Role) For(version string) Role {
+	v, err := serverversion.Parse(version)
+	if err != nil || !serverversion.NoDistribution.Holds(v) {
+		return r
+	}
+	r.Privileges = slices.Clone(r.Privileges)
+	for i, p := range r.Privileges {
+		r.Privileges[i].Actions = slices.DeleteFunc(slices.Clone(p.Actions), func(a string) bool { return a == distributionAction })
+	}
+	return r
+}
+
+// distributionAction allows $shardedDataDistribution, which counts orphans.
+const distributionAction = "shardedDataDistribution"
+
 // CreateRole is the command that creates the role; it is sent to the database admin, because the role reaches over databases.
 func (r Role) CreateRole() bson.D {
 	privileges := bson.A{}
@@ -78,14 +96,14 @@ func (r Role) CreateRole() bson.D {
 //   - listShards on the cluster: reference/command/listShards.
 //   - shardedDataDistribution on the cluster, to see orphans: reference/operator/aggregation/shardedDataDistribution. Find on config.changelog, to see migrations.
 //   - serverStatus on the cluster, which tells the config servers, and replSetGetConfig to ask those where their members are: the pages of these commands. A shard has users of
-//     its own, who need replSetGetConfig there.
+//     its own, who need replSetGetConfig there, and getParameter for the featureCompatibilityVersion, without which that is not checked.
 //   - find on collections of config: reference/privilege-actions (find), for version, shards, databases, collections, chunks and tags; settings also for
 //     balancerStatus, which the manual does not list.
 //   - listCollections on the database, listIndexes and collStats on the collection: the pages of these commands.
 //   - find on the collection: reference/privilege-actions; dataSize needs it too, and so does the count of unknown values.
 //   - find on the journal: what was applied last tells drift from intent.
 func PlanRole(namespaces []string) Role {
-	privileges := []Privilege{Resource{Cluster: true}.allowing("listShards", "replSetGetConfig", "serverStatus", "shardedDataDistribution")}
+	privileges := []Privilege{Resource{Cluster: true}.allowing("listShards", "replSetGetConfig", "serverStatus", distributionAction)}
 	for _, name := range []string{"version", "shards", "databases", "collections", "chunks", "tags", "settings", "changelog"} {
 		privileges = append(privileges, Resource{DB: "config", Collection: name}.allowing("find"))
 	}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +36,22 @@ func TestThePlanRoleChangesNothing(t *testing.T) {
 				t.Errorf("%s on %s", action, p.Resource)
 			}
 		}
+	}
+}
+
+// Before 6.0.3 servers refuse createRole for an action that they do not know, and nobody has to
+// have it.
+func TestRolesFitTheServersVersion(t *testing.T) {
+	role := PlanRole([]string{"shop.carts"})
+	for version, want := range map[string]bool{"6.0.2": false, "6.0.3": true, "8.0.4": true, "": true, "unknown": true} {
+		fitted := role.For(version)
+		has := slices.ContainsFunc(fitted.Privileges, func(p Privilege) bool { return slices.Contains(p.Actions, "shardedDataDistribution") })
+		if has != want || fitted.Name != role.Name || len(fitted.Privileges) != len(role.Privileges) {
+			t.Errorf("%q: has the action: %v, want %v: %v", version, has, want, fitted)
+		}
+	}
+	if diff := cmp.Diff(PlanRole([]string{"shop.carts"}), role); diff != "" {
+		t.Errorf("the role itself was changed:\n%s", diff)
 	}
 }
 

@@ -31,7 +31,7 @@ func sampleWorld(t testing.TB) *topology.Topology {
 // of all. Each shard holds a million documents of 1 GB of each collection.
 func sampleState(t testing.TB, world *topology.Topology) *zones.State {
 	t.Helper()
-	s := &zones.State{ClusterID: "650000000000000000000000", Version: "8.0.4", Balancer: zones.Balancer{Running: true, ChunkSize: 128 << 20}}
+	s := &zones.State{ClusterID: "650000000000000000000000", Version: "6.0.5", Balancer: zones.Balancer{Running: true, ChunkSize: 128 << 20}}
 	for _, declared := range world.Shards {
 		shard := zones.Shard{ID: declared.ID, Modes: []string{multiDatacenterMode}}
 		for i, m := range declared.Members {

@@ -83,7 +83,11 @@ func (w *wanting) collections(state *zones.State) (all []subject) {
 }
 
 // follows says whether a pattern is about a collection: it has the pattern's key, perhaps with more fields behind it since it was refined, or is to be sharded by it.
+// What geoshard.yaml cannot name, no pattern is about.
 func follows(c zones.Collection, pattern topology.Namespace, o Options) bool {
+	if topology.CollectionProblem(c.Name) != "" {
+		return false
+	}
 	if c.Sharded {
 		return len(c.Key) >= len(pattern.Key) && slices.Equal(c.Key[:len(pattern.Key)], pattern.Key)
 	}

@@ -241,7 +241,7 @@ func (r *run) duplicate(ctx context.Context, groups []*group, err error) error {
 		}
 	}
 	return hint.New(fmt.Errorf("the new home still has an orphan with its _id, left there when a chunk moved away: %w", err),
-		"wait until the shard has deleted it, 15 minutes after the move and when no cursor reads it any more (orphanCleanupDelaySecs), and run it again. Delete nothing: there is only this one document")
+		"wait until the shard has deleted it, 15 minutes after the move (an hour from MongoDB 8.2 on; orphanCleanupDelaySecs) and when no cursor reads it any more, and run it again. Delete nothing: there is only this one document")
 }
 
 // lookWithin bounds the look for a twin.

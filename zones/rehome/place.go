@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/nstype"
 	"github.com/geoshard/geoshard/placement"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
@@ -71,7 +72,12 @@ func (p *place) readKey(ctx context.Context, client *mongo.Client) error {
 	err := client.Database("config").Collection("collections").FindOne(ctx, bson.D{{Key: "_id", Value: p.name}}).Decode(&entry)
 	var refused mongo.ServerError
 	switch {
-	case errors.Is(err, mongo.ErrNoDocuments), errors.As(err, &refused) && refused.HasErrorCode(codeUnauthorized):
+	case errors.Is(err, mongo.ErrNoDocuments):
+		if kind := nstype.Other(ctx, p.coll); kind != "" {
+			return hint.New(fmt.Errorf("%s: %w: it is a %s", p.name, ErrNotMovable, kind), "name the collection that has the documents")
+		}
+		return nil
+	case errors.As(err, &refused) && refused.HasErrorCode(codeUnauthorized):
 		return nil
 	case err != nil:
 		return fmt.Errorf("read the shard key of %s: %w", p.name, err)

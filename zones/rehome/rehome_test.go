@@ -353,6 +353,11 @@ func TestRefusals(t *testing.T) {
 	s := newShop(t, "refused", 3)
 	byID := worldOf(t, "refused")
 	byID.Namespaces[0].ZoneBy, byID.Namespaces[0].Key = "_id", topology.Key{{Name: "_id"}}
+	if err := s.client.Database("refused").CreateView(t.Context(), "view", "carts", mongo.Pipeline{}); err != nil {
+		t.Fatal(err)
+	}
+	views := worldOf(t, "refused")
+	views.Namespaces[0].Name, views.Namespaces[0].Related = "refused.view", nil
 	change := func(edit func(*rehome.Options)) rehome.Options {
 		o := s.options(nil, "Z1")
 		edit(&o)
@@ -367,6 +372,8 @@ func TestRefusals(t *testing.T) {
 		"a value without a zone": {s.world, change(func(o *rehome.Options) { o.To = topology.StringOf("Z9") }), topology.ErrUndeclared},
 		"no value":               {s.world, change(func(o *rehome.Options) { o.To = topology.Value{} }), topology.ErrUndeclared},
 		"zone by _id":            {byID, s.options(nil, "Z1"), rehome.ErrNotMovable},
+		"a view":                 {views, change(func(o *rehome.Options) { o.Namespace = "refused.view" }), rehome.ErrNotMovable},
+		"a view, dry":            {views, change(func(o *rehome.Options) { o.Namespace, o.DryRun = "refused.view", true }), rehome.ErrNotMovable},
 		"no filter":              {s.world, change(func(o *rehome.Options) { o.Filter = 7 }), nil},
 	} {
 		_, err := rehome.Rehome(t.Context(), s.client, c.world, c.o)

@@ -17,6 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/serverversion"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -30,8 +31,9 @@ const (
 
 // A shard is a shard and the members by which the catalogue finds it: set/host:port,host:port.
 type shard struct {
-	ID   topology.ShardID `bson:"_id"`
-	Host string
+	ID       topology.ShardID `bson:"_id"`
+	Host     string
+	Draining bool
 }
 
 // listShards asks the router for the shards; a mongod has no such command.
@@ -56,12 +58,17 @@ func (v *verifier) listShards(ctx context.Context) ([]shard, error) {
 
 // A member is a server that holds documents, and a connection to it alone.
 type member struct {
-	shard   topology.ShardID
-	host    string
-	dc      topology.DatacenterID
-	role    Role
-	client  *mongo.Client
-	applied bson.Timestamp
+	shard  topology.ShardID
+	host   string
+	dc     topology.DatacenterID
+	role   Role
+	hidden bool
+	client *mongo.Client
+	// written is the newest operation that it had when it was connected to, applied the newest
+	// whose documents it shows.
+	written, applied bson.Timestamp
+	// wire is the newest wire version that it speaks.
+	wire int
 }
 
 // connect reaches every member that holds documents, secondaries of a shard first. The error is ErrUnreachable, for those that could not be.
@@ -85,7 +92,21 @@ func (v *verifier) connect(ctx context.Context, shards []shard) ([]*member, erro
 		v.notChecked("%s", l)
 	}
 	return all, hint.New(fmt.Errorf("%w: %s", ErrUnreachable, strings.Join(lost, "; ")),
-		"the proof needs every member: start it, say where it can be reached (--host-map), log in to the shards as a user with the roles clusterMonitor and readAnyDatabase (--shard-credentials), or check less (--via-router)")
+		"the proof needs every member: start it, say where it can be reached (--host-map), "+loginHint+", or check less (--via-router)")
+}
+
+// loginHint names the roles that reading documents from members takes: serverversion.DirectReads is
+// about the third.
+const loginHint = "log in to the shards as a user with the roles clusterMonitor, readAnyDatabase and, " +
+	"from MongoDB 8.0 on, directShardOperations (--shard-credentials)"
+
+// refusedRead gives the error of a read that a member refused its way out.
+func refusedRead(err error) error {
+	const codeUnauthorized = 13
+	if !hasCode(err, codeUnauthorized) {
+		return err
+	}
+	return hint.New(err, loginHint+", or check less (--via-router)")
 }
 
 func (v *verifier) connectShard(ctx context.Context, s shard) (members []*member, lost []string) {
@@ -106,7 +127,7 @@ func (v *verifier) connectShard(ctx context.Context, s shard) (members []*member
 			lost = append(lost, fmt.Sprintf("member %s of shard %s: %v", c.Host, s.ID, err))
 			continue
 		}
-		m.shard, m.dc = s.ID, c.Tags.DC
+		m.shard, m.dc, m.hidden = s.ID, c.Tags.DC, c.Hidden
 		members = append(members, m)
 	}
 	slices.SortStableFunc(members, func(a, b *member) int { return int(b.role) - int(a.role) }) // secondaries are the greater role
@@ -120,7 +141,8 @@ func (v *verifier) connectShard(ctx context.Context, s shard) (members []*member
 // A memberConfig is a member in the configuration of its replica set.
 type memberConfig struct {
 	Host    string
-	Arbiter bool  `bson:"arbiterOnly"`
+	Arbiter bool `bson:"arbiterOnly"`
+	Hidden  bool
 	Delay   int64 `bson:"secondaryDelaySecs"`
 	Tags    struct{ DC topology.DatacenterID }
 }
@@ -154,8 +176,8 @@ func reason(err error) string {
 	return text
 }
 
-// open connects to one member and asks what it is.
-func (v *verifier) open(ctx context.Context, host string) (*member, error) {
+// memberOptions lead to one member, with what the options say of logins and TLS.
+func (v *verifier) memberOptions(host string) *options.ClientOptions {
 	o := options.Client()
 	if v.options.ShardClient != nil {
 		given := *v.options.ShardClient
@@ -167,9 +189,15 @@ func (v *verifier) open(ctx context.Context, host string) (*member, error) {
 		// The member's own name stays the one that its certificate has to be of.
 		o.SetDialer(dialTo{through: o.Dialer, address: to})
 	}
-	o.SetHosts([]string{host}).SetDirect(true).SetAppName("geoshard verify").SetReadConcern(readconcern.Available()).
+	// The URI replaces one of mongodb+srv, by which the driver makes no direct connection. Login
+	// and TLS stay as that one said.
+	return o.ApplyURI("mongodb://" + host).SetDirect(true).SetAppName("geoshard verify").SetReadConcern(readconcern.Available()).
 		SetServerSelectionTimeout(dialWithin).SetConnectTimeout(dialWithin)
-	client, err := mongo.Connect(o)
+}
+
+// open connects to one member and asks what it is.
+func (v *verifier) open(ctx context.Context, host string) (*member, error) {
+	client, err := mongo.Connect(v.memberOptions(host))
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +214,10 @@ func (v *verifier) open(ctx context.Context, host string) (*member, error) {
 		disconnect(m)
 		return nil, err
 	}
-	m.applied = h.LastWrite.OpTime.TS
+	m.wire, m.written = h.Wire, h.LastWrite.OpTime.TS
+	if m.role == RolePrimary || !m.writesFirst() {
+		m.applied = m.written
+	}
 	return m, nil
 }
 
@@ -208,6 +239,7 @@ type hello struct {
 	Primary   bool `bson:"isWritablePrimary"`
 	Secondary bool
 	Arbiter   bool `bson:"arbiterOnly"`
+	Wire      int  `bson:"maxWireVersion"`
 	LastWrite struct {
 		OpTime struct{ TS bson.Timestamp } `bson:"opTime"`
 	} `bson:"lastWrite"`
@@ -221,9 +253,38 @@ func (m *member) hello(ctx context.Context) (hello, error) {
 	return h, err
 }
 
+// writesFirst reports whether the member may have written an operation to its oplog that it has not
+// applied: serverversion.WrittenBeforeApplied.
+func (m *member) writesFirst() bool { return m.wire >= serverversion.Wire80 }
+
+// A replicaStatus is what a member says of its own progress.
+type replicaStatus struct {
+	Optimes struct {
+		Applied struct{ TS bson.Timestamp } `bson:"appliedOpTime"`
+	}
+}
+
+// askApplied asks what the member has applied. It takes a privilege that clusterMonitor has, and
+// hello takes none.
+func (m *member) askApplied(ctx context.Context) (bson.Timestamp, error) {
+	if !m.writesFirst() {
+		h, err := m.hello(ctx)
+		return h.LastWrite.OpTime.TS, err
+	}
+	return m.askStatus(ctx)
+}
+
+func (m *member) askStatus(ctx context.Context) (bson.Timestamp, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialWithin)
+	defer cancel()
+	var status replicaStatus
+	err := m.client.Database("admin").RunCommand(ctx, bson.M{"replSetGetStatus": 1}).Decode(&status)
+	return status.Optimes.Applied.TS, err
+}
+
 // catchUp waits until the secondaries have what the newest member of the shard had: else they would be found to hold less than they are about to.
 func (v *verifier) catchUp(ctx context.Context, members []*member) {
-	newest := slices.MaxFunc(members, func(a, b *member) int { return a.applied.Compare(b.applied) }).applied
+	newest := slices.MaxFunc(members, func(a, b *member) int { return a.written.Compare(b.written) }).written
 	ctx, cancel := context.WithTimeout(ctx, catchUpWithin)
 	defer cancel()
 	tick := time.NewTicker(pollEvery)
@@ -234,14 +295,22 @@ func (v *verifier) catchUp(ctx context.Context, members []*member) {
 			case <-ctx.Done():
 			case <-tick.C:
 			}
-			h, err := m.hello(ctx)
+			applied, err := m.askApplied(ctx)
 			if err != nil {
-				v.notChecked("the latest writes on %s of shard %s: it lags behind its primary", m.host, m.shard)
+				v.notChecked("the latest writes on %s of shard %s: %s", m.host, m.shard, behind(ctx, err))
 				break
 			}
-			m.applied = h.LastWrite.OpTime.TS
+			m.applied = applied
 		}
 	}
+}
+
+// behind says why a member is not known to have the latest writes.
+func behind(ctx context.Context, err error) string {
+	if ctx.Err() != nil {
+		return "it lags behind its primary"
+	}
+	return "it did not say what it has applied: " + reason(err)
 }
 
 func disconnect(members ...*member) {

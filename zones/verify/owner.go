@@ -11,8 +11,15 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-// routerAnswersWithin bounds a question to the router where a shard may be silent.
-const routerAnswersWithin = 30 * time.Second
+const (
+	// routerAnswersWithin bounds a question to the router where a shard may be silent, and any question that takes no counting.
+	routerAnswersWithin = 30 * time.Second
+	// routerAnswersAgainWithin bounds one where a shard was silent before: other collections may be on other shards.
+	routerAnswersAgainWithin = 3 * time.Second
+)
+
+// codeNamespaceNotFound: there is no such collection, or no such database.
+const codeNamespaceNotFound = 26
 
 // byShard counts documents of each shard.
 type byShard map[topology.ShardID]int64
@@ -30,6 +37,8 @@ type explained struct {
 	Planner struct {
 		Plan struct {
 			Shards []shardStats `bson:"shards"`
+			Stage  string
+			Query  struct{ Stage string } `bson:"queryPlan"`
 		} `bson:"winningPlan"`
 	} `bson:"queryPlanner"`
 	Stats struct {
@@ -37,6 +46,13 @@ type explained struct {
 			Shards []shardStats `bson:"shards"`
 		} `bson:"executionStages"`
 	} `bson:"executionStats"`
+}
+
+// empty reports whether there is no such collection, as servers say it since 7.3:
+// serverversion.EOFPlan.
+func (e explained) empty() bool {
+	plan := e.Planner.Plan
+	return len(plan.Shards) == 0 && (plan.Stage == "EOF" || plan.Query.Stage == "EOF")
 }
 
 // countOwned counts the documents of a class that each shard owns.
@@ -60,7 +76,6 @@ func (i *inspection) countUnowned(ctx context.Context) (byShard, error) {
 
 // count explains a find that is carried out on every shard, and takes a number from what each one says.
 func (i *inspection) count(ctx context.Context, find bson.E, of func(shardStats) int64) (byShard, error) {
-	const codeNamespaceNotFound = 26
 	counts := byShard{}
 	got, err := i.explain(ctx, find, "executionStats")
 	if hasCode(err, codeNamespaceNotFound) {
@@ -68,6 +83,9 @@ func (i *inspection) count(ctx context.Context, find bson.E, of func(shardStats)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if got.empty() {
+		return counts, nil
 	}
 	shards := got.Stats.Stages.Shards
 	if len(shards) == 0 {
@@ -107,14 +125,22 @@ func (i *inspection) ownerOf(ctx context.Context, key bson.Raw) (topology.ShardI
 	return shards[0].Shard, nil
 }
 
+// patience is how long to wait for the router.
+func (v *verifier) patience() time.Duration {
+	if v.silent {
+		return routerAnswersAgainWithin
+	}
+	return routerAnswersWithin
+}
+
 // explain explains a find with the collation of shard keys: with another one the router could not follow the key.
 func (i *inspection) explain(ctx context.Context, by bson.E, verbosity string) (got explained, err error) {
-	if i.silent != nil {
-		return got, i.silent
+	if i.unanswered != nil {
+		return got, i.unanswered
 	}
 	caller := ctx
-	if i.lost {
-		bounded, cancel := context.WithTimeout(ctx, routerAnswersWithin)
+	if i.lost || verbosity == "queryPlanner" {
+		bounded, cancel := context.WithTimeout(ctx, i.patience())
 		defer cancel()
 		ctx = bounded
 	}
@@ -123,8 +149,9 @@ func (i *inspection) explain(ctx context.Context, by bson.E, verbosity string) (
 	cmd := bson.D{{Key: "explain", Value: find}, {Key: "verbosity", Value: verbosity}, {Key: "comment", Value: "geoshard verify"}}
 	if err := coll.Database().RunCommand(ctx, cmd).Decode(&got); err != nil {
 		err = fmt.Errorf("ask the router who owns documents (explain): %w", err)
-		if ctx.Err() != nil && caller.Err() == nil {
-			i.silent = err
+		const codeFailedToSatisfyReadPreference = 133 // the router found no primary of a shard for long enough
+		if caller.Err() == nil && (ctx.Err() != nil || hasCode(err, codeFailedToSatisfyReadPreference)) {
+			i.lost, i.silent, i.unanswered = true, true, err
 		}
 		return got, err
 	}

@@ -21,8 +21,15 @@ type Report struct {
 	Namespaces []Namespace `json:"namespaces"`
 	// Residency has a row for each zone, in the order of the topology. It is empty with ViaRouter.
 	Residency []Residency `json:"residency,omitempty"`
+	// Warnings are about the servers' versions: what may make the proof fail, or differ from what
+	// was tested.
+	Warnings []string `json:"warnings,omitempty"`
+	// Kept is what shards that are to be empty still have beside declared collections, whatever Options.Namespaces are.
+	Kept []Kept `json:"kept,omitempty"`
 	// NotChecked says what the report proves nothing about.
 	NotChecked []string `json:"notChecked,omitempty"`
+	// Incomplete means that members or collections could not be looked at that the options ask for. NotChecked names them.
+	Incomplete bool `json:"incomplete,omitempty"`
 	// UnusedHosts are the entries of Options.HostMap that no member has for its name.
 	UnusedHosts []string `json:"unusedHosts,omitempty"`
 }
@@ -71,6 +78,8 @@ type Member struct {
 	Host       string                `json:"host,omitempty"`
 	Datacenter topology.DatacenterID `json:"datacenter,omitempty"`
 	Role       Role                  `json:"role"`
+	// Hidden members hold documents as others do, and no client reads from them.
+	Hidden bool `json:"hidden,omitempty"`
 	// Documents were looked at; Complete means that they are all.
 	Documents int64 `json:"documents"`
 	Complete  bool  `json:"complete"`
@@ -81,6 +90,8 @@ type Member struct {
 	// Misplaced are documents outside their zone that the shard owns, Orphans those outside their zone that it does not own.
 	Misplaced int64 `json:"misplaced"`
 	Orphans   int64 `json:"orphans"`
+	// Outside are more documents outside their zone. Whether the shard owns them is not known, because the router did not tell.
+	Outside int64 `json:"outside,omitempty"`
 	// OutsideAtMost is the largest share of documents outside their zone that the sample leaves possible, with 95 % confidence; nil where all were
 	// looked at.
 	OutsideAtMost *float64 `json:"outsideAtMost,omitempty"`
@@ -214,6 +225,8 @@ type Totals struct {
 	Misplaced int64 `json:"misplaced"`
 	// Orphans include leftovers.
 	Orphans int64 `json:"orphans"`
+	// Outside are those outside their zone that may be either.
+	Outside int64 `json:"outside,omitempty"`
 	Unknown int64 `json:"unknown"`
 }
 
@@ -224,10 +237,10 @@ func (r *Report) Totals() Totals {
 		most := map[topology.ShardID]Totals{}
 		for _, m := range n.Members {
 			s := most[m.Shard]
-			most[m.Shard] = Totals{max(s.Documents, m.Documents), max(s.Misplaced, m.Misplaced), max(s.Orphans, m.Orphans), max(s.Unknown, m.Unknown)}
+			most[m.Shard] = Totals{max(s.Documents, m.Documents), max(s.Misplaced, m.Misplaced), max(s.Orphans, m.Orphans), max(s.Outside, m.Outside), max(s.Unknown, m.Unknown)}
 		}
 		for _, s := range most {
-			t = Totals{t.Documents + s.Documents, t.Misplaced + s.Misplaced, t.Orphans + s.Orphans, t.Unknown + s.Unknown}
+			t = Totals{t.Documents + s.Documents, t.Misplaced + s.Misplaced, t.Orphans + s.Orphans, t.Outside + s.Outside, t.Unknown + s.Unknown}
 		}
 		for _, l := range n.Leftovers {
 			t.Orphans += l.Documents
@@ -236,9 +249,27 @@ func (r *Report) Totals() Totals {
 	return t
 }
 
-// Clean says that nothing wrong was found: no document outside its zone, no orphan, no datacenter that is not allowed. What was not checked, and values
-// that the topology does not know, are for the reader to judge: see NotChecked.
-func (r *Report) Clean() bool {
+// Clean says that nothing wrong was found, no document outside its zone, no orphan, no datacenter that is not allowed, nothing kept by a shard that is to be empty, and
+// that everything could be looked at that the options ask for. What they leave out, and values that the topology does not know, are for the reader to judge: see
+// NotChecked.
+func (r *Report) Clean() bool { return !r.wrong() && !r.Incomplete }
+
+// wrong says that something that was seen is not as it should be.
+func (r *Report) wrong() bool {
 	t := r.Totals()
-	return t.Misplaced == 0 && t.Orphans == 0 && !slices.ContainsFunc(r.Residency, func(z Residency) bool { return len(z.Violations) > 0 })
+	return t.Misplaced+t.Orphans+t.Outside > 0 || len(r.Kept) > 0 || slices.ContainsFunc(r.Residency, func(z Residency) bool { return len(z.Violations) > 0 })
+}
+
+// Verdict is what the report comes to, in words.
+func (r *Report) Verdict() string {
+	switch {
+	case r.wrong():
+		return "not clean"
+	case r.Incomplete:
+		return "not proved"
+	case len(r.NotChecked) > 0:
+		return "clean, as far as it was checked"
+	default:
+		return "clean"
+	}
 }

@@ -59,6 +59,17 @@ func (i *inspection) scan(ctx context.Context, m *member) (scan, error) {
 	return scan{classes: classes, complete: true}, err
 }
 
+// againIfKilled repeats a count once that was killed by the deletion of a migration's orphans:
+// serverversion.KilledReads.
+func againIfKilled[T any](count func() (T, error)) (T, error) {
+	const codeQueryPlanKilled = 175
+	got, err := count()
+	if hasCode(err, codeQueryPlanKilled) {
+		return count()
+	}
+	return got, err
+}
+
 // along are the options of an aggregation along the index of the shard key, where the zone's field is in the key. The index is named: others may have the same
 // fields, and not all documents.
 func (i *inspection) along(ctx context.Context, coll *mongo.Collection) (*options.AggregateOptionsBuilder, error) {
@@ -71,8 +82,7 @@ func (i *inspection) along(ctx context.Context, coll *mongo.Collection) (*option
 	if err == nil {
 		err = cursor.All(ctx, &indexes)
 	}
-	const codeNamespaceNotFound = 26 // the member has no part of it
-	if hasCode(err, codeNamespaceNotFound) {
+	if hasCode(err, codeNamespaceNotFound) { // the member has no part of it
 		return o, nil
 	}
 	if at := slices.IndexFunc(indexes, func(i index) bool { return i.serves(key) }); at >= 0 {

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/nstype"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -37,6 +38,23 @@ func (t target) fields() []string {
 		names[i] = f.Name
 	}
 	return names
+}
+
+// kind says what a namespace is that is no collection, and is empty for a collection. Where nobody tells, its documents are looked for.
+func (i *inspection) kind(ctx context.Context) string {
+	if i.key != nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, i.patience())
+	defer cancel()
+	switch kind := nstype.Other(ctx, i.collection(i.router)); kind {
+	case "time series":
+		return "time series, whose documents no zone field can place"
+	case "view":
+		return "view, which has no documents of its own"
+	default:
+		return ""
+	}
 }
 
 func keyOf(d bson.D) topology.Key {
@@ -75,6 +93,8 @@ func (v *verifier) targets(ctx context.Context) ([]target, error) {
 			decides, ok := v.world.NamespaceOf(name)
 			switch {
 			case !ok || decides.Name != ns.Name:
+			case topology.CollectionProblem(name) != "":
+				v.notChecked("%q: the pattern %s is not about it, because geoshard.yaml cannot name it: %s", name, ns.Name, topology.CollectionProblem(name))
 			case len(key) >= len(ns.Key) && slices.Equal(keyOf(key[:len(ns.Key)]), ns.Key): // it may have been refined
 				add(name, key)
 			case v.wanted(ns, name):
@@ -107,9 +127,15 @@ func (v *verifier) checkNames() error {
 	return nil
 }
 
+// onlySharded leaves out of config.collections what is not sharded by a key of its fields:
+// serverversion.UnshardedListed and ViewlessSeries.
+var onlySharded = bson.M{
+	"dropped": bson.M{"$ne": true}, "unsplittable": bson.M{"$ne": true}, "timeseriesFields": bson.M{"$exists": false},
+}
+
 // shardedCollections reads the shard keys of the catalogue.
 func (v *verifier) shardedCollections(ctx context.Context) (map[string]bson.D, error) {
-	cursor, err := v.router.Database("config").Collection("collections").Find(ctx, bson.M{"dropped": bson.M{"$ne": true}})
+	cursor, err := v.router.Database("config").Collection("collections").Find(ctx, onlySharded)
 	var entries []struct {
 		Name string `bson:"_id"`
 		Key  bson.D

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -76,16 +77,31 @@ func Verify(ctx context.Context, router *mongo.Client, world *topology.Topology,
 			return nil, fmt.Errorf("verify: %w", unreachable)
 		}
 	}
+	v.preflight(ctx, shards)
 	v.lost = unreachable != nil
 	problems := []error{unreachable}
+	if err := v.kept(ctx, shards); ctx.Err() != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	} else if err != nil {
+		problems = append(problems, fmt.Errorf("look for what drained shards still have: %w", err))
+		v.notChecked("what drained shards still have: %v", err)
+	}
 	for _, t := range targets {
 		i := v.inspect(t)
-		if err := count(i, ctx); ctx.Err() != nil {
-			return nil, fmt.Errorf("verify %s%s: %w", t.name, how, err)
-		} else if err != nil { // the others can be proved all the same
-			problems = append(problems, fmt.Errorf("%s%s: %w", t.name, how, err))
-			v.notChecked("%s: %v", t.name, err)
+		if kind := i.kind(ctx); kind != "" {
+			v.notChecked("%s: it is a %s", t.name, kind)
 			continue
+		}
+		err := count(i, ctx)
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("verify %s%s: %w", t.name, how, err)
+		}
+		if err != nil { // the others can be proved all the same
+			problems = append(problems, fmt.Errorf("%s%s: %w", t.name, how, err))
+			v.notChecked("%s: %s", t.name, strings.ReplaceAll(err.Error(), "\n", "; "))
+			if len(i.found.Members) == 0 {
+				continue
+			}
 		}
 		slices.SortFunc(i.found.Examples, Example.compare)
 		v.report.Namespaces = append(v.report.Namespaces, i.found)
@@ -95,6 +111,7 @@ func Verify(ctx context.Context, router *mongo.Client, world *topology.Topology,
 	}
 	v.limits()
 	if err := errors.Join(problems...); err != nil {
+		v.report.Incomplete = true
 		return v.report, fmt.Errorf("verify: %w", err)
 	}
 	return v.report, nil
@@ -111,8 +128,8 @@ type verifier struct {
 	mapped map[string]bool
 	// lost: there are members that do not answer, so that the router may wait for them without end.
 	lost bool
-	// silent is what the router did not answer in time: it would not the next time either.
-	silent error
+	// silent: the router did not answer in time. Where the same shard is asked it will not the next time either.
+	silent bool
 }
 
 // limits says what the options kept from being checked.
@@ -150,6 +167,8 @@ type inspection struct {
 	// owned and owners are answers about the ownership of documents that the router has given: by class, and by key.
 	owned  map[string]byShard
 	owners map[string]topology.ShardID
+	// unanswered is what the router did not answer about the collection in time.
+	unanswered error
 }
 
 func (v *verifier) inspect(t target) *inspection {
@@ -160,17 +179,27 @@ func (v *verifier) inspect(t target) *inspection {
 	return i
 }
 
-// onMembers counts the collection on every member.
+// onMembers counts the collection on every member. One that fails keeps none of the others from being counted.
 func (i *inspection) onMembers(ctx context.Context) error {
+	var problems []error
+	failed := func(err error, format string, args ...any) {
+		known := slices.ContainsFunc(problems, func(p error) bool { return errors.Is(p, err) }) // the router's silence is the same for all
+		if err != nil && !known {
+			problems = append(problems, fmt.Errorf(format+": %w", append(args, err)...))
+		}
+	}
 	for _, m := range i.members {
-		found, err := i.scan(ctx, m)
+		found, err := againIfKilled(func() (scan, error) { return i.scan(ctx, m) })
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
-			return fmt.Errorf("count on %s (%s): %w", m.host, m.shard, err)
+			i.lost = true
+			failed(refusedRead(err), "count on %s (%s)", m.host, m.shard)
+			continue
 		}
 		row, err := i.judge(ctx, m, found)
-		if err != nil {
-			return fmt.Errorf("look at %s (%s): %w", m.host, m.shard, err)
-		}
+		failed(refusedRead(err), "look at %s (%s)", m.host, m.shard)
 		i.found.Members = append(i.found.Members, row)
 		if i.options.Progress != nil {
 			i.options.Progress(Event{i.name, row})
@@ -178,52 +207,56 @@ func (i *inspection) onMembers(ctx context.Context) error {
 	}
 	if i.options.Sample == 0 && i.options.Throttle == 0 {
 		unowned, err := i.countUnowned(ctx)
-		if err != nil {
-			return err
+		if failed(err, "count orphans"); err == nil {
+			i.found.Leftovers = leftovers(i.found.Members, unowned)
 		}
-		i.found.Leftovers = leftovers(i.found.Members, unowned)
 	}
 	slices.SortFunc(i.found.Unknown, UnknownValue.compare)
-	return nil
+	return errors.Join(problems...)
 }
 
-// judge makes a row of what was counted on a member, and adds examples.
+// judge makes a row of what was counted on a member, and adds examples. With an error the row has what is known all the same.
 func (i *inspection) judge(ctx context.Context, m *member, found scan) (Member, error) {
-	row := Member{Shard: m.shard, Host: m.host, Datacenter: m.dc, Role: m.role, Complete: found.complete, Zones: map[topology.ZoneID]int64{}}
+	row := Member{Shard: m.shard, Host: m.host, Datacenter: m.dc, Role: m.role, Hidden: m.hidden, Complete: found.complete, Zones: map[topology.ZoneID]int64{}}
 	for class, count := range found.classes {
 		row.add(i.rule, class, count)
 	}
+	var problem error
 	if row.Unknown > 0 {
-		values, err := i.unknownValues(ctx, m)
-		if err != nil {
-			return row, err
-		}
+		var values []UnknownValue
+		values, problem = i.unknownValues(ctx, m)
 		i.found.addUnknown(values)
 	}
+	judge := func() error { return i.judgeAll(ctx, m, found.classes, &row) }
 	if !found.complete {
-		return row, i.judgeSample(ctx, m, found.sample, &row)
+		judge = func() error { return i.judgeSample(ctx, m, found.sample, &row) }
 	}
-	return row, i.judgeAll(ctx, m, found.classes, &row)
+	if err := judge(); err != nil {
+		problem = err
+	}
+	return row, problem
 }
 
 // judgeAll tells misplaced documents from orphans by their counts, and names some of them.
-func (i *inspection) judgeAll(ctx context.Context, m *member, classes map[string]int64, row *Member) error {
+func (i *inspection) judgeAll(ctx context.Context, m *member, classes map[string]int64, row *Member) (problem error) {
 	for class, count := range classes {
 		if !i.rule.outside(class, m.shard) {
 			continue
 		}
 		owned, err := i.countOwned(ctx, class)
 		if err != nil {
-			return err
+			row.Outside += count
+			problem = err
+			continue
 		}
 		misplaced := min(owned[m.shard], count)
 		row.Misplaced += misplaced
 		row.Orphans += count - misplaced
 		if err := i.examples(ctx, m, class); err != nil {
-			return err
+			problem = err
 		}
 	}
-	return nil
+	return problem
 }
 
 // examples asks for the owners of some documents of a class, many more than are shown, to find examples of both kinds.
@@ -241,24 +274,25 @@ func (i *inspection) examples(ctx context.Context, m *member, class string) erro
 }
 
 // judgeSample asks for the owner of each document of a sample that is outside its zone.
-func (i *inspection) judgeSample(ctx context.Context, m *member, sample []sampled, row *Member) error {
+func (i *inspection) judgeSample(ctx context.Context, m *member, sample []sampled, row *Member) (problem error) {
 	for _, s := range sample {
 		if !i.rule.outside(s.class, m.shard) {
 			continue
 		}
 		kind, err := i.example(ctx, m, s.class, s.document)
-		if err != nil {
-			return err
-		}
-		if kind == Misplaced {
+		switch {
+		case err != nil:
+			row.Outside++
+			problem = err
+		case kind == Misplaced:
 			row.Misplaced++
-		} else {
+		default:
 			row.Orphans++
 		}
 	}
-	bound := upperBound(row.Misplaced+row.Orphans, row.Documents)
+	bound := upperBound(row.Misplaced+row.Orphans+row.Outside, row.Documents)
 	row.OutsideAtMost = &bound
-	return nil
+	return problem
 }
 
 // example adds a document that is outside its zone to the examples. The router, which is no member of a shard, shows each on the shard that owns it, be it in

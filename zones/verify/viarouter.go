@@ -5,11 +5,17 @@ import (
 	"maps"
 	"slices"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/geoshard/geoshard/topology"
 )
 
 // throughRouter counts what each shard shows through the router. Of a zone with many documents in their place it may find no example of those that are not.
 func (i *inspection) throughRouter(ctx context.Context) error {
+	// A silent shard would keep the router waiting without end: what takes no counting has to be answered in time.
+	if _, err := i.explain(ctx, bson.E{Key: "filter", Value: bson.D{}}, "queryPlanner"); err != nil && !hasCode(err, codeNamespaceNotFound) {
+		return err
+	}
 	rows := map[topology.ShardID]*Member{}
 	for _, class := range i.rule.classes() {
 		owned, err := i.countOwned(ctx, class)

@@ -100,7 +100,10 @@ func Of(t *topology.Topology, withCores bool) ([]Node, error) {
 
 func shardNodes(t *topology.Topology, s topology.Shard) ([]Node, error) {
 	switch string(s.ID) {
-	case "", cluster.ConfigSet, cluster.Router, cluster.RouterCore, "admin", "local":
+	case cluster.ConfigSet:
+		return nil, hint.Errorf("rename the shard; a cluster that you have may have such a shard, and plan and verify work with it",
+			"lay out cluster: the shard %q would be the config servers, and a cluster that is started here has config servers of its own", s.ID)
+	case "", cluster.Router, cluster.RouterCore, "admin", "local":
 		return nil, hint.New(fmt.Errorf("lay out cluster: shard name %q is reserved", s.ID), "rename the shard")
 	}
 	var nodes []Node

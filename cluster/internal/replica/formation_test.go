@@ -211,6 +211,7 @@ func TestPassing(t *testing.T) {
 		{nil, false},
 		{mongo.CommandError{Code: 10107, Name: "NotWritablePrimary"}, true},
 		{fmt.Errorf("run: %w", mongo.CommandError{Code: 91, Name: "ShutdownInProgress"}), true},
+		{mongo.CommandError{Code: 414, Name: "AddOrRemoveShardInProgress"}, true}, // by source, not recorded: addShard of 8.2
 		{mongo.CommandError{Code: 96, Name: "OperationFailed"}, false},
 		{mongo.CommandError{Message: "connection() error", Labels: []string{"NetworkError"}}, true},
 		{fmt.Errorf("run: %w", mongo.CommandError{Labels: []string{"NetworkError"}, Wrapped: context.DeadlineExceeded}), true},

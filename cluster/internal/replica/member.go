@@ -80,6 +80,11 @@ var passingCodes = []int{
 	91, 189, 11600, 11602, // ShutdownInProgress, PrimarySteppedDown, InterruptedAtShutdown, InterruptedDueToReplStateChange
 	133,                 // FailedToSatisfyReadPreference: no primary yet
 	10107, 13435, 13436, // NotWritablePrimary, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary
+	// Of addShard by a mongos, from 8.2 on a coordinator (serverversion.AddShardCoordinator):
+	// LockBusy, ConflictingOperationInProgress, ReadConcernMajorityNotAvailableYet,
+	// NetworkInterfaceExceededTimeLimit, ExceededTimeLimit, AddOrRemoveShardInProgress,
+	// SocketException.
+	46, 117, 134, 202, 262, 414, 9001,
 }
 
 // HasCode tells that a server answered with one of these codes.

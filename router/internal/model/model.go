@@ -61,6 +61,7 @@ type Request struct {
 	Kind                    string // read, write, new
 	Redirect                bool
 	Home, Explicit, Country string
+	Unroutable              string // why no record can be found; "" = it can
 	Place                   *[2]float64
 }
 
@@ -70,6 +71,8 @@ type Answer struct{ To, Owner, Mode, Reason string }
 // Decide answers a request.
 func Decide(w World, s State, r Request) Answer {
 	switch {
+	case r.Unroutable != "":
+		return Answer{Mode: "refuse", Reason: r.Unroutable}
 	case r.Kind == "new", r.Kind == "write" && r.Home == "":
 		return place(w, s, r)
 	case r.Home == "":

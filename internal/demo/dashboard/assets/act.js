@@ -1,6 +1,6 @@
 // What buttons do. A button or form names its action in data-act; the token came behind the # of the address, and stays in this tab alone.
 
-import { state, changed } from "./state.js";
+import { state, changed, shown } from "./state.js";
 
 const name = "geoshard-dashboard-token";
 
@@ -35,9 +35,9 @@ export function note(kind, text, hint) {
 const actions = {
   "shopper": (a) => post("shoppers", { city: a.city }).then((v) => { choose(v.id); }),
   "choose": (a) => choose(Number(a.id)),
-  "item": (a) => post(`shoppers/${state.chosen}/items`, { sku: a.sku }),
-  "travel": (a) => post(`shoppers/${state.chosen}/travel`, { city: a.city }),
-  "read": (a) => post(`shoppers/${state.chosen}/read`, { token: a.token === "yes" }),
+  "item": (a) => post(`shoppers/${shown().id}/items`, { sku: a.sku }),
+  "travel": (a) => post(`shoppers/${shown().id}/travel`, { city: a.city }),
+  "read": (a) => post(`shoppers/${shown().id}/read`, { token: a.token === "yes" }),
   "delay": (a) => post("notices", { sku: a.sku }),
   "traffic": (a) => post("traffic", { on: a.on === "yes" }),
   "kill": (a) => post("faults/kill", { shard: a.shard }),

@@ -2,11 +2,11 @@
 
 import { h, morph } from "./dom.js";
 import { button } from "./members.js";
-import { changed, colour, on, state } from "./state.js";
+import { changed, colour, on, shown, state } from "./state.js";
 import { clock, span } from "./text.js";
 
 function tab(p) {
-  return h("button", { type: "button", class: `person ${colour(p.home)}`, "data-key": p.id, "data-act": "choose", "data-id": p.id, "aria-pressed": String(p.id === state.chosen) },
+  return h("button", { type: "button", class: `person ${colour(p.home)}`, "data-key": p.id, "data-act": "choose", "data-id": p.id, "aria-pressed": String(p === shown()) },
     h("span", { class: "avatar" }, p.name[0]), h("span", null, p.name), h("span", { class: "faint" }, p.city.name));
 }
 
@@ -70,10 +70,9 @@ function detail(p) {
 }
 
 function draw({ shoppers, setup }) {
-  if (!shoppers.some((p) => p.id === state.chosen)) state.chosen = shoppers.at(-1)?.id ?? null;
   morph(document.getElementById("city"), options(setup.cities.map((c) => ({ value: c.name, text: c.name })), "San Francisco"));
   morph(document.getElementById("people"), shoppers.map(tab));
-  const chosen = shoppers.find((p) => p.id === state.chosen);
+  const chosen = shown();
   morph(document.getElementById("shopper"), chosen ? detail(chosen)
     : h("p", { class: "faint empty", "data-key": "nobody" }, "Choose a city and let somebody shop there. The gateway nearest to the city gets the request; the cart is at home where it was made."));
 }

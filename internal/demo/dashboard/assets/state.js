@@ -5,7 +5,7 @@ export const state = {
   cluster: null, layout: null, shoppers: [], traffic: { on: false }, failovers: [],
   requests: [], happenings: [], lags: [], latencies: [],
   live: false,
-  chosen: null, // the shopper whose cart is shown
+  chosen: null, // the shopper that was chosen, or made: the answer to that may come before the event that has the shopper
   onlyShoppers: false,
   note: null, // what the last action came to: {kind, text, hint}
 };
@@ -71,6 +71,9 @@ export function listen() {
     });
   }
 }
+
+// shown is the shopper whose cart is shown: the chosen one, or else the newest.
+export const shown = () => state.shoppers.find((p) => p.id === state.chosen) ?? state.shoppers.at(-1);
 
 // colour is the class of a datacenter's colour; a shard has that of its home. It means the same all over the page.
 export function colour(dc) {

@@ -34,6 +34,8 @@ const reasons = {
   "rtt": "new, so at home here",
   "default": "the default datacenter",
   "unknown-home": "nobody is the home of it",
+  "bad-handle": "it names no record",
+  "no-directory": "nobody can look up its home",
   "nobody": "no shop answers",
 };
 export const because = (reason) => reasons[reason] ?? reason;

@@ -1,0 +1,4 @@
+package explain
+
+// Sharded is the filter of config.collections.
+var Sharded = sharded
