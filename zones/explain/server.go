@@ -79,7 +79,7 @@ func askedShards(ctx context.Context, db *mongo.Database, coll string, filter bs
 	if errors.Is(err, errNoCollection) && !routes(ctx, db) { // a mongod has such plans as well
 		err = errNoRouter
 	}
-	if errors.Is(err, errNoRouter) {
+	if err != nil {
 		if kind := nstype.Other(ctx, db.Collection(coll)); kind != "" {
 			return nil, hint.Errorf("explain a collection that has documents of its own", "it is a %s, and which shards a query of it asks is not told", kind)
 		}

@@ -124,6 +124,7 @@ func TestWhatDrainedShardsHold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		state.Version = "8.0.4"
 		if c.in != nil {
 			c.in(state)
 		}
