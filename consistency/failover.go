@@ -89,7 +89,9 @@ func (f Failure) String() string { return enum.Name(failureNames, f) }
 func (f Failure) MarshalText() ([]byte, error) { return enum.Marshal("failure", failureNames, f) }
 
 // UnmarshalText reads a name that String wrote.
-func (f *Failure) UnmarshalText(text []byte) error { return enum.Unmarshal("failure", failureNames, text, f) }
+func (f *Failure) UnmarshalText(text []byte) error {
+	return enum.Unmarshal("failure", failureNames, text, f)
+}
 
 // A Distribution is how long something takes, drawn many times. nil = it never comes to an end.
 type Distribution []time.Duration // in ascending order

@@ -126,38 +126,39 @@ func riskOf(world *topology.Topology, shard topology.Shard, s Elections, stall t
 	return most
 }
 
-// electorates are the ways to leave as few candidates as needed, the nearest to the primary first. The primary stays what it is, and arbiters.
+// electorates are the ways to leave as few candidates as needed, the nearest to the primary first. The primary stays what it is, arbiters too, and so do candidates in its own datacenter:
+// who loses one process alone does not want the primary abroad.
 func electorates(world *topology.Topology, shard topology.Shard) (all [][]topology.Member) {
 	primary := primaryOf(world, shard)
 	if primary < 0 {
 		return nil
 	}
-	var others []int
+	home := shard.Members[primary].DC
+	var stay, others []int
 	var priorities []float64 // those that successors have now, the highest first
 	for i, m := range shard.Members {
-		if i != primary && !world.Arbiter(m) {
+		switch {
+		case i == primary || world.Arbiter(m):
+			continue
+		case m.DC == home && m.Priority > 0:
+			stay = append(stay, i)
+		default:
 			others = append(others, i)
-			if m.Priority > 0 {
-				priorities = append(priorities, m.Priority)
-			}
 		}
+		priorities = append(priorities, max(m.Priority, 1))
 	}
 	slices.SortFunc(priorities, func(a, b float64) int { return cmp.Compare(b, a) })
-	home := shard.Members[primary].DC
 	slices.SortStableFunc(others, func(a, b int) int {
 		return cmp.Compare(world.RTT(home, shard.Members[a].DC), world.RTT(home, shard.Members[b].DC))
 	})
-	successors := min(topology.NeededCandidates(len(shard.Members))-1, len(others))
-	for _, chosen := range choose(others, successors) {
+	more := topology.NeededCandidates(len(shard.Members)) - 1 - len(stay)
+	for _, chosen := range choose(others, min(max(more, 0), len(others))) {
 		members := slices.Clone(shard.Members)
 		for _, i := range others {
 			members[i].Priority = 0
 		}
-		for n, i := range chosen {
-			members[i].Priority = 1
-			if n < len(priorities) {
-				members[i].Priority = priorities[n]
-			}
+		for n, i := range slices.Concat(stay, chosen) {
+			members[i].Priority = priorities[n]
 		}
 		all = append(all, members)
 	}

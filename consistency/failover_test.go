@@ -117,7 +117,9 @@ func TestOutageProperties(t *testing.T) {
 			}
 		}
 		one, other := consistency.Outages(world, settings, seed), consistency.Outages(world, settings, seed)
-		if !slices.EqualFunc(one, other, func(a, b consistency.Outage) bool { return slices.Equal(a.Fast, b.Fast) && slices.Equal(a.Lasting, b.Lasting) }) {
+		if !slices.EqualFunc(one, other, func(a, b consistency.Outage) bool {
+			return slices.Equal(a.Fast, b.Fast) && slices.Equal(a.Lasting, b.Lasting)
+		}) {
 			t.Fatal("two forecasts with one seed differ")
 		}
 		for _, o := range one {
