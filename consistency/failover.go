@@ -171,6 +171,27 @@ func outageOf(world *topology.Topology, shard topology.Shard, f Failure, setting
 	return o
 }
 
+// Budget is how long a request has to be held at most while a shard elects a primary: after any of the failures 99 of 100 writes are acknowledged in that time, by a second datacenter where
+// there is one that can. It is a number of whole seconds, for clusters with that election timeout; 0 = MongoDB's. Where nobody would be elected it is twice that timeout.
+func Budget(world *topology.Topology, timeout time.Duration) time.Duration {
+	timeout = cmp.Or(timeout, MongoDBElections.Timeout)
+	var longest time.Duration
+	for _, shard := range world.Shards {
+		for _, f := range Failures {
+			o := outageOf(world, shard, f, ClusterElections(timeout, Candidates(world, shard)), 1, adviceDraws)
+			for _, d := range []Distribution{o.Fast, o.Lasting} {
+				if d != nil {
+					longest = max(longest, d.At(0.99))
+				}
+			}
+		}
+	}
+	if longest == 0 {
+		return 2 * timeout
+	}
+	return (longest + time.Second - 1).Truncate(time.Second)
+}
+
 // primaryOf is the member with the highest priority, the first of several; -1 when nobody may become primary.
 func primaryOf(world *topology.Topology, shard topology.Shard) int {
 	primary := -1

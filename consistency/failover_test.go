@@ -248,3 +248,17 @@ func TestAdvice(t *testing.T) {
 		t.Errorf("got %v, want London to succeed New York", a.Members)
 	}
 }
+
+// Requests are held as long as nearly all failures last, and longer where elections take longer.
+func TestBudget(t *testing.T) {
+	world := preset(t, "nyc-lon-syd")
+	for timeout, want := range map[time.Duration]time.Duration{0: 27 * time.Second, 10 * time.Second: 27 * time.Second, 2 * time.Second: 17 * time.Second} {
+		if got := consistency.Budget(world, timeout); got != want {
+			t.Errorf("election timeout %s: got %s, want %s", timeout, got, want)
+		}
+	}
+	world.Shards = []topology.Shard{{ID: "two", Members: []topology.Member{{DC: "NYC", Priority: 2}, {DC: "LON", Priority: 1}}}}
+	if got := consistency.Budget(world, 3*time.Second); got != 6*time.Second {
+		t.Errorf("nobody is ever elected: got %s, want twice the timeout", got)
+	}
+}

@@ -108,6 +108,8 @@ type Failover struct {
 	// Elected is from the kill until another primary was seen, Held the longest that a client waited for a write.
 	Elected cluster.Duration `json:"elected"`
 	Held    cluster.Duration `json:"held"`
+	// Foreseen is within what time 99 of 100 elections are foreseen to be over.
+	Foreseen cluster.Duration `json:"foreseen"`
 	Writes  int              `json:"writes"`
 	Errors  int              `json:"errors"`
 }
