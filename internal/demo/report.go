@@ -110,8 +110,8 @@ type Failover struct {
 	Held    cluster.Duration `json:"held"`
 	// Foreseen is within what time 99 of 100 elections are foreseen to be over.
 	Foreseen cluster.Duration `json:"foreseen"`
-	Writes  int              `json:"writes"`
-	Errors  int              `json:"errors"`
+	Writes   int              `json:"writes"`
+	Errors   int              `json:"errors"`
 }
 
 // A CutOff is what the loss of a datacenter cost.
