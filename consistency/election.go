@@ -14,9 +14,9 @@ const (
 	// fetcherBuffer is oplogNetworkTimeoutBufferSeconds, after which a member whose sync source is silent tries once more, and after as much again chooses another one.
 	fetcherBuffer = 5 * time.Second
 	// reattach is how many round trips it takes a member to learn of a new primary, to find that it has to copy from there, to connect, to copy and to report. Meanwhile it pauses for
-	// about a second between two tries to find whom to copy from (BackgroundSync), leastPause and a random part of morePause. Fitted on 102 kills.
-	reattach              = 5
-	leastPause, morePause = 800 * time.Millisecond, 500 * time.Millisecond
+	// up to a second between two tries to find whom to copy from (BackgroundSync), leastPause and a random part of morePause. Fitted on 102 kills and 21 losses.
+	reattach              = 7
+	leastPause, morePause = 450 * time.Millisecond, 500 * time.Millisecond
 	// tryAgain is how long a client that was refused waits until it tries again.
 	tryAgain = 100 * time.Millisecond
 	// storeVote is the journalled write of a vote.
@@ -29,7 +29,6 @@ const (
 type voter struct {
 	topology.Member
 	stands     bool
-	source     *voter        // whom it copies from; nil = the old primary
 	has        time.Duration // the moment up to which it has the old primary's writes
 	term, vote int           // its term, and the last one that it voted in
 }
@@ -39,8 +38,8 @@ type voter struct {
 // of the offset limit (_cancelAndRescheduleElectionTimeout). Then it asks all members whether they would elect it (the dry run: replication_coordinator_impl_elect_v1.cpp), and if a
 // majority would, begins a term, votes for itself and asks for their votes. A voter refuses who has less than itself, an older term, and a second candidate of a term
 // (topology_coordinator.cpp, processReplSetRequestVotes). Whoever is not elected waits for its next timeout, which began to run when it stood. The elected one asks by a round of heartbeats what the
-// others have, waits for all that it does not hold for dead, and takes writes when it has as much (CatchupState::signalHeartbeatUpdate). A member copies from the nearest one that is nearer to the
-// primary than itself, or from the primary (chooseNewSyncSource; settings.chainingAllowed is true by default).
+// others have, waits for all that it does not hold for dead, and takes writes when it has as much (CatchupState::signalHeartbeatUpdate). All members copy from the primary: who copies from another
+// member (settings.chainingAllowed) has another primary's word sooner after a cut, but that changes from start to start.
 type election struct {
 	replicaSet
 	Elections
@@ -58,24 +57,13 @@ type election struct {
 
 // run draws one election; false when nobody is ever elected.
 func (e *election) run() bool {
-	slices.SortStableFunc(e.left, func(a, b *voter) int { return cmp.Compare(e.world.RTT(e.home, a.DC), e.world.RTT(e.home, b.DC)) })
-	for i, v := range e.left {
-		way := e.world.RTT(e.home, v.DC)
-		for _, s := range e.left[:i] { // these are nearer to the primary
-			if rtt := e.world.RTT(s.DC, v.DC); rtt < way && !e.world.Arbiter(s.Member) {
-				v.source, way = s, rtt
-			}
-		}
-		heard := way / 2
+	for _, v := range e.left {
+		heard := e.world.RTT(e.home, v.DC) / 2
 		switch {
 		case e.world.Arbiter(v.Member):
 			v.has = -e.Timeout // nothing
-		case e.failure == DatacenterCut:
-			if v.has = -way / 2; v.source != nil {
-				v.has = v.source.has
-			} else {
-				heard = 0 // what is on the way is lost
-			}
+		case e.failure == DatacenterCut: // what is on the way is lost
+			v.has, heard = -heard, 0
 			e.stranded = 2*(e.Timeout/2+fetcherBuffer) + leastPause
 			e.at(e.stranded, func() { v.has = 0 })
 		}
@@ -158,7 +146,7 @@ func (e *election) win(v *voter) {
 	for _, o := range e.left {
 		rtt := e.world.RTT(v.DC, o.DC)
 		farthest = max(farthest, rtt)
-		if o != v && (o.source != nil || e.world.Arbiter(o.Member) || e.now >= e.stranded || e.Heartbeat+rtt <= e.Timeout) {
+		if o != v && (e.world.Arbiter(o.Member) || e.now >= e.stranded || e.Heartbeat+rtt <= e.Timeout) {
 			seen++
 		}
 	}
@@ -181,21 +169,14 @@ func (e *election) win(v *voter) {
 
 // secondCopy is when the first write is in a second datacenter; 0 = never.
 func (e *election) secondCopy(v *voter) time.Duration {
-	var first time.Duration
+	nearest := time.Duration(-1)
 	for _, o := range e.left {
-		if o.DC == v.DC || e.world.Arbiter(o.Member) {
-			continue
-		}
-		begins := e.writable
-		if o.source == nil {
-			begins = max(begins, e.stranded)
-		}
-		if at := begins + reattach*e.world.RTT(v.DC, o.DC); first == 0 || at < first {
-			first = at
+		if rtt := e.world.RTT(v.DC, o.DC); o.DC != v.DC && !e.world.Arbiter(o.Member) && (nearest < 0 || rtt < nearest) {
+			nearest = rtt
 		}
 	}
-	if first == 0 {
+	if nearest < 0 {
 		return 0
 	}
-	return first + leastPause + e.part(morePause)
+	return max(e.writable, e.stranded) + reattach*nearest + leastPause + e.part(morePause)
 }
