@@ -81,7 +81,7 @@ type panel struct {
 
 // draw makes a picture that is readable on light and dark ground: lines are foreseen, points are measured.
 func draw(panels []panel) string {
-	const left, width, height, gap, top = 60, 640, 130, 70, 70
+	const left, width, height, gap, top = 60, 640, 130, 70, 90
 	var b strings.Builder
 	total := top + len(panels)*(height+gap)
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 %d" font-family="sans-serif" font-size="13">

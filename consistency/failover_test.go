@@ -76,7 +76,7 @@ func wilson(hits, of int) (least, most float64) {
 	const z = 1.96
 	n, p := float64(of), float64(hits)/float64(of)
 	middle, half := p+z*z/(2*n), z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return max(0, (middle-half)/(1+z*z/n)-1e-9), (middle + half) / (1 + z*z/n)
+	return max(0, (middle-half)/(1+z*z/n)-1e-9), (middle+half)/(1+z*z/n) + 1e-9
 }
 
 // A world of three to five members, each in a datacenter of its own.

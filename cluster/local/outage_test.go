@@ -237,7 +237,7 @@ func wilson(share float64, of int) (least, most float64) {
 	const z = 1.96
 	n := float64(of)
 	middle, half := share+z*z/(2*n), z*math.Sqrt(share*(1-share)/n+z*z/(4*n*n))
-	return max(0, (middle-half)/(1+z*z/n)-1e-9), (middle + half) / (1 + z*z/n)
+	return max(0, (middle-half)/(1+z*z/n)-1e-9), (middle+half)/(1+z*z/n) + 1e-9
 }
 
 func milliseconds(d consistency.Distribution) (ms []int64) {
