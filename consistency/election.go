@@ -11,15 +11,19 @@ import (
 
 // What servers add, as constants of MongoDB's source or by measurement (docs/results/failover.md).
 const (
-	// fetcherBuffer is oplogNetworkTimeoutBufferSeconds, after which a member whose sync source is silent tries once more, and after as much again chooses another one.
+	// fetcherBuffer is oplogNetworkTimeoutBufferSeconds, after which a member whose sync source is
+	// silent tries once more, and after as much again chooses another one.
 	fetcherBuffer = 5 * time.Second
-	// reattach is how many round trips it takes a member to learn of a new primary, to find that it has to copy from there, to connect, to copy and to report. Meanwhile it pauses for
-	// up to a second between two tries to find whom to copy from (BackgroundSync), leastPause and a random part of morePause. Fitted on 102 kills and 21 losses.
+	// reattach is how many round trips it takes a member to learn of a new primary, to find that it
+	// has to copy from there, to connect, to copy and to report. Meanwhile it pauses for up to a
+	// second between two tries to find whom to copy from (BackgroundSync), leastPause and a random
+	// part of morePause. Fitted on 102 kills and 21 losses.
 	reattach              = 7
 	leastPause, morePause = 450 * time.Millisecond, 500 * time.Millisecond
 	// tryAgain is how long a client that was refused waits until it tries again.
 	tryAgain = 100 * time.Millisecond
-	// storeVote is the journalled write of a vote, answer what a server takes to answer another one on a machine with other work: measured in the servers' logs.
+	// storeVote is the journalled write of a vote, answer what a server takes to answer another one
+	// on a machine with other work: measured in the servers' logs.
 	storeVote, answer = 5 * time.Millisecond, 10 * time.Millisecond
 	// givenUp ends a drawn election that elects nobody.
 	givenUp = 30
@@ -33,13 +37,19 @@ type voter struct {
 	term, vote int           // its term, and the last one that it voted in
 }
 
-// An election is what is left of a set after its primary is gone, under a steady load of writes: one draw of how long nobody can write. It follows MongoDB's source
-// (src/mongo/db/repl/): each member that may become primary waits for the election timeout since it last heard of the primary, by an oplog batch or a heartbeat, and a random part
-// of the offset limit (_cancelAndRescheduleElectionTimeout). Then it asks all members whether they would elect it (the dry run: replication_coordinator_impl_elect_v1.cpp), and if a
-// majority would, begins a term, votes for itself and asks for their votes. A voter refuses who has less than itself, an older term, and a second candidate of a term
-// (topology_coordinator.cpp, processReplSetRequestVotes). Whoever is not elected waits for its next timeout, which began to run when it stood. The elected one asks by a round of heartbeats what the
-// others have, waits for all that it does not hold for dead, and takes writes when it has as much (CatchupState::signalHeartbeatUpdate). All members copy from the primary: who copies from another
-// member (settings.chainingAllowed) has another primary's word sooner after a cut, but that changes from start to start.
+// An election is what is left of a set after its primary is gone, under a steady load of writes:
+// one draw of how long nobody can write. It follows MongoDB's source (src/mongo/db/repl/): each
+// member that may become primary waits for the election timeout since it last heard of the primary,
+// by an oplog batch or a heartbeat, and a random part of the offset limit
+// (_cancelAndRescheduleElectionTimeout). Then it asks all members whether they would elect it (the
+// dry run: replication_coordinator_impl_elect_v1.cpp), and if a majority would, begins a term,
+// votes for itself and asks for their votes. A voter refuses who has less than itself, an older
+// term, and a second candidate of a term (topology_coordinator.cpp, processReplSetRequestVotes).
+// Whoever is not elected waits for its next timeout, which began to run when it stood. The elected
+// one asks by a round of heartbeats what the others have, waits for all that it does not hold for
+// dead, and takes writes when it has as much (CatchupState::signalHeartbeatUpdate). All members
+// copy from the primary: who copies from another member (settings.chainingAllowed) has another
+// primary's word sooner after a cut, but that changes from start to start.
 type election struct {
 	replicaSet
 	Elections
@@ -90,7 +100,9 @@ func (e *election) part(of time.Duration) time.Duration {
 }
 
 func (e *election) at(t time.Duration, do func()) {
-	i, _ := slices.BinarySearchFunc(e.events, t+1, func(one simEvent, t time.Duration) int { return cmp.Compare(one.at, t) })
+	i, _ := slices.BinarySearchFunc(e.events, t+1, func(one simEvent, t time.Duration) int {
+		return cmp.Compare(one.at, t)
+	})
 	e.events = slices.Insert(e.events, i, simEvent{t, do})
 }
 
@@ -139,7 +151,8 @@ func (e *election) ask(v *voter, term int, earnest bool, won func()) {
 	}
 }
 
-// win is what comes after the votes: the primary finds out what the others have, and is one for its clients when it has that.
+// win is what comes after the votes: the primary finds out what the others have, and is one for its
+// clients when it has that.
 func (e *election) win(v *voter) {
 	var farthest time.Duration
 	seen := 1 // by itself, and by those that it will go on to hear of
@@ -150,12 +163,15 @@ func (e *election) win(v *voter) {
 			seen++
 		}
 	}
-	catchUp := max(2*farthest, e.world.RTT(v.DC, e.home)) // a connection that is new, and the heartbeat; a dead process refuses at once
+	// A connection that is new, and the heartbeat; a dead process refuses at once.
+	catchUp := max(2*farthest, e.world.RTT(v.DC, e.home))
 	if e.failure == DatacenterCut {
-		// Who does not answer is held for dead after an election timeout, and that is looked at when the next heartbeat of another one is answered.
+		// Who does not answer is held for dead after an election timeout, and that is looked at
+		// when the next heartbeat of another one is answered.
 		beat := e.Heartbeat + farthest
 		catchUp = farthest + (max(0, e.Timeout-farthest)+beat-1)/beat*beat
-		// Of those that still wait for the old primary's oplog nothing but heartbeats tells that they are there. If these are too rare, it holds them for dead too and steps down.
+		// Of those that still wait for the old primary's oplog nothing but heartbeats tells that
+		// they are there. If these are too rare, it holds them for dead too and steps down.
 		if seen < e.majority() {
 			return
 		}
@@ -171,7 +187,10 @@ func (e *election) win(v *voter) {
 func (e *election) secondCopy(v *voter) time.Duration {
 	nearest := time.Duration(-1)
 	for _, o := range e.left {
-		if rtt := e.world.RTT(v.DC, o.DC); o.DC != v.DC && !e.world.Arbiter(o.Member) && (nearest < 0 || rtt < nearest) {
+		if o.DC == v.DC || e.world.Arbiter(o.Member) {
+			continue
+		}
+		if rtt := e.world.RTT(v.DC, o.DC); nearest < 0 || rtt < nearest {
 			nearest = rtt
 		}
 	}

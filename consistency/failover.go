@@ -16,9 +16,11 @@ type Elections struct {
 	Timeout time.Duration
 	// Heartbeat is settings.heartbeatIntervalMillis. 0 = MongoDB's 2 s.
 	Heartbeat time.Duration
-	// Spread is mongod's parameter replElectionTimeoutOffsetLimitFraction: the part of the election timeout over which candidacies are spread at random. 0 = MongoDB's 0.15.
+	// Spread is mongod's parameter replElectionTimeoutOffsetLimitFraction: the part of the election
+	// timeout over which candidacies are spread at random. 0 = MongoDB's 0.15.
 	Spread float64
-	// CatchUp is settings.catchUpTimeoutMillis: how long a new primary waits at most until it has what the others have. 0 = MongoDB's: as long as it takes.
+	// CatchUp is settings.catchUpTimeoutMillis: how long a new primary waits at most until it has
+	// what the others have. 0 = MongoDB's: as long as it takes.
 	CatchUp time.Duration
 }
 
@@ -33,18 +35,21 @@ func (e Elections) withDefaults() Elections {
 	return e
 }
 
-// wideSpread is the part of the election timeout over which candidates spread where several are left when the primary dies. With MongoDB's 0.15 they have 0.3 s of a
-// timeout of 2 s, too little for round trips of up to 200 ms: they split the vote again and again (docs/results/failover.md has both). It costs about half a second,
-// so sets with one candidate keep MongoDB's.
+// wideSpread is the part of the election timeout over which candidates spread where several are
+// left when the primary dies. With MongoDB's 0.15 they have 0.3 s of a timeout of 2 s, too little
+// for round trips of up to 200 ms: they split the vote again and again (docs/results/failover.md
+// has both). It costs about half a second, so sets with one candidate keep MongoDB's.
 const wideSpread = 0.6
 
-// HeartbeatFor is a heartbeat interval that an election timeout has room for: with MongoDB's 2 s and a timeout of 2 s a primary that only heartbeats reach, as the one elected after a
-// datacenter was cut off, holds the others for dead and steps down again.
+// HeartbeatFor is a heartbeat interval that an election timeout has room for: with MongoDB's 2 s
+// and a timeout of 2 s a primary that only heartbeats reach, as the one elected after a datacenter
+// was cut off, holds the others for dead and steps down again.
 func HeartbeatFor(timeout time.Duration) time.Duration {
 	return min(timeout/4, MongoDBElections.Heartbeat)
 }
 
-// ClusterElections are the settings of a set in the clusters that geoshard starts, of which so many members may become primary. A Spread of 0 is MongoDB's.
+// ClusterElections are the settings of a set in the clusters that geoshard starts, of which so many
+// members may become primary. A Spread of 0 is MongoDB's.
 func ClusterElections(timeout time.Duration, candidates int) Elections {
 	e := Elections{Timeout: timeout, Heartbeat: HeartbeatFor(timeout)}
 	if candidates > 2 { // the primary, and several that may succeed it
@@ -71,7 +76,8 @@ const (
 	FailureUnknown Failure = iota
 	// PrimaryKilled: the primary's process ends, and its machine refuses connections at once.
 	PrimaryKilled
-	// DatacenterLost: all processes of the home datacenter end, and their machines refuse connections. Where the machines lose power as well, it is as after DatacenterCut.
+	// DatacenterLost: all processes of the home datacenter end, and their machines refuse
+	// connections. Where the machines lose power as well, it is as after DatacenterCut.
 	DatacenterLost
 	// DatacenterCut: nothing from the home datacenter arrives any more, and nothing is refused.
 	DatacenterCut
@@ -80,7 +86,9 @@ const (
 // Failures are all of them.
 var Failures = []Failure{PrimaryKilled, DatacenterLost, DatacenterCut}
 
-var failureNames = []string{PrimaryKilled: "primary killed", DatacenterLost: "datacenter lost", DatacenterCut: "datacenter cut off"}
+var failureNames = []string{
+	PrimaryKilled: "primary killed", DatacenterLost: "datacenter lost", DatacenterCut: "datacenter cut off",
+}
 
 // String is "primary killed", "datacenter lost" or "datacenter cut off".
 func (f Failure) String() string { return enum.Name(failureNames, f) }
@@ -105,8 +113,10 @@ func (d Distribution) Above(limit time.Duration) float64 {
 	return float64(len(d)-i) / float64(len(d))
 }
 
-// An Outage is how long nobody can write to a shard after a failure: from the failure until the first write of one is acknowledged who tries again and again, beside the new primary. From
-// elsewhere the round trip to there comes on top, and what the driver takes to find the new primary.
+// An Outage is how long nobody can write to a shard after a failure: from the failure until the
+// first write of one is acknowledged who tries again and again, beside the new primary. From
+// elsewhere the round trip to there comes on top, and what the driver takes to find the new
+// primary.
 type Outage struct {
 	Shard   topology.ShardID
 	Home    topology.DatacenterID
@@ -117,10 +127,12 @@ type Outage struct {
 	Split float64
 }
 
-// draws are enough for the 99th percentile to be repeated within a few percent, and few enough for geoshard validate.
+// draws are enough for the 99th percentile to be repeated within a few percent, and few enough for
+// geoshard validate.
 const draws = 1000
 
-// Outages forecasts how long nobody can write to each shard after each failure, under a steady load of writes. Equal arguments give equal results.
+// Outages forecasts how long nobody can write to each shard after each failure, under a steady load
+// of writes. Equal arguments give equal results.
 func Outages(world *topology.Topology, settings Elections, seed uint64) []Outage {
 	var all []Outage
 	for _, shard := range world.Shards {
@@ -131,12 +143,15 @@ func Outages(world *topology.Topology, settings Elections, seed uint64) []Outage
 	return all
 }
 
-// OutageOf is the forecast for one shard and one failure. The shard need not be of the world: what other priorities would make of it is asked this way.
+// OutageOf is the forecast for one shard and one failure. The shard need not be of the world: what
+// other priorities would make of it is asked this way.
 func OutageOf(world *topology.Topology, shard topology.Shard, f Failure, settings Elections, seed uint64) Outage {
 	return outageOf(world, shard, f, settings, seed, draws)
 }
 
-func outageOf(world *topology.Topology, shard topology.Shard, f Failure, settings Elections, seed uint64, n int) Outage {
+func outageOf(
+	world *topology.Topology, shard topology.Shard, f Failure, settings Elections, seed uint64, n int,
+) Outage {
 	set, random := setOf(world, shard), rand.New(rand.NewPCG(seed, 0))
 	primary := primaryOf(world, shard)
 	if primary >= 0 {
@@ -171,8 +186,10 @@ func outageOf(world *topology.Topology, shard topology.Shard, f Failure, setting
 	return o
 }
 
-// Budget is how long a request has to be held at most while a shard elects a primary: after any of the failures 99 of 100 writes are acknowledged in that time, by a second datacenter where
-// there is one that can. It is a number of whole seconds, for clusters with that election timeout; 0 = MongoDB's. Where nobody would be elected it is twice that timeout.
+// Budget is how long a request has to be held at most while a shard elects a primary: after any of
+// the failures 99 of 100 writes are acknowledged in that time, by a second datacenter where there
+// is one that can. It is a number of whole seconds, for clusters with that election timeout; 0 =
+// MongoDB's. Where nobody would be elected it is twice that timeout.
 func Budget(world *topology.Topology, timeout time.Duration) time.Duration {
 	timeout = cmp.Or(timeout, MongoDBElections.Timeout)
 	var longest time.Duration
@@ -192,7 +209,8 @@ func Budget(world *topology.Topology, timeout time.Duration) time.Duration {
 	return (longest + time.Second - 1).Truncate(time.Second)
 }
 
-// primaryOf is the member with the highest priority, the first of several; -1 when nobody may become primary.
+// primaryOf is the member with the highest priority, the first of several; -1 when nobody may
+// become primary.
 func primaryOf(world *topology.Topology, shard topology.Shard) int {
 	primary := -1
 	for i, m := range shard.Members {

@@ -8,7 +8,8 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-// A Risk is what settings have to bear without a false election, one that begins though the primary lives.
+// A Risk is what settings have to bear without a false election, one that begins though the primary
+// lives.
 type Risk struct {
 	// Stall is a silence that is no failure: a machine that is paused, a route that changes.
 	Stall time.Duration
@@ -19,12 +20,16 @@ type Risk struct {
 // DefaultRisk is a silence of a second that begins an election once in a hundred times.
 var DefaultRisk = Risk{Stall: time.Second, Chance: 0.01}
 
-// FalseElection is the chance that a member stands for election though the primary lives, when nothing of it arrives for the time of a stall that begins at any moment. In a set without
-// writes a member hears of its primary every half election timeout (calculateAwaitDataTimeout in oplog_fetcher.cpp) and with every heartbeat; the stall adds to that pause.
+// FalseElection is the chance that a member stands for election though the primary lives, when
+// nothing of it arrives for the time of a stall that begins at any moment. In a set without writes
+// a member hears of its primary every half election timeout (calculateAwaitDataTimeout in
+// oplog_fetcher.cpp) and with every heartbeat; the stall adds to that pause.
 func FalseElection(settings Elections, rtt, stall time.Duration) float64 {
 	s := settings.withDefaults()
-	pause, left, window := float64(min(s.Timeout/2, s.Heartbeat+rtt)), float64(s.Timeout-stall), s.Spread*float64(s.Timeout)
-	// Two uniform moments: how much of the pause is over, and where in its window the member stands.
+	pause := float64(min(s.Timeout/2, s.Heartbeat+rtt))
+	left, window := float64(s.Timeout-stall), s.Spread*float64(s.Timeout)
+	// Two uniform moments: how much of the pause is over, and where in its window the member
+	// stands.
 	area := func(x float64) float64 { return max(x, 0) * max(x, 0) / 2 }
 	return (area(pause-left) - area(-left) - area(pause-left-window) + area(-left-window)) / (pause * window)
 }
@@ -32,9 +37,11 @@ func FalseElection(settings Elections, rtt, stall time.Duration) float64 {
 // Advice is how the longest outages of a shard become shortest.
 type Advice struct {
 	Shard topology.ShardID
-	// Now and Then are the longest of the failures' 99th percentiles for writes with w: 1; 0 = nobody is elected.
+	// Now and Then are the longest of the failures' 99th percentiles for writes with w: 1; 0 =
+	// nobody is elected.
 	Now, Then time.Duration
-	// Members are the shard's, with the priorities that are best; those whose priority is another now are Changed.
+	// Members are the shard's, with the priorities that are best; those whose priority is another
+	// now are Changed.
 	Members []topology.Member
 	Changed []int
 	// Settings are the best ones for these.
@@ -55,8 +62,10 @@ const (
 	leastTimeout, stepTimeout, mostTimeout = time.Second, 100 * time.Millisecond, 30 * time.Second
 )
 
-// Advise finds the priorities, and then the settings, that make the longest outages of a shard shortest, among those that bear the risk. Priorities come first because they cost nothing: of
-// every majority one member may become primary in the end, and who stands beyond these only splits votes.
+// Advise finds the priorities, and then the settings, that make the longest outages of a shard
+// shortest, among those that bear the risk. Priorities come first because they cost nothing: of
+// every majority one member may become primary in the end, and who stands beyond these only splits
+// votes.
 func Advise(world *topology.Topology, shard topology.Shard, now Elections, risk Risk, seed uint64) Advice {
 	now = now.withDefaults()
 	best := Advice{Shard: shard.ID, Members: shard.Members, Settings: now, Now: tail(world, shard, now, seed)}
@@ -89,7 +98,8 @@ func Advise(world *topology.Topology, shard topology.Shard, now Elections, risk 
 	return best
 }
 
-// tail is the longest of the failures' 99th percentiles; 0 when nobody is elected after the primary's death. A failure that no priorities and settings help is left out.
+// tail is the longest of the failures' 99th percentiles; 0 when nobody is elected after the
+// primary's death. A failure that no priorities and settings help is left out.
 func tail(world *topology.Topology, shard topology.Shard, settings Elections, seed uint64) (longest time.Duration) {
 	for _, f := range Failures {
 		o := outageOf(world, shard, f, settings, seed, adviceDraws)
@@ -103,8 +113,11 @@ func tail(world *topology.Topology, shard topology.Shard, settings Elections, se
 	return longest
 }
 
-// bearing are the quickest settings that bear the risk: the shortest election timeout, and heartbeats of a quarter of it, so that several are heard within one.
-func bearing(world *topology.Topology, shard topology.Shard, spread float64, catchUp time.Duration, risk Risk) Elections {
+// bearing are the quickest settings that bear the risk: the shortest election timeout, and
+// heartbeats of a quarter of it, so that several are heard within one.
+func bearing(
+	world *topology.Topology, shard topology.Shard, spread float64, catchUp time.Duration, risk Risk,
+) Elections {
 	s := Elections{Timeout: leastTimeout, Spread: spread, CatchUp: catchUp}
 	for ; s.Timeout < mostTimeout; s.Timeout += stepTimeout {
 		s.Heartbeat = HeartbeatFor(s.Timeout)
@@ -126,8 +139,9 @@ func riskOf(world *topology.Topology, shard topology.Shard, s Elections, stall t
 	return most
 }
 
-// electorates are the ways to leave as few candidates as needed, the nearest to the primary first. The primary stays what it is, arbiters too, and so do candidates in its own datacenter:
-// who loses one process alone does not want the primary abroad.
+// electorates are the ways to leave as few candidates as needed, the nearest to the primary first.
+// The primary stays what it is, arbiters too, and so do candidates in its own datacenter: who loses
+// one process alone does not want the primary abroad.
 func electorates(world *topology.Topology, shard topology.Shard) (all [][]topology.Member) {
 	primary := primaryOf(world, shard)
 	if primary < 0 {

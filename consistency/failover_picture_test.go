@@ -13,7 +13,8 @@ import (
 	"github.com/geoshard/geoshard/internal/testkit"
 )
 
-// A recording is what the soak TestOutages of cluster/local measured in nyc-lon-syd and wrote into its log, in milliseconds.
+// A recording is what the soak TestOutages of cluster/local measured in nyc-lon-syd and wrote into
+// its log, in milliseconds.
 type recording struct {
 	Failure         consistency.Failure
 	Timeout         string
@@ -21,7 +22,8 @@ type recording struct {
 	MultiDatacenter []int64
 }
 
-// TestOutagesAreWhatTheSoakMeasured holds the forecast against the recordings: medians within 15 %, and the share above 5 s inside the interval of 95 % of the measured one. It draws both for
+// TestOutagesAreWhatTheSoakMeasured holds the forecast against the recordings: medians within 15 %,
+// and the share above 5 s inside the interval of 95 % of the measured one. It draws both for
 // docs/results/failover.md.
 func TestOutagesAreWhatTheSoakMeasured(t *testing.T) {
 	text, err := os.ReadFile("testdata/outages.json")
@@ -55,7 +57,8 @@ func TestOutagesAreWhatTheSoakMeasured(t *testing.T) {
 			if ratio < 0.85 || ratio > 1.15 {
 				t.Errorf("%s, %s: the forecast's median is %.2f of the measured one, want 0.85 to 1.15", p.title, what, ratio)
 			}
-			// After a cut a second datacenter is quicker than all draws where its member copied from another one than the primary: 1 of 21.
+			// After a cut a second datacenter is quicker than all draws where its member copied
+			// from another one than the primary: 1 of 21.
 			if chained := r.Failure == consistency.DatacenterCut && i == 1 && share > most; (share < least || share > most) && !chained {
 				t.Errorf("%s, %s: %.3f are foreseen above 5 s, want %.3f to %.3f", p.title, what, share, least, most)
 			}
@@ -79,7 +82,8 @@ type panel struct {
 	foreseen, measured [2]consistency.Distribution
 }
 
-// draw makes a picture that is readable on light and dark ground: lines are foreseen, points are measured.
+// draw makes a picture that is readable on light and dark ground: lines are foreseen, points are
+// measured.
 func draw(panels []panel) string {
 	const left, width, height, gap, top = 60, 640, 130, 70, 90
 	var b strings.Builder

@@ -14,7 +14,8 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-// quick are the settings of geoshard's own clusters, but for the spread of sets with several rivals.
+// quick are the settings of geoshard's own clusters, but for the spread of sets with several
+// rivals.
 var quick = consistency.Elections{Timeout: 2 * time.Second, Heartbeat: 500 * time.Millisecond}
 
 // everybody gives all members with data a priority.
@@ -29,8 +30,9 @@ func everybody(world *topology.Topology) *topology.Topology {
 	return world
 }
 
-// What was measured before there was a forecast (docs/results/failover.md), on machines with a load of 15 to 90 or none. The shares above 5 s are those that the
-// measured ones leave possible: their interval of 95 % (Wilson).
+// What was measured before there was a forecast (docs/results/failover.md), on machines with a load
+// of 15 to 90 or none. The shares above 5 s are those that the measured ones leave possible: their
+// interval of 95 % (Wilson).
 func TestOutagesAreWhatWasMeasured(t *testing.T) {
 	spread := func(s float64) consistency.Elections {
 		return consistency.Elections{Timeout: 2 * time.Second, Spread: s}
@@ -106,7 +108,8 @@ func drawnSettings(t *rapid.T) consistency.Elections {
 	}
 }
 
-// Who asks twice gets the same; nothing is over before the timeout; nobody alone splits a vote; the second copy comes after the first.
+// Who asks twice gets the same; nothing is over before the timeout; nobody alone splits a vote; the
+// second copy comes after the first.
 func TestOutageProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		world, settings, seed := drawnWorld(t), drawnSettings(t), rapid.Uint64().Draw(t, "seed")
@@ -177,8 +180,9 @@ func TestNobodyIsElectedWithoutAMajority(t *testing.T) {
 	}
 }
 
-// Found by measuring: with MongoDB's heartbeats of 2 s and an election timeout of 2 s, whoever is elected after a cut steps down before it takes a write, again and again; and a candidate
-// that is farther from the home than another voter is refused.
+// Found by measuring: with MongoDB's heartbeats of 2 s and an election timeout of 2 s, whoever is
+// elected after a cut steps down before it takes a write, again and again; and a candidate that is
+// farther from the home than another voter is refused.
 func TestCutsNeedHeartbeatsAndNearCandidates(t *testing.T) {
 	world := preset(t, "nyc-lon-syd")
 	shard := func(near, far float64) topology.Shard { // at home in New York
@@ -202,7 +206,8 @@ func TestCutsNeedHeartbeatsAndNearCandidates(t *testing.T) {
 	}
 }
 
-// A silence begins an election the likelier the longer it is, and the less likely the longer the timeout.
+// A silence begins an election the likelier the longer it is, and the less likely the longer the
+// timeout.
 func TestFalseElections(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, rtt := drawnSettings(t), time.Duration(rapid.IntRange(0, 300).Draw(t, "rtt"))*time.Millisecond
@@ -229,7 +234,8 @@ func TestFalseElections(t *testing.T) {
 	}
 }
 
-// Advice bears the risk, is never worse than what there is, and prefers the candidate that is near the home.
+// Advice bears the risk, is never worse than what there is, and prefers the candidate that is near
+// the home.
 func TestAdvice(t *testing.T) {
 	for _, name := range configs.Names() {
 		world := preset(t, name)

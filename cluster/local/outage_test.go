@@ -28,8 +28,9 @@ import (
 	"github.com/geoshard/geoshard/topology"
 )
 
-// TestOutages holds the forecast of consistency.Outages against what is measured: medians, and shares above 5 s. An ordinary run has one failure of each kind in TestFailover, on a cluster
-// that is there anyway.
+// TestOutages holds the forecast of consistency.Outages against what is measured: medians, and
+// shares above 5 s. An ordinary run has one failure of each kind in TestFailover, on a cluster that
+// is there anyway.
 func TestOutages(t *testing.T) {
 	if !testkit.Soak() {
 		t.Skip("a soak alone measures distributions; TestFailover has one failure of each kind")
@@ -53,7 +54,8 @@ func TestOutages(t *testing.T) {
 	}
 }
 
-// A measured outage is one of a shard: from the failure to the first acknowledged write, with w: 1 and by two datacenters.
+// A measured outage is one of a shard: from the failure to the first acknowledged write, with w: 1
+// and by two datacenters.
 type measured struct {
 	Shard         string
 	Fast, Lasting time.Duration
@@ -73,7 +75,8 @@ type outages struct {
 	left    map[string]*mongo.Client
 }
 
-// askWithin bounds one question to one member: one that was started again a moment ago may take long, and it is another's turn.
+// askWithin bounds one question to one member: one that was started again a moment ago may take
+// long, and it is another's turn.
 const askWithin = 500 * time.Millisecond
 
 func watchOutages(t *testing.T, c *local.Cluster, timeout time.Duration) *outages {
@@ -100,7 +103,8 @@ func watchOutages(t *testing.T, c *local.Cluster, timeout time.Duration) *outage
 	return w
 }
 
-// fail makes one failure under a load of writes, measures the outages that it makes, and mends it. A primary is killed in all shards at once; a datacenter takes the shards that are at home in it.
+// fail makes one failure under a load of writes, measures the outages that it makes, and mends it.
+// A primary is killed in all shards at once; a datacenter takes the shards that are at home in it.
 func (w *outages) fail(t *testing.T, f consistency.Failure, dc topology.DatacenterID) []measured {
 	t.Helper()
 	status := clustertest.Await(t, w.c, "all members up, all primaries at home", func(s cluster.Status) bool { return s.Whole() && configAtHome(s) })
@@ -158,7 +162,8 @@ func (w *outages) begin(ctx context.Context, f consistency.Failure, dc topology.
 	return all.Wait()
 }
 
-// firstWrite is when the first write is acknowledged by a member that is left: each is asked whether it is the primary, and the one that is gets the write.
+// firstWrite is when the first write is acknowledged by a member that is left: each is asked
+// whether it is the primary, and the one that is gets the write.
 func (w *outages) firstWrite(t *testing.T, shard string, concern *writeconcern.WriteConcern, f consistency.Failure, dc topology.DatacenterID, began time.Time) time.Duration {
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
@@ -199,7 +204,8 @@ func (w *outages) forecast(f consistency.Failure) (fast, lasting consistency.Dis
 	return fast, lasting
 }
 
-// compare holds medians within 15 %, and the shares above 5 s inside the interval of 95 % of the measured ones.
+// compare holds medians within 15 %, and the shares above 5 s inside the interval of 95 % of the
+// measured ones.
 func (w *outages) compare(t *testing.T, f consistency.Failure, all []measured) {
 	t.Helper()
 	foreseenFast, foreseenLasting := w.forecast(f)
@@ -225,7 +231,8 @@ func (w *outages) compare(t *testing.T, f consistency.Failure, all []measured) {
 			t.Errorf("%s, %s: the forecast's median is %.2f of what was measured, want 0.85 to 1.15", f, c.what, ratio)
 		}
 		share := c.foreseen.Above(tooLong)
-		// After a cut a second datacenter is quicker than all draws where its member copied from another one than the primary.
+		// After a cut a second datacenter is quicker than all draws where its member copied from
+		// another one than the primary.
 		if chained := f == consistency.DatacenterCut && c.what != "w: 1" && share > most; (share < least || share > most) && !chained {
 			t.Errorf("%s, %s: %.3f are foreseen above 5 s, want %.3f to %.3f", f, c.what, share, least, most)
 		}
@@ -247,8 +254,11 @@ func milliseconds(d consistency.Distribution) (ms []int64) {
 	return ms
 }
 
-// soonAndLate holds single outages against the forecast on a machine that is busy with other tests: nothing is over sooner than the soonest draw, but for what the successor had not heard of
-// its primary before, as while it chooses whom to copy from; and the latest draw is exceeded by a machine's slowness alone. After a cut that can be as long as members take to copy from another one than the primary: a stall of one of them is enough for it to have less than the other.
+// soonAndLate holds single outages against the forecast on a machine that is busy with other tests:
+// nothing is over sooner than the soonest draw, but for what the successor had not heard of its
+// primary before, as while it chooses whom to copy from; and the latest draw is exceeded by a
+// machine's slowness alone. After a cut that can be as long as members take to copy from another
+// one than the primary: a stall of one of them is enough for it to have less than the other.
 func (w *outages) soonAndLate(t *testing.T, f consistency.Failure, all []measured) {
 	t.Helper()
 	const slowness, stranded = 10 * time.Second, 15 * time.Second

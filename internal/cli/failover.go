@@ -29,7 +29,10 @@ type failoverFlags struct {
 
 func newConsistencyFailoverCommand(env *environment) *cobra.Command {
 	defaults := consistency.MongoDBElections
-	flags := failoverFlags{Timeout: defaults.Timeout, Heartbeat: defaults.Heartbeat, Spread: defaults.Spread, Stall: consistency.DefaultRisk.Stall, Risk: consistency.DefaultRisk.Chance}
+	flags := failoverFlags{
+		Timeout: defaults.Timeout, Heartbeat: defaults.Heartbeat, Spread: defaults.Spread,
+		Stall: consistency.DefaultRisk.Stall, Risk: consistency.DefaultRisk.Chance,
+	}
 	return withFlags(&cobra.Command{
 		Use:   "failover",
 		Short: "Forecast how long nobody can write after a failure, and the settings that make it shorter",
@@ -142,7 +145,8 @@ func percent(part float64) string { return fmt.Sprintf("%.3g %%", 100*part) }
 // An adviceRow is what would make a shard's longest outages shorter.
 type adviceRow struct {
 	Shard topology.ShardID `json:"shard"`
-	// Now and Then are the longest of the failures' 99th percentiles, with w: 1; 0 = nobody is elected.
+	// Now and Then are the longest of the failures' 99th percentiles, with w: 1; 0 = nobody is
+	// elected.
 	Now  cluster.Duration `json:"now"`
 	Then cluster.Duration `json:"then"`
 	// FalseElection is the chance that the silence begins an election.
@@ -157,10 +161,12 @@ func newFailoverForecast(name string, world *topology.Topology, flags failoverFl
 	settings := flags.settings()
 	v := failoverForecast{Topology: name, Settings: shownSettings(settings), Stall: cluster.Duration(flags.Stall)}
 	for _, o := range consistency.Outages(world, settings, forecastSeed) {
-		v.Outages = append(v.Outages, outageRow{o.Shard, o.Home, o.Failure, timesOf(o.Fast), timesOf(o.Lasting), o.Split})
+		row := outageRow{o.Shard, o.Home, o.Failure, timesOf(o.Fast), timesOf(o.Lasting), o.Split}
+		v.Outages = append(v.Outages, row)
 	}
+	risk := consistency.Risk{Stall: flags.Stall, Chance: flags.Risk}
 	for _, shard := range world.Shards {
-		a := consistency.Advise(world, shard, settings, consistency.Risk{Stall: flags.Stall, Chance: flags.Risk}, forecastSeed)
+		a := consistency.Advise(world, shard, settings, risk, forecastSeed)
 		v.Advice = append(v.Advice, newAdviceRow(shard, settings, a))
 	}
 	return v
@@ -168,10 +174,12 @@ func newFailoverForecast(name string, world *topology.Topology, flags failoverFl
 
 func newAdviceRow(shard topology.Shard, now consistency.Elections, a consistency.Advice) adviceRow {
 	row := adviceRow{
-		Shard: a.Shard, Now: hundredths(a.Now), Then: hundredths(a.Then), FalseElection: a.Risk, Settings: shownSettings(a.Settings), Reconfig: []string{}, Mongod: []string{},
+		Shard: a.Shard, Now: hundredths(a.Now), Then: hundredths(a.Then), FalseElection: a.Risk,
+		Settings: shownSettings(a.Settings), Reconfig: []string{}, Mongod: []string{},
 	}
 	for _, i := range a.Changed {
-		row.Reconfig = append(row.Reconfig, fmt.Sprintf("cfg.members[%d].priority = %g // %s", i, a.Members[i].Priority, shard.MemberName(i)))
+		line := fmt.Sprintf("cfg.members[%d].priority = %g // %s", i, a.Members[i].Priority, shard.MemberName(i))
+		row.Reconfig = append(row.Reconfig, line)
 	}
 	for _, setting := range []struct {
 		name      string
@@ -181,7 +189,8 @@ func newAdviceRow(shard topology.Shard, now consistency.Elections, a consistency
 		{"heartbeatIntervalMillis", now.Heartbeat, a.Settings.Heartbeat},
 	} {
 		if setting.now != setting.then {
-			row.Reconfig = append(row.Reconfig, fmt.Sprintf("cfg.settings.%s = %d", setting.name, setting.then.Milliseconds()))
+			line := fmt.Sprintf("cfg.settings.%s = %d", setting.name, setting.then.Milliseconds())
+			row.Reconfig = append(row.Reconfig, line)
 		}
 	}
 	if len(row.Reconfig) > 0 {
@@ -194,7 +203,8 @@ func newAdviceRow(shard topology.Shard, now consistency.Elections, a consistency
 }
 
 func (v failoverForecast) text(out page) {
-	t := out.grid("shard", "home", "failure", "w: 1, median", "99 %", "above 5s", "2 datacenters, median", "99 %", "above 5s", "split vote")
+	t := out.grid("shard", "home", "failure", "w: 1, median", "99 %", "above 5s",
+		"2 datacenters, median", "99 %", "above 5s", "split vote")
 	for _, o := range v.Outages {
 		cells := []any{o.Shard, o.Home, o.Failure}
 		cells = append(append(cells, o.W1.cells()...), o.Multi.cells()...)
@@ -227,7 +237,8 @@ func (v failoverForecast) text(out page) {
 	}
 }
 
-// foreseen is one line about what a killed primary costs where it costs most. "" = there is no shard.
+// foreseen is one line about what a killed primary costs where it costs most. "" = there is no
+// shard.
 func foreseen(world *topology.Topology) string {
 	worst := func(timeout time.Duration) (worst consistency.Outage) {
 		for _, shard := range world.Shards {
