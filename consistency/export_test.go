@@ -12,6 +12,16 @@ func BackToBackForTest(p Profile, world *topology.Topology, shard topology.Shard
 	return client{setOf(world, shard), world.HomeOf(shard.ID), model, nil}.writes(p.Write)[1:]
 }
 
+// FewOutagesForTest are Outages of few draws, for tests of many worlds.
+func FewOutagesForTest(world *topology.Topology, settings Elections, seed uint64) (all []Outage) {
+	for _, shard := range world.Shards {
+		for _, f := range Failures {
+			all = append(all, outageOf(world, shard, f, settings, seed, 100))
+		}
+	}
+	return all
+}
+
 // SignForTest signs any bytes, as Seal does with a token.
 func SignForTest(k signing.Key, payload []byte) string {
 	sum := k.Sum(tokenPurpose, string(payload))

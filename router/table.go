@@ -83,9 +83,6 @@ func withDefaults(r topology.Router) topology.Router {
 		r.Cookie.MaxAge = topology.DefaultCookieAge
 	}
 	r.Trust.Country, r.Trust.Location = http.CanonicalHeaderKey(r.Trust.Country), http.CanonicalHeaderKey(r.Trust.Location)
-	if r.Budget == 0 {
-		r.Budget = topology.DefaultBudget
-	}
 	if r.Queue == 0 {
 		r.Queue = topology.DefaultQueue
 	}

@@ -21,7 +21,7 @@ type Router struct {
 	Routes []Route        `file:"routes,lines" want:"routes"`
 	Cookie AffinityCookie `file:"cookie"`
 	Trust  Trust          `file:"trust"`
-	// Budget is how long a request may be held while a shard elects a primary. 0 = DefaultBudget.
+	// Budget is how long a request may be held while a shard elects a primary. 0 = as long as that is foreseen to take (consistency.Budget).
 	Budget time.Duration `file:"budget" positive:"no request is held in no time"`
 	// Queue is the most requests that are held at once. 0 = DefaultQueue.
 	Queue int `file:"queue" want:"a number of requests" positive:"a queue without a place holds nobody"`
@@ -29,8 +29,6 @@ type Router struct {
 
 // The defaults of a Router.
 const (
-	// DefaultBudget is twice MongoDB's election timeout: a lost primary is noticed after one, and an election or two fit into the other.
-	DefaultBudget = 20 * time.Second
 	// DefaultQueue keeps the memory of held requests below what their bodies may take.
 	DefaultQueue = 1000
 	// DefaultCookieName is the affinity cookie's name.

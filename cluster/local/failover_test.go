@@ -21,6 +21,7 @@ import (
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/clustertest"
 	"github.com/geoshard/geoshard/cluster/local"
+	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -120,6 +121,19 @@ func failovers(t *testing.T, preset string, e electorate, only string) {
 	report(t, all)
 	if e.name == asLaidOut.name {
 		votesAreNotSplit(t, all)
+	}
+	if !testkit.Soak() { // a soak has TestOutages
+		w := watchOutages(t, c, local.DefaultElectionTimeout)
+		for _, f := range []consistency.Failure{consistency.DatacenterLost, consistency.DatacenterCut} {
+			w.soonAndLate(t, f, w.fail(t, f, "NYC"))
+		}
+		var killed []measured
+		for _, f := range all {
+			if f.set != cluster.ConfigSet {
+				killed = append(killed, measured{Shard: f.set, Fast: f.took, Lasting: testkit.Patience}) // without a second datacenter
+			}
+		}
+		w.soonAndLate(t, consistency.PrimaryKilled, killed)
 	}
 }
 

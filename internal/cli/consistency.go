@@ -12,14 +12,15 @@ import (
 func newConsistencyCommand(env *environment) *cobra.Command {
 	return asGroup(env, &cobra.Command{
 		Use:   "consistency",
-		Short: "Show what operations promise and cost: named profiles of write and read settings",
+		Short: "Show what operations promise and cost: named profiles of write and read settings, and how long a failover takes",
 		Long: `Show the named profiles: settings for one operation, what they promise in plain words, and what they will cost from each datacenter of a topology.
 
 Costs are forecasts from the declared round trips, for one client that does one operation after the other; nothing is asked of a cluster.`,
 		Example: `  geoshard consistency list
   geoshard consistency explain durable
-  geoshard consistency check --preset us-east-west`,
-	}, newConsistencyListCommand, newConsistencyExplainCommand, newConsistencyCheckCommand)
+  geoshard consistency check --preset us-east-west
+  geoshard consistency failover`,
+	}, newConsistencyListCommand, newConsistencyExplainCommand, newConsistencyCheckCommand, newConsistencyFailoverCommand)
 }
 
 func newConsistencyListCommand(env *environment) *cobra.Command {

@@ -194,7 +194,7 @@ func (v reportedView) latencies(out page) *grid {
 func (v reportedView) totals(out page) *grid {
 	t := out.grid("", "", "")
 	if f := v.Failover; f != nil {
-		t.row("failover", shortly(f.Elected), fmt.Sprintf("from the kill of %s until %s was seen as primary; the longest write took %s", f.Killed, f.Next, shortly(f.Held)))
+		t.row("failover", shortly(f.Elected), fmt.Sprintf("from the kill of %s until %s was seen as primary, foreseen within %s; the longest write took %s", f.Killed, f.Next, shortly(f.Foreseen), shortly(f.Held)))
 	}
 	if c := v.Cut; c != nil {
 		t.row("loss of "+string(c.Datacenter), shortly(c.Held), fmt.Sprintf("was the longest write to its carts; %s after the healing its shard was led there again", shortly(c.HandedBack)))

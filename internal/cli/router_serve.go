@@ -19,6 +19,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/redact"
 	"github.com/geoshard/geoshard/internal/serve"
@@ -58,6 +59,7 @@ type routerServe struct {
 	CheckPath           string        `flag:"check-path" usage:"what applications are asked to see whether they are well"`
 	CheckEvery          time.Duration `flag:"check-every" usage:"how often"`
 	AnswerWithin        time.Duration `flag:"answer-within" usage:"how long an application may take to begin its answer"`
+	ElectionTimeout     time.Duration `flag:"election-timeout" usage:"the replica sets' own, from which follows how long requests are held where the topology has no budget"`
 	BodyLimit           int64         `flag:"body-limit" usage:"bytes of a request's body; -1 = any number"`
 	Requests            int           `flag:"most-requests" usage:"requests under way"`
 	Explain             bool          `flag:"explain-answers" usage:"tell of the decision in the headers of every answer"`
@@ -67,7 +69,7 @@ type routerServe struct {
 func newRouterServeCommand(env *environment) *cobra.Command {
 	s := routerServe{
 		Listen: defaultGateway, AdminListen: defaultGatewayAdmin, Connections: gateway.DefaultConnections, Drain: gateway.DefaultDrain,
-		CheckPath: gateway.DefaultCheckPath, CheckEvery: gateway.DefaultCheckEvery, AnswerWithin: gateway.DefaultAnswerWithin,
+		CheckPath: gateway.DefaultCheckPath, CheckEvery: gateway.DefaultCheckEvery, AnswerWithin: gateway.DefaultAnswerWithin, ElectionTimeout: consistency.MongoDBElections.Timeout,
 		BodyLimit: gateway.DefaultBodyLimit, Requests: gateway.DefaultRequests,
 	}
 	return withFlags(&cobra.Command{
@@ -115,7 +117,7 @@ func (e *environment) serveRouter(cmd *cobra.Command, s *routerServe) error {
 	s.gateway = gateway.Options{
 		World: world, Here: topology.DatacenterID(s.DC), Keys: keys, Log: log, Registerer: registry,
 		UpstreamTLS: gateway.TLSFiles{Certificate: s.UpstreamCertificate, Key: s.UpstreamKey, Authorities: s.UpstreamAuthorities}, H2C: s.UpstreamH2C,
-		CheckPath: s.CheckPath, CheckEvery: s.CheckEvery, AnswerWithin: s.AnswerWithin, BodyLimit: s.BodyLimit, Requests: s.Requests, Explain: s.Explain,
+		CheckPath: s.CheckPath, CheckEvery: s.CheckEvery, AnswerWithin: s.AnswerWithin, ElectionTimeout: s.ElectionTimeout, BodyLimit: s.BodyLimit, Requests: s.Requests, Explain: s.Explain,
 	}
 	traces, end, err := serve.Traces(ctx, "geoshard-gateway", s.DC)
 	if err != nil {

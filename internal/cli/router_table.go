@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/internal/spelling"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/topology"
@@ -67,6 +68,9 @@ type routedRoute struct {
 
 func newRouterTable(name string, world *topology.Topology, t *router.Table) routerTable {
 	settings := t.Settings()
+	if settings.Budget == 0 {
+		settings.Budget = consistency.Budget(world, 0)
+	}
 	v := routerTable{Topology: name, Namespace: t.Namespace(), Default: t.Default(), Budget: cluster.Duration(settings.Budget), Queue: settings.Queue}
 	for _, place := range settings.Handle {
 		v.Handle = append(v.Handle, place.String())

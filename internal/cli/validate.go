@@ -20,7 +20,7 @@ func newValidateCommand(env *environment) *cobra.Command {
 		Long: `Check a topology document (default geoshard.yaml) and report everything that is wrong with it at once, with file, line and a way out:
 unknown keys, names, links, the placement rules of an active-active cluster, the declared survival goal, zones, shard keys and ranges.
 
-Warnings point at what is legal and likely a mistake; they do not change the exit code.`,
+Warnings point at what is legal and likely a mistake; they do not change the exit code. A valid document's last line is what a killed primary costs.`,
 		Example: `  geoshard validate
   geoshard validate worlds/eu.yaml
   geoshard validate --preset us-east-west --output json`,
@@ -29,7 +29,10 @@ Warnings point at what is legal and likely a mistake; they do not change the exi
 			if err != nil {
 				return err
 			}
-			_, v := checked(src)
+			world, v := checked(src)
+			if v.Valid {
+				v.Failover = foreseen(world)
+			}
 			return env.judge(v, v.Valid, "%s is not valid: %s", src.name, v.count())
 		},
 	}, &flags)
@@ -40,6 +43,8 @@ type validation struct {
 	File     string             `json:"file"`
 	Valid    bool               `json:"valid"`
 	Problems []topology.Problem `json:"problems"`
+	// Failover is what a killed primary costs; empty where it was not asked for, or the document is not valid.
+	Failover string `json:"failover,omitempty"`
 	lines    []string
 	summary  string
 }
@@ -63,6 +68,9 @@ func (v validation) text(out page) {
 	}
 	if v.Valid {
 		out.printf("%s: %s: %s\n", v.File, out.good("valid"), v.summary)
+		if v.Failover != "" {
+			out.println(v.Failover)
+		}
 	}
 }
 

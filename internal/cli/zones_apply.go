@@ -75,7 +75,7 @@ func (e *environment) applyFile(cmd *cobra.Command, file string, flags applyFlag
 
 func (e *environment) applyPlan(ctx context.Context, s session, plan *zones.Plan, flags applyFlags, goal apply.WaitGoal) error {
 	if e.output == outputText {
-		if err := e.show(planView{plan}); err != nil {
+		if err := e.show(planView{Plan: plan}); err != nil {
 			return err
 		}
 	}

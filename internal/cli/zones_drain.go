@@ -114,6 +114,6 @@ func (e *environment) drain(cmd *cobra.Command, flags drainFlags, drained func(s
 			return err
 		}
 		plan.Findings = append(found, plan.Findings...)
-		return e.showPlan(plan, flags.outcomeFlags, "add --save FILE, then geoshard apply FILE")
+		return e.showPlan(planView{Plan: plan}, flags.outcomeFlags, "add --save FILE, then geoshard apply FILE")
 	})
 }

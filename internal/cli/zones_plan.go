@@ -56,7 +56,7 @@ func newPlanCommand(env *environment) *cobra.Command {
 		Long: `Compare the cluster with the topology, and show what has to change: each step with its reason, and whether it is new (intent), was changed by
 somebody since the last apply (drift), or makes bounds tight (tighten). Below: the data that will move between datacenters, counted by the servers where
 that is cheap (bytes are those of documents, uncompressed; indexes do not travel, they are made anew where the documents arrive); the datacenters that a query for one value asks before and after; what to know about the cluster; and what has to be done by hand, with
-its commands. Nothing is changed.
+its commands. The last line is what a killed primary costs. Nothing is changed.
 
 --save writes the plan to a file that geoshard apply takes. The file is bound to the state of the cluster: if somebody changes the zones
 before, apply refuses it.` + whichHelp,
@@ -69,7 +69,7 @@ before, apply refuses it.` + whichHelp,
 			if err != nil {
 				return err
 			}
-			return env.showPlan(plan, flags.outcomeFlags, "geoshard apply, with the same flags")
+			return env.showPlan(planView{plan, foreseen(s.world)}, flags.outcomeFlags, "geoshard apply, with the same flags")
 		}),
 	}, &flags)
 }
@@ -93,7 +93,7 @@ back; a collection that was sharded stays sharded. Nothing is changed: save the 
 			if err != nil {
 				return err
 			}
-			return env.showPlan(plan, flags.outcomeFlags, "geoshard rollback --save FILE && geoshard apply FILE")
+			return env.showPlan(planView{Plan: plan}, flags.outcomeFlags, "geoshard rollback --save FILE && geoshard apply FILE")
 		}),
 	}, &flags)
 	addRateFlag(cmd, &rate)
@@ -101,12 +101,12 @@ back; a collection that was sharded stays sharded. Nothing is changed: save the 
 }
 
 // showPlan shows a plan and saves it. Next is the command that applies it, for a person.
-func (e *environment) showPlan(plan *zones.Plan, outcome outcomeFlags, next string) error {
-	if err := e.show(planView{plan}); err != nil {
+func (e *environment) showPlan(plan planView, outcome outcomeFlags, next string) error {
+	if err := e.show(plan); err != nil {
 		return err
 	}
 	if outcome.Save != "" {
-		if err := savePlan(outcome.Save, plan); err != nil {
+		if err := savePlan(outcome.Save, plan.Plan); err != nil {
 			return err
 		}
 		next = "geoshard apply " + outcome.Save

@@ -16,7 +16,10 @@ import (
 )
 
 // A planView is a plan as people read it. It encodes as a plan file.
-type planView struct{ *zones.Plan }
+type planView struct {
+	*zones.Plan
+	failover string // what a killed primary costs
+}
 
 func (v planView) text(out page) {
 	if v.Empty() {
@@ -33,6 +36,9 @@ func (v planView) text(out page) {
 	v.targeting(out)
 	findings(out, v.Findings)
 	v.manual(out)
+	if v.failover != "" {
+		out.println(v.failover)
+	}
 }
 
 func (v planView) steps(out page) {

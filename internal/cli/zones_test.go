@@ -136,7 +136,7 @@ func TestPlanText(t *testing.T) {
 	}
 	var b bytes.Buffer
 	env, _, _ := testEnvironment()
-	planView{plan}.text(page{&b, env.styles(&b)})
+	planView{Plan: plan}.text(page{&b, env.styles(&b)})
 	const want = `2 steps for cluster c1
 
   + zone NYC: shard nyc

@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/cart/server"
+	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/internal/serve"
 	"github.com/geoshard/geoshard/router/directory"
 	"github.com/geoshard/geoshard/router/gateway"
@@ -24,8 +25,8 @@ import (
 const headerLocation = "X-Client-Location"
 
 const (
-	// budget is how long a gateway holds a request while a shard elects: several elections, so that a busy machine costs time and no answers.
-	budget = 30 * time.Second
+	// slowness is by how much a busy machine may be slower than what is foreseen: it is to cost time, and no answers.
+	slowness = 2
 	// drainWithin is how long requests under way may take when the world ends.
 	drainWithin = time.Second
 	// checkWithin is twice the gateway's default: shops on a busy machine are late without being gone.
@@ -101,7 +102,7 @@ func (w *World) route(declared *topology.Topology) error {
 	carts, _ := declared.Namespace(database + ".carts")
 	w.field = carts.ZoneBy
 	r := &topology.Router{
-		Namespace: carts.Name, Budget: budget, Cookie: topology.AffinityCookie{PlainHTTP: true},
+		Namespace: carts.Name, Budget: slowness * consistency.Budget(declared, w.options.electionTimeout()), Cookie: topology.AffinityCookie{PlainHTTP: true},
 		Trust: topology.Trust{Proxies: []string{"127.0.0.0/8"}, Location: headerLocation},
 		Routes: []topology.Route{
 			{Path: "/v1/carts/{handle}", Methods: []string{http.MethodGet}, Class: topology.ClassRead},

@@ -108,8 +108,10 @@ type Failover struct {
 	// Elected is from the kill until another primary was seen, Held the longest that a client waited for a write.
 	Elected cluster.Duration `json:"elected"`
 	Held    cluster.Duration `json:"held"`
-	Writes  int              `json:"writes"`
-	Errors  int              `json:"errors"`
+	// Foreseen is within what time 99 of 100 elections are foreseen to be over.
+	Foreseen cluster.Duration `json:"foreseen"`
+	Writes   int              `json:"writes"`
+	Errors   int              `json:"errors"`
 }
 
 // A CutOff is what the loss of a datacenter cost.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/internal/demo/client"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -117,7 +118,8 @@ func (p *play) awaitPrimary(ctx context.Context, step, what string, shard topolo
 }
 
 func (p *play) toldFailover(ctx context.Context, shard topology.ShardID, killed, next string, elected time.Duration, hit, calm outcome) error {
-	p.lasted(elected, "%s is elected", cmp.Or(next, "nobody"))
+	foreseen := p.foreseen(shard)
+	p.lasted(elected, "%s is elected; foreseen within %s, in 99 of 100 cases", cmp.Or(next, "nobody"), client.Rounded(foreseen))
 	p.check("another member is primary", next != "" && next != killed, next, "any of "+string(shard)+" but "+killed)
 	hit.longest.Member = p.primaryOf(shard)
 	p.show(hit.longest, "the longest of %d writes meanwhile: held, and tried %d times", len(hit.answers), hit.longest.Tries)
@@ -126,10 +128,21 @@ func (p *play) toldFailover(ctx context.Context, shard topology.ShardID, killed,
 	p.lasted(time.Duration(s.P50), "%d writes of customers elsewhere, half of them within", s.Count)
 	p.unrefused("errors that those saw", calm.refused)
 	p.report.Failover = &Failover{
-		Shard: shard, Killed: killed, Next: next, Elected: client.Rounded(elected), Held: hit.longest.Took,
+		Shard: shard, Killed: killed, Next: next, Elected: client.Rounded(elected), Held: hit.longest.Took, Foreseen: client.Rounded(foreseen),
 		Writes: len(hit.answers), Errors: len(hit.refused) + len(calm.refused),
 	}
 	return p.nothingLost(ctx)
+}
+
+// foreseen is within what time 99 of 100 elections of a shard are over whose primary is killed.
+func (p *play) foreseen(id topology.ShardID) time.Duration {
+	shard, _ := p.topology.Shard(id)
+	settings := consistency.ClusterElections(p.options.electionTimeout(), consistency.Candidates(p.topology, shard))
+	o := consistency.OutageOf(p.topology, shard, consistency.PrimaryKilled, settings, 1)
+	if o.Fast == nil {
+		return 0
+	}
+	return o.Fast.At(0.99)
 }
 
 // unrefused checks that nobody was refused anything, or says what the first of them was told.

@@ -51,6 +51,11 @@ type Options struct {
 	Progress func(text string)
 }
 
+// electionTimeout is what the cluster has.
+func (o Options) electionTimeout() time.Duration {
+	return cmp.Or(o.ElectionTimeout, local.DefaultElectionTimeout)
+}
+
 // A World is everything that runs. It is safe for concurrent use.
 type World struct {
 	options Options

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/router/gateway"
 )
 
@@ -122,6 +123,16 @@ func TestTheBudgetEnds(t *testing.T) {
 	a := s.ask(http.MethodPost, "/v1/carts/NYC."+id+"/items", "{}", "Idempotency-Key", key)
 	if took := time.Since(began); a.StatusCode != 503 || !strings.Contains(a.text, "cartdemo.md#unavailable") || took < 300*time.Millisecond {
 		t.Errorf("got %s after %s: %s", a.Status, took, a.text)
+	}
+}
+
+// Where the topology has no budget, requests are held as long as elections are foreseen to take.
+func TestTheBudgetIsForeseen(t *testing.T) {
+	for _, timeout := range []time.Duration{0, 2 * time.Second} {
+		s := newRoutedApps(t, "", func(o *gateway.Options) { o.ElectionTimeout = timeout })
+		if got, want := s.gate.Table().Budget, consistency.Budget(s.world, timeout).String(); got != want {
+			t.Errorf("election timeout %s: got %s, want %s", timeout, got, want)
+		}
 	}
 }
 

@@ -47,6 +47,8 @@ type Options struct {
 	Directory router.Directory
 	// Client leads to a query router: with it the gateway knows where each shard has its primary. nil = it works by the upstreams' health alone.
 	Client *mongo.Client
+	// ElectionTimeout is that of the shards' replica sets: where the topology states no budget, requests are held as long as elections are foreseen to take. 0 = MongoDB's 10 s.
+	ElectionTimeout time.Duration
 	// Members returns new options for connections to the shards' members, with TLS and dialler. They are watched and sent no commands, so no credentials are
 	// needed. nil = the driver's defaults.
 	Members func() *options.ClientOptions

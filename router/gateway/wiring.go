@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/router"
 	"github.com/geoshard/geoshard/signing"
@@ -36,6 +37,9 @@ func (g *Gateway) newWiring(world *topology.Topology, keys *signing.Keyring, old
 	w := &wiring{world: world, table: table, keys: keys, settings: table.Settings(), here: table.DC(g.o.Here), via: pseudonym + string(g.o.Here)}
 	if len(table.Upstreams(w.here)) == 0 {
 		return nil, hint.New(fmt.Errorf("%w: %q", ErrNotHere, g.o.Here), "give the datacenter of this gateway upstreams in the topology's router section")
+	}
+	if w.settings.Budget == 0 {
+		w.settings.Budget = consistency.Budget(world, g.o.ElectionTimeout)
 	}
 	w.reader = router.NewReader(table, w.here, keys)
 	w.transports = newTransports(&g.o, g.upstreamTLS.Client())

@@ -93,3 +93,12 @@ func TestConfigServersThatRunKeepTheirPriority(t *testing.T) {
 		}
 	}
 }
+
+// Several heartbeats fit into an election timeout, and MongoDB's own 2 s are never exceeded.
+func TestHeartbeatsFitIntoTheElectionTimeout(t *testing.T) {
+	for timeout, want := range map[time.Duration]int64{time.Second: 250, 2 * time.Second: 500, 8 * time.Second: 2000, 10 * time.Second: 2000} {
+		if got := layout.NewSetConfig("nyc", nil, timeout).Settings.HeartbeatInterval; got != want {
+			t.Errorf("with %s: got heartbeats every %d ms, want %d", timeout, got, want)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/geoshard/geoshard/cluster"
+	"github.com/geoshard/geoshard/consistency"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/topology"
 )
@@ -156,11 +157,6 @@ func configNodes(t *topology.Topology) []Node {
 	return nodes
 }
 
-// wideSpread is the part of the election timeout over which candidates spread where several are left when the primary dies. With MongoDB's 0.15 they have 0.3 s of a
-// timeout of 2 s, too little for round trips of up to 200 ms: they split the vote again and again (docs/results/failover.md has both). It costs about half a second,
-// so sets with one candidate keep MongoDB's.
-const wideSpread = 0.6
-
 // spreadElections tells those sets to spread that have several rivals.
 func spreadElections(nodes []Node) {
 	standing := map[string]int{}
@@ -170,9 +166,7 @@ func spreadElections(nodes []Node) {
 		}
 	}
 	for i, n := range nodes {
-		if standing[n.Set] > 2 {
-			nodes[i].ElectionSpread = wideSpread
-		}
+		nodes[i].ElectionSpread = consistency.ClusterElections(0, standing[n.Set]).Spread
 	}
 }
 
@@ -188,9 +182,10 @@ type SetConfig struct {
 	ConfigServer bool        `bson:"configsvr,omitempty"`
 	Members      []SetMember `bson:"members"`
 	Settings     struct {
-		ElectionTimeout int64                     `bson:"electionTimeoutMillis"`
-		Modes           map[string]map[string]int `bson:"getLastErrorModes,omitempty"`
-		Rest            bson.M                    `bson:",inline"`
+		ElectionTimeout   int64                     `bson:"electionTimeoutMillis"`
+		HeartbeatInterval int64                     `bson:"heartbeatIntervalMillis,omitempty"`
+		Modes             map[string]map[string]int `bson:"getLastErrorModes,omitempty"`
+		Rest              bson.M                    `bson:",inline"`
 	} `bson:"settings"`
 	Rest bson.M `bson:",inline"` // what a server says besides
 }
@@ -210,6 +205,7 @@ type SetMember struct {
 func NewSetConfig(set string, members []SetMember, electionTimeout time.Duration) SetConfig {
 	c := SetConfig{Name: set, Version: 1, ConfigServer: set == cluster.ConfigSet, Members: members}
 	c.Settings.ElectionTimeout = electionTimeout.Milliseconds()
+	c.Settings.HeartbeatInterval = consistency.HeartbeatFor(electionTimeout).Milliseconds()
 	if !c.ConfigServer {
 		c.Settings.Modes = map[string]map[string]int{MultiDatacenter: {"dc": 2}}
 	}

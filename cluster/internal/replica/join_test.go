@@ -18,7 +18,7 @@ func member(id int, host string, votes int, priority float64) layout.SetMember {
 func TestConfigurationsKeepWhatTheySay(t *testing.T) {
 	told := bson.M{
 		"_id": "s", "version": int32(4), "term": int32(2), "protocolVersion": int64(1), "settings": bson.M{
-			"electionTimeoutMillis": int64(2000), "heartbeatIntervalMillis": int32(2000), "getLastErrorModes": bson.M{"m": bson.M{"dc": int32(2)}}, "replicaSetId": bson.NewObjectID(),
+			"electionTimeoutMillis": int64(2000), "heartbeatIntervalMillis": int64(2000), "getLastErrorModes": bson.M{"m": bson.M{"dc": int32(2)}}, "replicaSetId": bson.NewObjectID(),
 		},
 		"members": bson.A{bson.M{
 			"_id": int32(0), "host": "a:1", "priority": 2.5, "votes": int32(1), "tags": bson.M{"dc": "A"}, "hidden": true, "secondaryDelaySecs": int64(3),
