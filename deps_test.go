@@ -86,7 +86,7 @@ var layers = [][]string{
 	{"wan", "shardkey", "placement"},
 	{"topology"},
 	{"configs", "internal/mongobin", "internal/wire"},
-	{"hint", "signing", "internal/clusterflag", "internal/enum", "internal/nstype", "internal/pace", "internal/serve", "internal/serverversion", "internal/spelling", "internal/redact", "internal/reference", "internal/testkit"},
+	{"hint", "signing", "internal/clusterflag", "internal/enum", "internal/nstype", "internal/pace", "internal/passing", "internal/serve", "internal/serverversion", "internal/spelling", "internal/redact", "internal/reference", "internal/testkit"},
 }
 
 // A rule forbids imports beyond what the layers do.

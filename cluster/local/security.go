@@ -17,6 +17,7 @@ import (
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/cluster/internal/replica"
+	"github.com/geoshard/geoshard/internal/passing"
 )
 
 // AdminUser is the user that a cluster with authentication begins with. Its database is admin, its
@@ -163,7 +164,7 @@ func createAdmin(ctx context.Context, p *process) error {
 		// A majority of a set that is being formed is not there yet; the cluster is ready only when everybody has copied.
 		{Key: "writeConcern", Value: bson.M{"w": 1}},
 	})
-	if replica.HasCode(err, codeUserExists) {
+	if passing.HasCode(err, codeUserExists) {
 		return nil
 	}
 	return err

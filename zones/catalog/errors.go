@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/geoshard/geoshard/internal/passing"
 	"github.com/geoshard/geoshard/internal/redact"
 	"github.com/geoshard/geoshard/zones/apply"
 )
@@ -190,6 +191,8 @@ func (c *Catalog) fail(what, command, on string, err error) error {
 		if m.kind == ErrUnsupported {
 			e.What += " by " + command
 		}
+	case passing.Answer(err):
+		e.hint = "the servers elect a primary, or are busy with another command: look at geoshard status, then try again"
 	case mongo.IsNetworkError(err) || mongo.IsTimeout(err) || selecting:
 		e.Kind, e.hint = ErrUnreachable, "look whether the query router runs and can be reached from here, then try again"
 	}

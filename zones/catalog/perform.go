@@ -7,19 +7,44 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/geoshard/geoshard/internal/pace"
+	"github.com/geoshard/geoshard/internal/passing"
 	"github.com/geoshard/geoshard/shardkey"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
 )
 
 // Perform makes one change and reads it back. It is idempotent: a change that is in effect already is no error. A change that the server
-// acknowledged and did not make is ErrIgnored; what it refuses is one of this package's errors.
+// acknowledged and did not make is ErrIgnored; what it refuses is one of this package's errors. What
+// it cannot do because a primary is being elected is repeated for half a minute.
 func (c *Catalog) Perform(ctx context.Context, change zones.Change) error {
+	return overElections(ctx, func() error { return c.perform(ctx, change) })
+}
+
+const (
+	// electionPatience is longer than elections take with MongoDB's election timeout of 10 s.
+	electionPatience = 30 * time.Second
+	electionPause    = 500 * time.Millisecond
+)
+
+// overElections repeats what a server could not do at the moment, and returns the last error.
+func overElections(ctx context.Context, do func() error) error {
+	until := time.Now().Add(electionPatience)
+	for {
+		err := do()
+		if !passing.Answer(err) || time.Now().After(until) || !pace.Pause(ctx, electionPause) {
+			return err
+		}
+	}
+}
+
+func (c *Catalog) perform(ctx context.Context, change zones.Change) error {
 	switch change := change.(type) {
 	case zones.AddShardToZone:
 		return c.setZone(ctx, change.Shard, change.Zone, true)

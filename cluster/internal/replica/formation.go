@@ -16,6 +16,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/internal/passing"
 )
 
 // A Formation starts members and makes them a sharded cluster, or part of the one that others are. Each step runs by itself and waits for nothing but what it needs.
@@ -176,7 +177,7 @@ func (f *Formation[M]) formSet(ctx context.Context, set string, members []M) err
 	}
 	home, config := homeOf(members), layout.NewSetConfig(set, list, f.ElectionTimeout)
 	// On a busy machine the first connection, with its login, may take longer than a command has. An earlier attempt may have been carried out without being heard.
-	if err := Persist(ctx, home, bson.D{{Key: "replSetInitiate", Value: config}}); err != nil && !HasCode(err, codeAlreadyInitialized) {
+	if err := Persist(ctx, home, bson.D{{Key: "replSetInitiate", Value: config}}); err != nil && !passing.HasCode(err, codeAlreadyInitialized) {
 		return err
 	}
 	// After one election timeout, since a set that was just initiated has heard of no primary. To ask the member to step up would save that time by a command that MongoDB
@@ -269,7 +270,7 @@ func (f *Formation[M]) addShard(ctx context.Context, set string, members []M) er
 		switch {
 		case Passing(*last):
 			return false, router.Ended(ctx)
-		case HasCode(*last, codeOperationFailed) && elections < mostElections:
+		case passing.HasCode(*last, codeOperationFailed) && elections < mostElections:
 			elections++
 			return false, AwaitHello(ctx, homeOf(members), "be primary again", Hello.leads)
 		default:

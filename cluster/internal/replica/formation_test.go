@@ -14,6 +14,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/hint"
+	"github.com/geoshard/geoshard/internal/passing"
 )
 
 // A played is a member that answers as a test says.
@@ -152,7 +153,7 @@ func TestAWaitEndsWithARefusal(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				err := wait(ctx)
-				if !HasCode(err, int(refusal.Code)) || !strings.Contains(err.Error(), refusal.Message) || hint.Of(err) == "" || asked != 1 {
+				if !passing.HasCode(err, int(refusal.Code)) || !strings.Contains(err.Error(), refusal.Message) || hint.Of(err) == "" || asked != 1 {
 					t.Errorf("%s, code %d: got %v (hint %q) after %d questions, want the refusal after one", what, refusal.Code, err, hint.Of(err), asked)
 				}
 			})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/geoshard/geoshard/cluster"
 	"github.com/geoshard/geoshard/cluster/internal/layout"
+	"github.com/geoshard/geoshard/internal/passing"
 )
 
 // joinSet makes members part of a set that works: first without vote and priority, so that nothing waits for them and nobody elects them while
@@ -84,7 +85,7 @@ func reconfigure[M Member](ctx context.Context, present []M, n layout.Node, host
 			*last = fmt.Errorf("look for the primary: %w", err)
 			return false, nil
 		}
-		if *last = attempt(ctx, primary, n, host, do); Passing(*last) || HasCode(*last, stillUnderWay...) {
+		if *last = attempt(ctx, primary, n, host, do); Passing(*last) || passing.HasCode(*last, stillUnderWay...) {
 			return false, nil
 		}
 		return true, *last

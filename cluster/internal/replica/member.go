@@ -15,6 +15,7 @@ import (
 	"github.com/geoshard/geoshard/cluster/internal/layout"
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/pace"
+	"github.com/geoshard/geoshard/internal/passing"
 )
 
 // A Member is one process of a cluster, as its provider gives it.
@@ -74,30 +75,11 @@ func firstThat[M Member](ctx context.Context, members []M, wanted func(Hello) bo
 	return first, none
 }
 
-// passingCodes are what servers answer while a primary steps down, up or is looked for.
-var passingCodes = []int{
-	6, 7, 89, // HostUnreachable, HostNotFound, NetworkTimeout
-	91, 189, 11600, 11602, // ShutdownInProgress, PrimarySteppedDown, InterruptedAtShutdown, InterruptedDueToReplStateChange
-	133,                 // FailedToSatisfyReadPreference: no primary yet
-	10107, 13435, 13436, // NotWritablePrimary, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary
-	// Of addShard by a mongos, from 8.2 on a coordinator (serverversion.AddShardCoordinator):
-	// LockBusy, ConflictingOperationInProgress, ReadConcernMajorityNotAvailableYet,
-	// NetworkInterfaceExceededTimeLimit, ExceededTimeLimit, AddOrRemoveShardInProgress,
-	// SocketException.
-	46, 117, 134, 202, 262, 414, 9001,
-}
-
-// HasCode tells that a server answered with one of these codes.
-func HasCode(err error, codes ...int) bool {
-	var answer mongo.ServerError
-	return errors.As(err, &answer) && slices.ContainsFunc(codes, answer.HasErrorCode)
-}
-
 // Passing tells that an error is of the kind that a repetition gets over. A broken connection may look like a server's answer without a code; a server that says
 // itself that its time was over may have done the work all the same.
 func Passing(err error) bool {
 	answered := errors.As(err, new(mongo.ServerError))
-	return HasCode(err, passingCodes...) || mongo.IsNetworkError(err) || mongo.IsTimeout(err) && !answered
+	return passing.Answer(err) || mongo.IsNetworkError(err) || mongo.IsTimeout(err) && !answered
 }
 
 // refusals are what servers answer when the supervisor may not do what it asks: Unauthorized,
@@ -155,7 +137,7 @@ func Await(ctx context.Context, every time.Duration, what string, look func(last
 		switch {
 		case done || err != nil:
 			return err
-		case HasCode(got, refusals...):
+		case passing.HasCode(got, refusals...):
 			return hint.New(fmt.Errorf("%s: %w", what, got), "the log of that server says whom it refused; "+
 				"a server that refuses its own cluster is a fault of geoshard: please report it")
 		case ctx.Err() == nil: // else it was ctx that got in the way
