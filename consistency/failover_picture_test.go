@@ -13,7 +13,7 @@ import (
 	"github.com/geoshard/geoshard/internal/testkit"
 )
 
-// A recording is what the soak TestOutages of cluster/local measured in nyc-lon-syd and wrote into
+// A recording is what the soak TestFailover/outages of cluster/local measured in nyc-lon-syd and wrote into
 // its log, in milliseconds.
 type recording struct {
 	Failure         consistency.Failure

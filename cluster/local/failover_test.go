@@ -56,6 +56,7 @@ func TestFailover(t *testing.T) {
 		t.Run("nyc-lon-syd", func(t *testing.T) { failovers(t, "nyc-lon-syd", asLaidOut, "") })
 		return
 	}
+	t.Run("outages", foreseenOutages)
 	for _, preset := range []string{"nyc-lon-syd", "ogilvy", "ebay", "us-east-west", "yougov"} {
 		for _, e := range electorates {
 			t.Run(preset+"/"+e.name, func(t *testing.T) { failovers(t, preset, e, "") })
@@ -122,7 +123,7 @@ func failovers(t *testing.T, preset string, e electorate, only string) {
 	if e.name == asLaidOut.name {
 		votesAreNotSplit(t, all)
 	}
-	if !testkit.Soak() { // a soak has TestOutages
+	if !testkit.Soak() { // a soak has foreseenOutages
 		w := watchOutages(t, c, local.DefaultElectionTimeout)
 		for _, f := range []consistency.Failure{consistency.DatacenterLost, consistency.DatacenterCut} {
 			w.soonAndLate(t, f, w.fail(t, f, "NYC"))
