@@ -14,5 +14,6 @@ func ExampleMain() {
 	fmt.Println("exit code", code)
 	// Output:
 	// us-east-west: valid: 3 datacenters, 2 shards with 10 members, 2 zones, 1 namespace; survives the loss of a node
+	// failover: writes of east wait 12.07s when its primary is killed, 16.06s in 99 of 100 cases (2.7s and 5.65s with an election timeout of 2s); more with geoshard consistency failover
 	// exit code 0
 }
