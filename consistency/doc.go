@@ -11,8 +11,8 @@
 //
 // The package never reads a clock to decide anything: times are handed in. It never prints a key. It does not judge recorded histories.
 //
-//	durable, _ := consistency.Lookup("durable")
-//	collection := db.Collection("orders", durable.CollectionOptions("LON"))
+//	profile, _ := consistency.Lookup("session") // reads the nearest member; durable reads the primary
+//	collection := db.Collection("orders", profile.CollectionOptions("LON"))
 //
 //	token, err := consistency.TokenOf(session, "LON", time.Now())          // after a write
 //	text, err := token.Seal(keys)                                          // to the user, who travels
