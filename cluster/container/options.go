@@ -29,7 +29,7 @@ type settings struct {
 // An Option says what a cluster is to be like.
 type Option func(*settings)
 
-// WithPreset takes the world of a preset, as `geoshard presets` lists them.
+// WithPreset takes the world of a preset, as `geoshard init --help` lists them.
 func WithPreset(name string) Option {
 	return func(s *settings) {
 		text, err := configs.Read(name)
