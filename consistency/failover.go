@@ -48,18 +48,22 @@ func HeartbeatFor(timeout time.Duration) time.Duration {
 	return min(timeout/4, MongoDBElections.Heartbeat)
 }
 
-// ClusterElections are the settings of a set in the clusters that geoshard starts, of which so many
-// members may become primary. A Spread of 0 is MongoDB's.
-func ClusterElections(timeout time.Duration, candidates int) Elections {
-	e := Elections{Timeout: timeout, Heartbeat: HeartbeatFor(timeout)}
+// SpreadFor is the spread of candidacies in a set of which so many members may become primary; 0 =
+// MongoDB's.
+func SpreadFor(candidates int) float64 {
 	if candidates > 2 { // the primary, and several that may succeed it
-		e.Spread = wideSpread
+		return wideSpread
 	}
-	return e
+	return 0
 }
 
-// Candidates is how many members of a shard may become primary.
-func Candidates(world *topology.Topology, shard topology.Shard) (n int) {
+// ClusterElections are the settings of a shard in the clusters that geoshard starts.
+func ClusterElections(world *topology.Topology, shard topology.Shard, timeout time.Duration) Elections {
+	return Elections{Timeout: timeout, Heartbeat: HeartbeatFor(timeout), Spread: SpreadFor(candidates(world, shard))}
+}
+
+// candidates is how many members of a shard may become primary.
+func candidates(world *topology.Topology, shard topology.Shard) (n int) {
 	for _, m := range shard.Members {
 		if m.Priority > 0 && !world.Arbiter(m) {
 			n++
@@ -195,7 +199,7 @@ func Budget(world *topology.Topology, timeout time.Duration) time.Duration {
 	var longest time.Duration
 	for _, shard := range world.Shards {
 		for _, f := range Failures {
-			o := outageOf(world, shard, f, ClusterElections(timeout, Candidates(world, shard)), 1, adviceDraws)
+			o := outageOf(world, shard, f, ClusterElections(world, shard, timeout), 1, adviceDraws)
 			for _, d := range []Distribution{o.Fast, o.Lasting} {
 				if d != nil {
 					longest = max(longest, d.At(0.99))

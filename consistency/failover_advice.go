@@ -84,7 +84,7 @@ func Advise(world *topology.Topology, shard topology.Shard, now Elections, risk 
 		better(members, best.Settings)
 	}
 	for _, spread := range spreads {
-		if Candidates(world, topology.Shard{Members: best.Members}) <= 2 {
+		if candidates(world, topology.Shard{Members: best.Members}) <= 2 {
 			break // nobody to keep apart from
 		}
 		better(best.Members, bearing(world, shard, spread, now.CatchUp, risk))

@@ -43,14 +43,14 @@ func TestOutagesAreWhatTheSoakMeasured(t *testing.T) {
 		}
 		p := panel{title: fmt.Sprintf("%s, election timeout %s, %d measured", r.Failure, r.Timeout, len(r.W1)), measured: [2]consistency.Distribution{distribution(r.W1), distribution(r.MultiDatacenter)}}
 		for _, shard := range world.Shards {
-			o := consistency.OutageOf(world, shard, r.Failure, consistency.ClusterElections(timeout, consistency.Candidates(world, shard)), 1)
+			o := consistency.OutageOf(world, shard, r.Failure, consistency.ClusterElections(world, shard, timeout), 1)
 			p.foreseen[0], p.foreseen[1] = append(p.foreseen[0], o.Fast...), append(p.foreseen[1], o.Lasting...)
 		}
 		for i, what := range []string{"w: 1", "two datacenters"} {
 			slices.Sort(p.foreseen[i])
 			measured, foreseen := p.measured[i], p.foreseen[i]
 			hits := int(measured.Above(5*time.Second)*float64(len(measured)) + 0.5)
-			least, most := wilson(hits, len(measured))
+			least, most := testkit.Wilson(hits, len(measured))
 			ratio, share := foreseen.At(0.5).Seconds()/measured.At(0.5).Seconds(), foreseen.Above(5*time.Second)
 			t.Logf("%s, %s: median %.2f s, foreseen %.2f s (%.2f); above 5 s %d of %d (%.3f to %.3f), foreseen %.3f", p.title, what,
 				measured.At(0.5).Seconds(), foreseen.At(0.5).Seconds(), ratio, hits, len(measured), least, most, share)

@@ -2,7 +2,6 @@ package consistency_test
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/geoshard/geoshard/configs"
 	"github.com/geoshard/geoshard/consistency"
+	"github.com/geoshard/geoshard/internal/testkit"
 	"github.com/geoshard/geoshard/topology"
 )
 
@@ -60,7 +60,7 @@ func TestOutagesAreWhatWasMeasured(t *testing.T) {
 			}
 		}
 		slices.Sort(all)
-		least, most := wilson(c.slow, c.of)
+		least, most := testkit.Wilson(c.slow, c.of)
 		got, share := all.At(0.5), all.Above(5*time.Second)
 		ratio := got.Seconds() / c.median.Seconds()
 		t.Logf("%s %v: median %.2f s, measured %.2f s; above 5 s %.3f, measured %d of %d (%.3f to %.3f)", c.what, c.settings.Spread, got.Seconds(), c.median.Seconds(), share, c.slow, c.of, least, most)
@@ -71,14 +71,6 @@ func TestOutagesAreWhatWasMeasured(t *testing.T) {
 			t.Errorf("%s: got %.3f above 5 s, want %.3f to %.3f, for %d of %d were measured", c.what, share, least, most, c.slow, c.of)
 		}
 	}
-}
-
-// wilson is the interval of 95 % of a share that was measured.
-func wilson(hits, of int) (least, most float64) {
-	const z = 1.96
-	n, p := float64(of), float64(hits)/float64(of)
-	middle, half := p+z*z/(2*n), z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return max(0, (middle-half)/(1+z*z/n)-1e-9), (middle+half)/(1+z*z/n) + 1e-9
 }
 
 // A world of three to five members, each in a datacenter of its own.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -192,7 +191,7 @@ func (w *outages) firstWrite(t *testing.T, shard string, concern *writeconcern.W
 // forecast is what is foreseen for the shards together.
 func (w *outages) forecast(f consistency.Failure) (fast, lasting consistency.Distribution) {
 	for _, shard := range w.c.Topology().Shards {
-		settings := consistency.ClusterElections(w.timeout, consistency.Candidates(w.c.Topology(), shard))
+		settings := consistency.ClusterElections(w.c.Topology(), shard, w.timeout)
 		o := consistency.OutageOf(w.c.Topology(), shard, f, settings, 1)
 		fast, lasting = append(fast, o.Fast...), append(lasting, o.Lasting...)
 	}
@@ -220,7 +219,7 @@ func (w *outages) compare(t *testing.T, f consistency.Failure, all []measured) {
 		got, foreseen consistency.Distribution
 	}{{"w: 1", fast, foreseenFast}, {"two datacenters", lasting, foreseenLasting}} {
 		ratio, least, most := c.foreseen.At(0.5).Seconds()/c.got.At(0.5).Seconds(), 0.0, 0.0
-		least, most = wilson(c.got.Above(tooLong), len(c.got))
+		least, most = testkit.Wilson(int(c.got.Above(tooLong)*float64(len(c.got))+0.5), len(c.got))
 		t.Logf("%s, %s, %d: median %.2f s, p95 %.2f s, most %.2f s, above 5 s %.3f (%.3f to %.3f); foreseen %.2f s, %.2f s, %.2f s, %.3f", f, c.what, len(c.got),
 			c.got.At(0.5).Seconds(), c.got.At(0.95).Seconds(), c.got.At(1).Seconds(), c.got.Above(tooLong), least, most,
 			c.foreseen.At(0.5).Seconds(), c.foreseen.At(0.95).Seconds(), c.foreseen.At(1).Seconds(), c.foreseen.Above(tooLong))
@@ -238,14 +237,6 @@ func (w *outages) compare(t *testing.T, f consistency.Failure, all []measured) {
 			t.Errorf("%s, %s: %.3f are foreseen above 5 s, want %.3f to %.3f", f, c.what, share, least, most)
 		}
 	}
-}
-
-// wilson is the interval of 95 % of a share that was measured.
-func wilson(share float64, of int) (least, most float64) {
-	const z = 1.96
-	n := float64(of)
-	middle, half := share+z*z/(2*n), z*math.Sqrt(share*(1-share)/n+z*z/(4*n*n))
-	return max(0, (middle-half)/(1+z*z/n)-1e-9), (middle+half)/(1+z*z/n) + 1e-9
 }
 
 func milliseconds(d consistency.Distribution) (ms []int64) {

@@ -242,7 +242,7 @@ func (v failoverForecast) text(out page) {
 func foreseen(world *topology.Topology) string {
 	worst := func(timeout time.Duration) (worst consistency.Outage) {
 		for _, shard := range world.Shards {
-			settings := consistency.ClusterElections(timeout, consistency.Candidates(world, shard))
+			settings := consistency.ClusterElections(world, shard, timeout)
 			o := consistency.OutageOf(world, shard, consistency.PrimaryKilled, settings, forecastSeed)
 			if o.Fast == nil {
 				return o

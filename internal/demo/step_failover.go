@@ -137,7 +137,7 @@ func (p *play) toldFailover(ctx context.Context, shard topology.ShardID, killed,
 // foreseen is within what time 99 of 100 elections of a shard are over whose primary is killed.
 func (p *play) foreseen(id topology.ShardID) time.Duration {
 	shard, _ := p.topology.Shard(id)
-	settings := consistency.ClusterElections(p.options.electionTimeout(), consistency.Candidates(p.topology, shard))
+	settings := consistency.ClusterElections(p.topology, shard, p.options.electionTimeout())
 	o := consistency.OutageOf(p.topology, shard, consistency.PrimaryKilled, settings, 1)
 	if o.Fast == nil {
 		return 0

@@ -50,15 +50,7 @@ func BenchmarkApply(b *testing.B) {
 				b.Fatal(err)
 			}
 			c := clustertest.Own(b, local.Options{Name: "apply", Topology: world, WANScale: links.scale})
-			uri, err := c.URI("NYC")
-			if err != nil {
-				b.Fatal(err)
-			}
-			cat, err := catalog.Open(b.Context(), catalog.Options{URI: uri})
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.Cleanup(func() { _ = cat.Close(context.Background()) })
+			cat := openAt(b, c, "NYC")
 			ranges, n := testkit.Count(b, "ranges", 500, 5_000), 0
 			planned := func(ranges int) *zones.Plan {
 				n++

@@ -52,15 +52,7 @@ func TestADrainedShardCanBeRemovedByTheCommandsThatArePrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	cluster := clustertest.Own(t, local.Options{Topology: world, Name: "drained", WANScale: -1})
-	uri, err := cluster.URI("NYC")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := catalog.Open(t.Context(), catalog.Options{URI: uri})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close(context.WithoutCancel(t.Context())) })
+	c := openAt(t, cluster, "NYC")
 	d := drainedCluster{c, c.Client()}
 	d.furnish(t)
 

@@ -16,7 +16,6 @@ import (
 	"github.com/geoshard/geoshard/cluster/local"
 	"github.com/geoshard/geoshard/topology"
 	"github.com/geoshard/geoshard/zones"
-	"github.com/geoshard/geoshard/zones/catalog"
 	"github.com/geoshard/geoshard/zones/plan"
 	"github.com/geoshard/geoshard/zones/verify"
 )
@@ -36,15 +35,7 @@ func TestASilentShardIsNamedAndTheRestIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	cluster := clustertest.Own(t, local.Options{Topology: small, Name: "silent"})
-	uri, err := cluster.URI(clustertest.SmallDC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := catalog.Open(t.Context(), catalog.Options{URI: uri})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close(context.WithoutCancel(t.Context())) })
+	c := openOf(t, cluster)
 	const db = "silence"
 	world := foreignWorld(t, db, "a", "b")
 	for _, name := range []string{"a", "b"} {

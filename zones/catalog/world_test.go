@@ -23,12 +23,21 @@ func open(t testing.TB) *catalog.Catalog {
 	return openOf(t, clustertest.Alone(t))
 }
 
-// openOf opens that of another cluster with the same datacenter.
-func openOf(t testing.TB, cluster interface {
+// A located cluster has a query router in each datacenter.
+type located interface {
 	URI(topology.DatacenterID) (string, error)
-}) *catalog.Catalog {
+}
+
+// openOf opens that of another cluster with the same datacenter.
+func openOf(t testing.TB, cluster located) *catalog.Catalog {
 	t.Helper()
-	uri, err := cluster.URI(clustertest.SmallDC)
+	return openAt(t, cluster, clustertest.SmallDC)
+}
+
+// openAt opens a cluster's by the query router of a datacenter.
+func openAt(t testing.TB, cluster located, dc topology.DatacenterID) *catalog.Catalog {
+	t.Helper()
+	uri, err := cluster.URI(dc)
 	if err != nil {
 		t.Fatal(err)
 	}

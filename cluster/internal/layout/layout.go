@@ -166,7 +166,7 @@ func spreadElections(nodes []Node) {
 		}
 	}
 	for i, n := range nodes {
-		nodes[i].ElectionSpread = consistency.ClusterElections(0, standing[n.Set]).Spread
+		nodes[i].ElectionSpread = consistency.SpreadFor(standing[n.Set])
 	}
 }
 
