@@ -10,7 +10,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/geoshard/geoshard/internal/serverversion"
@@ -60,11 +59,7 @@ func (v *verifier) kept(ctx context.Context, shards []shard) error {
 	told, cancel := context.WithTimeout(ctx, keptToldWithin)
 	defer cancel()
 	k.told = told
-	var build struct{ Version string }
-	if err := v.router.Database("admin").RunCommand(ctx, bson.M{"buildInfo": 1}).Decode(&build); err != nil {
-		return fmt.Errorf("ask for the version: %w", err)
-	}
-	version, err := serverversion.Parse(build.Version)
+	version, err := serverversion.Parse(v.version)
 	k.moveable = err == nil && serverversion.MoveCollection.Holds(version)
 	entries, err := k.entries(ctx)
 	if err != nil {
@@ -105,17 +100,6 @@ func (k *keeping) entries(ctx context.Context) (all []entry, err error) {
 	others := bson.M{"_id": bson.M{"$not": bson.Regex{Pattern: `^config\.`}}, "dropped": bson.M{"$ne": true}}
 	err = k.config(ctx, "collections", others, &all)
 	return all, err
-}
-
-func (k *keeping) config(ctx context.Context, name string, filter, into any) error {
-	cursor, err := k.router.Database("config").Collection(name).Find(ctx, filter, options.Find().SetSort(bson.M{"_id": 1}))
-	if err == nil {
-		err = cursor.All(ctx, into)
-	}
-	if err != nil {
-		return fmt.Errorf("read config.%s: %w", name, err)
-	}
-	return nil
 }
 
 // databases adds those whose primary shard is to be empty, each behind its collections that are not

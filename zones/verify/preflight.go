@@ -32,6 +32,7 @@ func (v *verifier) preflight(ctx context.Context, shards []shard) {
 		})
 	}
 	_ = asking.Wait() // none of them fails
+	v.version = servers[0].Version
 	for _, s := range servers {
 		if s.Version != "" {
 			f.Servers = append(f.Servers, s)

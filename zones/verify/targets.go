@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/geoshard/geoshard/hint"
 	"github.com/geoshard/geoshard/internal/nstype"
@@ -133,18 +134,26 @@ var onlySharded = bson.M{
 	"dropped": bson.M{"$ne": true}, "unsplittable": bson.M{"$ne": true}, "timeseriesFields": bson.M{"$exists": false},
 }
 
+// config reads documents of a collection of the catalogue, by their _id.
+func (v *verifier) config(ctx context.Context, name string, filter, into any) error {
+	cursor, err := v.router.Database("config").Collection(name).Find(ctx, filter, options.Find().SetSort(bson.M{"_id": 1}))
+	if err == nil {
+		err = cursor.All(ctx, into)
+	}
+	if err != nil {
+		return fmt.Errorf("read config.%s: %w", name, err)
+	}
+	return nil
+}
+
 // shardedCollections reads the shard keys of the catalogue.
 func (v *verifier) shardedCollections(ctx context.Context) (map[string]bson.D, error) {
-	cursor, err := v.router.Database("config").Collection("collections").Find(ctx, onlySharded)
 	var entries []struct {
 		Name string `bson:"_id"`
 		Key  bson.D
 	}
-	if err == nil {
-		err = cursor.All(ctx, &entries)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read config.collections: %w", err)
+	if err := v.config(ctx, "collections", onlySharded, &entries); err != nil {
+		return nil, err
 	}
 	sharded := map[string]bson.D{}
 	for _, e := range entries {

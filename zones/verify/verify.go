@@ -126,6 +126,8 @@ type verifier struct {
 	members []*member // sorted by shard, secondaries first; none through the router
 	// mapped are the hosts of the host map that were met.
 	mapped map[string]bool
+	// version is the query router's, which preflight asks for; empty where it did not tell.
+	version string
 	// lost: there are members that do not answer, so that the router may wait for them without end.
 	lost bool
 	// silent: the router did not answer in time. Where the same shard is asked it will not the next time either.
