@@ -12,6 +12,9 @@ const (
 	maxID     = 128
 )
 
+// HandleForm says what a handle is, for those who sent something else.
+const HandleForm = "a handle is HOME.ID, and ID is 1 to 128 letters, digits and -, _ or ~"
+
 // ParseHandle splits a handle, HOME.ID, at its last dot: the zone key's value of a record, and its
 // identifier. An identifier is 1 to 128 letters, digits and "-", "_" or "~", the characters that no
 // URL escapes (RFC 3986, 2.3) but for the dot: a ULID, a UUID, an ObjectID and a number are all right.

@@ -88,7 +88,7 @@ func (f *decideFlags) query(t *router.Table) (router.Query, error) {
 			if home, _, ok := router.ParseHandle(f.Cart); ok {
 				q.Home = home
 			} else if _, known := t.Owner(f.Cart); !known {
-				return q, hint.Errorf("a handle is HOME.ID, such as LON.01K4B4B2V8G3T0000000000000, and ID is 1 to 128 letters, digits and -, _ or ~", "--cart %s is neither a handle nor a home", f.Cart)
+				return q, hint.Errorf(router.HandleForm+", such as LON.01K4B4B2V8G3T0000000000000", "--cart %s is neither a handle nor a home", f.Cart)
 			}
 		}
 	}

@@ -28,7 +28,7 @@ var (
 	problemBody       = &problem{http.StatusBadRequest, "body", "the body did not come in whole", "send it again"}
 	problemSlow       = &problem{http.StatusRequestTimeout, "slow-body", "the body came too slowly", "send it again"}
 	problemHome       = &problem{http.StatusNotFound, "unknown-home", "no datacenter is the home of this record", "the homes are those of the topology's namespace"}
-	problemBadHandle  = &problem{http.StatusBadRequest, "bad-handle", "what names the record cannot be a handle", "a handle is HOME.ID, and ID is 1 to 128 letters, digits and -, _ or ~"}
+	problemBadHandle  = &problem{http.StatusBadRequest, "bad-handle", "what names the record cannot be a handle", router.HandleForm}
 	problemDirectory  = &problem{http.StatusNotFound, "no-directory", "the request names its record without the home", "send the handle HOME.ID, or give the gateway a way to the database, so that it looks identifiers up"}
 	problemNowhere    = &problem{http.StatusServiceUnavailable, "unavailable", "no datacenter can serve this now", "send it again; a write with its Idempotency-Key"}
 	problemBadGateway = &problem{http.StatusBadGateway, "bad-gateway", "the application did not answer", "a write may have happened: send it again with the same Idempotency-Key"}

@@ -190,7 +190,7 @@ func (m *middleware) serve(c *gin.Context, read router.Request, d router.Decisio
 func refuse(c *gin.Context) {
 	switch From(c).Reason {
 	case router.ReasonBadHandle:
-		problem(http.StatusBadRequest, "what names the record cannot be a handle", "a handle is HOME.ID, and ID is 1 to 128 letters, digits and -, _ or ~")(c)
+		problem(http.StatusBadRequest, "what names the record cannot be a handle", router.HandleForm)(c)
 	case router.ReasonNoDirectory:
 		problem(http.StatusNotFound, "the request names its record without the home", "send the handle HOME.ID")(c)
 	default:
