@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"net"
@@ -171,6 +172,32 @@ func (s opened) throughTheRouter(t *testing.T, ns topology.Namespace, want plant
 	if got := int64(len(r.Namespaces[0].Examples)); got != want.count(verify.Misplaced) {
 		t.Errorf("through the router: got %d examples, want %d", got, want.count(verify.Misplaced))
 	}
+}
+
+// No query compares to undefined, so the owner of such a key cannot be asked for like that of others.
+func TestUndefinedInAShardKeyIsJudgedLikeAnyValue(t *testing.T) {
+	s := start(t)
+	ns := s.wrongly(t, "undefined.carts")
+	of := func(id, dc string) bson.D {
+		return append(bson.D{{Key: "_id", Value: id}}, key(dc, bson.Undefined{})...)
+	}
+	want := planted{"placed wrongly": verify.Misplaced, "left behind": verify.Orphan, "left behind, of nobody": verify.Orphan}
+	s.insert(t, s.router, ns.Name, of("placed wrongly", "W0"), of("moved", "W1"))
+	s.insert(t, s.primary(t, "nyc"), ns.Name, of("left behind", "W1"))
+	s.insert(t, s.primary(t, "lon"), ns.Name, of("left behind, of nobody", "W2"))
+	want["moved"] = verify.Misplaced
+	r := s.verify(t, s.declare(ns), verify.Options{})
+	found := planted{}
+	for _, e := range r.Namespaces[0].Examples {
+		found[strings.Trim(e.ID, `"`)] = e.Kind
+	}
+	if !maps.Equal(found, want) {
+		t.Errorf("got %v, want %v", found, want)
+	}
+	if got := r.Totals(); got.Misplaced != 2 || got.Orphans != 2 {
+		t.Errorf("got %+v, want 2 misplaced and 2 orphans", got)
+	}
+	s.throughTheRouter(t, ns, want)
 }
 
 func TestOrphansOfNoZoneAndOfAnUnshardedCollectionAreFound(t *testing.T) {
