@@ -100,7 +100,8 @@ func (i *inspection) count(ctx context.Context, find bson.E, of func(shardStats)
 	return counts, nil
 }
 
-// ownerOf is the shard that would be asked for a document with that key.
+// ownerOf is the shard that would be asked for a document with that key; empty where only a shard
+// that owns such a document could tell, and none does.
 func (i *inspection) ownerOf(ctx context.Context, key bson.Raw) (topology.ShardID, error) {
 	if shard, ok := i.owners[string(key)]; ok {
 		return shard, nil
@@ -110,8 +111,16 @@ func (i *inspection) ownerOf(ctx context.Context, key bson.Raw) (topology.ShardI
 		return "", err
 	}
 	var filter bson.D
+	comparable := true
 	for _, e := range elements {
-		filter = append(filter, bson.E{Key: e.Key(), Value: bson.M{"$eq": e.Value()}})
+		is := bson.M{"$eq": e.Value()}
+		if e.Value().Type == bson.TypeUndefined {
+			is, comparable = bson.M{"$type": "undefined"}, false
+		}
+		filter = append(filter, bson.E{Key: e.Key(), Value: is})
+	}
+	if !comparable {
+		return i.holderOf(ctx, key, filter)
 	}
 	got, err := i.explain(ctx, bson.E{Key: "filter", Value: filter}, "queryPlanner")
 	if err != nil {
@@ -123,6 +132,22 @@ func (i *inspection) ownerOf(ctx context.Context, key bson.Raw) (topology.ShardI
 	}
 	i.owners[string(key)] = shards[0].Shard
 	return shards[0].Shard, nil
+}
+
+// holderOf is the shard that owns documents with a key that no query compares to, so that the router
+// cannot go by it: with undefined in it. It asks all shards.
+func (i *inspection) holderOf(ctx context.Context, key bson.Raw, filter bson.D) (holder topology.ShardID, err error) {
+	counts, err := i.count(ctx, bson.E{Key: "filter", Value: filter}, func(s shardStats) int64 { return s.Returned })
+	if err != nil {
+		return "", err
+	}
+	for shard, n := range counts {
+		if n > 0 {
+			holder = shard
+		}
+	}
+	i.owners[string(key)] = holder
+	return holder, nil
 }
 
 // patience is how long to wait for the router.

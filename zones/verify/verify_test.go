@@ -94,6 +94,13 @@ func (s opened) wrongly(t testing.TB, name string) topology.Namespace {
 		s.admin(t, bson.D{{Key: "split", Value: name}, {Key: "middle", Value: key(value+"\x00", bson.MinKey{})}})
 		s.admin(t, bson.D{{Key: "moveChunk", Value: name}, {Key: "find", Value: key(value, 0)}, {Key: "to", Value: shards[(i+1)%3]}})
 	}
+	for _, shard := range shards { // which would delete what is put there meanwhile
+		deletions := s.primary(t, shard).Database("config").Collection("rangeDeletions")
+		testkit.Eventually(t, testkit.Patience, "no range is to be deleted on "+string(shard), func() bool {
+			n, err := deletions.CountDocuments(t.Context(), bson.D{{Key: "nss", Value: name}})
+			return err == nil && n == 0
+		})
+	}
 	return ns
 }
 
